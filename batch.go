@@ -1,0 +1,61 @@
+package pipeproc
+
+import (
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// Durability says when a commit is acknowledged.
+type Durability = engine.Durability
+
+// Durabilities of a commit. The zero value follows the node's SyncMode.
+const (
+	ByMode   = engine.ByMode
+	Durable  = engine.Durable  // only once it is on disk
+	Buffered = engine.Buffered // once the operating system has it
+)
+
+// Batch gathers records of any topics for one atomic commit. It copies what is
+// added and keeps its memory: a batch that is used again and again allocates
+// nothing. The zero value is ready for use. A Batch is not safe for concurrent
+// use.
+type Batch struct {
+	// Durability overrides the node's SyncMode for commits of this batch.
+	Durability Durability
+
+	b       topics.Batch
+	req     engine.Request
+	headers []byte
+}
+
+// Add appends a record with just a body. An error (a bad topic name) makes the
+// commit of the batch fail, too, so it may be left to that.
+func (b *Batch) Add(topic string, body []byte) error { return b.b.Add(topic, nil, nil, body) }
+
+// AddRecord appends a record with its key and headers. rec.ID is ignored.
+func (b *Batch) AddRecord(rec *Record) error {
+	b.headers = appendHeaders(b.headers[:0], rec.Headers)
+	return b.b.Add(rec.Topic, rec.Key, b.headers, rec.Body)
+}
+
+// Expect makes the commit conditional: it goes through only if the topic's
+// next sequence is next (0 for a topic without records). Otherwise it fails
+// with a *ConflictError and commits nothing.
+func (b *Batch) Expect(topic string, next uint64) error { return b.b.Expect(topic, next) }
+
+// Reset empties the batch for its next use.
+func (b *Batch) Reset() { b.b.Reset() }
+
+// Len returns the number of records.
+func (b *Batch) Len() int { return b.b.Len() }
+
+// Size returns the encoded size of the records in bytes.
+func (b *Batch) Size() int { return b.b.Bytes() }
+
+// IDs returns the ids that the commit gave to the records, in the order added.
+// The slice is valid until the batch is used again.
+func (b *Batch) IDs() []ID { return b.b.IDs() }
+
+// Position returns the position of the committed batch in the order of all
+// commits of the node.
+func (b *Batch) Position() uint64 { return b.req.Position }

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// admin is a command about a topic rather than its records.
+type admin struct {
+	kind  byte
+	name  string
+	opts  topics.Options
+	first uint64
+	id    uint64
+}
+
+// CreateTopic makes a topic without records.
+func (e *Engine) CreateTopic(ctx context.Context, name string, o topics.Options) error {
+	return e.admin(ctx, &admin{kind: opCreate, name: name, opts: o})
+}
+
+// Prune makes first the first sequence of a topic. Records below are gone for
+// readers at once; their disk space is freed by segments.
+func (e *Engine) Prune(ctx context.Context, name string, first uint64) error {
+	return e.admin(ctx, &admin{kind: opPrune, name: name, first: first})
+}
+
+// DeleteTopic removes a topic with all its records.
+func (e *Engine) DeleteTopic(ctx context.Context, name string) error {
+	return e.admin(ctx, &admin{kind: opDelete, name: name})
+}
+
+func (e *Engine) admin(ctx context.Context, a *admin) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := e.writable(); err != nil {
+		return err
+	}
+	return e.submit(ctx, &Request{admin: a})
+}
+
+func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
+	a := r.admin
+	switch a.kind {
+	case opCreate:
+		a.id, a.opts, err = e.reg.StageCreate(a.name, a.opts)
+	case opPrune:
+		a.id, err = e.reg.StagePrune(a.name, a.first)
+	case opDelete:
+		a.id, err = e.reg.StageDelete(a.name)
+	}
+	if err != nil {
+		return err
+	}
+	r.ms = max(now, e.reg.TimeFloor())
+	s := &e.scratch
+	s.meta = appendCommand(s.meta, r.ms)
+	switch a.kind {
+	case opCreate:
+		s.meta = appendCreate(s.meta, a.id, a.name, a.opts)
+	case opPrune:
+		s.meta = appendPrune(s.meta, a.id, a.first)
+	case opDelete:
+		s.meta = appendDelete(s.meta, a.id)
+	}
+	return nil
+}
+
+func (e *Engine) applyAdmin(r *Request, pos uint64) {
+	a := r.admin
+	var err error
+	switch a.kind {
+	case opCreate:
+		e.reg.ApplyCreate(a.id, a.name, a.opts, pos, r.ms)
+	case opPrune:
+		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
+	case opDelete:
+		err = e.reg.ApplyDelete(a.id, pos, r.ms)
+	}
+	if err != nil { // it passed the same checks a moment ago
+		e.poison(err)
+		r.err = err
+	}
+}

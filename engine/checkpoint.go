@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// carryBudget bounds the bytes of all tails that one snapshot carries, so that
+// the cost of a checkpoint follows the bytes written since the last one.
+const carryBudget = 32 << 20
+
+// retryAfter is how long a failed checkpoint is left alone.
+const retryAfter = time.Second
+
+func (e *Engine) wakeKeeper() {
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
+}
+
+// keep is the engine's one background goroutine: it writes large tails to
+// their files, makes WAL files ahead of need and takes checkpoints. It sleeps
+// unless woken.
+func (e *Engine) keep() {
+	defer close(e.stopped)
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-e.reg.Hot():
+		case <-e.kick:
+		}
+		e.ckptMu.Lock()
+		e.tend()
+		e.ckptMu.Unlock()
+	}
+}
+
+func (e *Engine) tend() {
+	if e.writable() != nil {
+		return
+	}
+	// An error here shows again when the checkpoint wants the same bytes.
+	_ = e.reg.FlushHot()
+	e.commitMu.Lock()
+	l := e.log
+	e.commitMu.Unlock()
+	if l == nil {
+		return
+	}
+	_ = l.Prepare()
+	if l.Size() < e.cfg.CheckpointBytes {
+		return
+	}
+	if err := e.checkpointLocked(false); err != nil {
+		e.cfg.Logger.Error("pipeproc: checkpoint failed, data is safe in the write-ahead log", "err", err)
+		time.AfterFunc(retryAfter, e.wakeKeeper)
+	}
+}
+
+// Checkpoint brings segment files and snapshot up to now, so that the next
+// open has nothing to replay.
+func (e *Engine) Checkpoint() error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	return e.checkpointLocked(false)
+}
+
+// checkpointLocked takes a checkpoint; the caller holds ckptMu. With final set
+// it also closes the WAL and marks the store clean.
+func (e *Engine) checkpointLocked(final bool) error {
+	err := e.checkpoint(final)
+	if err != nil {
+		e.ckptErr.Store(&err)
+		if isSyncFailure(err) {
+			e.poison(err)
+		}
+	} else {
+		e.ckptErr.Store(nil)
+	}
+	e.waitMu.Lock()
+	close(e.ckptDone)
+	e.ckptDone = make(chan struct{})
+	e.waitMu.Unlock()
+	return err
+}
+
+func (e *Engine) checkpoint(final bool) error {
+	// 1. The state at one position, which the WAL continues in a new file.
+	e.commitMu.Lock()
+	st := e.store
+	st.Checkpoint++
+	st.Position = e.pos
+	st.Clean, st.WALAbsent = final, final
+	if e.log == nil {
+		st.WAL = e.nextWAL
+	} else if final {
+		st.WAL = e.log.Next()
+	} else {
+		mark, err := e.log.Roll()
+		if err != nil {
+			e.commitMu.Unlock()
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		st.WAL = mark.Number
+	}
+	l := e.log
+	c := e.reg.Capture()
+	e.commitMu.Unlock()
+
+	err := e.writeCheckpoint(&st, c, func() error {
+		if l == nil || final {
+			return nil
+		}
+		// The new WAL file must be there before STORE points to it.
+		if err := l.Sync(); err != nil {
+			return err
+		}
+		if mutate.SkipRecycleRule {
+			return l.Drop(st.WAL)
+		}
+		return nil
+	})
+	if err != nil {
+		e.commitMu.Lock()
+		e.reg.Uncapture(c)
+		e.commitMu.Unlock()
+		return err
+	}
+
+	// 5. What the checkpoint covers may go.
+	e.commitMu.Lock()
+	e.store = st
+	e.commitMu.Unlock()
+	e.stats.checkpoints.Add(1)
+	freed, err := e.reg.Done(c)
+	if err != nil {
+		e.cfg.Logger.Warn("pipeproc: could not remove a pruned segment file", "err", err)
+	}
+	e.cfg.Logger.Debug("pipeproc: checkpoint", "number", st.Checkpoint, "position", st.Position, "freed", freed)
+	e.event(Event{Kind: EventCheckpoint, Position: st.Position})
+	if l == nil {
+		return nil
+	}
+	if err := l.Drop(st.WAL); err != nil {
+		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
+	}
+	if final {
+		return l.Close(1)
+	}
+	return nil
+}
+
+// writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
+func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before func() error) error {
+	// 2. Segment files, and their directory entries.
+	files, err := e.reg.Flush(c, carryBudget)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if files > 0 && !mutate.SkipSegmentDirSync {
+		if err := e.fs.SyncDir(e.cfg.Dir + "/" + segmentDir); err != nil {
+			return &syncError{fmt.Errorf("checkpoint: %w", err)}
+		}
+	}
+	// 3. The snapshot, in the file that the last checkpoint does not use.
+	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
+	head, err = writeSnapshot(e.fs, e.cfg.Dir, head, func(w *snapWriter) {
+		w.section(secRegistry, c.AppendRegistry)
+		for i := range c.Topics {
+			w.section(secTopic, c.Topics[i].Append)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if st.Checkpoint <= 2 && !mutate.SkipSnapshotSync { // the file may be new
+		if err := e.fs.SyncDir(e.cfg.Dir); err != nil {
+			return &syncError{fmt.Errorf("checkpoint: %w", err)}
+		}
+	}
+	if err := before(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	// 4. The word that it counts.
+	st.SnapLen, st.SnapSum = head.Length, head.Sum
+	if err := writeStore(e.fs, e.cfg.Dir, st); err != nil {
+		// Whether the old or the new state counts is not known: only a
+		// reopen can tell.
+		return &syncError{fmt.Errorf("checkpoint: %w", err)}
+	}
+	return nil
+}

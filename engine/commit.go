@@ -1,0 +1,331 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+// Durability says when one commit is acknowledged.
+type Durability uint8
+
+// Durabilities of a commit.
+const (
+	ByMode     Durability = iota // as the node's SyncMode says
+	Durable                      // once it is on disk, in any mode
+	Buffered                     // once the operating system has it, in any mode
+	numDurable = iota
+)
+
+// Request is one command on its way. It is reused by its owner.
+type Request struct {
+	ticket     wal.Ticket[*Request]
+	Batch      *topics.Batch
+	admin      *admin
+	Durability Durability
+	Position   uint64
+	ms         int64
+	err        error
+}
+
+// maxGroup bounds the commands that share one write and one sync.
+const maxGroup = 1024
+
+// Commit runs the batch of r as one command: all of it becomes visible, and as
+// durable as asked, or none. If ctx ends before the batch has reached the WAL
+// nothing happens; later, Commit waits for the outcome.
+func (e *Engine) Commit(ctx context.Context, r *Request) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := e.writable(); err != nil {
+		return err
+	}
+	if r.Durability >= numDurable {
+		return errs.InvalidOptions.With("unknown durability")
+	}
+	if err := e.reg.Prepare(r.Batch); err != nil {
+		e.stats.rejected.Add(1)
+		return err
+	}
+	if err := e.waitWAL(ctx); err != nil {
+		return err
+	}
+	return e.submit(ctx, r)
+}
+
+func (e *Engine) submit(ctx context.Context, r *Request) error {
+	r.err = nil
+	r.ticket.Value = r
+	if err := e.group.Do(ctx, &r.ticket); err != nil {
+		return err
+	}
+	if r.err != nil {
+		e.stats.rejected.Add(1)
+	}
+	return r.err
+}
+
+// lead is what the leader of a group does. Commands that are not batches of
+// records run alone, so that each is checked against a state without others
+// in flight.
+func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	live := e.scratch.live[:0]
+	for _, t := range batch {
+		r := t.Value
+		if r.admin == nil {
+			live = append(live, r)
+			continue
+		}
+		e.round(live)
+		live = append(live[:0], r)
+		e.round(live)
+		live = live[:0]
+	}
+	e.round(live)
+	clear(live)
+	e.scratch.live = live[:0]
+}
+
+// round takes a run of commands through the commit path: validate and reserve,
+// WAL, sync, apply, publish. Acknowledging is the group's, when lead returns.
+func (e *Engine) round(rs []*Request) {
+	if len(rs) == 0 {
+		return
+	}
+	if err := e.ready(); err != nil {
+		for _, r := range rs {
+			r.err = err
+		}
+		return
+	}
+	e.stats.groups.Add(1)
+	staged, sync := e.stage(rs)
+	if len(staged) == 0 {
+		return
+	}
+	if mutate.PublishBeforeWAL {
+		e.apply(staged, e.log.Position()+1)
+	}
+	n, first, err := e.log.Append(e.scratch.frames)
+	if err != nil {
+		err = e.appendFailed(err)
+		for _, r := range staged[n:] {
+			r.err = err
+			e.abort(r)
+		}
+		staged = staged[:n]
+	}
+	if len(staged) == 0 {
+		return
+	}
+	if sync {
+		e.stats.syncs.Add(1)
+		if err := e.log.Sync(); err != nil {
+			// The frames may or may not be on disk. Nothing of them is shown,
+			// and nothing more is taken, so a reopen decides.
+			e.poison(err)
+			for _, r := range staged {
+				r.err = errs.OutcomeUnknown.Wrap(err, "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived")
+				e.abort(r)
+			}
+			return
+		}
+	} else if e.cfg.Sync > 0 {
+		e.armSync()
+	}
+	if !mutate.PublishBeforeWAL {
+		e.apply(staged, first)
+	}
+	if e.log.Size() >= e.cfg.CheckpointBytes {
+		e.wakeKeeper()
+	}
+}
+
+// ready makes sure that there is a WAL to write to.
+func (e *Engine) ready() error {
+	if e.closed {
+		return errClosed()
+	}
+	if err := e.writable(); err != nil {
+		return err
+	}
+	if e.log != nil {
+		return nil
+	}
+	if err := e.openLog(); err != nil {
+		return e.spaceError(err, "there is no room for a write-ahead log; free some space and try again")
+	}
+	return nil
+}
+
+// stage validates the commands one by one and encodes those that pass into
+// frames. A command that fails leaves nothing behind and takes no other along.
+func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
+	s := &e.scratch
+	s.meta, s.parts, s.frames, s.spans = s.meta[:0], s.parts[:0], s.frames[:0], s.spans[:0]
+	now := e.cfg.Clock().UnixMilli()
+	staged = rs[:0]
+	for _, r := range rs {
+		sp := span{meta0: len(s.meta), part0: len(s.parts)}
+		if err := e.stageOne(r, now); err != nil {
+			r.err = err
+			s.meta, s.parts = s.meta[:sp.meta0], s.parts[:sp.part0]
+			continue
+		}
+		sp.meta1, sp.part1 = len(s.meta), len(s.parts)
+		s.spans = append(s.spans, sp)
+		staged = append(staged, r)
+		sync = sync || r.Durability == Durable || r.Durability == ByMode && e.cfg.Sync == SyncAlways
+	}
+	for _, sp := range s.spans { // the slices do not move any more
+		s.frames = append(s.frames, wal.Frame{Meta: s.meta[sp.meta0:sp.meta1], Parts: s.parts[sp.part0:sp.part1]})
+	}
+	return staged, sync
+}
+
+func (e *Engine) stageOne(r *Request, now int64) error {
+	if r.admin != nil {
+		return e.stageAdmin(r, now)
+	}
+	if e.cfg.MaxDisk > 0 && e.diskBytes()+int64(r.Batch.Bytes()) > e.cfg.MaxDisk {
+		return errs.DiskLimit.With(fmt.Sprintf("the store takes %d bytes and the limit is %d (Options.MaxDisk); prune or raise it", e.diskBytes(), e.cfg.MaxDisk))
+	}
+	ms, err := e.reg.Stage(r.Batch, now)
+	if err != nil {
+		return e.spaceError(err, "the disk is full; nothing was committed")
+	}
+	r.ms = ms
+	s := &e.scratch
+	s.meta = appendCommand(s.meta, ms)
+	r.Batch.Slots(func(t *topics.Topic, created bool, blocks []topics.Block) {
+		if created {
+			s.meta = appendCreate(s.meta, t.ID(), t.Name(), t.Options())
+		}
+		s.meta = appendAppend(s.meta, t.ID(), ms, blocks)
+		for i := range blocks {
+			s.parts = append(s.parts, wal.Part{Bytes: blocks[i].Body, Sum: blocks[i].Sum})
+		}
+	})
+	return nil
+}
+
+// apply makes the commands, which have consecutive positions from first on,
+// part of the state, and then visible, all at once.
+func (e *Engine) apply(rs []*Request, first uint64) {
+	pos := first - 1
+	for _, r := range rs {
+		pos++
+		r.Position = pos
+		if r.admin != nil {
+			e.applyAdmin(r, pos)
+			continue
+		}
+		e.reg.ApplyBatch(r.Batch, pos, r.ms)
+		e.stats.commits.Add(1)
+		e.stats.records.Add(uint64(r.Batch.Len()))
+		e.stats.bytes.Add(uint64(r.Batch.Bytes()))
+	}
+	e.pos = pos
+	e.reg.Publish(pos)
+	for _, r := range rs {
+		if r.admin == nil {
+			r.Batch.Signal()
+		}
+	}
+}
+
+func (e *Engine) abort(r *Request) {
+	if r.admin == nil {
+		e.reg.Abort(r.Batch)
+	}
+}
+
+// appendFailed turns an error of the WAL's Append, which left nothing behind
+// for the commands concerned, into the caller's.
+func (e *Engine) appendFailed(err error) error {
+	if errors.Is(err, wal.ErrFailed) {
+		e.poison(err)
+		return *e.failed.Load()
+	}
+	if errors.Is(err, wal.ErrTooLarge) {
+		return errs.TooLarge.Wrap(err, "the batch does not fit the write-ahead log")
+	}
+	return e.spaceError(err, "nothing was committed")
+}
+
+// spaceError gives errors for want of space their code.
+func (e *Engine) spaceError(err error, detail string) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	e.event(Event{Kind: EventFull, Err: err})
+	return errs.NoSpace.Wrap(err, detail)
+}
+
+func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }
+
+// waitWAL holds commits back while the WAL is at its limit, until a checkpoint
+// has made room.
+func (e *Engine) waitWAL(ctx context.Context) error {
+	e.commitMu.Lock()
+	full := e.log != nil && e.log.Size() >= e.cfg.MaxWAL
+	e.commitMu.Unlock()
+	if !full {
+		return nil
+	}
+	timeout := time.NewTimer(maxWait)
+	defer timeout.Stop()
+	for {
+		e.waitMu.Lock()
+		done := e.ckptDone
+		e.waitMu.Unlock()
+		e.wakeKeeper()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timeout.C:
+			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWait))
+		case <-e.stop:
+			return errClosed()
+		}
+		if err := e.writable(); err != nil {
+			return err
+		}
+		e.commitMu.Lock()
+		full := e.log != nil && e.log.Size() >= e.cfg.MaxWAL
+		e.commitMu.Unlock()
+		if !full {
+			return nil
+		}
+		if p := e.ckptErr.Load(); p != nil {
+			return e.spaceError(*p, "the write-ahead log is full and no checkpoint can be made")
+		}
+	}
+}
+
+// maxWait bounds how long a commit waits for room in the WAL.
+const maxWait = 30 * time.Second
+
+// armSync makes sure that a sync follows within the interval.
+func (e *Engine) armSync() {
+	if e.timer.Swap(true) {
+		return
+	}
+	e.timerMu.Lock()
+	e.pending = time.AfterFunc(time.Duration(e.cfg.Sync), func() {
+		e.timer.Store(false)
+		_ = e.Sync(context.Background()) // a failure has poisoned the node
+	})
+	e.timerMu.Unlock()
+}

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+var errNotExist = fs.ErrNotExist
+
+// SyncMode says when a commit is made durable: 0 before it is acknowledged, a
+// positive duration at that interval, a negative one never.
+type SyncMode time.Duration
+
+// The modes without a parameter.
+const (
+	SyncAlways SyncMode = 0
+	SyncNever  SyncMode = -1
+)
+
+// Config is what an engine is opened with. FS, Dir and Logger are required;
+// the root package fills in the rest.
+type Config struct {
+	FS     vfs.FS
+	Dir    string
+	Sync   SyncMode
+	Logger *slog.Logger
+	Clock  func() time.Time
+	Event  func(Event) // may be nil; called on the goroutine where it happens
+
+	ReadOnly bool
+	// MustExist makes Open fail when the directory holds no store.
+	MustExist bool
+
+	WALFileSize     int64
+	CheckpointBytes int64 // WAL size at which a checkpoint starts
+	MaxWAL          int64 // WAL size at which commits wait for one
+	MaxDisk         int64 // 0: no limit
+	MaxBody         int
+	MaxBatch        int
+	MaxOpenFiles    int
+	MaxMapped       int
+	MaxFuture       time.Duration
+	Topic           topics.Options
+}
+
+// Engine owns the WAL, the apply function, the checkpoint and the snapshot of
+// one directory. All methods are safe for concurrent use.
+type Engine struct {
+	cfg    Config
+	fs     vfs.FS
+	lock   io.Closer
+	reg    *topics.Registry
+	files  *segment.Files
+	codecs *segment.Codecs
+	group  *wal.Group[*Request]
+
+	// commitMu is held by the commit leader while it works, and by the
+	// checkpoint while it captures the state. Lock order: ckptMu, commitMu.
+	commitMu sync.Mutex
+	log      *wal.Log // nil until one could be made; under commitMu
+	store    storeState
+	nextWAL  uint64 // number of the next file, while log is nil
+	pos      uint64 // of the newest applied command
+	prev     wal.Tail
+	void     []uint64
+	scratch  scratch
+	closed   bool
+
+	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
+	ckptErr  atomic.Pointer[error]
+	ckptDone chan struct{} // replaced at each end of a checkpoint; under waitMu
+	waitMu   sync.Mutex
+
+	failed   atomic.Pointer[error] // why nothing is acknowledged any more
+	readOnly error                 // why it never was
+
+	kick     chan struct{}
+	stop     chan struct{}
+	stopped  chan struct{}
+	timer    atomic.Bool // an interval sync is due
+	timerMu  sync.Mutex
+	pending  *time.Timer
+	recovery Recovery
+	stats    counters
+}
+
+// Recovery says what Open found.
+type Recovery struct {
+	Clean    bool          // the store was closed properly
+	Commands uint64        // commands replayed from the WAL
+	Bytes    int64         // their size
+	Cut      []Cut         // torn frames, never acknowledged as durable
+	Duration time.Duration // of the whole open
+	Damage   []error       // what is damaged; the node is read-only or topics refuse commits
+}
+
+// Cut is a piece of WAL that was being written when the process or the machine
+// died.
+type Cut struct {
+	File     string
+	From, To int64
+	What     string
+	Kept     string // file in the quarantine folder with its bytes, "" if that failed
+}
+
+// scratch is the leader's memory, reused from one group to the next.
+type scratch struct {
+	meta   []byte
+	parts  []wal.Part
+	frames []wal.Frame
+	spans  []span
+	live   []*Request
+}
+
+type span struct{ meta0, meta1, part0, part1 int }
+
+// Names within the directory.
+const (
+	lockName       = "LOCK"
+	walDir         = "wal"
+	segmentDir     = "segments"
+	quarantineName = "quarantine"
+)
+
+// syncError marks a failed sync: the node must not acknowledge anything more.
+type syncError struct{ err error }
+
+func (e *syncError) Error() string { return e.err.Error() }
+func (e *syncError) Unwrap() error { return e.err }
+
+func isSyncFailure(err error) bool {
+	if _, ok := errors.AsType[*syncError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*topics.SyncError](err); ok {
+		return true
+	}
+	return errors.Is(err, wal.ErrFailed)
+}
+
+// poison stops the node from acknowledging anything, for good.
+func (e *Engine) poison(err error) {
+	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
+	if e.failed.CompareAndSwap(nil, &err) {
+		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
+		e.event(Event{Kind: EventFailed, Err: err})
+	}
+}
+
+// writable returns why the engine takes no writes, or nil.
+func (e *Engine) writable() error {
+	if p := e.failed.Load(); p != nil {
+		return *p
+	}
+	return e.readOnly
+}
+
+// Registry gives access to the topics for reading.
+func (e *Engine) Registry() *topics.Registry { return e.reg }
+
+// Recovery returns what Open found.
+func (e *Engine) Recovery() Recovery { return e.recovery }
+
+// Err returns why the engine takes no writes, or nil.
+func (e *Engine) Err() error { return e.writable() }
+
+// Sync makes everything acknowledged so far durable.
+func (e *Engine) Sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := e.writable(); err != nil {
+		return err
+	}
+	e.commitMu.Lock()
+	l, closed := e.log, e.closed
+	e.commitMu.Unlock()
+	if closed {
+		return errClosed()
+	}
+	if l == nil {
+		return nil
+	}
+	if err := l.Sync(); err != nil {
+		e.poison(err)
+		return *e.failed.Load()
+	}
+	return nil
+}
+
+// Durable returns the position up to which commands are durable.
+func (e *Engine) Durable() uint64 {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	if e.log == nil {
+		return e.store.Position
+	}
+	return max(e.log.Durable(), e.store.Position)
+}
+
+func errClosed() error { return errs.Closed.With("the node is closed") }
+
+// Close finishes what is running, writes a last checkpoint and releases the
+// directory. It may be called again, with no effect.
+func (e *Engine) Close() error {
+	e.commitMu.Lock()
+	if e.closed {
+		e.commitMu.Unlock()
+		return nil
+	}
+	e.closed = true
+	e.commitMu.Unlock()
+
+	e.timerMu.Lock()
+	if e.pending != nil {
+		e.pending.Stop()
+	}
+	e.timerMu.Unlock()
+	e.reg.Close()
+	var err error
+	if e.stop != nil {
+		close(e.stop)
+		<-e.stopped
+	}
+	if e.readOnly == nil && e.failed.Load() == nil {
+		err = e.finish()
+	}
+	if e.failed.Load() == nil {
+		if cerr := e.files.Close(); err == nil {
+			err = cerr
+		}
+	}
+	e.codecs.Close()
+	if cerr := e.lock.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// finish writes the final checkpoint and marks the store clean. If it cannot,
+// the data is made durable in the WAL, for the next open to replay.
+func (e *Engine) finish() error {
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	err := e.checkpointLocked(true)
+	if err != nil && e.log != nil {
+		if serr := e.log.Sync(); serr != nil {
+			e.poison(serr)
+			return fmt.Errorf("closing: %w", errors.Join(err, serr))
+		}
+		_ = e.log.Close(1)
+		return fmt.Errorf("closing: no final checkpoint, the next open will replay the WAL: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
+}

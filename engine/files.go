@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+const skipDirSync = mutate.SkipStoreSync
+
+func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
+
+// checkFiles compares the segment files there are with those there must be,
+// by name and size alone, so that an open costs by their number. A missing or
+// short file damages its topic; a file that no state speaks of is garbage of a
+// crash and is removed.
+func (e *Engine) checkFiles() error {
+	dir := e.cfg.Dir + "/" + segmentDir
+	infos, err := e.fs.ReadDir(dir)
+	if err != nil && !errors.Is(err, errNotExist) {
+		return fmt.Errorf("listing %s: %w", segmentDir, err)
+	}
+	type key struct{ topic, number uint64 }
+	have := make(map[key]vfs.Info, len(infos))
+	for _, i := range infos {
+		if t, n, ok := segment.ParseFileName(i.Name); ok {
+			have[key{t, n}] = i
+		}
+	}
+	for _, t := range e.reg.Topics() {
+		for _, s := range t.Files() {
+			k := key{t.ID(), s.Number}
+			info, ok := have[k]
+			delete(have, k)
+			switch {
+			case !ok && s.Written:
+				e.damageTopic(t.Name(), s.Number, "the file is missing")
+			case ok && !info.Regular:
+				e.damageTopic(t.Name(), s.Number, "it is not a regular file")
+			case ok && (info.Size < s.MinSize || s.Sealed && info.Size != s.MinSize):
+				e.damageTopic(t.Name(), s.Number, fmt.Sprintf("the file has %d bytes, %d were expected", info.Size, s.MinSize))
+			}
+		}
+	}
+	if e.cfg.ReadOnly || e.readOnly != nil {
+		return nil
+	}
+	for k, info := range have {
+		if !info.Regular || !e.ours(dir+"/"+info.Name) {
+			continue
+		}
+		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", info.Name)
+		if err := e.fs.Remove(dir + "/" + segment.FileName(k.topic, k.number)); err != nil {
+			e.cfg.Logger.Warn("pipeproc: could not remove garbage", "file", info.Name, "err", err)
+		}
+	}
+	return nil
+}
+
+// ours reports whether a segment file belongs to this store, or never got as
+// far as a header.
+func (e *Engine) ours(name string) bool {
+	f, err := e.fs.Open(name, vfs.Read)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, segment.FileHeaderSize)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	if m, err := segment.ParseMeta(b[:n]); err == nil {
+		return m.Store == e.store.ID
+	}
+	for _, c := range b[:n] {
+		if c != 0 {
+			return false // of unknown origin: left alone
+		}
+	}
+	return true
+}
+
+func (e *Engine) damageTopic(name string, number uint64, what string) {
+	t, err := e.reg.Topic(name)
+	if err != nil {
+		return
+	}
+	c := &errs.CorruptError{File: segment.FileName(t.ID(), number), Topic: name, Segment: number, Offset: -1, What: what}
+	t.MarkDamaged(c)
+	e.damaged(c)
+}
+
+// keepCut copies the bytes of torn frames to the quarantine folder, as far as
+// that is possible. They were never acknowledged as durable.
+func (e *Engine) keepCut() {
+	for i := range e.recovery.Cut {
+		c := &e.recovery.Cut[i]
+		if c.Kept != "" {
+			continue
+		}
+		name := fmt.Sprintf("torn-%d-%s-%d", e.store.Epoch, c.File, c.From)
+		if err := e.quarantine(e.cfg.Dir+"/"+walDir+"/"+c.File, name, c.From, c.To); err != nil {
+			e.cfg.Logger.Warn("pipeproc: could not keep the bytes of a torn frame", "file", c.File, "err", err)
+			continue
+		}
+		c.Kept = name
+	}
+}
+
+// quarantineMax bounds what is kept of one torn frame, in bytes.
+const quarantineMax = 64 << 20
+
+func (e *Engine) quarantine(src, name string, from, to int64) error {
+	dir := e.cfg.Dir + "/" + quarantineName
+	if err := e.fs.MkdirAll(dir); err != nil {
+		return err
+	}
+	in, err := e.fs.Open(src, vfs.Read)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := e.fs.Open(dir+"/"+name, vfs.Create)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	return copyRange(out, in, from, min(to, from+quarantineMax), 0)
+}
+
+// copyRange copies bytes [from, to) of in to out at offset at.
+func copyRange(out, in vfs.File, from, to, at int64) error {
+	buf := make([]byte, min(1<<20, max(to-from, 1)))
+	for from < to {
+		n, err := in.ReadAt(buf[:min(int64(len(buf)), to-from)], from)
+		if n == 0 {
+			if err == nil || errors.Is(err, io.EOF) {
+				return io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if _, err := out.WriteAt(buf[:n], at); err != nil {
+			return err
+		}
+		from, at = from+int64(n), at+int64(n)
+	}
+	return nil
+}

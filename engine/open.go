@@ -1,0 +1,349 @@
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+// Open opens the store in cfg.Dir, making it if it does not exist, and brings
+// it to the state of the last acknowledged command that survived.
+//
+// Damage does not keep a store from opening: a damaged topic refuses commits,
+// damage of the WAL or the snapshot makes the whole node read-only, and reads
+// of the rest work. Recovery lists it.
+func Open(cfg Config) (*Engine, error) {
+	start := cfg.Clock()
+	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), kick: make(chan struct{}, 1)}
+	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
+	if err := e.open(); err != nil {
+		if e.files != nil {
+			_ = e.files.Close()
+		}
+		if e.log != nil {
+			_ = e.log.Close(1)
+		}
+		if e.lock != nil {
+			_ = e.lock.Close()
+		}
+		return nil, err
+	}
+	e.recovery.Duration = cfg.Clock().Sub(start)
+	e.report()
+	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
+	go e.keep()
+	if e.readOnly == nil {
+		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
+	}
+	return e, nil
+}
+
+func (e *Engine) open() error {
+	if err := e.claim(); err != nil {
+		return err
+	}
+	if err := e.readOrCreate(); err != nil {
+		return err
+	}
+	dir := e.cfg.Dir + "/" + segmentDir
+	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
+	e.reg = topics.NewRegistry(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
+		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
+		MaxFuture: e.cfg.MaxFuture})
+	if err := e.loadSnapshot(); err != nil {
+		return err
+	}
+	e.reg.Publish(e.pos)
+	if err := e.replay(); err != nil {
+		return err
+	}
+	e.reg.Publish(e.pos)
+	if err := e.checkFiles(); err != nil {
+		return err
+	}
+	if e.cfg.ReadOnly && e.readOnly == nil {
+		e.readOnly = errs.ReadOnly.With("the node was opened read-only")
+	}
+	if e.readOnly != nil {
+		return nil
+	}
+	// From here on the directory is written.
+	e.store.Epoch++
+	if err := e.openLog(); err != nil {
+		if isSyncFailure(err) || !canRunWithoutLog(err) {
+			return err
+		}
+		e.cfg.Logger.Warn("pipeproc: no room for a write-ahead log, commits will fail until there is", "err", err)
+		e.event(Event{Kind: EventFull, Err: err})
+	}
+	return nil
+}
+
+// canRunWithoutLog reports whether the error means a full disk.
+func canRunWithoutLog(err error) bool { return isNoSpace(err) }
+
+// claim makes the directory and takes its lock.
+func (e *Engine) claim() error {
+	if !e.cfg.ReadOnly && !e.cfg.MustExist {
+		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
+			return fmt.Errorf("making the data directory: %w", err)
+		}
+	} else if info, err := e.fs.Stat(e.cfg.Dir); err != nil || !info.Dir {
+		return noStore(e.cfg.Dir, err)
+	}
+	lock, err := e.fs.Lock(e.cfg.Dir + "/" + lockName)
+	if err != nil {
+		if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+			return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+		}
+		return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
+	}
+	e.lock = lock
+	return nil
+}
+
+func noStore(dir string, err error) error {
+	if err == nil {
+		err = errNotExist
+	}
+	return fmt.Errorf("there is no pipeproc store in %s: %w", dir, err)
+}
+
+// readOrCreate reads the STORE file, or makes it in a new directory.
+func (e *Engine) readOrCreate() error {
+	st, bad, err := readStore(e.fs, e.cfg.Dir)
+	if err == nil {
+		e.store, e.pos = st, st.Position
+		for _, b := range bad {
+			e.damaged(b) // the other copy is whole, and the next write mends this one
+		}
+		return nil
+	}
+	if !errors.Is(err, errNotExist) {
+		return err
+	}
+	if e.cfg.ReadOnly || e.cfg.MustExist {
+		return noStore(e.cfg.Dir, err)
+	}
+	// Without STORE nothing says what the other files are. They are never
+	// taken for garbage.
+	if name := e.leftovers(); name != "" {
+		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
+	}
+	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
+	if _, err := rand.Read(st.ID[:]); err != nil {
+		return err
+	}
+	for _, d := range []string{walDir, segmentDir} {
+		if err := e.fs.MkdirAll(e.cfg.Dir + "/" + d); err != nil {
+			return fmt.Errorf("making the data directory: %w", err)
+		}
+	}
+	if err := createStore(e.fs, e.cfg.Dir, &st); err != nil {
+		return err
+	}
+	e.store = st
+	return nil
+}
+
+// leftovers returns the name of a file that only a store can have left.
+func (e *Engine) leftovers() string {
+	for _, d := range []string{"", "/" + walDir, "/" + segmentDir} {
+		infos, _ := e.fs.ReadDir(e.cfg.Dir + d)
+		for _, i := range infos {
+			if _, _, ok := segment.ParseFileName(i.Name); ok || i.Name == "snapshot-0" || i.Name == "snapshot-1" {
+				return i.Name
+			}
+			if d == "/"+walDir && i.Regular && i.Size > 0 {
+				return i.Name
+			}
+		}
+	}
+	return ""
+}
+
+// loadSnapshot restores the state of the last checkpoint. Damage makes the
+// node read-only, with what could be restored.
+func (e *Engine) loadSnapshot() error {
+	if e.store.Checkpoint == 0 {
+		return nil
+	}
+	damage := func(err error) error {
+		c, ok := errors.AsType[*errs.CorruptError](err)
+		if !ok {
+			return err
+		}
+		e.damaged(c)
+		e.makeReadOnly(c)
+		return nil
+	}
+	r, err := openSnapshot(e.fs, e.cfg.Dir, &e.store)
+	if err != nil {
+		return damage(err)
+	}
+	defer r.close()
+	for {
+		off := r.off
+		kind, payload, skip, err := r.next()
+		if err == nil && kind == 0 {
+			return nil
+		}
+		if err == nil {
+			switch kind {
+			case secRegistry:
+				err = e.reg.RestoreRegistry(payload)
+			case secTopic:
+				err = e.reg.RestoreTopic(payload, e.store.Position)
+			default:
+				return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
+			}
+			if err != nil {
+				err = r.corrupt(off, "", err)
+				skip = true
+			}
+		}
+		if err != nil {
+			if err := damage(err); err != nil {
+				return err
+			}
+			if !skip {
+				return nil
+			}
+		}
+	}
+}
+
+// replay applies the WAL behind the checkpoint.
+func (e *Engine) replay() error {
+	var blocks []topics.Block
+	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent}, func(w *wal.Entry) error {
+		if e.readOnly != nil {
+			return errStop // the snapshot is damaged: commands need not fit
+		}
+		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decoded) error {
+			return applyDecoded(e.reg, op, w.Position, ms)
+		})
+		if err == nil {
+			e.pos = w.Position
+			return nil
+		}
+		if errors.Is(err, errs.Version) {
+			return err
+		}
+		return &errs.CorruptError{File: fmt.Sprintf("wal-%016x.log", w.Number), Offset: w.Off, What: "a command does not fit the state", Err: err}
+	})
+	e.recovery.Commands, e.recovery.Bytes = res.Frames, res.Bytes
+	e.prev, e.void, e.nextWAL = res.Tail, res.Void, max(res.Highest+1, e.store.WAL)
+	e.recovery.Clean = e.store.Clean && res.Frames == 0
+	for _, c := range res.Cut {
+		e.recovery.Cut = append(e.recovery.Cut, Cut{File: c.File, From: c.From, To: c.To, What: c.What})
+	}
+	var damage *errs.CorruptError
+	switch {
+	case errors.Is(err, errStop):
+	case errors.As(err, &damage):
+	case err != nil:
+		return fmt.Errorf("replaying the write-ahead log: %w", err)
+	default:
+		damage = res.Damage
+	}
+	if damage != nil {
+		e.damaged(damage)
+		e.makeReadOnly(damage)
+	}
+	return nil
+}
+
+var errStop = errors.New("stop")
+
+// applyDecoded applies one operation of a replayed command.
+func applyDecoded(reg *topics.Registry, op *decoded, pos uint64, ms int64) error {
+	switch op.kind {
+	case opCreate:
+		if _, _, err := reg.StageCreate(op.name, op.opts); err != nil {
+			return err
+		}
+		reg.ApplyCreate(op.id, op.name, op.opts, pos, ms)
+		reg.Publish(pos)
+		return nil
+	case opAppend:
+		return reg.ApplyAppend(op.id, op.blocks, pos, ms)
+	case opPrune:
+		return reg.ApplyPrune(op.id, op.first, pos, ms)
+	default: // decodeCommand lets no other through
+		err := reg.ApplyDelete(op.id, pos, ms)
+		reg.Publish(pos)
+		return err
+	}
+}
+
+func (e *Engine) damaged(c *errs.CorruptError) {
+	e.recovery.Damage = append(e.recovery.Damage, c)
+}
+
+func (e *Engine) makeReadOnly(c *errs.CorruptError) {
+	if e.readOnly == nil {
+		e.readOnly = errs.ReadOnly.Wrap(c, "the store is damaged; run 'pipeproc repair'")
+	}
+}
+
+// openLog starts a new WAL file behind everything that was recovered, keeps
+// the bytes of torn frames aside, and makes the new epoch durable.
+func (e *Engine) openLog() error {
+	e.keepCut()
+	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
+		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways}
+	l, err := wal.Create(cfg, e.nextWAL, e.pos+1, e.prev, e.void)
+	if err != nil {
+		return err
+	}
+	st := e.store
+	st.Clean = false
+	if st.WALAbsent { // the log begins with the file just made
+		st.WAL, st.WALAbsent = e.nextWAL, false
+		if e.prev.Number != 0 { // a log that was begun and never noted
+			st.WAL = e.prev.Number
+		}
+	}
+	err = writeStore(e.fs, e.cfg.Dir, &st)
+	if err == nil && !skipDirSync {
+		err = e.fs.SyncDir(e.cfg.Dir)
+	}
+	if err != nil {
+		_ = l.Close(1)
+		e.nextWAL = l.Next()
+		return &syncError{err}
+	}
+	e.store, e.log = st, l
+	return nil
+}
+
+// maxFrame returns the largest frame that a batch of the given size can make:
+// every record may be a block of its own.
+func maxFrame(batch int) int64 { return min(1<<32-16<<10, 2*int64(batch)+1<<20) }
+
+func (e *Engine) report() {
+	r := &e.recovery
+	log := e.cfg.Logger
+	for _, d := range r.Damage {
+		log.Error("pipeproc: damage found", "err", d)
+		e.event(Event{Kind: EventDamage, Err: d})
+	}
+	for _, c := range r.Cut {
+		log.Warn("pipeproc: a torn frame was cut off the write-ahead log", "file", c.File, "from", c.From, "to", c.To, "what", c.What, "kept", c.Kept)
+		e.event(Event{Kind: EventCut, File: c.File, Err: errors.New(c.What)})
+	}
+	if r.Commands > 0 {
+		log.Info("pipeproc: replayed the write-ahead log", "commands", r.Commands, "bytes", r.Bytes, "took", r.Duration.Round(time.Millisecond))
+		e.event(Event{Kind: EventRecovered, Position: e.pos})
+	}
+	e.event(Event{Kind: EventOpened, Position: e.pos})
+}

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// A snapshot is the state of all machines at one position. There are two
+// files, snapshot-0 and snapshot-1, of which checkpoint n uses number n&1, so
+// that the latest durable one is never touched. Both keep their space.
+//
+//	header, 128 bytes
+//	  0  magic "PPSNAPSH" | u16 version 1 | u16 zero | u32 header size 128
+//	 16  store id, 16 bytes
+//	 32  u64 checkpoint number | u64 position | u64 epoch | u64 WAL file number
+//	 64  u64 number of sections | u64 length of all, header included
+//	    zero up to
+//	120  u64 xxhash64 of bytes 0 to 119
+//	sections, back to back
+//	  0  u32 kind | u32 zero | u64 length
+//	 16  u64 xxhash64 of (kind, zero, length, checkpoint number, payload)
+//	 24  payload
+//
+// A section has a checksum of its own so that damage costs one topic. Its
+// payload is described where it is written: topics/snapshot.go.
+const (
+	snapMagic   = "PPSNAPSH"
+	snapHeader  = 128
+	snapSection = 24
+	snapSpace   = 64 << 10 // smallest size of a snapshot file
+)
+
+// Section kinds.
+const (
+	secRegistry = 1
+	secTopic    = 2
+)
+
+type snapHead struct {
+	Store      [16]byte
+	Number     uint64
+	Position   uint64
+	Epoch      uint64
+	WAL        uint64
+	Sections   uint64
+	Length     uint64
+	Sum        uint64
+	wasVersion error
+}
+
+func snapName(number uint64) string { return fmt.Sprintf("snapshot-%d", number&1) }
+
+func (h *snapHead) encode() []byte {
+	b := make([]byte, snapHeader)
+	le := binary.LittleEndian
+	copy(b, snapMagic)
+	le.PutUint16(b[8:], formatVersion)
+	le.PutUint32(b[12:], snapHeader)
+	copy(b[16:], h.Store[:])
+	for i, v := range []uint64{h.Number, h.Position, h.Epoch, h.WAL, h.Sections, h.Length} {
+		le.PutUint64(b[32+8*i:], v)
+	}
+	h.Sum = xxhash.Sum64(b[:120])
+	le.PutUint64(b[120:], h.Sum)
+	return b
+}
+
+func parseSnapHead(b []byte) (snapHead, error) {
+	var h snapHead
+	le := binary.LittleEndian
+	if len(b) < snapHeader {
+		return h, errors.New("cut short")
+	}
+	if string(b[:8]) != snapMagic {
+		return h, errors.New("wrong magic")
+	}
+	h.Sum = le.Uint64(b[120:])
+	if h.Sum != xxhash.Sum64(b[:120]) && !mutate.SkipSnapshotSum {
+		return h, errors.New("header checksum mismatch")
+	}
+	if v := le.Uint16(b[8:]); v != formatVersion {
+		return h, errs.Version.With(fmt.Sprintf("snapshot of format version %d", v))
+	}
+	copy(h.Store[:], b[16:])
+	h.Number, h.Position, h.Epoch = le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[48:])
+	h.WAL, h.Sections, h.Length = le.Uint64(b[56:]), le.Uint64(b[64:]), le.Uint64(b[72:])
+	return h, nil
+}
+
+func sectionSum(head []byte, number uint64, payload []byte) uint64 {
+	var pre [24]byte
+	copy(pre[:16], head[:16])
+	binary.LittleEndian.PutUint64(pre[16:], number)
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.Write(pre[:])
+	_, _ = d.Write(payload)
+	return d.Sum64()
+}
+
+// snapWriter writes a snapshot file section by section.
+type snapWriter struct {
+	head snapHead
+	buf  []byte
+	f    vfs.File
+	off  int64
+	err  error
+}
+
+// section appends a section whose payload fill appends to the slice given.
+func (w *snapWriter) section(kind uint32, fill func(dst []byte) []byte) {
+	start := len(w.buf)
+	w.buf = append(w.buf, make([]byte, snapSection)...)
+	w.buf = fill(w.buf)
+	b := w.buf[start:]
+	binary.LittleEndian.PutUint32(b, kind)
+	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-snapSection))
+	binary.LittleEndian.PutUint64(b[16:], sectionSum(b, w.head.Number, b[snapSection:]))
+	w.head.Sections++
+	if len(w.buf) >= 1<<20 {
+		w.flush()
+	}
+}
+
+func (w *snapWriter) flush() {
+	if w.err == nil && len(w.buf) > 0 {
+		if w.err = w.f.Preallocate(w.off + int64(len(w.buf))); w.err == nil {
+			_, w.err = w.f.WriteAt(w.buf, w.off)
+		}
+	}
+	w.off += int64(len(w.buf))
+	w.buf = w.buf[:0]
+}
+
+// writeSnapshot writes and syncs the snapshot file of head.Number and returns
+// its header with length and checksum set. fill adds the sections.
+func writeSnapshot(fsys vfs.FS, dir string, head snapHead, fill func(*snapWriter)) (snapHead, error) {
+	name := dir + "/" + snapName(head.Number)
+	f, err := fsys.Open(name, vfs.Create)
+	if err != nil {
+		return head, fmt.Errorf("snapshot: %w", err)
+	}
+	w := &snapWriter{head: head, f: f, off: snapHeader}
+	if w.err = f.Preallocate(snapSpace); w.err == nil {
+		fill(w)
+		w.flush()
+	}
+	if w.err == nil {
+		w.head.Length = uint64(w.off)
+		_, w.err = f.WriteAt(w.head.encode(), 0)
+	}
+	if w.err != nil {
+		_ = f.Close()
+		return w.head, fmt.Errorf("writing %s: %w", snapName(head.Number), w.err)
+	}
+	if !mutate.SkipSnapshotSync {
+		if err := f.Sync(); err != nil {
+			return w.head, &syncError{fmt.Errorf("syncing %s: %w", snapName(head.Number), err)} // left open
+		}
+	}
+	return w.head, f.Close()
+}
+
+// snapReader walks over the sections of a snapshot file.
+type snapReader struct {
+	head snapHead
+	f    vfs.File
+	name string
+	off  int64
+	left uint64
+}
+
+// openSnapshot opens the snapshot that the STORE file names. Damage of its
+// header is a *CorruptError.
+func openSnapshot(fsys vfs.FS, dir string, st *storeState) (*snapReader, error) {
+	name := snapName(st.Checkpoint)
+	corrupt := func(what string, err error) error {
+		return &errs.CorruptError{File: name, Offset: 0, What: what, Err: err}
+	}
+	f, err := fsys.Open(dir+"/"+name, vfs.Read)
+	if err != nil {
+		if errors.Is(err, errNotExist) {
+			return nil, corrupt("the snapshot file is missing", nil)
+		}
+		return nil, fmt.Errorf("opening %s: %w", name, err)
+	}
+	b := make([]byte, snapHeader)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = f.Close()
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	h, err := parseSnapHead(b[:n])
+	switch {
+	case errors.Is(err, errs.Version):
+	case err != nil:
+		err = corrupt("header", err)
+	case h.Store != st.ID:
+		err = corrupt("it belongs to another store", nil)
+	case h.Number != st.Checkpoint || h.Length != st.SnapLen || h.Sum != st.SnapSum || h.Position != st.Position:
+		err = corrupt(fmt.Sprintf("it is checkpoint %d, the store is at %d", h.Number, st.Checkpoint), nil)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &snapReader{head: h, f: f, name: name, off: snapHeader, left: h.Sections}, nil
+}
+
+func (r *snapReader) close() { _ = r.f.Close() }
+
+// next returns the next section, or kind 0 at the end. Damage is a
+// *CorruptError; when the section's frame can be trusted the reader has moved
+// past it and next may be called again (skip is true).
+func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) {
+	if r.left == 0 {
+		if uint64(r.off) != r.head.Length {
+			return 0, nil, false, r.corrupt(r.off, "the sections do not fill the length", nil)
+		}
+		return 0, nil, false, nil
+	}
+	rest := int64(r.head.Length) - r.off
+	var head [snapSection]byte
+	if rest < snapSection {
+		return 0, nil, false, r.corrupt(r.off, "sections are missing", nil)
+	}
+	if err := r.read(head[:], r.off); err != nil {
+		return 0, nil, false, err
+	}
+	n := binary.LittleEndian.Uint64(head[8:])
+	if n > uint64(rest-snapSection) {
+		return 0, nil, false, r.corrupt(r.off, "a section reaches beyond the end", nil)
+	}
+	if size, err := r.f.Size(); err == nil && r.off+snapSection+int64(n) > size {
+		return 0, nil, false, r.corrupt(r.off, "the file ends before its sections", nil)
+	}
+	payload = make([]byte, n)
+	if err := r.read(payload, r.off+snapSection); err != nil {
+		return 0, nil, false, err
+	}
+	off := r.off
+	r.off += snapSection + int64(n)
+	r.left--
+	if sectionSum(head[:], r.head.Number, payload) != binary.LittleEndian.Uint64(head[16:]) && !mutate.SkipSnapshotSum {
+		return 0, nil, true, r.corrupt(off, "section checksum mismatch", nil)
+	}
+	return binary.LittleEndian.Uint32(head[:]), payload, false, nil
+}
+
+func (r *snapReader) read(b []byte, off int64) error {
+	n, err := r.f.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return r.corrupt(off, "the file ends before its sections", nil)
+	}
+	return fmt.Errorf("reading %s: %w", r.name, err)
+}
+
+func (r *snapReader) corrupt(off int64, what string, err error) error {
+	return &errs.CorruptError{File: r.name, Offset: off, What: what, Err: err}
+}

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// The file STORE says which checkpoint counts. It holds two copies of one
+// 4096-byte page, written and synced one after the other, so that one of them
+// is whole at any moment:
+//
+//	  0  magic "PPSTORE\x00"
+//	  8  u16 version 1 | u16 zero | u32 page size 4096
+//	 16  u64 feature flags; a program refuses those that it does not know
+//	 24  store id, 16 bytes
+//	 40  u64 generation, one higher at each write
+//	 48  u64 epoch, one higher at each open for writing
+//	 56  u64 number of the checkpoint, 0 before the first
+//	 64  u64 position of the checkpoint
+//	 72  u64 number of the WAL file that replay starts with
+//	 80  u8 clean: closed properly, the WAL holds nothing
+//	 81  u8 wal absent: that WAL file need not exist
+//	 88  u64 length of the snapshot file's content
+//	 96  u64 checksum of the snapshot file's header
+//	104  i64 creation time, unix milliseconds
+//	    zero up to
+//	4088 u64 xxhash64 of bytes 0 to 4087
+const (
+	storeName     = "STORE"
+	storePage     = 4096
+	storeMagic    = "PPSTORE\x00"
+	formatVersion = 1
+	knownFeatures = 0
+)
+
+// storeState is the content of the STORE file.
+type storeState struct {
+	ID          [16]byte
+	Generation  uint64
+	Epoch       uint64
+	Checkpoint  uint64
+	Position    uint64
+	WAL         uint64
+	Clean       bool
+	WALAbsent   bool
+	SnapLen     uint64
+	SnapSum     uint64
+	CreatedTime int64
+}
+
+func (s *storeState) encode() []byte {
+	b := make([]byte, storePage)
+	le := binary.LittleEndian
+	copy(b, storeMagic)
+	le.PutUint16(b[8:], formatVersion)
+	le.PutUint32(b[12:], storePage)
+	copy(b[24:], s.ID[:])
+	for i, v := range []uint64{s.Generation, s.Epoch, s.Checkpoint, s.Position, s.WAL} {
+		le.PutUint64(b[40+8*i:], v)
+	}
+	if s.Clean {
+		b[80] = 1
+	}
+	if s.WALAbsent {
+		b[81] = 1
+	}
+	le.PutUint64(b[88:], s.SnapLen)
+	le.PutUint64(b[96:], s.SnapSum)
+	le.PutUint64(b[104:], uint64(s.CreatedTime))
+	le.PutUint64(b[storePage-8:], xxhash.Sum64(b[:storePage-8]))
+	return b
+}
+
+// parseStorePage decodes one copy. The error is damage, or errs.Version.
+func parseStorePage(b []byte) (storeState, error) {
+	var s storeState
+	le := binary.LittleEndian
+	if len(b) < storePage {
+		return s, errors.New("cut short")
+	}
+	if string(b[:8]) != storeMagic {
+		return s, errors.New("this is no pipeproc store: wrong magic")
+	}
+	if le.Uint64(b[storePage-8:]) != xxhash.Sum64(b[:storePage-8]) && !mutate.SkipStoreSum {
+		return s, errors.New("checksum mismatch")
+	}
+	if v := le.Uint16(b[8:]); v != formatVersion {
+		return s, errs.Version.With(fmt.Sprintf("the store has format version %d, this program knows %d; use a newer pipeproc", v, formatVersion))
+	}
+	if f := le.Uint64(b[16:]); f&^knownFeatures != 0 {
+		return s, errs.Version.With(fmt.Sprintf("the store uses features %#x that this program does not know; use a newer pipeproc", f))
+	}
+	copy(s.ID[:], b[24:])
+	s.Generation, s.Epoch = le.Uint64(b[40:]), le.Uint64(b[48:])
+	s.Checkpoint, s.Position, s.WAL = le.Uint64(b[56:]), le.Uint64(b[64:]), le.Uint64(b[72:])
+	s.Clean, s.WALAbsent = b[80] == 1, b[81] == 1
+	s.SnapLen, s.SnapSum = le.Uint64(b[88:]), le.Uint64(b[96:])
+	s.CreatedTime = int64(le.Uint64(b[104:]))
+	return s, nil
+}
+
+// readStore reads the STORE file: the newer of its whole copies. bad lists the
+// copies that are damaged, when the other one is whole. The error wraps
+// fs.ErrNotExist when there is no such file.
+func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError, err error) {
+	f, err := fsys.Open(dir+"/"+storeName, vfs.Read)
+	if err != nil {
+		return s, nil, err
+	}
+	defer f.Close()
+	b := make([]byte, 2*storePage)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return s, nil, fmt.Errorf("reading %s: %w", storeName, err)
+	}
+	b = b[:n]
+	found := false
+	var version error
+	for i := range 2 {
+		page := b[min(n, i*storePage):min(n, (i+1)*storePage)]
+		p, err := parseStorePage(page)
+		if err != nil {
+			if errors.Is(err, errs.Version) {
+				version = err
+			}
+			bad = append(bad, &errs.CorruptError{File: storeName, Offset: int64(i * storePage), What: "copy of the store page", Err: err})
+			continue
+		}
+		if !found || p.Generation > s.Generation {
+			s = p
+		}
+		found = true
+	}
+	if !found {
+		if version != nil {
+			return s, nil, version
+		}
+		return s, bad, &errs.CorruptError{File: storeName, Offset: 0, What: "both copies of the store page are damaged; run 'pipeproc repair'", Err: bad[0].Err}
+	}
+	if version != nil {
+		return s, nil, version
+	}
+	return s, bad, nil
+}
+
+// writeStore makes s durable, as the next generation.
+func writeStore(fsys vfs.FS, dir string, s *storeState) error {
+	f, err := fsys.Open(dir+"/"+storeName, vfs.Write)
+	if err != nil {
+		return err
+	}
+	s.Generation++
+	page := s.encode()
+	for i := range int64(2) {
+		if _, err = f.WriteAt(page, i*storePage); err != nil {
+			break
+		}
+		if err = syncStore(f); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return fmt.Errorf("writing %s: %w", storeName, err)
+	}
+	return f.Close()
+}
+
+func syncStore(f vfs.File) error {
+	if mutate.SkipStoreSync {
+		return nil
+	}
+	return f.Sync()
+}
+
+// createStore makes the STORE file of a new store, in one step: either it is
+// there whole after a crash, or not at all.
+func createStore(fsys vfs.FS, dir string, s *storeState) error {
+	tmp := dir + "/" + storeName + ".tmp"
+	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := fsys.Open(tmp, vfs.Create)
+	if err != nil {
+		return err
+	}
+	page := s.encode()
+	_, err = f.WriteAt(append(page, page...), 0)
+	if err == nil {
+		err = syncStore(f)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, dir+"/"+storeName)
+	}
+	if err == nil && !mutate.SkipStoreSync {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", storeName, err)
+	}
+	return nil
+}

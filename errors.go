@@ -1,0 +1,71 @@
+package pipeproc
+
+import (
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Errors to test for with errors.Is. Each has a code, which Code returns; the
+// text of an error that matches may say more.
+var (
+	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
+	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name
+	ErrInvalidRangeOffset error = errs.InvalidRangeOffset // not an id, time or :sequence
+	ErrInvalidSequence    error = errs.InvalidToneSearch  // no record of that sequence
+	ErrUncommitted        error = errs.Uncommitted        // a batch without records
+
+	ErrConflict       error = errs.Conflict       // a *ConflictError
+	ErrPruned         error = errs.Pruned         // a *PrunedError
+	ErrTopicExists    error = errs.TopicExists    // CreateTopic of a topic that is there
+	ErrTooLarge       error = errs.TooLarge       // a body or batch over its limit
+	ErrInvalidOptions error = errs.InvalidOptions // the text names the option
+	ErrInvalidImport  error = errs.InvalidImport  // ids that cannot be taken over
+	ErrDiskLimit      error = errs.DiskLimit      // Options.MaxDisk is reached
+	ErrNoSpace        error = errs.NoSpace        // the disk is full; nothing was committed
+	ErrOverloaded     error = errs.Overloaded     // the disk cannot keep up
+	ErrClosed         error = errs.Closed         // the node was closed
+	ErrReadOnly       error = errs.ReadOnly       // opened read-only, or because of damage
+	ErrTopicDamaged   error = errs.Damaged        // commit to a topic with damage
+	ErrLogFailed      error = errs.Failed         // a sync failed; close and open again
+	ErrVersion        error = errs.Version        // written by a newer version
+
+	// ErrOutcomeUnknown: the commit reached the write-ahead log and its sync
+	// failed. Whether it survives is known after the node is opened again.
+	ErrOutcomeUnknown error = errs.OutcomeUnknown
+
+	// ErrCorrupt matches every *CorruptError.
+	ErrCorrupt = errs.ErrCorrupt
+	// ErrInUse matches the error of opening a directory that a process holds,
+	// which names the process.
+	ErrInUse = vfs.ErrLocked
+)
+
+type (
+	// CorruptError says where damage was found.
+	CorruptError = errs.CorruptError
+	// ConflictError reports a conditional commit that came too late.
+	ConflictError = topics.ConflictError
+	// PrunedError reports a read of records that are gone, and where the topic
+	// starts now.
+	PrunedError = topics.PrunedError
+	// LockedError names the process that holds a data directory.
+	LockedError = vfs.LockedError
+)
+
+// Code returns the machine-readable code of an error of this package, such as
+// "invalid_topic" or "corrupt", or "" for others.
+func Code(err error) string {
+	if c := errs.Code(err); c != "" {
+		return c
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return Code(e.Unwrap())
+	case *ConflictError:
+		return "conflict"
+	case *PrunedError:
+		return "pruned"
+	}
+	return ""
+}

@@ -1,0 +1,79 @@
+package errs
+
+import "errors"
+
+// Error is an error with a machine-readable code. Two of them match under
+// errors.Is when their codes are equal, so the sentinels below (and their
+// re-exports) match every error of their code, however much detail it carries.
+type Error struct {
+	Code   string // stable, part of the API and of the wire protocol
+	Detail string // what happened and what to do next
+	Err    error  // the cause, if there is one
+}
+
+func (e *Error) Error() string {
+	s := e.Code
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Is reports whether target is an *Error of the same code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// With returns an error of e's code with a detail.
+func (e *Error) With(detail string) *Error { return &Error{Code: e.Code, Detail: detail} }
+
+// Wrap returns an error of e's code with a detail and a cause.
+func (e *Error) Wrap(err error, detail string) *Error {
+	return &Error{Code: e.Code, Detail: detail, Err: err}
+}
+
+// Code returns the code of the first *Error in err's chain, or "".
+func Code(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	if errors.Is(err, ErrCorrupt) {
+		return "corrupt"
+	}
+	return ""
+}
+
+// The codes of the original system, spelt as it spells them.
+var (
+	InvalidTopic       = &Error{Code: "invalid_topic"}
+	InvalidTopicFormat = &Error{Code: "invalid_topic_format"}
+	InvalidRangeOffset = &Error{Code: "invalid_range_offset"}
+	InvalidToneSearch  = &Error{Code: "invalid_tone_id_search"}
+	Uncommitted        = &Error{Code: "uncommited"}
+)
+
+// Codes of our own.
+var (
+	Closed         = &Error{Code: "closed"}
+	ReadOnly       = &Error{Code: "read_only"}
+	Failed         = &Error{Code: "log_failed"}
+	OutcomeUnknown = &Error{Code: "outcome_unknown"}
+	TooLarge       = &Error{Code: "too_large"}
+	Pruned         = &Error{Code: "pruned"}
+	Conflict       = &Error{Code: "conflict"}
+	TopicExists    = &Error{Code: "topic_exists"}
+	InvalidOptions = &Error{Code: "invalid_options"}
+	InvalidImport  = &Error{Code: "invalid_import"}
+	DiskLimit      = &Error{Code: "disk_limit"}
+	NoSpace        = &Error{Code: "no_space"}
+	Overloaded     = &Error{Code: "overloaded"}
+	Version        = &Error{Code: "unsupported_version"}
+	Damaged        = &Error{Code: "topic_damaged"}
+)

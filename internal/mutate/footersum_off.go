@@ -1,0 +1,6 @@
+//go:build !mutate_footersum
+
+package mutate
+
+// SkipFooterSum leaves out the check of segment footer checksums.
+const SkipFooterSum = false

@@ -1,0 +1,6 @@
+//go:build mutate_storesync
+
+package mutate
+
+// SkipStoreSync leaves out the sync of the store file.
+const SkipStoreSync = true

@@ -1,0 +1,6 @@
+//go:build mutate_walsync
+
+package mutate
+
+// SkipWALSync leaves out the sync of WAL files.
+const SkipWALSync = true

@@ -1,0 +1,142 @@
+package pipeproc
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Node is an open store. Its methods are safe for concurrent use; readers
+// never wait for writers.
+type Node struct {
+	e       *engine.Engine
+	batches sync.Pool // *Batch, for Commit
+	getters sync.Pool // *topics.Getter
+}
+
+// Open opens the store in directory dir, creating both if need be. A nil
+// Options means the defaults. Only one process can hold a directory: the error
+// for a second one matches ErrInUse and names the first.
+//
+// After a crash, Open replays the write-ahead log. Damage does not keep a
+// store from opening; see Recovery, Verify and Repair.
+func Open(dir string, o *Options) (*Node, error) {
+	c, err := o.config(dir)
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	return newNode(e), nil
+}
+
+// OpenMemory opens a node that lives in memory and is gone when it is closed.
+// It behaves as any other; o.Sync is ignored.
+func OpenMemory(o *Options) (*Node, error) {
+	var m Options
+	if o != nil {
+		m = *o
+	}
+	m.FS = vfs.NewMem()
+	m.Sync = SyncNever
+	if m.WALSize == 0 {
+		m.WALSize = 16 << 20
+	}
+	return Open("memory", &m)
+}
+
+func newNode(e *engine.Engine) *Node {
+	n := &Node{e: e}
+	n.batches.New = func() any { return new(Batch) }
+	n.getters.New = func() any { return new(topics.Getter) }
+	return n
+}
+
+// Commit appends the records as one atomic batch, to one topic or several, and
+// returns their ids in order. A topic comes to be with its first record. When
+// Commit returns without error the batch is visible, and as durable as the
+// node's SyncMode says.
+//
+// If ctx ends before the batch has reached the write-ahead log, nothing
+// happened; after that, Commit waits for the outcome.
+func (n *Node) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
+	b := n.batches.Get().(*Batch)
+	defer n.batches.Put(b)
+	b.Reset()
+	for i := range recs {
+		if err := b.AddRecord(&recs[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.CommitBatch(ctx, b); err != nil {
+		return nil, err
+	}
+	return append([]ID(nil), b.IDs()...), nil
+}
+
+// CommitBatch commits a batch as Commit does. The ids are in b.IDs. The batch
+// may be committed again, or reset and filled anew.
+func (n *Node) CommitBatch(ctx context.Context, b *Batch) error {
+	b.req.Batch = &b.b
+	b.req.Durability = b.Durability
+	return n.e.Commit(ctx, &b.req)
+}
+
+// CreateTopic makes a topic with options of its own. Zero options mean the
+// node's defaults.
+func (n *Node) CreateTopic(ctx context.Context, name string, o TopicOptions) error {
+	return n.e.CreateTopic(ctx, name, o)
+}
+
+// DeleteTopic removes a topic and all its records for good. A topic of that
+// name that is created later has nothing to do with it.
+func (n *Node) DeleteTopic(ctx context.Context, name string) error {
+	return n.e.DeleteTopic(ctx, name)
+}
+
+// Prune removes the records of a topic with sequences below first. Disk space
+// is freed by whole segments. Sequences and ids of the others stay.
+func (n *Node) Prune(ctx context.Context, topic string, first uint64) error {
+	return n.e.Prune(ctx, topic, first)
+}
+
+// Sync makes everything that has been acknowledged durable.
+func (n *Node) Sync(ctx context.Context) error { return n.e.Sync(ctx) }
+
+// DurablePosition returns the position, in the order of all commits, up to
+// which everything would survive a power cut. Compare Batch.Position.
+func (n *Node) DurablePosition() uint64 { return n.e.Durable() }
+
+// Checkpoint brings everything to its final files, so that opening has nothing
+// to replay. The node does so by itself when the write-ahead log has grown.
+func (n *Node) Checkpoint(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	return n.e.Checkpoint()
+}
+
+// Close finishes running commits, brings everything to disk and releases the
+// directory. Calls after it fail with ErrClosed; closing again does nothing.
+func (n *Node) Close() error { return n.e.Close() }
+
+// Stats are counters since Open and present sizes.
+type Stats = engine.Stats
+
+// Stats returns the node's counters.
+func (n *Node) Stats() Stats { return n.e.Stats() }
+
+// Recovery says what Open found.
+type Recovery = engine.Recovery
+
+// Recovery returns what Open found: whether the store had been closed
+// properly, what was replayed, what was cut off and what is damaged.
+func (n *Node) Recovery() Recovery { return n.e.Recovery() }
+
+// Err returns why the node takes no writes, or nil.
+func (n *Node) Err() error { return n.e.Err() }

@@ -1,0 +1,183 @@
+package pipeproc
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// SyncMode says when commits become durable, that is, survive a power cut. A
+// killed process loses nothing acknowledged in any mode.
+//
+//	mode              a power cut can lose
+//	SyncAlways        nothing that was acknowledged
+//	SyncInterval(d)   what was acknowledged in the last d, and while its sync ran
+//	SyncNever         what the operating system has not written, some 30 seconds
+//
+// What survives is a prefix of the order of commits: never a later batch
+// without an earlier one, never half a batch.
+type SyncMode = engine.SyncMode
+
+// Sync modes.
+const (
+	SyncAlways = engine.SyncAlways
+	SyncNever  = engine.SyncNever
+)
+
+// SyncInterval returns the mode that syncs at most d after a commit.
+func SyncInterval(d time.Duration) SyncMode { return SyncMode(max(d, 1)) }
+
+// Compression is how the records of a topic are stored.
+type Compression = segment.Codec
+
+// Compressions.
+const (
+	NoCompression = segment.None
+	Zstd          = segment.Zstd
+)
+
+// TopicOptions are settings of one topic, fixed when it is created.
+type TopicOptions = topics.Options
+
+// Event is something that an operator may want to know; see Options.OnEvent.
+type Event = engine.Event
+
+// EventKind names what happened.
+type EventKind = engine.EventKind
+
+// Kinds of events.
+const (
+	EventOpened     = engine.EventOpened
+	EventRecovered  = engine.EventRecovered
+	EventCut        = engine.EventCut
+	EventCheckpoint = engine.EventCheckpoint
+	EventDamage     = engine.EventDamage
+	EventFailed     = engine.EventFailed
+	EventDiskFull   = engine.EventFull
+)
+
+// Options configure a node. The zero value is the best default.
+type Options struct {
+	// Sync says when commits become durable. Default SyncAlways.
+	Sync SyncMode
+
+	// ReadOnly opens an existing directory without writing to it. It still
+	// takes the directory's lock: a directory has one owner at a time.
+	ReadOnly bool
+	// MustExist makes Open fail for a directory without a store instead of
+	// creating one.
+	MustExist bool
+
+	// Topic holds the options of topics that are created by their first
+	// commit. Default: 64 MiB segments, no compression.
+	Topic TopicOptions
+
+	// MaxBody is the largest body of a record, in bytes. Default 16 MiB, at
+	// most 256 MiB.
+	MaxBody int
+	// MaxBatch is the largest batch, in bytes of its encoded records. It is
+	// held in memory and written as one. Default 64 MiB, at most 1 GiB.
+	MaxBatch int
+	// MaxDisk bounds the bytes that segments and write-ahead log take
+	// together. Commits that would pass it fail with ErrDiskLimit; reads and
+	// everything that frees space go on. 0 means no bound.
+	MaxDisk int64
+	// WALSize is the size of the write-ahead log, in bytes, at which its
+	// contents are brought to the segments. It bounds the time that opening
+	// takes after a crash, and the memory for records that are not in a
+	// segment yet. Commits wait at twice that size. Default 64 MiB, at least
+	// 64 KiB.
+	WALSize int64
+	// MaxOpenFiles and MaxMapped bound the segment files held open and mapped.
+	// Default 512 each.
+	MaxOpenFiles int
+	MaxMapped    int
+	// MaxFuture is how far ahead of the clock the id of an imported record may
+	// be. Default 24 hours.
+	MaxFuture time.Duration
+
+	// Logger receives what an operator should read. Default: nothing.
+	Logger *slog.Logger
+	// OnEvent is called for every Event, on the goroutine where it happens: it
+	// must return soon and must not call the node.
+	OnEvent func(Event)
+	// Clock gives the time. Default time.Now. Ids never go back, whatever it
+	// does.
+	Clock func() time.Time
+	// FS is the file system. Default: the operating system's.
+	FS vfs.FS
+}
+
+const (
+	defaultSegment = 64 << 20
+	defaultBody    = 16 << 20
+	maxBody        = 256 << 20
+	defaultBatch   = 64 << 20
+	maxBatch       = 1 << 30
+	defaultWAL     = 64 << 20
+	walFile        = 16 << 20
+	defaultFiles   = 512
+)
+
+// config checks o and fills in defaults.
+func (o *Options) config(dir string) (engine.Config, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	bad := func(name, format string, a ...any) (engine.Config, error) {
+		return engine.Config{}, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
+	}
+	c := engine.Config{FS: o.FS, Dir: dir, Sync: o.Sync, Logger: o.Logger, Clock: o.Clock, Event: o.OnEvent,
+		ReadOnly: o.ReadOnly, MustExist: o.MustExist, Topic: o.Topic, MaxDisk: o.MaxDisk,
+		MaxBody: or(o.MaxBody, defaultBody), MaxBatch: or(o.MaxBatch, max(defaultBatch, o.MaxBody+1<<20)),
+		CheckpointBytes: or(o.WALSize, defaultWAL), MaxOpenFiles: or(o.MaxOpenFiles, defaultFiles),
+		MaxMapped: or(o.MaxMapped, defaultFiles), MaxFuture: or(o.MaxFuture, 24*time.Hour)}
+	switch {
+	case dir == "":
+		return bad("dir", "it is empty")
+	case c.MaxBody < 0 || c.MaxBody > maxBody:
+		return bad("MaxBody", "%d is not between 1 and %d", c.MaxBody, maxBody)
+	case c.MaxBatch < c.MaxBody || c.MaxBatch > maxBatch:
+		return bad("MaxBatch", "%d is not between MaxBody (%d) and %d", c.MaxBatch, c.MaxBody, maxBatch)
+	case c.MaxDisk < 0:
+		return bad("MaxDisk", "%d is negative", c.MaxDisk)
+	case c.CheckpointBytes < 64<<10:
+		return bad("WALSize", "%d is below 64 KiB", c.CheckpointBytes)
+	case c.MaxOpenFiles < 1 || c.MaxMapped < 0:
+		return bad("MaxOpenFiles", "the limits on files must be positive")
+	case c.MaxFuture < 0:
+		return bad("MaxFuture", "%v is negative", c.MaxFuture)
+	}
+	c.Topic.SegmentSize = or(c.Topic.SegmentSize, defaultSegment)
+	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > 1<<31 {
+		return bad("Topic.SegmentSize", "%d is not between 64 KiB and 2 GiB", c.Topic.SegmentSize)
+	}
+	if c.Topic.Compression > Zstd {
+		return bad("Topic.Compression", "unknown")
+	}
+	c.MaxWAL = 2 * c.CheckpointBytes
+	c.WALFileSize = min(walFile, max(c.CheckpointBytes/4, 32<<10))
+	if c.FS == nil {
+		c.FS = vfs.OS()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c, nil
+}
+
+func or[T int | int64 | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}

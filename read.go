@@ -1,0 +1,335 @@
+package pipeproc
+
+import (
+	"context"
+	"iter"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// RangeOptions select records of a topic. The zero value selects all.
+//
+// Start and End are bounds as text:
+//
+//	""                 the end of the topic
+//	"1700000000000-5"  an id, which need not exist
+//	"1700000000000"    a time in unix milliseconds, the whole of it
+//	":5"               a sequence, which must exist
+//
+// Start is where reading begins: the lower bound of Range, the upper one of
+// RevRange. Both are part of the range; Exclusive leaves out records exactly
+// at an id or sequence.
+type RangeOptions struct {
+	Start, End string
+	Exclusive  bool
+	Limit      int // 0 or less: no limit
+}
+
+// Range iterates over records from the oldest to the newest of those that were
+// visible when the loop began. The bytes of records are the caller's.
+//
+// An error is yielded with a zero Record. After a *CorruptError, which says
+// what cannot be read, the iteration goes on behind the damage if the loop
+// does; every other error is the last.
+func (n *Node) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c, err := n.Cursor(ctx, topic, o)
+		drain(ctx, topic, c, err, yield)
+	}
+}
+
+// RevRange iterates from the newest to the oldest record; Start is the upper
+// bound. Otherwise it is as Range.
+func (n *Node) RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c, err := n.RevCursor(ctx, topic, o)
+		drain(ctx, topic, c, err, yield)
+	}
+}
+
+func drain(ctx context.Context, topic string, c *Cursor, err error, yield func(Record, error) bool) {
+	if err != nil {
+		yield(Record{}, err)
+		return
+	}
+	defer c.Close()
+	for {
+		for c.Next() {
+			if !yield(ownedRecord(topic, c.cur()), nil) {
+				return
+			}
+			if ctx.Err() != nil {
+				yield(Record{}, context.Cause(ctx))
+				return
+			}
+		}
+		if c.Err() == nil || !yield(Record{}, c.Err()) || !c.Resume() {
+			return
+		}
+	}
+}
+
+// span resolves a range on a topic.
+func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse bool) (*topics.Topic, topics.Span, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, topics.Span{}, context.Cause(ctx)
+	}
+	t, err := n.e.Registry().Topic(topic)
+	if err != nil {
+		return nil, topics.Span{}, err
+	}
+	start, err := topics.ParseBound(o.Start)
+	if err != nil {
+		return nil, topics.Span{}, err
+	}
+	end, err := topics.ParseBound(o.End)
+	if err != nil {
+		return nil, topics.Span{}, err
+	}
+	if reverse {
+		start, end = end, start
+	}
+	sp, err := t.Resolve(start, end, o.Exclusive)
+	return t, sp, err
+}
+
+// Cursor reads records without copying them. The loop is
+//
+//	for c.Next() { use(c.Body()) }
+//	if err := c.Err(); err != nil { … }
+//
+// Key, Headers and Body return bytes that were verified and are valid until
+// the next call of Next, Resume or Close; they must not be changed. They are
+// the cursor's own memory, never a mapped file. A Cursor allocates nothing per
+// record, is owned by one goroutine and must be closed.
+type Cursor struct {
+	fwd   *topics.Cursor
+	rev   *topics.RevCursor
+	left  int // records still allowed, -1 for no limit
+	topic string
+}
+
+// Cursor returns a cursor over the records that Range would yield.
+func (n *Node) Cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
+	t, sp, err := n.span(ctx, topic, o, false)
+	if err != nil {
+		return nil, err
+	}
+	return &Cursor{fwd: t.Cursor(sp), left: limit(o.Limit), topic: topic}, nil
+}
+
+// RevCursor returns a cursor over the records that RevRange would yield.
+func (n *Node) RevCursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
+	t, sp, err := n.span(ctx, topic, o, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Cursor{rev: t.Reverse(sp), left: limit(o.Limit), topic: topic}, nil
+}
+
+func limit(n int) int {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+// Next moves to the next record and reports whether there is one.
+func (c *Cursor) Next() bool {
+	if c.left == 0 {
+		return false
+	}
+	var ok bool
+	if c.fwd != nil {
+		ok = c.fwd.Next()
+	} else {
+		ok = c.rev.Next()
+	}
+	if ok && c.left > 0 {
+		c.left--
+	}
+	return ok
+}
+
+func (c *Cursor) cur() *segment.Record {
+	if c.fwd != nil {
+		return c.fwd.Record()
+	}
+	return c.rev.Record()
+}
+
+// ID returns the current record's id.
+func (c *Cursor) ID() ID { r := c.cur(); return ID{Time: r.Time, Seq: r.Seq} }
+
+// Key returns the current record's key.
+func (c *Cursor) Key() []byte { return c.cur().Key }
+
+// Body returns the current record's body.
+func (c *Cursor) Body() []byte { return c.cur().Body }
+
+// Headers iterates over the current record's headers.
+func (c *Cursor) Headers() iter.Seq2[string, []byte] { return segment.EachHeader(c.cur().Headers) }
+
+// Record returns a copy of the current record.
+func (c *Cursor) Record() Record { return ownedRecord(c.topic, c.cur()) }
+
+// Err returns why Next returned false: nil at the end, a *CorruptError for
+// damage, a *PrunedError when the records were pruned meanwhile, or an I/O
+// error.
+func (c *Cursor) Err() error {
+	if c.fwd != nil {
+		return c.fwd.Err()
+	}
+	return c.rev.Err()
+}
+
+// Resume goes on behind the damage that Err reported and reports whether that
+// is possible.
+func (c *Cursor) Resume() bool {
+	if c.fwd != nil {
+		return c.fwd.Resume()
+	}
+	return c.rev.Resume()
+}
+
+// Close releases what the cursor holds.
+func (c *Cursor) Close() {
+	if c.fwd != nil {
+		c.fwd.Close()
+	} else {
+		c.rev.Close()
+	}
+}
+
+// Get returns the record of a sequence. One that does not exist is
+// ErrInvalidSequence, one that is gone a *PrunedError.
+func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error) {
+	if err := ctx.Err(); err != nil {
+		return Record{}, context.Cause(ctx)
+	}
+	t, err := n.e.Registry().Topic(topic)
+	if err != nil {
+		return Record{}, err
+	}
+	g := n.getters.Get().(*topics.Getter)
+	defer n.getters.Put(g)
+	var r segment.Record
+	if err := g.Get(t, seq, &r); err != nil {
+		return Record{}, err
+	}
+	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: topic, Body: r.Body}
+	if len(r.Key) > 0 {
+		rec.Key = r.Key
+	}
+	if rec.Body == nil {
+		rec.Body = []byte{}
+	}
+	for name, value := range segment.EachHeader(r.Headers) {
+		rec.Headers = append(rec.Headers, Header{name, value})
+	}
+	return rec, nil
+}
+
+// Length returns the number of records of a topic that can be read.
+func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, context.Cause(ctx)
+	}
+	t, err := n.e.Registry().Topic(topic)
+	if err != nil {
+		return 0, err
+	}
+	return t.Length(), nil
+}
+
+// TopicInfo describes a topic at one moment.
+type TopicInfo = topics.Info
+
+// Topic returns the description of a topic.
+func (n *Node) Topic(ctx context.Context, name string) (TopicInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return TopicInfo{}, context.Cause(ctx)
+	}
+	t, err := n.e.Registry().Topic(name)
+	if err != nil {
+		return TopicInfo{}, err
+	}
+	return t.Info(), nil
+}
+
+// Topics returns the descriptions of all topics, by name.
+func (n *Node) Topics(ctx context.Context) ([]TopicInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	list := n.e.Registry().Topics()
+	out := make([]TopicInfo, len(list))
+	for i, t := range list {
+		out[i] = t.Info()
+	}
+	return out, nil
+}
+
+// Follow iterates over the records of a topic from sequence from on, and then
+// over new ones as they are committed, without polling, until ctx ends, whose
+// cause it yields last, or the loop is left. The topic need not exist yet. If
+// from has been pruned it yields a *PrunedError and goes on, if the loop does,
+// with the first record there is. Bytes of records are the caller's.
+func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		t, err := n.e.Registry().WaitTopic(ctx, topic)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		var c *topics.Cursor
+		defer func() {
+			if c != nil {
+				c.Close()
+			}
+		}()
+		for {
+			if c == nil {
+				c = t.Cursor(topics.Span{From: from, To: t.End()})
+			}
+			for c.Next() {
+				from = c.Pos()
+				if !yield(ownedRecord(topic, c.Record()), nil) {
+					return
+				}
+			}
+			if err := c.Err(); err != nil {
+				if !yield(Record{}, err) {
+					return
+				}
+				if c.Resume() {
+					continue
+				}
+				if !errs.Pruned.Is(err) && Code(err) != "pruned" {
+					return
+				}
+				c.Close()
+				c, from = nil, t.First()
+				continue
+			}
+			from = c.Pos()
+			if err := t.Wait(ctx, from); err != nil {
+				yield(Record{}, err)
+				return
+			}
+			c.Extend(t.End())
+		}
+	}
+}
+
+// WaitFor returns once the record of that sequence can be read. The topic need
+// not exist yet.
+func (n *Node) WaitFor(ctx context.Context, topic string, seq uint64) error {
+	t, err := n.e.Registry().WaitTopic(ctx, topic)
+	if err != nil {
+		return err
+	}
+	return t.Wait(ctx, seq)
+}

@@ -1,0 +1,280 @@
+package topics
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Sizes of blocks, in bytes of raw body. A block closes once it has reached
+// its target. Small blocks make point reads cheap, larger ones compress well.
+const (
+	blockTarget     = 4 << 10
+	zstdBlockTarget = 64 << 10
+)
+
+// Block is one encoded block: its header, resolved when it is staged, and its
+// stored bytes.
+type Block struct {
+	segment.Header
+	Body []byte
+}
+
+// Batch gathers records of any topics that are to be committed together. It
+// copies what is added, keeps its buffers across Reset, and is not safe for
+// concurrent use.
+type Batch struct {
+	slots   []slot
+	order   []uint32 // the slot of each record, in the order added
+	last    int      // slot of the latest record, -1 at the start
+	bytes   int      // encoded bytes of all records
+	largest int      // the largest body
+	ids     []ID
+	err     error // the first bad record; reported by Prepare
+	// byName finds slots once there are too many to walk over.
+	byName map[string]int
+}
+
+// slot is the part of a batch that goes to one topic.
+type slot struct {
+	name     string
+	topic    *Topic
+	created  bool // the topic comes to be with this batch
+	raw      []byte
+	cuts     []cut
+	blocks   []Block
+	packed   []byte
+	count    uint64
+	expect   uint64
+	expects  bool
+	explicit bool
+	base     uint64 // sequence of the first record, once staged
+	time     int64
+	next     uint64
+	plan     plan
+}
+
+// cut closes a run of records that will be one block.
+type cut struct {
+	end   int // in raw
+	count uint32
+	base  uint64 // explicit ids only
+	time  int64
+}
+
+const maxLinear = 16
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.slots = b.slots[:0]
+	b.order = b.order[:0]
+	b.last = -1
+	b.bytes, b.largest, b.err = 0, 0, nil
+	clear(b.byName)
+}
+
+// Len returns the number of records.
+func (b *Batch) Len() int { return len(b.order) }
+
+// Bytes returns the size of the encoded records, in bytes.
+func (b *Batch) Bytes() int { return b.bytes }
+
+// slotOf finds or makes the slot of a topic.
+func (b *Batch) slotOf(name string) (int, error) {
+	if len(b.slots) > 0 && b.last >= 0 && b.slots[b.last].name == name {
+		return b.last, nil
+	}
+	if len(b.slots) <= maxLinear {
+		for i := range b.slots {
+			if b.slots[i].name == name {
+				return i, nil
+			}
+		}
+	} else {
+		if len(b.byName) == 0 {
+			if b.byName == nil {
+				b.byName = make(map[string]int)
+			}
+			for i := range b.slots {
+				b.byName[b.slots[i].name] = i
+			}
+		}
+		if i, ok := b.byName[name]; ok {
+			return i, nil
+		}
+	}
+	if err := CheckName(name); err != nil {
+		return 0, err
+	}
+	i := len(b.slots)
+	if i < cap(b.slots) {
+		b.slots = b.slots[:i+1]
+	} else {
+		b.slots = append(b.slots, slot{})
+	}
+	s := &b.slots[i]
+	topic := s.topic
+	if s.name != name { // a reused batch mostly meets its topics again
+		topic = nil
+	}
+	*s = slot{name: name, topic: topic, raw: s.raw[:0], cuts: s.cuts[:0], blocks: s.blocks[:0], packed: s.packed[:0]}
+	if len(b.byName) > 0 {
+		b.byName[name] = i
+	}
+	return i, nil
+}
+
+func (b *Batch) fail(err error) error {
+	if b.err == nil {
+		b.err = err
+	}
+	return err
+}
+
+// Add appends a record. headers is an encoded headers section or empty.
+// A bad topic name makes the whole batch fail, now and when it is committed.
+func (b *Batch) Add(topic string, key, headers, body []byte) error {
+	return b.add(topic, key, headers, body, ID{}, false)
+}
+
+// AddWithID appends a record that has an id already, for an import.
+func (b *Batch) AddWithID(topic string, id ID, key, headers, body []byte) error {
+	if id.Time < 0 || id.Time >= 1<<47 {
+		return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s: the time is out of range", id)))
+	}
+	return b.add(topic, key, headers, body, id, true)
+}
+
+func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit bool) error {
+	i, err := b.slotOf(topic)
+	if err != nil {
+		return b.fail(err)
+	}
+	if len(body) > segment.MaxRaw/2 || len(key) > segment.MaxRaw/8 || len(headers) > segment.MaxRaw/8 {
+		return b.fail(errs.TooLarge.With(fmt.Sprintf("a record of %d bytes can never be stored", len(body)+len(key)+len(headers))))
+	}
+	s := &b.slots[i]
+	if s.count > 0 && s.explicit != explicit {
+		return b.fail(errs.InvalidImport.With("records with and without ids for one topic in one batch"))
+	}
+	s.explicit = explicit
+	target := blockTarget
+	var c *cut
+	if n := len(s.cuts); n > 0 {
+		c = &s.cuts[n-1]
+		start := 0
+		if n > 1 {
+			start = s.cuts[n-2].end
+		}
+		follows := !explicit || id.Time == c.time && id.Seq == c.base+uint64(c.count)
+		if explicit {
+			if id.Seq < c.base+uint64(c.count) || id.Time < c.time {
+				return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", id)))
+			}
+		}
+		if c.end-start >= target || !follows {
+			c = nil
+		}
+	}
+	if c == nil {
+		s.cuts = append(s.cuts, cut{base: id.Seq, time: id.Time})
+		c = &s.cuts[len(s.cuts)-1]
+	}
+	n := len(s.raw)
+	s.raw = segment.AppendRecord(s.raw, key, headers, body)
+	c.end = len(s.raw)
+	c.count++
+	s.count++
+	b.bytes += len(s.raw) - n
+	b.largest = max(b.largest, len(body))
+	b.order = append(b.order, uint32(i))
+	b.last = i
+	return nil
+}
+
+// Expect makes the commit conditional: the topic's next sequence must be next,
+// 0 for a topic that does not exist yet. A mismatch is a *ConflictError and
+// nothing of the batch is committed.
+func (b *Batch) Expect(topic string, next uint64) error {
+	i, err := b.slotOf(topic)
+	if err != nil {
+		return b.fail(err)
+	}
+	b.slots[i].expect, b.slots[i].expects = next, true
+	return nil
+}
+
+// IDs returns the ids of the records in the order added, after the batch was
+// committed. The slice is valid until the next use of the batch.
+func (b *Batch) IDs() []ID {
+	b.ids = b.ids[:0]
+	for i := range b.slots {
+		b.slots[i].next = b.slots[i].base
+	}
+	for _, i := range b.order {
+		s := &b.slots[i]
+		b.ids = append(b.ids, ID{Time: s.time, Seq: s.next})
+		s.next++
+	}
+	if len(b.slots) > 0 && b.slots[0].explicit {
+		b.explicitIDs()
+	}
+	return b.ids
+}
+
+// explicitIDs corrects IDs for slots whose records brought their own.
+func (b *Batch) explicitIDs() {
+	at := make([]struct{ cut, n int }, len(b.slots))
+	for k, i := range b.order {
+		s := &b.slots[i]
+		if !s.explicit {
+			continue
+		}
+		p := &at[i]
+		c := s.cuts[p.cut]
+		b.ids[k] = ID{Time: c.time, Seq: c.base + uint64(p.n)}
+		if p.n++; p.n == int(c.count) {
+			*p = struct{ cut, n int }{p.cut + 1, 0}
+		}
+	}
+}
+
+// prepare encodes the slot's blocks: everything that can be done before the
+// sequence is known, and so outside the commit lock.
+func (s *slot) prepare(codec segment.Codec, codecs *segment.Codecs) {
+	target := 0
+	if codec != segment.None {
+		target = zstdBlockTarget
+	}
+	s.blocks, s.packed = s.blocks[:0], s.packed[:0]
+	start := 0
+	for i := 0; i < len(s.cuts); {
+		c := s.cuts[i]
+		i++
+		for i < len(s.cuts) && c.end-start < target &&
+			(!s.explicit || s.cuts[i].time == c.time && s.cuts[i].base == c.base+uint64(c.count)) {
+			c.end, c.count = s.cuts[i].end, c.count+s.cuts[i].count
+			i++
+		}
+		raw := s.raw[start:c.end]
+		start = c.end
+		blk := Block{Header: segment.Header{Raw: uint32(len(raw)), Count: c.count, Base: c.base, Time: c.time}, Body: raw}
+		if codec != segment.None && len(raw) >= minCompress {
+			n := len(s.packed)
+			s.packed = slices.Grow(s.packed, len(raw)+64) // bodies before stay in the old array
+			out := codecs.Compress(s.packed[n:n:cap(s.packed)], raw)
+			if len(out) < len(raw) { // and so it fitted where it was put
+				s.packed = s.packed[:n+len(out)]
+				blk.Codec, blk.Body = codec, out[:len(out):len(out)]
+			}
+		}
+		blk.Stored = uint32(len(blk.Body))
+		blk.Sum = segment.Sum(blk.Body)
+		s.blocks = append(s.blocks, blk)
+	}
+}
+
+// minCompress is the smallest raw body worth compressing, in bytes.
+const minCompress = 256

@@ -1,0 +1,69 @@
+package topics
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// BoundKind tells which of the four ways of naming a place in a topic a Bound
+// uses.
+type BoundKind uint8
+
+// The kinds of bounds, with their text forms.
+const (
+	Open   BoundKind = iota // "": the end of the topic on that side
+	AtID                    // "1700000000000-5": the place of that id, which need not exist
+	AtTime                  // "1700000000000": that millisecond, whole, on either side
+	AtSeq                   // ":5": the record of that sequence, which must exist
+)
+
+// Bound is one end of a range. The zero Bound is open.
+type Bound struct {
+	Kind BoundKind
+	ID   ID // Time for AtTime, Seq for AtSeq, both for AtID
+}
+
+// ParseBound parses the text form of a bound. Anything but the four forms is
+// ErrInvalidRangeOffset.
+func ParseBound(s string) (Bound, error) {
+	switch {
+	case s == "":
+		return Bound{}, nil
+	case s[0] == ':':
+		n, err := parseDigits(s[1:], 1<<64-1)
+		if err != nil {
+			return Bound{}, badBound(s, err)
+		}
+		return Bound{Kind: AtSeq, ID: ID{Seq: n}}, nil
+	case strings.Contains(s, "-"):
+		id, err := ParseID(s)
+		if err != nil {
+			return Bound{}, err
+		}
+		return Bound{Kind: AtID, ID: id}, nil
+	}
+	n, err := parseDigits(s, 1<<63-1)
+	if err != nil {
+		return Bound{}, badBound(s, err)
+	}
+	return Bound{Kind: AtTime, ID: ID{Time: int64(n)}}, nil
+}
+
+func badBound(s string, err error) error {
+	return errs.InvalidRangeOffset.With(fmt.Sprintf("%q: %v; use an id, a time in milliseconds or :sequence", s, err))
+}
+
+// String returns the text form.
+func (b Bound) String() string {
+	switch b.Kind {
+	case AtID:
+		return b.ID.String()
+	case AtTime:
+		return fmt.Sprint(b.ID.Time)
+	case AtSeq:
+		return fmt.Sprintf(":%d", b.ID.Seq)
+	}
+	return ""
+}

@@ -1,0 +1,234 @@
+package topics
+
+import (
+	"errors"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Cursor walks over records in order of sequence. It allocates nothing per
+// record. It is owned by one goroutine, never blocks a writer and must be
+// closed. Bytes of the current record alias the cursor's buffers or immutable
+// memory and are valid until the next call of Next, Resume or Close.
+type Cursor struct {
+	r      reader
+	codecs *segment.Codecs
+	s      *seg // nil: look for next
+	off    int64
+	next   uint64 // sequence to deliver next
+	end    uint64 // exclusive
+
+	in   bool // within a block
+	head segment.Header
+	recs segment.Records
+	raw  []byte // decompressed body
+	rec  segment.Record
+	err  error
+}
+
+// Cursor returns a cursor over the records of sp.
+func (t *Topic) Cursor(sp Span) *Cursor {
+	c := &Cursor{codecs: t.reg.Codecs}
+	c.r = reader{t: t, ahead: scanRead}
+	c.next, c.end = sp.From, sp.To
+	if sp.To > sp.From && sp.To-sp.From < 64 {
+		c.r.ahead = seekRead
+	}
+	return c
+}
+
+// Extend moves the upper end, so that records committed since can be read.
+func (c *Cursor) Extend(end uint64) { c.end = max(c.end, end) }
+
+// Pos returns the sequence that Next would deliver or look for.
+func (c *Cursor) Pos() uint64 { return c.next }
+
+// Record returns the current record.
+func (c *Cursor) Record() *segment.Record { return &c.rec }
+
+// Err returns what stopped Next early: a *CorruptError, after which Resume
+// goes on behind the damage, a *PrunedError, or an I/O error.
+func (c *Cursor) Err() error { return c.err }
+
+// Close releases the cursor's file. It may be called twice.
+func (c *Cursor) Close() { c.r.close() }
+
+// Next moves to the next record. It returns false at the end and on error.
+func (c *Cursor) Next() bool {
+	if c.err != nil {
+		return false
+	}
+	for {
+		if c.in {
+			if c.recs.Next(&c.rec) {
+				if c.rec.Seq >= c.end {
+					return false
+				}
+				c.next = c.rec.Seq + 1
+				return true
+			}
+			c.in = false
+			if err := c.recs.Err(); err != nil {
+				c.fail(c.r.t.corrupt(c.s, c.off-c.head.Size(), "", err), c.head, true)
+				return false
+			}
+		}
+		if c.next >= c.end || !c.load() {
+			return false
+		}
+	}
+}
+
+// load enters the block that holds c.next.
+func (c *Cursor) load() bool {
+	t := c.r.t
+	if c.s == nil {
+		if g, ok := t.gapAt(c.next); ok {
+			c.next = g.To
+			return true
+		}
+		if c.next < t.First() {
+			c.err = &PrunedError{Topic: t.name, Seq: c.next, First: t.First()}
+			return false
+		}
+		p, err := c.r.seek(c.next)
+		c.s, c.off = p.s, p.off
+		if err != nil {
+			c.fail(err, segment.Header{}, false)
+			return false
+		}
+	}
+	for c.off >= c.s.end.Load() {
+		n := t.log.after(c.s.base)
+		if n == nil {
+			c.fail(t.corrupt(c.s, c.off, "records are missing at the end of the topic", nil), segment.Header{}, false)
+			return false
+		}
+		c.s, c.off = n, segment.FileHeaderSize
+	}
+	h, body, err := c.r.block(c.s, c.off)
+	if err != nil {
+		c.fail(err, h, false)
+		return false
+	}
+	if h.Base > c.next {
+		if !c.jump(h.Base) {
+			return false
+		}
+	}
+	if body, err = c.open(h, body); err != nil {
+		c.fail(t.corrupt(c.s, c.off, "", err), h, false)
+		return false
+	}
+	c.recs = segment.NewRecords(h, body)
+	if c.next > h.Base {
+		c.recs.Skip(c.next - h.Base)
+	}
+	c.head, c.in = h, true
+	c.off += h.Size()
+	return true
+}
+
+// jump moves over sequences that are not there: gaps are legal, anything else
+// is damage.
+func (c *Cursor) jump(base uint64) bool {
+	t := c.r.t
+	for c.next < base {
+		if c.next < t.First() {
+			if t.First() <= c.next {
+				break
+			}
+			c.err = &PrunedError{Topic: t.name, Seq: c.next, First: t.First()}
+			return false
+		}
+		g, ok := t.gapAt(c.next)
+		if !ok {
+			break
+		}
+		c.next = g.To
+	}
+	if c.next < base {
+		err := t.corrupt(c.s, c.off, "records are missing", nil).(*errs.CorruptError)
+		err.First, err.Next = c.next, base
+		t.MarkDamaged(err)
+		c.next, c.err = base, err
+		return false
+	}
+	return true
+}
+
+func (c *Cursor) open(h segment.Header, body []byte) ([]byte, error) {
+	if h.Codec == segment.None {
+		return body, nil
+	}
+	var err error
+	c.raw, err = c.codecs.Decompress(c.raw[:0], body, h.Raw)
+	return c.raw, err
+}
+
+// fail records err at the current place. When it is damage, it works out what
+// the damage covers and where to go on. h is the header of the damaged block
+// when it can be trusted, and past says that c.off is behind that block already.
+func (c *Cursor) fail(err error, h segment.Header, past bool) {
+	c.err = err
+	damage, ok := errors.AsType[*errs.CorruptError](err)
+	if !ok || c.s == nil {
+		return
+	}
+	first := c.next
+	if h.Count > 0 {
+		c.next = h.Next()
+		if !past {
+			c.off += h.Size()
+		}
+	} else {
+		c.next, c.off = c.r.resync(c.s, c.off)
+		if c.off == 0 {
+			if n := c.r.t.log.after(c.s.base); n != nil {
+				c.s, c.off, c.next = n, segment.FileHeaderSize, n.base
+			} else {
+				c.s, c.next = nil, c.end
+			}
+		}
+	}
+	if c.next <= first {
+		c.next = first + 1
+	}
+	damage.First, damage.Next = first, min(c.next, c.end)
+	c.r.t.MarkDamaged(damage)
+}
+
+// Resume goes on behind the damage that Err reported. It returns false when
+// the error is of another kind.
+func (c *Cursor) Resume() bool {
+	if _, ok := errors.AsType[*errs.CorruptError](c.err); !ok {
+		return false
+	}
+	c.err, c.in = nil, false
+	return true
+}
+
+// resync looks for the next valid block behind the damage at off and returns
+// its base and offset, or offset 0 when the segment has none.
+func (r *reader) resync(s *seg, off int64) (uint64, int64) {
+	flushed := s.flushed.Load()
+	if off < flushed {
+		if h, err := r.handle(s); err == nil {
+			sc := segment.NewScanner(h.File(), s.place, off, flushed, nil)
+			if sc.Next() {
+				return sc.Header().Base, off
+			}
+			if sc.Resync() && sc.Next() {
+				return sc.Header().Base, sc.Offset()
+			}
+		}
+		off = flushed
+	}
+	if off < s.end.Load() {
+		if h, err := r.head(s, off); err == nil {
+			return h.Base, off
+		}
+	}
+	return 0, 0
+}

@@ -1,0 +1,60 @@
+package topics
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// PrunedError reports a read of records that have been pruned.
+type PrunedError struct {
+	Topic string
+	Seq   uint64 // the sequence that was asked for
+	First uint64 // the first sequence that the topic still has
+}
+
+func (e *PrunedError) Error() string {
+	return fmt.Sprintf("pruned: topic %q starts at sequence %d now, %d is gone", e.Topic, e.First, e.Seq)
+}
+
+// Is reports the code "pruned" as a target.
+func (e *PrunedError) Is(target error) bool { return errs.Pruned.Is(target) }
+
+// ConflictError reports that a topic was not where a conditional commit
+// expected it.
+type ConflictError struct {
+	Topic        string
+	Expect, Next uint64 // the expected and the actual next sequence
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("conflict: topic %q is at sequence %d, the commit expected %d; read it again and retry", e.Topic, e.Next, e.Expect)
+}
+
+// Is reports the code "conflict" as a target.
+func (e *ConflictError) Is(target error) bool { return errs.Conflict.Is(target) }
+
+// MaxNameLen is the largest length of a topic name in bytes.
+const MaxNameLen = 255
+
+// CheckName reports whether name may name a topic: 1 to 255 bytes of letters,
+// digits, '_' and '-'.
+func CheckName(name string) error {
+	if name == "" {
+		return errs.InvalidTopicFormat.With("the topic name is empty")
+	}
+	if len(name) > MaxNameLen {
+		return errs.InvalidTopicFormat.With(fmt.Sprintf("the topic name has %d bytes, at most %d are allowed", len(name), MaxNameLen))
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return errs.InvalidTopicFormat.With(fmt.Sprintf("%q: only letters, digits, _ and - may stand in a topic name", name))
+		}
+	}
+	return nil
+}
+
+func unknownTopic(name string) error {
+	return errs.InvalidTopic.With(fmt.Sprintf("there is no topic %q", name))
+}

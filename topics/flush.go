@@ -1,0 +1,192 @@
+package topics
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// queueHot notes that a topic's tail should be written to its file.
+func (r *Registry) queueHot(t *Topic) {
+	if t.queued.Swap(true) {
+		return
+	}
+	r.hotMu.Lock()
+	r.hot = append(r.hot, t)
+	r.hotMu.Unlock()
+	select {
+	case r.hotWake <- struct{}{}:
+	default:
+	}
+}
+
+// Hot returns a channel that delivers when FlushHot has work.
+func (r *Registry) Hot() <-chan struct{} { return r.hotWake }
+
+// FlushHot writes the full chunks of large tails to their files, unsynced. It
+// is the checkpoint goroutine's. An error loses nothing: the bytes stay in the
+// tail, and the next checkpoint reports it.
+func (r *Registry) FlushHot() error {
+	r.hotMu.Lock()
+	list := r.hot
+	r.hot = nil
+	r.hotMu.Unlock()
+	var first error
+	for _, t := range list {
+		t.queued.Store(false)
+		segs := t.log.list()
+		for i, s := range segs {
+			if s.sealed.Load() {
+				continue
+			}
+			to := s.end.Load()
+			if i == len(segs)-1 {
+				to = s.tail.full()
+			}
+			if err := t.log.flush(s, to); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}
+
+// full returns the offset up to which all chunks are complete.
+func (t *tail) full() int64 {
+	p := t.chunks.Load()
+	if p == nil || len(*p) == 0 {
+		return 0
+	}
+	return (*p)[len(*p)-1].off
+}
+
+// flush writes the tail of s up to file offset to, a block boundary, and lets
+// go of what it wrote. The file stays open until sync.
+func (l *log) flush(s *seg, to int64) error {
+	from := s.flushed.Load()
+	if to <= from {
+		return nil
+	}
+	if s.reserved.Load() < to || !s.hasFile.Load() {
+		if err := l.makeRoom(s, to); err != nil {
+			return err
+		}
+	}
+	if s.dirty == nil {
+		h, err := l.files.Acquire(l.meta.Topic, s.number)
+		if err != nil {
+			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
+		}
+		s.dirty = h
+	}
+	f := s.dirty.File()
+	err := s.tail.each(from, to, func(off int64, b []byte) error {
+		_, err := f.WriteAt(b, off)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("topic %q: writing segment %d: %w", l.meta.Name, s.number, err)
+	}
+	s.flushed.Store(to)
+	s.tail.drop(to)
+	return nil
+}
+
+// makeRoom reserves the file of a segment that was restored or replayed, whose
+// reservation is not known.
+func (l *log) makeRoom(s *seg, to int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size := int64(firstReserve)
+	for size < to {
+		size *= 2
+	}
+	if size > l.segSize {
+		size = max(l.segSize, to)
+	}
+	if !s.hasFile.Load() {
+		return l.create(s, size)
+	}
+	if s.reserved.Load() >= to {
+		return nil
+	}
+	h, err := l.files.Acquire(l.meta.Topic, s.number)
+	if err != nil {
+		return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
+	}
+	defer h.Release()
+	if err := h.File().Preallocate(size); err != nil {
+		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
+	}
+	l.disk.Add(size - s.reserved.Load())
+	s.reserved.Store(size)
+	return nil
+}
+
+// seal writes the footer of a segment that no block will be added to, all of
+// whose blocks are in its file.
+func (l *log) seal(s *seg) error {
+	if s.dirty == nil {
+		h, err := l.files.Acquire(l.meta.Topic, s.number)
+		if err != nil {
+			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
+		}
+		s.dirty = h
+	}
+	var entries []segment.Entry
+	for _, e := range l.idx.Entries(s.number, s.base) {
+		entries = append(entries, segment.Entry{Seq: e.Seq, Time: e.Time, Off: e.Off})
+	}
+	sum := segment.Summary{First: s.base, Next: s.next, FirstTime: s.time, LastTime: s.lastTime,
+		DataEnd: s.end.Load(), Blocks: s.blocks, Records: s.records, Digest: s.digest.Sum()}
+	if err := segment.Seal(s.dirty.File(), entries, sum, s.place); err != nil {
+		return fmt.Errorf("topic %q: sealing segment %d: %w", l.meta.Name, s.number, err)
+	}
+	return nil
+}
+
+// sealed makes the footer of s what readers search from now on.
+func (l *log) setSealed(s *seg) {
+	l.files.Forget(l.meta.Topic, s.number) // its mapping has the old size
+	size := int64(0)
+	if h, err := l.files.Acquire(l.meta.Topic, s.number); err == nil {
+		size, _ = h.File().Size()
+		h.Release()
+	}
+	l.disk.Add(size - s.reserved.Load())
+	s.reserved.Store(size)
+	s.sealed.Store(true)
+	l.idx.Thin(s.number)
+}
+
+// SyncError is a failed sync of a segment file: what the file holds on disk is
+// not known any more.
+type SyncError struct{ Err error }
+
+func (e *SyncError) Error() string { return "sync failed: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SyncError) Unwrap() error { return e.Err }
+
+// sync makes what was written to the file of s durable. After a failure the
+// file stays open: closing it would hide that its pages are lost.
+func (s *seg) sync(all bool) error {
+	if s.dirty == nil {
+		return nil
+	}
+	var err error
+	if !mutate.SkipSegmentSync {
+		if all {
+			err = s.dirty.File().Sync()
+		} else {
+			err = s.dirty.File().SyncData()
+		}
+	}
+	if err != nil {
+		return &SyncError{err}
+	}
+	s.dirty.Release()
+	s.dirty = nil
+	return nil
+}

@@ -1,0 +1,178 @@
+package topics
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Getter reads single records by sequence. It keeps buffers between calls and
+// is owned by one goroutine at a time.
+type Getter struct {
+	r   reader
+	raw []byte
+}
+
+// errTail says that the record is not in the mapped part of the file.
+var errTail = errors.New("not in the file")
+
+// Get reads the record of sequence seq and appends its parts to the slices of
+// dst, which it reuses. A sequence that does not exist is ErrInvalidToneSearch
+// or a *PrunedError.
+func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
+	if seq >= t.End() {
+		return errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+	}
+	if first := t.First(); seq < first {
+		return &PrunedError{Topic: t.name, Seq: seq, First: first}
+	}
+	g.r.t = t
+	g.r.ahead = seekRead
+	g.r.winSeg = 0
+	defer g.r.close()
+	p, err := g.r.start(seq)
+	if err != nil {
+		return err
+	}
+	err = g.mapped(t, p, seq, dst)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, errTail) && !errors.Is(err, segment.ErrNoMapping) {
+		t.noteDamage(err)
+		return err
+	}
+	err = g.read(t, p, seq, dst)
+	t.noteDamage(err)
+	return err
+}
+
+// mapped finds the record in the segment's mapping. Whatever it takes from
+// there it verifies and copies under a guard against faults.
+func (g *Getter) mapped(t *Topic, p place, seq uint64, dst *segment.Record) error {
+	flushed := p.s.flushed.Load()
+	if p.off >= flushed {
+		return errTail
+	}
+	h, err := g.r.handle(p.s)
+	if err != nil {
+		return err
+	}
+	m, err := h.Mapping(flushed)
+	if err != nil {
+		if errors.Is(err, segment.ErrNoMapping) {
+			return err
+		}
+		return fmt.Errorf("topic %q: mapping segment %d: %w", t.name, p.s.number, err)
+	}
+	err = errTail
+	fault := vfs.Guard(m, func() {
+		err = g.find(t, m.Bytes()[:flushed], p, seq, dst)
+	})
+	if fault != nil {
+		return t.corrupt(p.s, p.off, "the file was cut short while mapped", fault)
+	}
+	return err
+}
+
+func (g *Getter) find(t *Topic, b []byte, p place, seq uint64, dst *segment.Record) error {
+	for p.off < int64(len(b)) {
+		// Headers passed over are not verified: a wrong length leads to a place
+		// where no valid header stands.
+		rest := b[p.off:]
+		if len(rest) < segment.HeaderSize {
+			return t.corrupt(p.s, p.off, "the block reaches beyond its data", nil)
+		}
+		h := segment.PeekHeader(rest)
+		if h.Next() <= seq && h.Next() > h.Base {
+			p.off += h.Size()
+			continue
+		}
+		h, err := segment.ParseHeader(rest, p.s.place, p.off)
+		if err != nil || h.Size() > int64(len(rest)) {
+			return g.recheck(t, p, seq, dst)
+		}
+		if h.Base > seq {
+			return g.absent(t, p, h, seq)
+		}
+		body := rest[segment.HeaderSize:h.Size()]
+		if segment.Sum(body) != h.Sum && !mutate.SkipBodySum {
+			e := t.corrupt(p.s, p.off, "", errBody).(*errs.CorruptError)
+			e.First, e.Next = h.Base, h.Next()
+			return e
+		}
+		return g.pick(t, p, h, body, seq, dst)
+	}
+	return errTail
+}
+
+// recheck walks from the sparse entry again with every header verified, so
+// that the error names the header that is really damaged.
+func (g *Getter) recheck(t *Topic, p place, seq uint64, dst *segment.Record) error {
+	start, err := g.r.start(seq)
+	if err != nil {
+		return err
+	}
+	return g.read(t, start, seq, dst)
+}
+
+// read finds the record without a mapping.
+func (g *Getter) read(t *Topic, p place, seq uint64, dst *segment.Record) error {
+	for p.off < p.s.end.Load() {
+		h, err := g.r.head(p.s, p.off)
+		if err != nil {
+			return err
+		}
+		if h.Next() <= seq {
+			p.off += h.Size()
+			continue
+		}
+		if h.Base > seq {
+			return g.absent(t, p, h, seq)
+		}
+		h, body, err := g.r.block(p.s, p.off)
+		if err != nil {
+			if c, ok := errors.AsType[*errs.CorruptError](err); ok && h.Count > 0 {
+				c.First, c.Next = h.Base, h.Next()
+			}
+			return err
+		}
+		return g.pick(t, p, h, body, seq, dst)
+	}
+	return g.absent(t, p, segment.Header{}, seq)
+}
+
+// absent explains why seq is not where it should be.
+func (g *Getter) absent(t *Topic, p place, h segment.Header, seq uint64) error {
+	if gap, ok := t.gapAt(seq); ok {
+		return errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
+	}
+	e := t.corrupt(p.s, p.off, "records are missing", nil).(*errs.CorruptError)
+	e.First, e.Next = seq, max(h.Base, seq+1)
+	return e
+}
+
+// pick copies one record out of a verified block.
+func (g *Getter) pick(t *Topic, p place, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
+	if h.Codec != segment.None {
+		var err error
+		if g.raw, err = t.reg.Codecs.Decompress(g.raw[:0], body, h.Raw); err != nil {
+			return t.corrupt(p.s, p.off, "", err)
+		}
+		body = g.raw
+	}
+	recs := segment.NewRecords(h, body)
+	var rec segment.Record
+	if !recs.Skip(seq-h.Base) || !recs.Next(&rec) {
+		return t.corrupt(p.s, p.off, "", recs.Err())
+	}
+	dst.Seq, dst.Time = rec.Seq, rec.Time
+	dst.Key = append(dst.Key[:0], rec.Key...)
+	dst.Headers = append(dst.Headers[:0], rec.Headers...)
+	dst.Body = append(dst.Body[:0], rec.Body...)
+	return nil
+}

@@ -1,0 +1,82 @@
+package topics
+
+import "github.com/pipeproc/pipeproc/segment"
+
+// Info describes a topic at one moment.
+type Info struct {
+	Name      string
+	ID        uint64
+	First     uint64 // first sequence that can be read; Next when there is none
+	Next      uint64 // sequence that the next record will have
+	Records   uint64 // records that can be read
+	CreatedAt int64  // unix milliseconds
+	LastTime  int64  // time of the newest record, unix milliseconds; 0 if there never was one
+	Bytes     int64  // encoded bytes of all records ever committed, uncompressed
+	DiskBytes int64  // bytes that its segment files take
+	Segments  int
+	Options   Options
+	Damaged   error // why it refuses commits, or nil
+}
+
+// Info returns the topic's description.
+func (t *Topic) Info() Info {
+	i := Info{Name: t.name, ID: t.id, First: t.First(), Next: t.End(), Records: t.Length(),
+		CreatedAt: t.made, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
+	for _, s := range t.log.list() {
+		i.Segments++
+		i.DiskBytes += s.reserved.Load()
+	}
+	if d := t.damage.Load(); d != nil {
+		i.Damaged = d
+	}
+	return i
+}
+
+// IndexBytes returns an estimate of the heap bytes of the topic's index.
+func (t *Topic) IndexBytes() int { return t.log.idx.Bytes() }
+
+// TailBytes returns the bytes of the topic that are in memory and not in a
+// segment file yet.
+func (t *Topic) TailBytes() int64 {
+	var n int64
+	for _, s := range t.log.list() {
+		n += max(0, s.end.Load()-s.flushed.Load())
+	}
+	return n
+}
+
+// FileInfo is what the state says of one segment.
+type FileInfo struct {
+	Number  uint64
+	Base    uint64 // first sequence
+	Next    uint64 // sequence behind its last record; 0 for the growing one
+	Written bool   // it has a file
+	Sealed  bool
+	MinSize int64 // bytes that the file must have; exactly, when sealed
+	DataEnd int64 // where its blocks in the file end
+}
+
+// Files lists the topic's segments in order.
+func (t *Topic) Files() []FileInfo {
+	list := t.log.list()
+	out := make([]FileInfo, 0, len(list))
+	for i, s := range list {
+		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load(), Sealed: s.sealed.Load(), DataEnd: s.flushed.Load()}
+		f.MinSize = f.DataEnd
+		if f.Sealed {
+			f.MinSize = s.reserved.Load()
+		}
+		if i+1 < len(list) {
+			f.Next = list[i+1].base
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Meta returns what the header of a segment's file must say.
+func (t *Topic) Meta(f FileInfo) segment.Meta {
+	m := t.log.meta
+	m.Number, m.Base = f.Number, f.Base
+	return m
+}

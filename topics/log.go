@@ -1,0 +1,323 @@
+package topics
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/index"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// CarryMax is the largest unwritten tail, in bytes, that a checkpoint copies
+// into the snapshot instead of writing it to the segment file. A topic below
+// it has no file at all.
+const CarryMax = 16 << 10
+
+// indexSpacing is the distance in bytes between sparse index entries.
+const indexSpacing = 8 << 10
+
+// firstReserve is the size of a new segment file; it doubles as it fills.
+const firstReserve = 64 << 10
+
+// seg is one segment of a topic.
+type seg struct {
+	number uint64
+	base   uint64 // sequence of its first record
+	time   int64  // time of its first record
+	place  segment.Place
+
+	tail    tail
+	flushed atomic.Int64 // bytes [FileHeaderSize, flushed) are in the file
+	sealed  atomic.Bool  // has a footer, never changes again
+	end     atomic.Int64 // where its blocks end: final once a later segment exists
+	hasFile atomic.Bool
+
+	reserved atomic.Int64 // preallocated size of the file; changed under log.mu
+
+	dirty *segment.Handle // held while the file has unsynced writes; checkpoint only
+
+	// Leader only until a later segment exists.
+	lastIdx  int64 // offset of its latest index entry
+	blocks   uint64
+	records  uint64
+	digest   segment.Digest
+	next     uint64 // sequence after its newest record
+	lastTime int64
+}
+
+// log is a topic's storage: its segments in order, the growing one last.
+//
+// Who touches what: plan, apply and abort are the commit leader's; flush, seal
+// and drop are the checkpoint's; everything a reader needs is behind an atomic.
+type log struct {
+	meta    segment.Meta // Store, Topic and Name of every file
+	fs      vfs.FS
+	dir     string
+	files   *segment.Files
+	segSize int64
+	epoch   uint64
+	disk    *atomic.Int64 // bytes reserved by all segment files of the store
+
+	idx  *index.Index
+	segs atomic.Pointer[[]*seg]
+	mu   sync.Mutex // making and extending files: leader and checkpoint
+
+	// Leader only.
+	cur     *seg
+	number  uint64 // of the next segment to be applied
+	ahead   []*seg // made by plan, not applied yet
+	hot     bool   // the tail should be written soon
+	planSeg *seg
+	planEnd int64
+}
+
+func newLog(meta segment.Meta, env *env, segSize int64) *log {
+	return &log{meta: meta, fs: env.FS, dir: env.Dir, files: env.Files, segSize: segSize,
+		epoch: env.Epoch, disk: &env.disk, idx: index.New(), number: 1}
+}
+
+func (l *log) list() []*seg {
+	if p := l.segs.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (l *log) newSeg(number, base uint64, time int64) *seg {
+	m := l.meta
+	m.Number = number
+	s := &seg{number: number, base: base, time: time, place: m.Place(), lastIdx: -indexSpacing}
+	s.flushed.Store(segment.FileHeaderSize)
+	s.end.Store(segment.FileHeaderSize)
+	return s
+}
+
+// rolls reports whether a block of size bytes must open a new segment, given
+// the end of the growing one. It depends on state alone, so that replay places
+// every block where it was.
+func (l *log) rolls(s *seg, end, size int64) bool {
+	return s == nil || end+size > l.segSize && end > segment.FileHeaderSize
+}
+
+// plan is the outcome of log.plan, for commitPlan.
+type plan struct {
+	seg *seg
+	end int64
+}
+
+// plan reserves the space that blocks need, as if they came after everything
+// planned before, and changes nothing else. Their Base and Time must be set.
+func (l *log) plan(blocks []Block) (plan, error) {
+	s, end := l.planSeg, l.planEnd
+	for i := range blocks {
+		h := &blocks[i].Header
+		if l.rolls(s, end, h.Size()) {
+			if s != nil {
+				if err := l.reserve(s, end); err != nil {
+					return plan{}, err
+				}
+			}
+			s, end = l.next(s, h), segment.FileHeaderSize
+		}
+		end += h.Size()
+	}
+	if err := l.reserve(s, end); err != nil {
+		return plan{}, err
+	}
+	return plan{s, end}, nil
+}
+
+// accept makes a plan the base of the next one.
+func (l *log) accept(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
+
+// next returns the segment that follows s in the plan, making it if need be.
+func (l *log) next(s *seg, h *segment.Header) *seg {
+	number := l.number
+	if s != nil {
+		number = s.number + 1
+	}
+	i := slices.IndexFunc(l.ahead, func(a *seg) bool { return a.number == number })
+	if i >= 0 && l.ahead[i].base == h.Base && l.ahead[i].time == h.Time {
+		return l.ahead[i]
+	}
+	if i >= 0 { // left by a plan that came to nothing
+		l.discard(l.ahead[i:])
+		l.ahead = l.ahead[:i]
+	}
+	s = l.newSeg(number, h.Base, h.Time)
+	l.ahead = append(l.ahead, s)
+	return s
+}
+
+func (l *log) discard(segs []*seg) {
+	for _, s := range segs {
+		if s.hasFile.Load() {
+			l.files.Forget(l.meta.Topic, s.number)
+			l.disk.Add(-s.reserved.Load())
+			// Garbage until it is made anew; best effort.
+			_ = l.fs.Remove(l.dir + "/" + segment.FileName(l.meta.Topic, s.number))
+		}
+	}
+}
+
+// abort forgets all that was planned and not applied.
+func (l *log) abort() {
+	l.discard(l.ahead)
+	l.ahead = nil
+	l.planSeg, l.planEnd = l.cur, 0
+	if l.cur != nil {
+		l.planEnd = l.cur.end.Load()
+	}
+}
+
+// reserve makes sure that the file of s has blocks for [0, end), unless all of
+// it still fits a snapshot. It is why a checkpoint cannot run out of space for
+// data that was acknowledged.
+func (l *log) reserve(s *seg, end int64) error {
+	if end <= s.reserved.Load() || !s.hasFile.Load() && end-segment.FileHeaderSize <= CarryMax {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size := max(firstReserve, 2*s.reserved.Load())
+	for size < end {
+		size *= 2
+	}
+	if size > l.segSize {
+		size = max(l.segSize, end)
+	}
+	if !s.hasFile.Load() {
+		return l.create(s, size)
+	}
+	h, err := l.files.Acquire(l.meta.Topic, s.number)
+	if err != nil {
+		return err
+	}
+	defer h.Release()
+	if err := h.File().Preallocate(size); err != nil {
+		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
+	}
+	l.disk.Add(size - s.reserved.Load())
+	s.reserved.Store(size)
+	return nil
+}
+
+// create makes the file of s with size bytes of real blocks. Callers hold l.mu.
+func (l *log) create(s *seg, size int64) error {
+	m := l.meta
+	m.Number, m.Base, m.Epoch = s.number, s.base, l.epoch
+	f, err := segment.Create(l.fs, l.dir, m, size)
+	if err != nil {
+		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
+	}
+	l.files.Forget(l.meta.Topic, s.number) // a handle of a void file of that name
+	l.files.Add(l.meta.Topic, s.number, f).Release()
+	l.disk.Add(size)
+	s.reserved.Store(size)
+	s.hasFile.Store(true)
+	return nil
+}
+
+// apply places one block. It cannot fail: it only writes to memory.
+func (l *log) apply(h *segment.Header, body []byte) {
+	s, size := l.cur, h.Size()
+	var end int64
+	if s != nil {
+		end = s.end.Load()
+	}
+	if l.rolls(s, end, size) {
+		if len(l.ahead) > 0 && l.ahead[0].number == l.number {
+			s, l.ahead = l.ahead[0], l.ahead[1:]
+		} else {
+			s = l.newSeg(l.number, h.Base, h.Time)
+		}
+		l.number++
+		l.cur = s
+		list := append(slices.Clip(l.list()), s)
+		l.segs.Store(&list)
+		end = segment.FileHeaderSize
+	}
+	if end-s.lastIdx >= indexSpacing {
+		l.idx.Add(index.Entry{Seq: h.Base, Time: h.Time, Segment: s.number, Off: end})
+		s.lastIdx = end
+	}
+	b := s.tail.grow(end, int(size))
+	h.Put(b, s.place, end)
+	copy(b[segment.HeaderSize:], body)
+	s.blocks++
+	s.records += uint64(h.Count)
+	s.digest.Add(segment.HeadSum(b))
+	s.next, s.lastTime = h.Next(), h.Time
+	s.end.Store(end + size)
+	if end+size-s.flushed.Load() >= hotBytes {
+		l.hot = true
+	}
+}
+
+// hotBytes is the size of a tail that is worth writing to its file before a
+// checkpoint asks for it, so that memory stays small and disks stay busy.
+const hotBytes = 1 << 20
+
+// settle makes the applied state the base of the next plan, after apply was
+// used without plan (replay).
+func (l *log) settle() {
+	l.planSeg, l.planEnd = l.cur, 0
+	if l.cur != nil {
+		l.planEnd = l.cur.end.Load()
+	}
+}
+
+// segOf returns the segment with the given number, or nil.
+func (l *log) segOf(number uint64) *seg {
+	for _, s := range l.list() {
+		if s.number == number {
+			return s
+		}
+	}
+	return nil
+}
+
+// at returns the segment that holds sequence seq: the last one with a base at
+// or below it. nil when the log starts after seq.
+func (l *log) at(seq uint64) *seg {
+	list := l.list()
+	i, ok := slices.BinarySearchFunc(list, seq, func(s *seg, seq uint64) int {
+		switch {
+		case s.base < seq:
+			return -1
+		case s.base > seq:
+			return 1
+		}
+		return 0
+	})
+	if ok {
+		return list[i]
+	}
+	if i == 0 {
+		return nil
+	}
+	return list[i-1]
+}
+
+// after returns the segment that follows one with base sequence base.
+func (l *log) after(base uint64) *seg {
+	list := l.list()
+	i, ok := slices.BinarySearchFunc(list, base, func(s *seg, seq uint64) int {
+		if s.base < seq {
+			return -1
+		} else if s.base > seq {
+			return 1
+		}
+		return 0
+	})
+	if ok {
+		i++
+	}
+	if i < len(list) {
+		return list[i]
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package topics
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// Span is a resolved range of sequences [From, To).
+type Span struct{ From, To uint64 }
+
+// Resolve turns the bounds of a range into sequences as of now. lower and
+// upper are inclusive unless exclusive is set, which leaves open bounds and
+// whole milliseconds alone. An AtSeq bound must exist; the lower one is looked
+// up first.
+func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
+	r := reader{t: t, ahead: seekRead}
+	defer r.close()
+	sp := Span{t.First(), t.End()}
+	var err error
+	if lower.Kind != Open {
+		if sp.From, err = r.edge(lower, exclusive); err != nil {
+			return Span{}, err
+		}
+	}
+	if upper.Kind != Open {
+		if sp.To, err = r.edge(upper, !exclusive); err != nil {
+			return Span{}, err
+		}
+		if upper.Kind == AtTime {
+			// The whole millisecond, whatever exclusive says.
+			if sp.To, err = r.seekTime(satInc(upper.ID.Time)); err != nil {
+				return Span{}, err
+			}
+		}
+	}
+	sp.From = max(sp.From, t.First())
+	return sp, nil
+}
+
+// edge returns the first sequence at b, or behind it when after is set.
+func (r *reader) edge(b Bound, after bool) (uint64, error) {
+	t := r.t
+	switch b.Kind {
+	case AtTime:
+		return r.seekTime(b.ID.Time)
+	case AtID:
+		lo, err := r.seekTime(b.ID.Time)
+		if err != nil {
+			return 0, err
+		}
+		hi, err := r.seekTime(satInc(b.ID.Time))
+		if err != nil {
+			return 0, err
+		}
+		seq := b.ID.Seq
+		if after && seq != 1<<64-1 {
+			seq++
+		}
+		return min(max(seq, lo), hi), nil
+	case AtSeq:
+		seq, first, end := b.ID.Seq, t.First(), t.End()
+		if seq < first && seq < end {
+			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
+		}
+		if _, gap := t.gapAt(seq); gap || seq >= end {
+			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+		}
+		if after {
+			seq++
+		}
+		return seq, nil
+	}
+	return 0, nil
+}
+
+func satInc(ms int64) int64 {
+	if ms == 1<<63-1 {
+		return ms
+	}
+	return ms + 1
+}

@@ -1,0 +1,278 @@
+package topics
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Sizes of reads from segment files, in bytes. Large plain reads beat a cold
+// mapping by far when scanning, and cannot fault.
+const (
+	scanRead = 256 << 10
+	seekRead = 16 << 10
+)
+
+// reader gives access to the stored bytes of a topic: from the tail in memory
+// for the newest, from the segment file for the rest. It is owned by one
+// goroutine and holds one file handle at most.
+type reader struct {
+	t    *Topic
+	h    *segment.Handle
+	hSeg uint64 // the segment that h is of
+	// win holds file bytes [winOff, winOff+len(win)) of segment winSeg.
+	win    []byte
+	winSeg uint64
+	winOff int64
+	ahead  int // how much to read at once
+}
+
+func (r *reader) close() {
+	if r.h != nil {
+		r.h.Release()
+		r.h = nil
+	}
+}
+
+func (r *reader) handle(s *seg) (*segment.Handle, error) {
+	if r.h != nil && r.hSeg == s.number {
+		return r.h, nil
+	}
+	r.close()
+	h, err := r.t.log.files.Acquire(r.t.id, s.number)
+	if err != nil {
+		return nil, r.t.fileError(s, err)
+	}
+	r.h, r.hSeg = h, s.number
+	return h, nil
+}
+
+// bytes returns at least n bytes of s from file offset off on, and whether
+// they came from the file, and so must be verified. Fewer are only returned
+// with an error. The bytes are valid until the next call.
+func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error) {
+	for {
+		flushed := s.flushed.Load()
+		if off >= flushed {
+			b := s.tail.find(off)
+			if b == nil {
+				if s.flushed.Load() == flushed {
+					return nil, true, r.t.corrupt(s, off, "records are missing at the end of the segment", nil)
+				}
+				continue // just written to the file and dropped
+			}
+			if len(b) < n {
+				return nil, false, r.t.corrupt(s, off, "the block reaches beyond its data", nil)
+			}
+			return b, false, nil
+		}
+		if i := off - r.winOff; r.winSeg == s.number && i >= 0 && i+int64(n) <= int64(len(r.win)) {
+			return r.win[i:], true, nil
+		}
+		if off+int64(n) > flushed {
+			return nil, true, r.t.corrupt(s, off, "the block reaches beyond its data", nil)
+		}
+		return r.fill(s, off, n, flushed)
+	}
+}
+
+func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, error) {
+	h, err := r.handle(s)
+	if err != nil {
+		return nil, true, err
+	}
+	want := int(min(int64(max(n, r.ahead)), flushed-off))
+	if cap(r.win) < want {
+		r.win = make([]byte, want)
+	}
+	r.win = r.win[:want]
+	r.winSeg = 0 // not valid until read
+	got, err := h.File().ReadAt(r.win, off)
+	if got < n {
+		if err == nil || errors.Is(err, io.EOF) {
+			return nil, true, r.t.corrupt(s, off, "the file ends before its data", nil)
+		}
+		return nil, true, fmt.Errorf("topic %q: reading segment %d at offset %d: %w", r.t.name, s.number, off, err)
+	}
+	r.win, r.winSeg, r.winOff = r.win[:got], s.number, off
+	return r.win, true, nil
+}
+
+// head reads the block header at off.
+func (r *reader) head(s *seg, off int64) (segment.Header, error) {
+	b, _, err := r.bytes(s, off, segment.HeaderSize)
+	if err != nil {
+		return segment.Header{}, err
+	}
+	h, err := segment.ParseHeader(b, s.place, off)
+	if err != nil {
+		return h, r.t.corrupt(s, off, "", err)
+	}
+	return h, nil
+}
+
+// errBody marks damage that is confined to a block's body, whose header can
+// be trusted.
+var errBody = errors.New("the block's checksum does not fit its bytes")
+
+var errNotExist = fs.ErrNotExist
+
+// block reads the block at off: its header and its stored, verified body. When
+// only the body is bad the header is returned with the error.
+func (r *reader) block(s *seg, off int64) (segment.Header, []byte, error) {
+	h, err := r.head(s, off)
+	if err != nil {
+		return segment.Header{}, nil, err
+	}
+	b, file, err := r.bytes(s, off, int(h.Size()))
+	if err != nil {
+		return segment.Header{}, nil, err
+	}
+	body := b[segment.HeaderSize:h.Size():h.Size()]
+	if file && segment.Sum(body) != h.Sum && !mutate.SkipBodySum {
+		return h, nil, r.t.corrupt(s, off, "", errBody)
+	}
+	return h, body, nil
+}
+
+// corrupt makes the typed error for damage in a segment.
+func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
+	if c, ok := errors.AsType[*errs.CorruptError](err); ok {
+		err, what = c.Err, c.What
+	}
+	return &errs.CorruptError{File: segment.FileName(t.id, s.number), Topic: t.name,
+		Segment: s.number, Offset: off, What: what, Err: err}
+}
+
+// fileError tells a missing file, which is damage, from other errors.
+func (t *Topic) fileError(s *seg, err error) error {
+	if errors.Is(err, errNotExist) {
+		return t.corrupt(s, -1, "the file is missing", nil)
+	}
+	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
+}
+
+// place is where a block starts.
+type place struct {
+	s   *seg
+	off int64
+}
+
+// start returns a place at or before the block that holds seq, near it.
+func (r *reader) start(seq uint64) (place, error) {
+	s := r.t.log.at(seq)
+	if s == nil {
+		return place{}, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+	}
+	p := place{s, segment.FileHeaderSize}
+	if s.sealed.Load() {
+		h, err := r.handle(s)
+		if err != nil {
+			return p, err
+		}
+		f, err := h.Footer(s.place)
+		if err != nil {
+			// The blocks do without a footer, only slower; verify reports it.
+			if errors.Is(err, errs.ErrCorrupt) {
+				c := r.t.corrupt(s, -1, "footer", err)
+				r.t.noteDamage(c)
+				return p, nil
+			}
+			return p, fmt.Errorf("topic %q: footer of segment %d: %w", r.t.name, s.number, err)
+		}
+		if e, ok := f.Floor(seq); ok {
+			p.off = e.Off
+		}
+		return p, nil
+	}
+	if e, ok := r.t.log.idx.Floor(seq); ok && e.Segment == s.number {
+		p.off = e.Off
+	}
+	return p, nil
+}
+
+func (t *Topic) noteDamage(err error) {
+	if c, ok := errors.AsType[*errs.CorruptError](err); ok {
+		t.MarkDamaged(c)
+	}
+}
+
+// seek returns the place of the block that holds seq. The error, when it is
+// damage, says where; place is then that of the damage.
+func (r *reader) seek(seq uint64) (place, error) {
+	p, err := r.start(seq)
+	if err != nil {
+		return p, err
+	}
+	for {
+		if p.off >= p.s.end.Load() {
+			return p, nil // the caller finds the next segment, or that it is missing
+		}
+		h, err := r.head(p.s, p.off)
+		if err != nil {
+			return p, err
+		}
+		if h.Next() > seq {
+			return p, nil
+		}
+		p.off += h.Size()
+	}
+}
+
+// seekTime returns the first sequence in [First, End) whose time is at or
+// after ms, or End when there is none.
+func (r *reader) seekTime(ms int64) (uint64, error) {
+	t := r.t
+	first, end := t.First(), t.End()
+	if first >= end || t.lastTime.Load() < ms {
+		return end, nil
+	}
+	list := t.log.list()
+	// The last segment that begins before ms holds the first record at or
+	// after it, or the next one begins with it.
+	lo, hi := 0, len(list)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if list[mid].time < ms {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == 0 {
+		return first, nil
+	}
+	p := place{list[lo-1], segment.FileHeaderSize}
+	if p.s.sealed.Load() {
+		h, err := r.handle(p.s)
+		if err != nil {
+			return 0, err
+		}
+		if f, err := h.Footer(p.s.place); err == nil {
+			if e, ok := f.Before(ms); ok {
+				p.off = e.Off
+			}
+		}
+	} else if e, ok := t.log.idx.Before(ms); ok && e.Segment == p.s.number {
+		p.off = e.Off
+	}
+	for p.off < p.s.end.Load() {
+		h, err := r.head(p.s, p.off)
+		if err != nil {
+			return 0, err
+		}
+		if h.Time >= ms {
+			return min(max(h.Base, first), end), nil
+		}
+		p.off += h.Size()
+	}
+	if next := t.log.after(p.s.base); next != nil {
+		return min(max(next.base, first), end), nil
+	}
+	return end, nil
+}

@@ -1,0 +1,201 @@
+package topics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Config is what a registry needs to know. None of it changes the outcome of a
+// command, except through the options that a new topic is created with, which
+// the command carries.
+type Config struct {
+	FS     vfs.FS
+	Dir    string // of the segment files
+	Store  [16]byte
+	Epoch  uint64
+	Files  *segment.Files
+	Codecs *segment.Codecs
+	// Default are the options of topics that come to be by their first commit.
+	Default Options
+	// MaxBody bounds the body of one record, in bytes.
+	MaxBody int
+	// MaxBatch bounds the encoded records of one batch, in bytes.
+	MaxBatch int
+	// MaxFuture bounds how far ahead of the clock an imported id may be.
+	MaxFuture time.Duration
+	// ReadOnly segments are never created or extended.
+	ReadOnly bool
+}
+
+type env struct {
+	Config
+	disk atomic.Int64
+}
+
+// Registry holds all topics of a node. The commit leader stages and applies;
+// everybody reads.
+type Registry struct {
+	env
+	published atomic.Uint64 // the one switch of visibility: a command position
+	timeFloor atomic.Int64  // time of the newest command, unix milliseconds
+	closed    chan struct{}
+
+	mu     sync.RWMutex
+	byName map[string]*Topic
+	byID   map[uint64]*Topic
+	wake   chan struct{} // closed when a topic comes to be
+
+	hotMu   sync.Mutex
+	hot     []*Topic
+	hotWake chan struct{}
+
+	// Leader only.
+	nextID     uint64
+	stagedID   uint64
+	stagedTime int64
+	fresh      map[string]*Topic // staged, not applied yet
+	dead       []deadSeg         // pruned segments, files not unlinked yet
+	dying      []*Topic          // deleted, still visible until publication
+	wakeLater  []chan struct{}
+}
+
+type deadSeg struct {
+	topic, number uint64
+	size          int64
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry(c Config) *Registry {
+	return &Registry{env: env{Config: c}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
+		byName: map[string]*Topic{}, byID: map[uint64]*Topic{}, fresh: map[string]*Topic{}, nextID: 1, stagedID: 1}
+}
+
+// Close wakes everybody who waits. It touches no file.
+func (r *Registry) Close() { close(r.closed) }
+
+// Published returns the position up to which commands are visible.
+func (r *Registry) Published() uint64 { return r.published.Load() }
+
+// TimeFloor returns the time of the newest command: no later id is below it.
+func (r *Registry) TimeFloor() int64 { return r.timeFloor.Load() }
+
+// DiskBytes returns the bytes reserved by segment files.
+func (r *Registry) DiskBytes() int64 { return r.disk.Load() }
+
+// Topic returns a topic by name. The error is ErrInvalidTopicFormat or
+// ErrInvalidTopic.
+func (r *Registry) Topic(name string) (*Topic, error) {
+	if t := r.lookup(name); t != nil {
+		return t, nil
+	}
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	return nil, unknownTopic(name)
+}
+
+func (r *Registry) lookup(name string) *Topic {
+	r.mu.RLock()
+	t := r.byName[name]
+	r.mu.RUnlock()
+	if t == nil || t.created > r.published.Load() {
+		return nil
+	}
+	return t
+}
+
+// Topics returns all topics, by name.
+func (r *Registry) Topics() []*Topic {
+	p := r.published.Load()
+	r.mu.RLock()
+	list := make([]*Topic, 0, len(r.byName))
+	for _, t := range r.byName {
+		if t.created <= p {
+			list = append(list, t)
+		}
+	}
+	r.mu.RUnlock()
+	slices.SortFunc(list, func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })
+	return list
+}
+
+// WaitTopic returns the topic once it exists.
+func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	for {
+		r.mu.Lock()
+		if r.wake == nil {
+			r.wake = make(chan struct{})
+		}
+		ch := r.wake
+		r.mu.Unlock()
+		if t := r.lookup(name); t != nil {
+			return t, nil
+		}
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-r.closed:
+			return nil, errs.Closed.With("the node was closed while waiting for a topic")
+		}
+	}
+}
+
+func (r *Registry) newTopic(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
+	t := &Topic{id: id, name: name, opts: o, created: pos, made: ms, reg: r, empty: true}
+	t.log = newLog(segment.Meta{Store: r.Store, Topic: id, Name: name}, &r.env, o.SegmentSize)
+	t.staged.empty = true
+	return t
+}
+
+// add makes an applied topic known. It is visible once pos is published.
+func (r *Registry) add(t *Topic) {
+	r.mu.Lock()
+	r.byName[t.name] = t
+	r.byID[t.id] = t
+	if r.wake != nil { // closed by Publish, when waiters can see the topic
+		r.wakeLater = append(r.wakeLater, r.wake)
+		r.wake = nil
+	}
+	r.mu.Unlock()
+	r.nextID = max(r.nextID, t.id+1)
+	r.stagedID = max(r.stagedID, r.nextID)
+}
+
+// Publish makes every command up to pos visible at once.
+func (r *Registry) Publish(pos uint64) {
+	r.published.Store(pos)
+	if len(r.dying) > 0 {
+		r.reap()
+	}
+	for _, ch := range r.wakeLater {
+		close(ch)
+	}
+	r.wakeLater = r.wakeLater[:0]
+}
+
+// CheckOptions fills in defaults and refuses what cannot be.
+func (r *Registry) CheckOptions(o Options) (Options, error) {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = r.Default.SegmentSize
+	}
+	if o.SegmentSize < 64<<10 || o.SegmentSize > 1<<31 {
+		return o, errs.InvalidOptions.With(fmt.Sprintf("SegmentSize %d is not between 64 KiB and 2 GiB", o.SegmentSize))
+	}
+	if o.Compression > segment.Zstd {
+		return o, errs.InvalidOptions.With("unknown Compression")
+	}
+	return o, nil
+}

@@ -1,0 +1,367 @@
+package topics
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/pipeproc/pipeproc/index"
+	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Snapshot payloads. Integers are uvarints unless said otherwise.
+//
+//	registry: next topic id | time floor (varint)
+//	topic:    id | name | segment size | codec byte | created position |
+//	          created time (varint) | first | next | time (varint) | empty byte |
+//	          raw bytes | next segment number |
+//	          gap count | { from | length }… |
+//	          segment count | segment…
+//	segment:  number | base | time (varint) | end | flags byte | size of the file |
+//	          blocks | records | digest (u64) | next | last time (varint)
+//	          flags: 1 sealed, 2 has a file, 4 growing
+//	growing:  flushed | tail bytes (length and bytes) |
+//	          entry count | { seq delta | time delta | offset delta }…
+//
+// The tail bytes are exactly what the file holds from offset flushed on once
+// they are written to it.
+
+const (
+	flagSealed  = 1
+	flagFile    = 2
+	flagGrowing = 4
+)
+
+// Captured is a topic's state at the position of a checkpoint.
+type Captured struct {
+	t      *Topic
+	first  uint64
+	next   uint64
+	time   int64
+	empty  bool
+	bytes  int64
+	gaps   []Gap
+	segs   []*seg
+	number uint64
+	last   seg0 // the growing segment's own state, when there is one
+	carry  bool
+}
+
+// seg0 is what changes in a growing segment.
+type seg0 struct {
+	end             int64
+	blocks, records uint64
+	digest          segment.Digest
+	next            uint64
+	lastTime        int64
+}
+
+// Checkpoint is the state of all topics at one position, and the files that
+// become garbage once it is durable.
+type Checkpoint struct {
+	Topics []Captured
+	nextID uint64
+	floor  int64
+	dead   []deadSeg
+}
+
+// Capture records the applied state. The caller holds the commit lock.
+func (r *Registry) Capture() *Checkpoint {
+	c := &Checkpoint{nextID: r.nextID, floor: r.timeFloor.Load(), dead: r.dead}
+	r.dead = nil
+	c.Topics = make([]Captured, 0, len(r.byID))
+	for _, t := range r.byID {
+		l := t.log
+		k := Captured{t: t, first: t.first, next: t.next, time: t.time, empty: t.empty, bytes: t.bytes,
+			gaps: t.gapList(), segs: l.list(), number: l.number}
+		if s := l.cur; s != nil {
+			end := s.end.Load()
+			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
+			if s.flushed.Load() == end {
+				s.tail.release()
+			}
+		}
+		c.Topics = append(c.Topics, k)
+	}
+	return c
+}
+
+// Flush writes the tails of the captured topics to their files, except small
+// ones, which the snapshot will carry, and seals full segments. Everything it
+// wrote is synced when it returns, but for the directory; the number of files
+// written is returned. carry bounds the bytes of all carried tails together.
+func (r *Registry) Flush(c *Checkpoint, carry int64) (files int, err error) {
+	for i := range c.Topics {
+		k := &c.Topics[i]
+		n, err := k.flush(&carry)
+		files += n
+		if err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+func (k *Captured) flush(carry *int64) (files int, err error) {
+	l := k.t.log
+	for i, s := range k.segs {
+		if s.sealed.Load() {
+			continue
+		}
+		if i < len(k.segs)-1 { // a later segment exists: this one is full
+			if err := l.flush(s, s.end.Load()); err != nil {
+				return files, err
+			}
+			if err := l.seal(s); err != nil {
+				return files, err
+			}
+			if err := s.sync(true); err != nil {
+				return files, err
+			}
+			l.setSealed(s)
+			files++
+			continue
+		}
+		if rest := k.last.end - s.flushed.Load(); rest > 0 && rest <= CarryMax && rest <= *carry {
+			*carry -= rest
+			k.carry = true
+		} else if err := l.flush(s, k.last.end); err != nil {
+			return files, err
+		}
+		if s.dirty != nil {
+			files++
+			if err := s.sync(false); err != nil {
+				return files, err
+			}
+		}
+	}
+	return files, nil
+}
+
+// AppendRegistry appends the registry's own payload.
+func (c *Checkpoint) AppendRegistry(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, c.nextID)
+	return binary.AppendVarint(dst, c.floor)
+}
+
+// Append appends the payload of one captured topic, after Flush.
+func (k *Captured) Append(dst []byte) []byte {
+	u := binary.AppendUvarint
+	t := k.t
+	dst = u(dst, t.id)
+	dst = enc.AppendString(dst, t.name)
+	dst = u(dst, uint64(t.opts.SegmentSize))
+	dst = append(dst, byte(t.opts.Compression))
+	dst = u(dst, t.created)
+	dst = binary.AppendVarint(dst, t.made)
+	dst = u(dst, k.first)
+	dst = u(dst, k.next)
+	dst = binary.AppendVarint(dst, k.time)
+	dst = append(dst, b2i(k.empty))
+	dst = u(dst, uint64(k.bytes))
+	dst = u(dst, k.number)
+	dst = u(dst, uint64(len(k.gaps)))
+	for _, g := range k.gaps {
+		dst = u(dst, g.From)
+		dst = u(dst, g.To-g.From)
+	}
+	dst = u(dst, uint64(len(k.segs)))
+	for _, s := range k.segs {
+		flags, v := byte(flagGrowing), k.last
+		if s.sealed.Load() {
+			flags = flagSealed
+			v = seg0{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
+		}
+		if s.hasFile.Load() {
+			flags |= flagFile
+		}
+		dst = u(dst, s.number)
+		dst = u(dst, s.base)
+		dst = binary.AppendVarint(dst, s.time)
+		dst = u(dst, uint64(v.end))
+		dst = append(dst, flags)
+		dst = u(dst, uint64(s.reserved.Load()))
+		dst = u(dst, v.blocks)
+		dst = u(dst, v.records)
+		dst = binary.LittleEndian.AppendUint64(dst, v.digest.Sum())
+		dst = u(dst, v.next)
+		dst = binary.AppendVarint(dst, v.lastTime)
+		if flags&flagGrowing != 0 {
+			dst = k.appendGrowing(dst, s)
+		}
+	}
+	return dst
+}
+
+func b2i(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
+	u := binary.AppendUvarint
+	// What is flushed beyond the captured end will be replayed and written
+	// again; the snapshot only speaks of what lies below it.
+	flushed := min(s.flushed.Load(), k.last.end)
+	dst = u(dst, uint64(flushed))
+	dst = u(dst, uint64(k.last.end-flushed))
+	_ = s.tail.each(flushed, k.last.end, func(_ int64, b []byte) error {
+		dst = append(dst, b...)
+		return nil
+	})
+	entries := k.t.log.idx.Entries(s.number, s.base)
+	n := 0
+	for n < len(entries) && entries[n].Off < k.last.end {
+		n++
+	}
+	dst = u(dst, uint64(n))
+	prev := index.Entry{Seq: s.base, Time: s.time}
+	for _, e := range entries[:n] {
+		dst = u(dst, e.Seq-prev.Seq)
+		dst = u(dst, uint64(e.Time-prev.Time))
+		dst = u(dst, uint64(e.Off-prev.Off))
+		prev = e
+	}
+	return dst
+}
+
+// Done lets go of the files that the durable checkpoint c made garbage and
+// returns how many bytes that freed.
+func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
+	for _, d := range c.dead {
+		r.Files.Forget(d.topic, d.number)
+		e := r.FS.Remove(r.Dir + "/" + segment.FileName(d.topic, d.number))
+		if e != nil && !isNotExist(e) && err == nil {
+			err = e
+		}
+		r.disk.Add(-d.size)
+		freed += d.size
+	}
+	return freed, err
+}
+
+// RestoreRegistry takes over the registry's payload.
+func (r *Registry) RestoreRegistry(b []byte) error {
+	d := enc.Reader{B: b}
+	r.nextID = d.Uvarint()
+	floor := d.Varint()
+	if d.Err != nil || len(d.B) != 0 || r.nextID == 0 {
+		return fmt.Errorf("registry section: %w", enc.ErrMalformed)
+	}
+	r.timeFloor.Store(floor)
+	r.stagedID, r.stagedTime = r.nextID, floor
+	return nil
+}
+
+// RestoreTopic takes over one topic's payload, at checkpoint position pos.
+func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
+	d := enc.Reader{B: b}
+	id := d.Uvarint()
+	name := string(d.Bytes())
+	o := Options{SegmentSize: int64(d.Uvarint()), Compression: segment.Codec(d.Byte())}
+	created, made := d.Uvarint(), d.Varint()
+	if d.Err != nil || CheckName(name) != nil || r.byID[id] != nil || r.byName[name] != nil || id == 0 || id >= r.nextID {
+		return fmt.Errorf("topic section: %w", enc.ErrMalformed)
+	}
+	if _, err := r.CheckOptions(o); err != nil {
+		return fmt.Errorf("topic section: %w", err)
+	}
+	t := r.newTopic(id, name, o, created, made)
+	t.first, t.next, t.time = d.Uvarint(), d.Uvarint(), d.Varint()
+	t.empty = d.Byte() != 0
+	t.bytes = int64(d.Uvarint())
+	t.log.number = d.Uvarint()
+	gaps := make([]Gap, d.Count(2))
+	for i := range gaps {
+		from, n := d.Uvarint(), d.Uvarint()
+		gaps[i] = Gap{from, from + n}
+	}
+	if len(gaps) > 0 {
+		t.gaps.Store(&gaps)
+	}
+	segs := make([]*seg, 0, d.Count(16))
+	for range cap(segs) {
+		s, err := t.log.restoreSeg(&d)
+		if err != nil {
+			return fmt.Errorf("topic %q: %w", name, err)
+		}
+		if n := len(segs); n > 0 && (segs[n-1].base >= s.base || !segs[n-1].sealed.Load()) {
+			return fmt.Errorf("topic %q: segments out of order: %w", name, enc.ErrMalformed)
+		}
+		segs = append(segs, s)
+	}
+	if d.Err != nil || len(d.B) != 0 || t.next < t.first || created > pos {
+		return fmt.Errorf("topic %q: %w", name, enc.ErrMalformed)
+	}
+	if n := len(segs); n > 0 {
+		t.log.segs.Store(&segs)
+		if s := segs[n-1]; !s.sealed.Load() {
+			t.log.cur = s
+		}
+	}
+	t.log.settle()
+	t.resetStaged()
+	t.pubFirst.Store(t.first)
+	t.size.Store(t.bytes)
+	t.lastTime.Store(t.time)
+	t.slots[0].end.Store(t.next)
+	t.slots[0].pos.Store(min(created, pos))
+	t.slots[1].pos.Store(math.MaxUint64)
+	r.byID[id], r.byName[name] = t, t
+	return nil
+}
+
+func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
+	number, base, time := d.Uvarint(), d.Uvarint(), d.Varint()
+	s := l.newSeg(number, base, time)
+	end := int64(d.Uvarint())
+	flags := d.Byte()
+	size := int64(d.Uvarint())
+	s.blocks, s.records = d.Uvarint(), d.Uvarint()
+	s.digest = segment.Digest(d.U64())
+	s.next, s.lastTime = d.Uvarint(), d.Varint()
+	if d.Err != nil || number == 0 || number >= l.number || end < segment.FileHeaderSize || s.next < base {
+		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
+	}
+	s.end.Store(end)
+	s.hasFile.Store(flags&flagFile != 0)
+	l.disk.Add(size)
+	s.reserved.Store(size)
+	if flags&flagGrowing == 0 {
+		s.sealed.Store(true)
+		s.flushed.Store(end)
+		l.idx.Add(index.Entry{Seq: base, Time: time, Segment: number, Off: segment.FileHeaderSize})
+		return s, nil
+	}
+	// The file may have lost its reservation to a seal that did not count.
+	l.disk.Add(-size)
+	s.reserved.Store(0)
+	flushed := int64(d.Uvarint())
+	carried := d.Bytes()
+	if d.Err != nil || flushed < segment.FileHeaderSize || flushed+int64(len(carried)) != end ||
+		flushed > segment.FileHeaderSize && !s.hasFile.Load() {
+		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
+	}
+	s.flushed.Store(flushed)
+	if len(carried) > 0 {
+		copy(s.tail.grow(flushed, len(carried)), carried)
+	}
+	e := index.Entry{Seq: base, Time: time, Segment: number}
+	for range d.Count(3) {
+		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
+		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)
+		if e.Off < segment.FileHeaderSize || e.Off >= end || e.Off <= s.lastIdx && s.lastIdx > 0 {
+			return nil, fmt.Errorf("segment %d: index: %w", number, enc.ErrMalformed)
+		}
+		l.idx.Add(e)
+		s.lastIdx = e.Off
+	}
+	return s, nil
+}
+
+// Uncapture takes back a checkpoint that failed. The caller holds the commit
+// lock.
+func (r *Registry) Uncapture(c *Checkpoint) { r.dead = append(c.dead, r.dead...) }

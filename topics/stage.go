@@ -1,0 +1,270 @@
+package topics
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Prepare checks the batch as far as that needs no lock, and encodes,
+// compresses and sums its blocks.
+func (r *Registry) Prepare(b *Batch) error {
+	if b.err != nil {
+		return b.err
+	}
+	if len(b.order) == 0 {
+		return errs.Uncommitted.With("the batch holds no record")
+	}
+	if b.largest > r.MaxBody {
+		return errs.TooLarge.With(fmt.Sprintf("a body of %d bytes is over the limit of %d (Options.MaxBody)", b.largest, r.MaxBody))
+	}
+	if b.bytes > r.MaxBatch {
+		return errs.TooLarge.With(fmt.Sprintf("a batch of %d bytes is over the limit of %d (Options.MaxBatch)", b.bytes, r.MaxBatch))
+	}
+	for i := range b.slots {
+		s := &b.slots[i]
+		if s.topic == nil || s.topic.reg != r || s.topic.deleted.Load() != 0 {
+			s.topic = r.lookup(s.name)
+		}
+		codec := r.Default.Compression
+		if s.topic != nil {
+			codec = s.topic.opts.Compression
+		}
+		s.prepare(codec, r.Codecs)
+	}
+	return nil
+}
+
+// Stage checks a prepared batch against the applied state and everything
+// staged before it, reserves space for it, and gives it its topics, time and
+// sequences. It returns the time of the command. On error nothing is changed.
+// Commit leader only.
+func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
+	ms := max(now, r.stagedTime)
+	for i := range b.slots {
+		if err := r.stageSlot(&b.slots[i], ms, now); err != nil {
+			r.unstage(b.slots[:i+1])
+			return 0, err
+		}
+	}
+	r.stagedTime = ms
+	for i := range b.slots {
+		s := &b.slots[i]
+		t := s.topic
+		if s.created {
+			r.stagedID = t.id + 1
+		}
+		if len(s.blocks) == 0 {
+			continue
+		}
+		last := &s.blocks[len(s.blocks)-1]
+		t.staged.next, t.staged.time, t.staged.empty = last.Next(), last.Time, false
+		t.log.accept(s.plan)
+		r.stagedTime = max(r.stagedTime, last.Time)
+	}
+	return ms, nil
+}
+
+// unstage forgets the topics that a failing batch would have made.
+func (r *Registry) unstage(slots []slot) {
+	for i := range slots {
+		s := &slots[i]
+		if s.created {
+			s.topic.log.abort()
+			delete(r.fresh, s.name)
+			s.topic, s.created = nil, false
+		}
+	}
+}
+
+func (r *Registry) stageSlot(s *slot, ms, now int64) error {
+	t := s.topic
+	s.created = false
+	if t == nil || t.deleted.Load() != 0 {
+		if t = r.fresh[s.name]; t == nil {
+			t = r.lookup(s.name)
+		}
+	}
+	if t == nil || t.deleted.Load() != 0 {
+		if s.expects && s.expect != 0 {
+			return &ConflictError{Topic: s.name, Expect: s.expect}
+		}
+		if len(s.blocks) == 0 {
+			return nil
+		}
+		t = r.newTopic(r.freshID(), s.name, r.Default, 0, ms)
+		r.fresh[s.name] = t
+		s.created = true
+	}
+	s.topic = t
+	if d := t.damage.Load(); d != nil {
+		return errs.Damaged.Wrap(d, fmt.Sprintf("topic %q takes no commits until it is repaired; run 'pipeproc repair'", t.name))
+	}
+	if s.expects && s.expect != t.staged.next {
+		return &ConflictError{Topic: t.name, Expect: s.expect, Next: t.staged.next}
+	}
+	if len(s.blocks) == 0 {
+		return nil
+	}
+	if s.explicit {
+		if err := r.checkExplicit(s, now); err != nil {
+			return err
+		}
+	} else {
+		next := t.staged.next
+		s.base, s.time = next, ms
+		for i := range s.blocks {
+			h := &s.blocks[i].Header
+			h.Base, h.Time = next, ms
+			next = h.Next()
+		}
+	}
+	var err error
+	s.plan, err = t.log.plan(s.blocks)
+	return err
+}
+
+// checkExplicit checks ids that came with the records. They rose within the
+// batch when they were added.
+func (r *Registry) checkExplicit(s *slot, now int64) error {
+	t := s.topic
+	first := s.blocks[0].Header
+	last := s.blocks[len(s.blocks)-1].Header
+	s.base, s.time = first.Base, first.Time
+	if !t.staged.empty && !s.expects {
+		return errs.InvalidImport.With(fmt.Sprintf("topic %q has records; an import needs a topic without any", t.name))
+	}
+	if !t.staged.empty && (first.Base < t.staged.next || first.Time < t.staged.time) {
+		return errs.InvalidImport.With(fmt.Sprintf("topic %q: id %s is not above the newest record", t.name, ID{first.Time, first.Base}))
+	}
+	if limit := now + r.MaxFuture.Milliseconds(); last.Time > limit {
+		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{last.Time, last.Base}, r.MaxFuture))
+	}
+	if last.Base+uint64(last.Count) < last.Base {
+		return errs.InvalidImport.With("the sequence is out of range")
+	}
+	return nil
+}
+
+// freshID returns the next topic id that nothing staged uses.
+func (r *Registry) freshID() uint64 { return max(r.stagedID, r.nextID) + uint64(len(r.fresh)) }
+
+// Slots calls fn for each topic of a staged batch that has blocks, in order.
+func (b *Batch) Slots(fn func(t *Topic, created bool, blocks []Block)) {
+	for i := range b.slots {
+		if s := &b.slots[i]; len(s.blocks) > 0 {
+			fn(s.topic, s.created, s.blocks)
+		}
+	}
+}
+
+// ApplyBatch applies a staged batch as the command at pos. It cannot fail.
+func (r *Registry) ApplyBatch(b *Batch, pos uint64, ms int64) {
+	for i := range b.slots {
+		s := &b.slots[i]
+		if len(s.blocks) == 0 {
+			continue
+		}
+		if s.created {
+			s.topic.created = pos
+			delete(r.fresh, s.name)
+			r.add(s.topic)
+		}
+		s.topic.apply(s.blocks, pos, r.published.Load())
+		ms = max(ms, s.blocks[len(s.blocks)-1].Time)
+	}
+	r.raise(ms)
+}
+
+func (r *Registry) raise(ms int64) {
+	if ms > r.timeFloor.Load() {
+		r.timeFloor.Store(ms)
+	}
+	r.stagedTime = max(r.stagedTime, ms)
+}
+
+// Signal wakes those who wait for records of the batch's topics.
+func (b *Batch) Signal() {
+	for i := range b.slots {
+		if s := &b.slots[i]; len(s.blocks) > 0 {
+			s.topic.signal()
+		}
+	}
+}
+
+// Abort puts the staged state of the batch's topics back to the applied one.
+// The leader calls it for every batch that was staged and will not be applied.
+func (r *Registry) Abort(b *Batch) {
+	for i := range b.slots {
+		s := &b.slots[i]
+		t := s.topic
+		if t == nil {
+			continue
+		}
+		t.resetStaged()
+		if s.created {
+			delete(r.fresh, s.name)
+			s.topic, s.created = nil, false
+		}
+	}
+	r.stagedID = r.nextID
+	r.stagedTime = r.timeFloor.Load()
+}
+
+func (t *Topic) resetStaged() {
+	t.log.abort()
+	t.staged.next, t.staged.time, t.staged.empty = t.next, t.time, t.empty
+}
+
+// StageCreate checks the explicit creation of a topic and returns the id that
+// it will have.
+func (r *Registry) StageCreate(name string, o Options) (uint64, Options, error) {
+	if err := CheckName(name); err != nil {
+		return 0, o, err
+	}
+	if r.fresh[name] != nil || r.lookup(name) != nil {
+		return 0, o, errs.TopicExists.With(fmt.Sprintf("there is a topic %q already", name))
+	}
+	o, err := r.CheckOptions(o)
+	if err != nil {
+		return 0, o, err
+	}
+	return r.freshID(), o, nil
+}
+
+// ApplyCreate makes a topic.
+func (r *Registry) ApplyCreate(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
+	t := r.newTopic(id, name, o, pos, ms)
+	t.setEnd(pos, 0, r.published.Load())
+	r.add(t)
+	r.raise(ms)
+	return t
+}
+
+// ApplyAppend applies the blocks of one topic during replay. It fails only
+// when the command does not fit the state, which is damage.
+func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) error {
+	t := r.byID[id]
+	if t == nil {
+		return fmt.Errorf("the command names topic %d, which does not exist", id)
+	}
+	for i := range blocks {
+		h := &blocks[i].Header
+		if !t.empty && (h.Base < t.next || h.Time < t.time) || h.Count == 0 || h.Base+uint64(h.Count) < h.Base {
+			return fmt.Errorf("topic %q: a block at %s follows %s", t.name, ID{h.Time, h.Base}, ID{t.time, t.next})
+		}
+		t.apply(blocks[i:i+1], pos, r.published.Load())
+		ms = max(ms, h.Time)
+	}
+	t.log.settle()
+	t.resetStaged()
+	r.raise(ms)
+	return nil
+}
+
+// segment codecs that a topic may use, for callers that must not import more.
+const (
+	None = segment.None
+	Zstd = segment.Zstd
+)

@@ -1,0 +1,136 @@
+package topics
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// tail holds, in heap memory, the newest bytes of one segment: those that are
+// not in its file yet. The WAL has them too, so nothing depends on the tail
+// after a crash, and its size is bounded by the WAL's.
+//
+// The commit leader appends, the checkpoint drops what it has written to the
+// file, readers look on without a lock: the list of chunks is replaced whole,
+// and bytes within a chunk are only read below a published sequence.
+type tail struct {
+	chunks atomic.Pointer[[]*chunk]
+	cur    *chunk // the chunk being filled; leader only
+}
+
+// chunk is one piece of a tail. Blocks never span chunks.
+type chunk struct {
+	off int64  // file offset of buf[0]
+	buf []byte // len is the capacity in use for the chunk's whole life
+	n   int    // bytes filled; leader only until another chunk follows
+}
+
+const (
+	minChunk = 1 << 10
+	maxChunk = 256 << 10
+)
+
+// grow returns n writable bytes for file offset off, the end of the tail.
+func (t *tail) grow(off int64, n int) []byte {
+	c := t.cur
+	if c == nil || len(c.buf)-c.n < n {
+		size := minChunk
+		if c != nil {
+			size = min(4*len(c.buf), maxChunk)
+		}
+		c = &chunk{off: off, buf: make([]byte, max(size, n))}
+		t.cur = c
+		for {
+			old := t.chunks.Load()
+			var list []*chunk
+			if old != nil {
+				list = *old
+			}
+			list = append(slices.Clip(list), c)
+			if t.chunks.CompareAndSwap(old, &list) {
+				break
+			}
+		}
+	}
+	b := c.buf[c.n : c.n+n : c.n+n]
+	c.n += n
+	return b
+}
+
+// find returns the bytes from file offset off to the end of its chunk, or nil
+// when the tail does not hold that offset any more.
+func (t *tail) find(off int64) []byte {
+	p := t.chunks.Load()
+	if p == nil {
+		return nil
+	}
+	list := *p
+	lo, hi := 0, len(list) // the last chunk that starts at or before off
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if list[mid].off <= off {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == 0 {
+		return nil
+	}
+	c := list[lo-1]
+	if off-c.off >= int64(len(c.buf)) {
+		return nil
+	}
+	return c.buf[off-c.off:]
+}
+
+// each calls fn with the tail's bytes in [from, to), in order. Both ends must
+// be block boundaries.
+func (t *tail) each(from, to int64, fn func(off int64, b []byte) error) error {
+	p := t.chunks.Load()
+	if p == nil {
+		return nil
+	}
+	for i, c := range *p {
+		end := to
+		if i+1 < len(*p) {
+			end = min(to, (*p)[i+1].off)
+		}
+		start := max(from, c.off)
+		if start >= end {
+			continue
+		}
+		if err := fn(start, c.buf[start-c.off:end-c.off]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop lets go of the chunks that end at or below off, except the newest.
+func (t *tail) drop(off int64) {
+	for {
+		old := t.chunks.Load()
+		if old == nil {
+			return
+		}
+		list := *old
+		k := 0
+		for k+1 < len(list) && list[k+1].off <= off {
+			k++
+		}
+		if k == 0 {
+			return
+		}
+		rest := slices.Clone(list[k:])
+		if t.chunks.CompareAndSwap(old, &rest) {
+			return
+		}
+	}
+}
+
+// release lets go of everything, the chunk being filled too. Leader only, or
+// under its lock, and only when all of the tail is in the file.
+func (t *tail) release() {
+	t.cur = nil
+	t.chunks.Store(nil)
+}

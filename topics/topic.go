@@ -1,0 +1,244 @@
+package topics
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+)
+
+// Options are a topic's own settings. They are fixed when the topic is made
+// and are part of its durable state, because they change what a command does.
+type Options struct {
+	// SegmentSize is the size at which a segment is closed and the next one
+	// begun, in bytes. 0 means the node's default.
+	SegmentSize int64
+	// Compression is the codec of new blocks.
+	Compression segment.Codec
+}
+
+// Gap is a run of sequences [From, To) that a topic does not have: skipped by
+// an import or dropped by a repair.
+type Gap struct{ From, To uint64 }
+
+// Topic is one log of records.
+type Topic struct {
+	id      uint64
+	name    string
+	opts    Options
+	created uint64 // position of the command that made it
+	made    int64  // its time, unix milliseconds
+	reg     *Registry
+	log     *log
+
+	// Leader only: the state with what is staged on top.
+	staged struct {
+		next  uint64
+		time  int64
+		empty bool // no record was ever committed
+	}
+	// Leader only: the applied state.
+	next  uint64
+	time  int64 // of the newest record
+	empty bool
+	first uint64
+	bytes int64 // raw bytes of all records ever committed
+
+	slots    [2]slotEnd
+	cur      int // the slot that holds the newest end; leader only
+	pubFirst atomic.Uint64
+	size     atomic.Int64
+	lastTime atomic.Int64
+	gaps     atomic.Pointer[[]Gap]
+	deleted  atomic.Uint64 // position of the command that deleted it, 0 if none
+	damage   atomic.Pointer[errs.CorruptError]
+
+	queued  atomic.Bool // in the registry's list of hot topics
+	waiting atomic.Int32
+	mu      sync.Mutex
+	wake    chan struct{} // closed at the next publication; made by the first waiter
+}
+
+// slotEnd is one of the two latest ends of a topic: after the command at pos,
+// the next sequence was end. A reader takes the newer of the two that is not
+// beyond the published position. pos is MaxUint64 while the slot is rewritten.
+type slotEnd struct{ pos, end atomic.Uint64 }
+
+// Name returns the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// ID returns the number that names the topic on disk; never reused.
+func (t *Topic) ID() uint64 { return t.id }
+
+// Options returns the topic's settings.
+func (t *Topic) Options() Options { return t.opts }
+
+// setEnd records that the command at pos moved the next sequence to end. It
+// overwrites the slot that no reader of the published position can need: the
+// one set by a command not published yet, or else the older one.
+func (t *Topic) setEnd(pos, end, published uint64) {
+	s := &t.slots[t.cur]
+	if s.pos.Load() <= published {
+		t.cur ^= 1
+		s = &t.slots[t.cur]
+	}
+	s.pos.Store(math.MaxUint64)
+	s.end.Store(end)
+	s.pos.Store(pos)
+}
+
+// End returns the next sequence as of the published position.
+func (t *Topic) End() uint64 {
+	for {
+		p := t.reg.published.Load()
+		var best, end uint64
+		var found bool
+		for i := range t.slots {
+			s := &t.slots[i]
+			pos := s.pos.Load()
+			e := s.end.Load()
+			if s.pos.Load() != pos || pos > p {
+				continue
+			}
+			if !found || pos >= best {
+				best, end, found = pos, e, true
+			}
+		}
+		if found {
+			return end
+		}
+		// Both slots moved on: the published position has, too.
+	}
+}
+
+// First returns the first sequence that the topic still has.
+func (t *Topic) First() uint64 { return t.pubFirst.Load() }
+
+// Length returns the number of records that can be read.
+func (t *Topic) Length() uint64 {
+	first, end := t.First(), t.End()
+	if end <= first {
+		return 0
+	}
+	n := end - first
+	for _, g := range t.gapList() {
+		lo, hi := max(g.From, first), min(g.To, end)
+		if hi > lo {
+			n -= hi - lo
+		}
+	}
+	return n
+}
+
+func (t *Topic) gapList() []Gap {
+	if p := t.gaps.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// gapAt returns the gap that seq lies in.
+func (t *Topic) gapAt(seq uint64) (Gap, bool) {
+	gaps := t.gapList()
+	i, _ := slices.BinarySearchFunc(gaps, seq, func(g Gap, s uint64) int {
+		if g.To <= s {
+			return -1
+		}
+		return 1
+	})
+	if i < len(gaps) && gaps[i].From <= seq {
+		return gaps[i], true
+	}
+	return Gap{}, false
+}
+
+func (t *Topic) addGap(from, to uint64) {
+	if to <= from {
+		return
+	}
+	list := append(slices.Clip(t.gapList()), Gap{from, to})
+	slices.SortFunc(list, func(a, b Gap) int {
+		if a.From < b.From {
+			return -1
+		}
+		return 1
+	})
+	t.gaps.Store(&list)
+}
+
+// MarkDamaged makes the topic refuse commits, because err was found in it.
+func (t *Topic) MarkDamaged(err *errs.CorruptError) { t.damage.CompareAndSwap(nil, err) }
+
+// Damage returns the first damage found in the topic, or nil.
+func (t *Topic) Damage() *errs.CorruptError { return t.damage.Load() }
+
+// apply appends one staged or replayed block list at position pos.
+func (t *Topic) apply(blocks []Block, pos, published uint64) {
+	for i := range blocks {
+		h := &blocks[i].Header
+		switch {
+		case t.empty:
+			t.empty = false
+			t.first = h.Base
+			t.pubFirst.Store(h.Base)
+		case h.Base > t.next:
+			t.addGap(t.next, h.Base)
+		}
+		t.log.apply(h, blocks[i].Body)
+		t.next = h.Next()
+		t.time = h.Time
+		t.bytes += int64(h.Raw)
+	}
+	t.size.Store(t.bytes)
+	t.lastTime.Store(t.time)
+	t.setEnd(pos, t.next, published)
+	if t.log.hot {
+		t.log.hot = false
+		t.reg.queueHot(t)
+	}
+}
+
+// signal wakes those who wait for records; called after publication.
+func (t *Topic) signal() {
+	if t.waiting.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	if t.wake != nil {
+		close(t.wake)
+		t.wake = nil
+	}
+	t.mu.Unlock()
+}
+
+// Wait returns when the topic's next sequence is above seq, so that the record
+// seq can be read, or when ctx ends, the topic is deleted or the node closes.
+func (t *Topic) Wait(ctx context.Context, seq uint64) error {
+	t.waiting.Add(1)
+	defer t.waiting.Add(-1)
+	for {
+		t.mu.Lock()
+		if t.wake == nil {
+			t.wake = make(chan struct{})
+		}
+		ch := t.wake
+		t.mu.Unlock()
+		if t.End() > seq {
+			return nil
+		}
+		if d := t.deleted.Load(); d != 0 && d <= t.reg.published.Load() {
+			return unknownTopic(t.name)
+		}
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.reg.closed:
+			return errs.Closed.With("the node was closed while waiting for records")
+		}
+	}
+}

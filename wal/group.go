@@ -1,0 +1,106 @@
+package wal
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Ticket is one submission to a Group. It can be used again once Do has
+// returned, and then allocates nothing.
+type Ticket[T any] struct {
+	Value T
+	ch    chan struct{}
+	lead  bool
+	batch []*Ticket[T]
+}
+
+// Group is group commit: goroutines that submit while another one is at work
+// are served together, by one of them, in order of submission. Whoever finds
+// the group idle leads at once, without a switch of goroutines; a leader
+// serves one batch and hands over.
+type Group[T any] struct {
+	run   func(batch []*Ticket[T])
+	max   int
+	yield bool
+
+	mu    sync.Mutex
+	queue []*Ticket[T]
+	busy  bool
+}
+
+// NewGroup returns a group that calls run for batches of at most max tickets.
+// run is never called twice at a time. With yield, a leader lets other
+// goroutines run once before it closes its batch, which makes batches larger
+// where each costs a sync.
+func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T] {
+	return &Group[T]{run: run, max: max, yield: yield}
+}
+
+// Do submits t and returns nil once run has returned for the batch that holds
+// it. If ctx ends while t is still queued, t is withdrawn and the error is
+// ctx's; once a leader has taken it, Do waits.
+func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
+	g.mu.Lock()
+	if g.busy {
+		if t.ch == nil {
+			t.ch = make(chan struct{}, 1)
+		}
+		t.lead = false
+		g.queue = append(g.queue, t)
+		g.mu.Unlock()
+		if err := g.wait(ctx, t); err != nil || !t.lead {
+			return err
+		}
+		g.mu.Lock()
+	}
+	g.busy = true
+	if g.yield {
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
+	n := min(len(g.queue), g.max-1)
+	t.batch = append(append(t.batch[:0], t), g.queue[:n]...)
+	g.queue = slices.Delete(g.queue, 0, n)
+	g.mu.Unlock()
+
+	g.run(t.batch)
+
+	for _, f := range t.batch[1:] {
+		f.ch <- struct{}{}
+	}
+	clear(t.batch)
+	g.mu.Lock()
+	if len(g.queue) == 0 {
+		g.busy = false
+		g.mu.Unlock()
+		return nil
+	}
+	next := g.queue[0]
+	g.queue = slices.Delete(g.queue, 0, 1)
+	next.lead = true
+	g.mu.Unlock()
+	next.ch <- struct{}{}
+	return nil
+}
+
+func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {
+	select {
+	case <-t.ch:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	i := slices.Index(g.queue, t)
+	if i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+	}
+	g.mu.Unlock()
+	if i >= 0 {
+		return context.Cause(ctx)
+	}
+	<-t.ch // a leader has it: what becomes of it must be known
+	return nil
+}
