@@ -33,6 +33,7 @@ type Batch struct {
 	largest int      // the largest body
 	ids     []ID
 	err     error // the first bad record; reported by Prepare
+	force   bool  // take explicit ids in the future; survives Reset
 	// byName finds slots once there are too many to walk over.
 	byName map[string]int
 }
@@ -205,6 +206,9 @@ func (b *Batch) Expect(topic string, next uint64) error {
 	b.slots[i].expect, b.slots[i].expects = next, true
 	return nil
 }
+
+// Force makes the batch take explicit ids however far in the future they are.
+func (b *Batch) Force(on bool) { b.force = on }
 
 // IDs returns the ids of the records in the order added, after the batch was
 // committed. The slice is valid until the next use of the batch.

@@ -52,8 +52,9 @@ type FileInfo struct {
 	Next    uint64 // sequence behind its last record; 0 for the growing one
 	Written bool   // it has a file
 	Sealed  bool
-	MinSize int64 // bytes that the file must have; exactly, when sealed
-	DataEnd int64 // where its blocks in the file end
+	MinSize int64  // bytes that the file must have; exactly, when sealed
+	DataEnd int64  // where its blocks in the file end
+	Digest  uint64 // of its blocks, when sealed
 }
 
 // Files lists the topic's segments in order.
@@ -65,6 +66,7 @@ func (t *Topic) Files() []FileInfo {
 		f.MinSize = f.DataEnd
 		if f.Sealed {
 			f.MinSize = s.reserved.Load()
+			f.Digest = s.digest.Sum()
 		}
 		if i+1 < len(list) {
 			f.Next = list[i+1].base
@@ -79,4 +81,17 @@ func (t *Topic) Meta(f FileInfo) segment.Meta {
 	m := t.log.meta
 	m.Number, m.Base = f.Number, f.Base
 	return m
+}
+
+// Gap reports whether all of the sequences [from, to) are in a gap that the
+// topic's state knows of.
+func (t *Topic) Gap(from, to uint64) bool {
+	for from < to {
+		g, ok := t.gapAt(from)
+		if !ok {
+			return false
+		}
+		from = g.To
+	}
+	return true
 }

@@ -43,7 +43,7 @@ func (r *Registry) Prepare(b *Batch) error {
 func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 	ms := max(now, r.stagedTime)
 	for i := range b.slots {
-		if err := r.stageSlot(&b.slots[i], ms, now); err != nil {
+		if err := r.stageSlot(&b.slots[i], ms, now, b.force); err != nil {
 			r.unstage(b.slots[:i+1])
 			return 0, err
 		}
@@ -78,7 +78,7 @@ func (r *Registry) unstage(slots []slot) {
 	}
 }
 
-func (r *Registry) stageSlot(s *slot, ms, now int64) error {
+func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	s.created = false
 	if t == nil || t.deleted.Load() != 0 {
@@ -108,7 +108,7 @@ func (r *Registry) stageSlot(s *slot, ms, now int64) error {
 		return nil
 	}
 	if s.explicit {
-		if err := r.checkExplicit(s, now); err != nil {
+		if err := r.checkExplicit(s, ms, now, force); err != nil {
 			return err
 		}
 	} else {
@@ -127,7 +127,7 @@ func (r *Registry) stageSlot(s *slot, ms, now int64) error {
 
 // checkExplicit checks ids that came with the records. They rose within the
 // batch when they were added.
-func (r *Registry) checkExplicit(s *slot, now int64) error {
+func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	first := s.blocks[0].Header
 	last := s.blocks[len(s.blocks)-1].Header
@@ -138,7 +138,7 @@ func (r *Registry) checkExplicit(s *slot, now int64) error {
 	if !t.staged.empty && (first.Base < t.staged.next || first.Time < t.staged.time) {
 		return errs.InvalidImport.With(fmt.Sprintf("topic %q: id %s is not above the newest record", t.name, ID{first.Time, first.Base}))
 	}
-	if limit := now + r.MaxFuture.Milliseconds(); last.Time > limit {
+	if limit := max(ms, now+r.MaxFuture.Milliseconds()); last.Time > limit && !force {
 		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{last.Time, last.Base}, r.MaxFuture))
 	}
 	if last.Base+uint64(last.Count) < last.Base {

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// BackupReport says what a backup holds.
+type BackupReport struct {
+	Files, Linked int
+	Bytes         int64 // copied
+	Position      uint64
+}
+
+// Backup takes a checkpoint and puts a complete, cleanly closed store at its
+// position into dest, which must not exist or be empty. Sealed segments are
+// hard links where the file system allows it. Commits go on meanwhile. Its
+// STORE file comes last, so that an interrupted backup is not taken for one.
+func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if e.cfg.ReadOnly || e.readOnly != nil {
+		return nil, errs.ReadOnly.With("a backup needs a node that can take a checkpoint")
+	}
+	if err := emptyDir(e.fs, dest); err != nil {
+		return nil, err
+	}
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	if err := e.writable(); err != nil {
+		return nil, err
+	}
+	if err := e.checkpointLocked(false); err != nil {
+		return nil, err
+	}
+	e.commitMu.Lock()
+	st := e.store
+	e.commitMu.Unlock()
+	rep := &BackupReport{Position: st.Position}
+	b := &backup{fs: e.fs, ctx: ctx, rep: rep}
+	if err := b.run(e.cfg.Dir, dest, st); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	return rep, nil
+}
+
+// emptyDir makes dest a directory, which must be empty.
+func emptyDir(fsys vfs.FS, dest string) error {
+	if info, err := fsys.Stat(dest); err == nil {
+		if !info.Dir {
+			return fmt.Errorf("%s is not a directory", dest)
+		}
+		list, err := fsys.ReadDir(dest)
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			return fmt.Errorf("%s is not empty: %w", dest, fs.ErrExist)
+		}
+	}
+	return fsys.MkdirAll(dest)
+}
+
+type backup struct {
+	fs  vfs.FS
+	ctx context.Context
+	rep *BackupReport
+}
+
+// run copies what the snapshot of st speaks of. Nothing of it changes: sealed
+// files never do, and of growing ones only the bytes below the snapshot's end
+// are taken.
+func (b *backup) run(src, dest string, st storeState) error {
+	for _, d := range []string{walDir, segmentDir} {
+		if err := b.fs.MkdirAll(dest + "/" + d); err != nil {
+			return err
+		}
+	}
+	reg, err := readTopics(b.fs, src, &st)
+	if err != nil {
+		return err
+	}
+	for _, t := range reg.Topics() {
+		for _, f := range t.Files() {
+			if !f.Written {
+				continue
+			}
+			if b.ctx.Err() != nil {
+				return context.Cause(b.ctx)
+			}
+			name := "/" + segmentDir + "/" + segment.FileName(t.ID(), f.Number)
+			if err := b.file(src+name, dest+name, f.MinSize, f.Sealed); err != nil {
+				return err
+			}
+		}
+	}
+	if st.Checkpoint > 0 {
+		name := "/" + snapName(st.Checkpoint)
+		if err := b.file(src+name, dest+name, int64(st.SnapLen), false); err != nil {
+			return err
+		}
+	}
+	if err := b.fs.SyncDir(dest + "/" + segmentDir); err != nil {
+		return err
+	}
+	st.Clean, st.WALAbsent = true, true
+	return createStore(b.fs, dest, &st)
+}
+
+func (b *backup) file(src, dest string, size int64, link bool) error {
+	b.rep.Files++
+	if link && b.fs.Link(src, dest) == nil {
+		b.rep.Linked++
+		return nil
+	}
+	in, err := b.fs.Open(src, vfs.Read)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := b.fs.Open(dest, vfs.Create|vfs.Exclusive)
+	if err != nil {
+		return err
+	}
+	err = copyRange(out, in, 0, size, 0)
+	if err == nil {
+		err = out.Sync()
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	b.rep.Bytes += size
+	return err
+}
+
+// Restore copies the store in src, which must be undamaged and not in use, to
+// dest, which must not exist or be empty.
+func Restore(ctx context.Context, cfg Config, dest string) error {
+	cfg.ReadOnly = true
+	e, err := Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	rep, err := e.Verify(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if len(rep.Damage) > 0 {
+		return fmt.Errorf("the store to restore from is damaged: %w", rep.Damage[0])
+	}
+	if !e.store.Clean {
+		return errors.New("the store to restore from was not closed properly; open and close it once, or use 'pipeproc backup' to make the copy")
+	}
+	if err := emptyDir(e.fs, dest); err != nil {
+		return err
+	}
+	b := &backup{fs: e.fs, ctx: ctx, rep: new(BackupReport)}
+	// Not linked: the source must stay what it is, whatever becomes of dest.
+	return b.copyAll(e.cfg.Dir, dest, e.store)
+}
+
+func (b *backup) copyAll(src, dest string, st storeState) error {
+	return (&backup{fs: noLink{b.fs}, ctx: b.ctx, rep: b.rep}).run(src, dest, st)
+}
+
+// noLink is a file system that cannot link.
+type noLink struct{ vfs.FS }
+
+func (noLink) Link(string, string) error { return errors.ErrUnsupported }

@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+// VerifyProgress says how far a verification has come.
+type VerifyProgress struct {
+	File              string // being read
+	Files, FilesTotal int
+	Bytes, BytesTotal int64
+}
+
+// VerifyReport is what a verification found. Without Damage every byte that
+// counts was read and is what was written.
+type VerifyReport struct {
+	Files    int
+	Bytes    int64
+	Records  uint64 // in segment files
+	Topics   int
+	Damage   []*errs.CorruptError
+	Warnings []string // nothing lost, but worth knowing
+	Elapsed  time.Duration
+}
+
+// verifier is one verification.
+type verifier struct {
+	e        *Engine
+	ctx      context.Context
+	progress func(VerifyProgress)
+	rep      VerifyReport
+	at       VerifyProgress
+}
+
+// Verify reads and checks everything on disk: both copies of STORE, the
+// snapshot, the live WAL files, and every block of every segment. It changes
+// nothing. Commits go on, except while the WAL is read; checkpoints wait. The
+// error says why it could not run to its end.
+func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*VerifyReport, error) {
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	v := &verifier{e: e, ctx: ctx, progress: progress}
+	start := e.cfg.Clock()
+	for _, d := range e.recovery.Damage {
+		v.damage(d)
+	}
+	err := v.run()
+	v.rep.Elapsed = e.cfg.Clock().Sub(start)
+	return &v.rep, err
+}
+
+func (v *verifier) damage(err error) {
+	c, ok := errors.AsType[*errs.CorruptError](err)
+	if !ok {
+		return
+	}
+	for _, d := range v.rep.Damage { // what Open found is found again
+		if d.File == c.File && d.Offset == c.Offset {
+			return
+		}
+	}
+	v.rep.Damage = append(v.rep.Damage, c)
+}
+
+func (v *verifier) run() error {
+	e := v.e
+	list := e.reg.Topics()
+	v.rep.Topics = len(list)
+	v.at.FilesTotal = 2
+	for _, t := range list {
+		for _, f := range t.Files() {
+			if f.Written {
+				v.at.FilesTotal++
+				v.at.BytesTotal += f.MinSize
+			}
+		}
+	}
+	if err := v.head(); err != nil {
+		return err
+	}
+	if err := v.wal(); err != nil {
+		return err
+	}
+	for _, t := range list {
+		if err := v.topic(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step reports that a file of n bytes is done.
+func (v *verifier) step(file string, n int64) {
+	v.rep.Files++
+	v.rep.Bytes += n
+	v.at.File = file
+	v.at.Files++
+	v.at.Bytes += n
+	if v.progress != nil {
+		v.progress(v.at)
+	}
+}
+
+// head checks STORE and the snapshot that it names.
+func (v *verifier) head() error {
+	e := v.e
+	st, bad, err := readStore(e.fs, e.cfg.Dir)
+	for _, b := range bad {
+		v.damage(b)
+	}
+	v.damage(err)
+	if err != nil && !errors.Is(err, errs.ErrCorrupt) {
+		return err
+	}
+	v.step(storeName, 2*storePage)
+	if err != nil || st.Checkpoint == 0 {
+		return nil
+	}
+	r, err := openSnapshot(e.fs, e.cfg.Dir, &st)
+	if err == nil {
+		defer r.close()
+		for {
+			kind, _, skip, nerr := r.next()
+			if nerr == nil && kind == 0 {
+				break
+			}
+			v.damage(nerr)
+			if nerr != nil && !skip {
+				err = nerr
+				break
+			}
+		}
+	}
+	v.damage(err)
+	if err != nil && !errors.Is(err, errs.ErrCorrupt) {
+		return err
+	}
+	v.step(snapName(st.Checkpoint), int64(st.SnapLen))
+	return nil
+}
+
+func (v *verifier) wal() error {
+	e := v.e
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	if e.log == nil && e.store.Clean {
+		return nil // nothing in it counts
+	}
+	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: 1<<32 - 16<<10}, func(c *errs.CorruptError) { v.damage(c) })
+	if err != nil {
+		return fmt.Errorf("checking the write-ahead log: %w", err)
+	}
+	return nil
+}
+
+func (v *verifier) topic(t *topics.Topic) error {
+	for _, f := range t.Files() {
+		if !f.Written {
+			continue
+		}
+		if v.ctx.Err() != nil {
+			return context.Cause(v.ctx)
+		}
+		if err := v.segment(t, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
+	name := segment.FileName(t.ID(), f.Number)
+	h, err := v.e.files.Acquire(t.ID(), f.Number)
+	if err != nil {
+		if !errors.Is(err, errNotExist) {
+			return fmt.Errorf("opening %s: %w", name, err)
+		}
+		v.damage(&errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: "the file is missing"})
+		return nil
+	}
+	defer h.Release()
+	sum, err := segment.Check(h.File(), t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
+		if c.Next > c.First && t.Gap(c.First, c.Next) {
+			return // a gap that the state knows
+		}
+		v.damage(c)
+		t.MarkDamaged(c)
+	})
+	if err != nil {
+		return fmt.Errorf("checking %s: %w", name, err)
+	}
+	if f.Sealed && sum.Digest != f.Digest && t.Damage() == nil {
+		c := &errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: "it is not the file that the snapshot knows"}
+		v.damage(c)
+		t.MarkDamaged(c)
+	}
+	v.rep.Records += sum.Records
+	v.step(name, f.MinSize)
+	return nil
+}

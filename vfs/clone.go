@@ -1,0 +1,80 @@
+package vfs
+
+import "bytes"
+
+// cloner copies a tree of inodes, each once, however many entries lead to it.
+type cloner struct {
+	to   *Mem
+	seen map[*inode]*inode
+}
+
+// clone returns an independent copy of m, with what is volatile and what is
+// durable, but without what is open, mapped or locked. It stops all writers, as
+// a copy of different files at different moments would be a state that never
+// was.
+func (m *Mem) clone() *Mem {
+	m.world.Lock()
+	defer m.world.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	c := cloner{to: &Mem{track: m.track}, seen: map[*inode]*inode{}}
+	c.to.capacity.Store(m.capacity.Load())
+	c.to.root = c.inode(m.root)
+	for _, op := range m.pending {
+		op.dir, op.node, op.fromDir = c.inode(op.dir), c.inode(op.node), c.inode(op.fromDir)
+		c.to.pending = append(c.to.pending, op)
+	}
+	for _, n := range c.seen {
+		for _, kid := range n.kids {
+			if kid.file != nil {
+				kid.file.links++
+			}
+		}
+	}
+	for _, n := range c.seen {
+		if n.file != nil && n.file.links > 0 {
+			n.file.charged = pageUp(n.file.size)
+			c.to.used.Add(n.file.charged)
+		}
+	}
+	return c.to
+}
+
+func (c *cloner) inode(n *inode) *inode {
+	if n == nil {
+		return nil
+	}
+	if to := c.seen[n]; to != nil {
+		return to
+	}
+	to := &inode{born: n.born}
+	c.seen[n] = to
+	if n.file != nil {
+		to.file = n.file.clone(c.to)
+		return to
+	}
+	to.kids, to.kept = c.entries(n.kids), c.entries(n.kept)
+	return to
+}
+
+func (c *cloner) entries(from map[string]*inode) map[string]*inode {
+	to := make(map[string]*inode, len(from))
+	for base, n := range from {
+		to[base] = c.inode(n)
+	}
+	return to
+}
+
+// clone returns a copy for another file system, which nothing leads to yet.
+func (c *content) clone(m *Mem) *content {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	to := &content{fs: m, size: c.size, cur: &buffer{b: make([]byte, pageUp(c.size))}}
+	snapshot(to.cur.b, c.cur.b[:c.size])
+	if d := c.dur; d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all}
+	}
+	return to
+}

@@ -1,0 +1,175 @@
+package vfs
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// Crash is a [Mem] that knows what a power loss would leave of it.
+//
+// Everything is volatile until it is synced. Sync and SyncData of a file make
+// its present content and size durable. Mapping.Sync makes the covered pages
+// durable, and the size only if they lie beyond the durable one. SyncDir makes
+// durable what was done to the entries of that directory; syncing a file does
+// not make its name durable. Stores through mappings are found by comparison
+// and need no cooperation.
+//
+// The limits of Mem hold too.
+type Crash struct {
+	*Mem
+
+	// Grain is the unit in which content survives or not, in bytes: 4096, a
+	// page, unless set to 512, a disk sector, which tears pages. It is to be
+	// set before use; any other value stands for 4096. What Mapping.Sync
+	// covers is rounded to 4096 bytes in any case, as msync(2) does.
+	Grain int64
+}
+
+// UnitKind is a kind of Unit.
+type UnitKind int
+
+const (
+	Page  UnitKind = iota // one page of a file's content
+	Size                  // a file's size
+	DirOp                 // one create, mkdir, link, remove or rename
+)
+
+// String returns the kind's name.
+func (k UnitKind) String() string {
+	switch k {
+	case Page:
+		return "page"
+	case Size:
+		return "size"
+	case DirOp:
+		return "dirop"
+	}
+	return "unknown"
+}
+
+// Unit is one thing that survives a power loss as a whole or not at all.
+type Unit struct {
+	Kind UnitKind
+	// Name is the file's path with a leading slash, as it is after the power
+	// loss; for a DirOp, the path of the entry it made or removed, as it was
+	// then. A file with several names goes by the first.
+	Name string
+	Page int64 // the number of the page, in units of Grain, from 0
+}
+
+// NewCrash returns an empty file system whose (empty) content is durable.
+func NewCrash() *Crash {
+	m := NewMem()
+	m.track = true
+	return &Crash{Mem: m, Grain: pageSize}
+}
+
+// Crash returns what a power loss at this moment could leave, as a new file
+// system in which everything is durable and nothing open or locked. It asks
+// pick whether each volatile unit survives:
+//
+//   - first each directory operation, by path and then by age. The survivors
+//     are done in the order in which they were done; one that is impossible
+//     without another that was lost is lost too.
+//   - then, for each file by path, its size, if that is volatile, and each
+//     page that differs from its durable copy, in ascending order. A page that
+//     is lost has its durable content, or zeroes.
+//
+// The old file system goes on as if nothing had happened. It may be in use
+// meanwhile, except that stores through mappings at this moment may or may not
+// be seen. pick is called by the calling goroutine, and may use the old file
+// system.
+func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
+	n := c.Kill()
+	n.loseEntries(pick)
+	grain := int64(pageSize)
+	if n.Grain == 512 {
+		grain = 512
+	}
+	done := map[*inode]bool{}
+	n.used.Store(0)
+	n.root.eachFile("", func(name string, node *inode) {
+		if !done[node] {
+			done[node] = true
+			node.file = node.file.survive(name, grain, pick)
+			n.used.Add(node.file.charged)
+		}
+		node.file.links++
+	})
+	return n
+}
+
+// Kill returns what the end of the process at this moment would leave, as a new
+// file system with nothing open or locked: all that was written and stored is
+// there, and what was volatile still is. The old file system goes on and may be
+// in use, as with Crash.
+func (c *Crash) Kill() *Crash { return &Crash{Mem: c.clone(), Grain: c.Grain} }
+
+// loseEntries settles which pending directory operations survive. m is private.
+func (m *Mem) loseEntries(pick func(Unit) bool) {
+	order := make([]int, len(m.pending))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return strings.Compare(m.pending[a].path, m.pending[b].path)
+	})
+	survives := make([]bool, len(m.pending))
+	for _, i := range order {
+		survives[i] = pick(Unit{Kind: DirOp, Name: m.pending[i].path})
+	}
+	for i, op := range m.pending {
+		if survives[i] {
+			op.apply(false)
+		}
+	}
+	m.pending = nil
+	m.root.revert()
+}
+
+// revert makes the durable entries of the whole tree the present ones.
+func (n *inode) revert() {
+	n.born = true
+	if n.file != nil {
+		return
+	}
+	n.kids = maps.Clone(n.kept)
+	for _, kid := range n.kept {
+		kid.revert()
+	}
+}
+
+// eachFile calls f for each name of each file below n, sorted by path.
+func (n *inode) eachFile(path string, f func(path string, node *inode)) {
+	var names []string
+	n.paths(path, &names)
+	slices.Sort(names)
+	for _, name := range names {
+		node := n
+		for _, part := range strings.Split(strings.TrimPrefix(name, path)[1:], "/") {
+			node = node.kids[part]
+		}
+		f(name, node)
+	}
+}
+
+// paths appends the paths of all files below n.
+func (n *inode) paths(path string, names *[]string) {
+	for base, kid := range n.kids {
+		if kid.file != nil {
+			*names = append(*names, path+"/"+base)
+		} else {
+			kid.paths(path+"/"+base, names)
+		}
+	}
+}
+
+// RandomPick returns a pick function for Crash under which each unit survives
+// with the given probability, 0 to 1. The same seed gives the same answers in
+// the same order. It is not for concurrent use.
+func RandomPick(seed uint64, survive float64) func(Unit) bool {
+	r := rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))
+	return func(Unit) bool { return r.Float64() < survive }
+}

@@ -1,0 +1,152 @@
+package vfs
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+)
+
+// durable is what a power loss would leave of a file. It is changed with both
+// content.mu (for reading or writing) and mu held.
+type durable struct {
+	mu   sync.Mutex
+	data []byte // whole pages; zero from size on, and what is missing is zero
+	size int64
+
+	// lo and hi bound what WriteAt and Truncate changed since the last sync;
+	// all says that a mapping may have changed anything. They only save work:
+	// what is volatile is found by comparing bytes.
+	lo, hi int64
+	all    bool
+}
+
+// touch notes a change of [from,to). c.mu is held for writing.
+func (c *content) touch(from, to int64) {
+	d := c.dur
+	if d == nil || from >= to {
+		return
+	}
+	if d.lo >= d.hi {
+		d.lo, d.hi = from, to
+	} else {
+		d.lo, d.hi = min(d.lo, from), max(d.hi, to)
+	}
+}
+
+// touchAll notes that anything may change from now on, unseen.
+func (c *content) touchAll() {
+	if c.dur != nil {
+		c.dur.all = true
+	}
+}
+
+// suspects returns the bounds, on page limits, of where content and durable
+// copy may differ.
+func (d *durable) suspects(size int64) (from, to int64) {
+	if d.all {
+		return 0, pageUp(max(size, d.size))
+	}
+	return d.lo &^ (pageSize - 1), pageUp(d.hi)
+}
+
+// sync makes the whole content and the size durable. Without a Crash there is
+// nothing to do.
+func (c *content) sync() {
+	d := c.dur
+	if d == nil {
+		return
+	}
+	c.fs.world.RLock()
+	defer c.fs.world.RUnlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	from, to := d.suspects(c.size)
+	d.keep(c, from, to)
+	d.resize(c.size)
+	d.lo, d.hi = 0, 0
+	d.all = c.writable > 0
+}
+
+// syncRange makes the pages of [from,to) durable. As with fdatasync(2), the
+// size becomes durable too if the pages could not be read back without it.
+func (c *content) syncRange(from, to int64) {
+	d := c.dur
+	if d == nil || from >= to {
+		return
+	}
+	c.fs.world.RLock()
+	defer c.fs.world.RUnlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to = pageUp(to)
+	d.keep(c, from&^(pageSize-1), to)
+	if min(to, c.size) > d.size {
+		d.resize(c.size)
+	}
+}
+
+// keep copies the pages [from,to) of c, given on page limits.
+func (d *durable) keep(c *content, from, to int64) {
+	if have := int64(len(d.data)); have < to && have < pageUp(c.size) {
+		more := int(min(to, pageUp(c.size)) - have)
+		d.data = slices.Grow(d.data, more)[:have+int64(more)]
+		clear(d.data[have:])
+	}
+	to = min(to, int64(len(d.data)))
+	end := min(to, c.size)
+	if from < end {
+		snapshot(d.data[from:end], c.cur.b[from:end])
+	}
+	if end = max(from, end); end < to {
+		clear(d.data[end:to])
+	}
+}
+
+// resize makes size the durable size.
+func (d *durable) resize(size int64) {
+	if size < int64(len(d.data)) {
+		clear(d.data[size:])
+	}
+	d.size = size
+}
+
+// survive returns what is left of c after a power loss, durably, for a private
+// c that nobody else uses. Pages are of grain bytes. Pick is asked about the
+// size first, then about the pages.
+func (c *content) survive(name string, grain int64, pick func(Unit) bool) *content {
+	d := c.dur
+	size := d.size
+	if c.size != d.size && pick(Unit{Kind: Size, Name: name}) {
+		size = c.size
+	}
+	now := make([]byte, pageUp(max(c.size, d.size)))
+	copy(now, c.cur.b[:c.size])
+	then := make([]byte, len(now))
+	copy(then, d.data)
+
+	from, to := d.suspects(c.size)
+	// Beyond its end the file has no pages that could survive; if the size
+	// does not survive, what was there comes back.
+	to = min(to, pageUp(c.size))
+	for page := from / grain; page*grain < to; page++ {
+		lo, hi := page*grain, min((page+1)*grain, int64(len(now)))
+		if lo >= c.size {
+			break
+		}
+		if !bytes.Equal(now[lo:hi], then[lo:hi]) && pick(Unit{Kind: Page, Name: name, Page: page}) {
+			copy(then[lo:hi], now[lo:hi])
+		}
+	}
+	clear(then[min(size, int64(len(then))):])
+	return &content{
+		fs:      c.fs,
+		dur:     &durable{data: bytes.Clone(then), size: size},
+		cur:     &buffer{b: then},
+		size:    size,
+		charged: pageUp(size),
+	}
+}

@@ -1,0 +1,211 @@
+package vfs
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+)
+
+// OpKind names a kind of operation.
+type OpKind string
+
+// The kinds of operations that a Fault knows.
+const (
+	OpOpen        OpKind = "open"   // Open without Create
+	OpCreate      OpKind = "create" // Open with Create
+	OpMkdir       OpKind = "mkdir"
+	OpReadDir     OpKind = "readdir"
+	OpStat        OpKind = "stat"
+	OpRemove      OpKind = "remove"
+	OpRename      OpKind = "rename"
+	OpLink        OpKind = "link"
+	OpSyncDir     OpKind = "syncdir"
+	OpLock        OpKind = "lock"
+	OpFree        OpKind = "free"
+	OpReadAt      OpKind = "readat"
+	OpWriteAt     OpKind = "writeat"
+	OpSize        OpKind = "size"
+	OpTruncate    OpKind = "truncate"
+	OpPreallocate OpKind = "preallocate"
+	OpSync        OpKind = "sync"
+	OpSyncData    OpKind = "syncdata"
+	OpMap         OpKind = "map"
+	OpMapSync     OpKind = "mapsync"
+	OpUnmap       OpKind = "unmap" // Mapping.Close
+	OpClose       OpKind = "close" // of a file or a lock
+)
+
+// Op is an operation about to be done.
+type Op struct {
+	Kind OpKind
+	Name string // the path as given; the old one for rename and link
+	To   string // the new path for rename and link
+	Off  int64  // offset in bytes, where there is one
+	Len  int64  // number of bytes: of a buffer or range, or a size to set or map
+	N    int64  // the running number of the operation, from 1
+}
+
+// ShortWrite, returned by a hook for a writeat, has the first N bytes written
+// before the operation fails with Err. For other operations it is an error like
+// any other.
+type ShortWrite struct {
+	N   int
+	Err error
+}
+
+// Error says how much was written and why not more.
+func (e ShortWrite) Error() string {
+	return fmt.Sprintf("short write of %d bytes: %v", e.N, e.Err)
+}
+
+// Unwrap returns Err.
+func (e ShortWrite) Unwrap() error { return e.Err }
+
+// Fault is an FS that can make each operation on another one fail. It is safe
+// for concurrent use if the inner one and the hook are.
+type Fault struct {
+	inner FS
+	hook  atomic.Pointer[func(Op) error]
+	n     atomic.Int64
+}
+
+// NewFault wraps inner. Before each operation on it and on its files, mappings
+// and locks, hook is called, and if it returns an error, that is what the
+// operation returns, without being done. Only Close, of whatever it is, is done
+// all the same, as close(2) releases its descriptor even if it fails. Populate,
+// Bytes and Name are not operations. A nil hook lets everything through.
+func NewFault(inner FS, hook func(Op) error) *Fault {
+	f := &Fault{inner: inner}
+	f.SetHook(hook)
+	return f
+}
+
+// SetHook replaces the hook, at any time. The numbering goes on.
+func (f *Fault) SetHook(hook func(Op) error) { f.hook.Store(&hook) }
+
+// Count returns the number of operations so far.
+func (f *Fault) Count() int64 { return f.n.Load() }
+
+// check numbers the operation and asks the hook.
+func (f *Fault) check(op Op) error {
+	op.N = f.n.Add(1)
+	if hook := *f.hook.Load(); hook != nil {
+		return hook(op)
+	}
+	return nil
+}
+
+// FailNth is a hook that fails the operation number n, and no other.
+func FailNth(n int64, err error) func(Op) error {
+	return func(op Op) error {
+		if op.N == n {
+			return err
+		}
+		return nil
+	}
+}
+
+// FailKind is a hook that fails each operation of a kind on a path that ends in
+// pathSuffix. For rename and link it may be either path.
+func FailKind(kind OpKind, pathSuffix string, err error) func(Op) error {
+	return func(op Op) error {
+		if op.Kind == kind && (strings.HasSuffix(op.Name, pathSuffix) ||
+			op.To != "" && strings.HasSuffix(op.To, pathSuffix)) {
+			return err
+		}
+		return nil
+	}
+}
+
+// Open implements FS.
+func (f *Fault) Open(name string, flag Flag) (File, error) {
+	kind := OpOpen
+	if flag&Create != 0 {
+		kind = OpCreate
+	}
+	if err := f.check(Op{Kind: kind, Name: name}); err != nil {
+		return nil, err
+	}
+	file, err := f.inner.Open(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	return &faultFile{File: file, fault: f}, nil
+}
+
+// MkdirAll implements FS.
+func (f *Fault) MkdirAll(name string) error {
+	if err := f.check(Op{Kind: OpMkdir, Name: name}); err != nil {
+		return err
+	}
+	return f.inner.MkdirAll(name)
+}
+
+// ReadDir implements FS.
+func (f *Fault) ReadDir(name string) ([]Info, error) {
+	if err := f.check(Op{Kind: OpReadDir, Name: name}); err != nil {
+		return nil, err
+	}
+	return f.inner.ReadDir(name)
+}
+
+// Stat implements FS.
+func (f *Fault) Stat(name string) (Info, error) {
+	if err := f.check(Op{Kind: OpStat, Name: name}); err != nil {
+		return Info{}, err
+	}
+	return f.inner.Stat(name)
+}
+
+// Remove implements FS.
+func (f *Fault) Remove(name string) error {
+	if err := f.check(Op{Kind: OpRemove, Name: name}); err != nil {
+		return err
+	}
+	return f.inner.Remove(name)
+}
+
+// Rename implements FS.
+func (f *Fault) Rename(oldname, newname string) error {
+	if err := f.check(Op{Kind: OpRename, Name: oldname, To: newname}); err != nil {
+		return err
+	}
+	return f.inner.Rename(oldname, newname)
+}
+
+// Link implements FS.
+func (f *Fault) Link(oldname, newname string) error {
+	if err := f.check(Op{Kind: OpLink, Name: oldname, To: newname}); err != nil {
+		return err
+	}
+	return f.inner.Link(oldname, newname)
+}
+
+// SyncDir implements FS.
+func (f *Fault) SyncDir(name string) error {
+	if err := f.check(Op{Kind: OpSyncDir, Name: name}); err != nil {
+		return err
+	}
+	return f.inner.SyncDir(name)
+}
+
+// Free implements FS.
+func (f *Fault) Free(name string) (int64, error) {
+	if err := f.check(Op{Kind: OpFree, Name: name}); err != nil {
+		return 0, err
+	}
+	return f.inner.Free(name)
+}
+
+// Lock implements FS.
+func (f *Fault) Lock(name string) (io.Closer, error) {
+	if err := f.check(Op{Kind: OpLock, Name: name}); err != nil {
+		return nil, err
+	}
+	lock, err := f.inner.Lock(name)
+	if err != nil {
+		return nil, err
+	}
+	return &faultLock{lock: lock, name: name, fault: f}, nil
+}

@@ -1,0 +1,15 @@
+//go:build unix && !linux && !aix && !solaris
+
+package vfs
+
+import "golang.org/x/sys/unix"
+
+// syncData is a full sync: not all of these systems have fdatasync(2), and on
+// darwin only the full sync empties the drive's cache.
+func syncData(f *osFile) error { return f.Sync() }
+
+// allocate cannot be done without writing here, so that the caller writes.
+func allocate(int, int64) error { return unix.ENOTSUP }
+
+// populate has the pages of b read ahead.
+func populate(b []byte, _ bool) { _ = unix.Madvise(b, unix.MADV_WILLNEED) }

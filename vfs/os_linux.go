@@ -1,0 +1,25 @@
+package vfs
+
+import "golang.org/x/sys/unix"
+
+// syncData is fdatasync(2).
+func syncData(f *osFile) error {
+	return f.control("fdatasync", func(fd int) error {
+		return retry(func() error { return unix.Fdatasync(fd) })
+	})
+}
+
+// allocate gives [0,size) blocks and makes the file at least size bytes long.
+func allocate(fd int, size int64) error { return unix.Fallocate(fd, 0, 0, size) }
+
+// populate faults the pages of b in. Kernels before 5.14 do not know how, and
+// are asked to read ahead instead.
+func populate(b []byte, writable bool) {
+	advice := unix.MADV_POPULATE_READ
+	if writable {
+		advice = unix.MADV_POPULATE_WRITE
+	}
+	if unix.Madvise(b, advice) == unix.EINVAL {
+		_ = unix.Madvise(b, unix.MADV_WILLNEED)
+	}
+}

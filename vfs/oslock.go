@@ -1,0 +1,68 @@
+//go:build unix && !aix && !solaris
+
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func (osFS) Lock(name string) (io.Closer, error) {
+	f, err := openRegular(name, os.O_RDWR|os.O_CREATE)
+	writable := err == nil
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+		first := err
+		f, err = openRegular(name, os.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(first, syscall.EROFS) {
+				return &osLock{name: name}, nil
+			}
+			err = first
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = (&osFile{f: f}).control("flock", func(fd int) error {
+		return retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	})
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = &LockedError{Path: name, PID: readPID(f)}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l := &osLock{name: name, f: f, writable: writable}
+	if writable {
+		// The text is for people and error messages; the lock holds without
+		// it, on a full disk for one.
+		_ = f.Truncate(0)
+		_, _ = f.WriteAt(pidText(os.Getpid()), 0)
+	}
+	return l, nil
+}
+
+// osLock is a held flock(2) lock, or a dummy if f is nil.
+type osLock struct {
+	name     string
+	f        *os.File
+	writable bool
+}
+
+// Close gives the lock up by closing the only descriptor that has it. The pid
+// is wiped first, so that it does not accuse a process that is long gone.
+func (l *osLock) Close() error {
+	if l.f == nil {
+		return nil
+	}
+	if l.writable {
+		_ = l.f.Truncate(0)
+	}
+	return l.f.Close()
+}
