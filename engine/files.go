@@ -37,6 +37,9 @@ func (e *Engine) checkFiles() error {
 		for _, s := range t.Files() {
 			k := key{t.ID(), s.Number}
 			info, ok := have[k]
+			if !s.Written && info.Regular {
+				continue // garbage of a crash: removed below, or made anew
+			}
 			delete(have, k)
 			switch {
 			case !ok && s.Written:

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -92,7 +93,7 @@ func canRunWithoutLog(err error) bool { return isNoSpace(err) }
 // claim makes the directory and takes its lock.
 func (e *Engine) claim() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
+		if err := e.makeDir(); err != nil {
 			return fmt.Errorf("making the data directory: %w", err)
 		}
 	} else if info, err := e.fs.Stat(e.cfg.Dir); err != nil || !info.Dir {
@@ -106,6 +107,26 @@ func (e *Engine) claim() error {
 		return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 	}
 	e.lock = lock
+	return nil
+}
+
+// makeDir makes the data directory, and its name durable.
+func (e *Engine) makeDir() error {
+	var missing []string
+	for d := path.Clean(e.cfg.Dir); ; d = path.Dir(d) {
+		if info, err := e.fs.Stat(d); err == nil && info.Dir || d == path.Dir(d) {
+			break
+		}
+		missing = append(missing, d)
+	}
+	if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
+		return err
+	}
+	for _, d := range missing {
+		if err := e.fs.SyncDir(path.Dir(d)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -233,6 +254,7 @@ func (e *Engine) replay() error {
 		})
 		if err == nil {
 			e.pos = w.Position
+			e.reg.Publish(e.pos)
 			return nil
 		}
 		if errors.Is(err, errs.Version) {
@@ -264,7 +286,8 @@ func (e *Engine) replay() error {
 
 var errStop = errors.New("stop")
 
-// applyDecoded applies one operation of a replayed command.
+// applyDecoded applies one operation of a replayed command. The caller
+// publishes the command's position once, after the last of them.
 func applyDecoded(reg *topics.Registry, op *decoded, pos uint64, ms int64) error {
 	switch op.kind {
 	case opCreate:
@@ -272,16 +295,13 @@ func applyDecoded(reg *topics.Registry, op *decoded, pos uint64, ms int64) error
 			return err
 		}
 		reg.ApplyCreate(op.id, op.name, op.opts, pos, ms)
-		reg.Publish(pos)
 		return nil
 	case opAppend:
 		return reg.ApplyAppend(op.id, op.blocks, pos, ms)
 	case opPrune:
 		return reg.ApplyPrune(op.id, op.first, pos, ms)
 	default: // decodeCommand lets no other through
-		err := reg.ApplyDelete(op.id, pos, ms)
-		reg.Publish(pos)
-		return err
+		return reg.ApplyDelete(op.id, pos, ms)
 	}
 }
 

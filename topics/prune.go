@@ -11,6 +11,8 @@ import (
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
+func isCorrupt(err error) bool { return errors.Is(err, errs.ErrCorrupt) }
+
 // StagePrune checks a prune mark: records below first are to go. It returns
 // the topic's id.
 func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
@@ -51,7 +53,11 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	r.bury(t, list[:k])
 	rest := slices.Clone(list[k:])
 	l.segs.Store(&rest)
-	l.idx.DropBelow(first)
+	if len(rest) > 0 {
+		l.idx.DropBelow(rest[0].base) // its own entries stay, for its footer
+	} else {
+		l.idx.DropBelow(first)
+	}
 	gaps := slices.DeleteFunc(slices.Clone(t.gapList()), func(g Gap) bool { return g.To <= first })
 	t.gaps.Store(&gaps)
 	return nil

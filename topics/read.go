@@ -175,7 +175,7 @@ func (r *reader) start(seq uint64) (place, error) {
 		if err != nil {
 			return p, err
 		}
-		f, err := h.Footer(s.place)
+		e, ok, err := h.Floor(s.place, seq)
 		if err != nil {
 			// The blocks do without a footer, only slower; verify reports it.
 			if errors.Is(err, errs.ErrCorrupt) {
@@ -185,7 +185,7 @@ func (r *reader) start(seq uint64) (place, error) {
 			}
 			return p, fmt.Errorf("topic %q: footer of segment %d: %w", r.t.name, s.number, err)
 		}
-		if e, ok := f.Floor(seq); ok {
+		if ok {
 			p.off = e.Off
 		}
 		return p, nil
@@ -253,10 +253,12 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if f, err := h.Footer(p.s.place); err == nil {
-			if e, ok := f.Before(ms); ok {
-				p.off = e.Off
-			}
+		e, ok, err := h.Before(p.s.place, ms)
+		if err != nil && !errors.Is(err, errs.ErrCorrupt) {
+			return 0, fmt.Errorf("topic %q: footer of segment %d: %w", t.name, p.s.number, err)
+		}
+		if err == nil && ok {
+			p.off = e.Off
 		}
 	} else if e, ok := t.log.idx.Before(ms); ok && e.Segment == p.s.number {
 		p.off = e.Off

@@ -1,0 +1,471 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+// Dropped is something that a repair could not keep.
+type Dropped struct {
+	Topic       string
+	First, Next uint64 // sequences [First, Next), when they are known
+	What        string
+}
+
+// RepairReport says what a repair did.
+type RepairReport struct {
+	Before  *VerifyReport
+	Actions []string
+	Dropped []Dropped
+	Changed bool
+}
+
+// ErrNotConfirmed is returned by Repair when it was not allowed to go on.
+var ErrNotConfirmed = errors.New("the repair was not confirmed; nothing was changed")
+
+// repairer is a repair under way. It works on an engine that was opened for
+// reading and that nobody else uses. Damaged files are never changed: they are
+// moved to the quarantine folder once everything intact has been written anew
+// and a checkpoint says so.
+type repairer struct {
+	e     *Engine
+	ctx   context.Context
+	rep   *RepairReport
+	aside []string // segment files to move away
+}
+
+// Repair verifies the store in cfg.Dir and, when it is damaged and confirm
+// agrees, brings it to a state without damage that keeps everything intact
+// outside of it.
+func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, progress func(VerifyProgress)) (*RepairReport, error) {
+	r := &repairer{ctx: ctx, rep: &RepairReport{}}
+	before, err := r.look(cfg, progress)
+	if err != nil {
+		return r.rep, err
+	}
+	r.rep.Before = before
+	if len(before.Damage) == 0 {
+		return r.rep, nil
+	}
+	if confirm != nil && !confirm(before) {
+		return r.rep, ErrNotConfirmed
+	}
+	if err := r.open(cfg); err != nil {
+		return r.rep, err
+	}
+	defer r.close()
+	return r.rep, r.run()
+}
+
+// look verifies the store as it is.
+func (r *repairer) look(cfg Config, progress func(VerifyProgress)) (*VerifyReport, error) {
+	cfg.ReadOnly = true
+	e, err := Open(cfg)
+	if err != nil {
+		if c, ok := errors.AsType[*errs.CorruptError](err); ok {
+			return &VerifyReport{Damage: []*errs.CorruptError{c}}, nil
+		}
+		return nil, err
+	}
+	defer e.Close()
+	return e.Verify(r.ctx, progress)
+}
+
+func (r *repairer) did(format string, a ...any) {
+	r.rep.Actions = append(r.rep.Actions, fmt.Sprintf(format, a...))
+}
+
+func (r *repairer) lost(topic string, first, next uint64, what string) {
+	r.rep.Dropped = append(r.rep.Dropped, Dropped{topic, first, next, what})
+}
+
+// open brings up as much of the state as there is.
+func (r *repairer) open(cfg Config) error {
+	cfg.MustExist = true
+	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{})}
+	r.e = e
+	if err := e.claim(); err != nil {
+		return err
+	}
+	st, _, err := readStore(e.fs, cfg.Dir)
+	switch {
+	case err == nil:
+		e.store = st
+	case errors.Is(err, errs.ErrCorrupt) || errors.Is(err, errNotExist):
+		if err := r.rebuildStore(); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	e.pos = e.store.Position
+	for _, d := range []string{walDir, segmentDir} {
+		if err := e.fs.MkdirAll(cfg.Dir + "/" + d); err != nil {
+			return err
+		}
+	}
+	dir := cfg.Dir + "/" + segmentDir
+	e.store.Epoch++
+	e.files = segment.NewFiles(e.fs, dir, cfg.MaxOpenFiles, cfg.MaxMapped)
+	e.reg = topics.NewRegistry(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch,
+		Files: e.files, Codecs: e.codecs, Default: cfg.Topic, MaxBody: cfg.MaxBody, MaxBatch: cfg.MaxBatch, MaxFuture: cfg.MaxFuture})
+	if err := e.loadSnapshot(); err != nil {
+		return err
+	}
+	e.reg.Publish(e.pos)
+	return nil
+}
+
+func (r *repairer) close() {
+	_ = r.e.files.Close()
+	r.e.codecs.Close()
+	_ = r.e.lock.Close()
+}
+
+// rebuildStore works out the STORE file from what other files say.
+func (r *repairer) rebuildStore() error {
+	e := r.e
+	best := storeState{CreatedTime: e.cfg.Clock().UnixMilli(), WALAbsent: true}
+	for i := range uint64(2) {
+		f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(i), vfs.Read)
+		if err != nil {
+			continue
+		}
+		b := make([]byte, snapHeader)
+		n, err := f.ReadAt(b, 0)
+		_ = f.Close()
+		if err != nil && !errors.Is(err, io.EOF) {
+			continue
+		}
+		h, err := parseSnapHead(b[:n])
+		if err != nil || h.Number&1 != i || h.Number <= best.Checkpoint {
+			continue
+		}
+		best = storeState{ID: h.Store, Epoch: h.Epoch + 1<<20, Checkpoint: h.Number, Position: h.Position, WAL: h.WAL,
+			WALAbsent: true, SnapLen: h.Length, SnapSum: h.Sum, CreatedTime: best.CreatedTime}
+	}
+	if best.Checkpoint == 0 {
+		id, ok := r.anyID()
+		if !ok {
+			return fmt.Errorf("there is nothing in %s to rebuild the store from", e.cfg.Dir)
+		}
+		best.ID, best.WAL, best.Epoch = id, 1, 1<<20
+	}
+	if err := createStore(e.fs, e.cfg.Dir, &best); err != nil {
+		return err
+	}
+	r.rep.Changed = true
+	r.did("rebuilt the STORE file from checkpoint %d", best.Checkpoint)
+	e.store = best
+	return nil
+}
+
+// anyID returns the store id that the first readable segment or WAL file
+// names.
+func (r *repairer) anyID() (id [16]byte, ok bool) {
+	for _, d := range []string{segmentDir, walDir} {
+		dir := r.e.cfg.Dir + "/" + d
+		infos, _ := r.e.fs.ReadDir(dir)
+		for _, i := range infos {
+			b := make([]byte, segment.FileHeaderSize)
+			f, err := r.e.fs.Open(dir+"/"+i.Name, vfs.Read)
+			if err != nil {
+				continue
+			}
+			n, _ := f.ReadAt(b, 0)
+			_ = f.Close()
+			if m, err := segment.ParseMeta(b[:n]); err == nil {
+				return m.Store, true
+			}
+			if id, ok := wal.StoreOf(b[:n]); ok && d == walDir {
+				return id, true
+			}
+		}
+	}
+	return id, false
+}
+
+func (r *repairer) run() error {
+	e := r.e
+	lostState := e.readOnly != nil // the snapshot is damaged
+	files, err := r.scanSegments()
+	if err != nil {
+		return err
+	}
+	if lostState {
+		if err := r.lostTopics(files); err != nil {
+			return err
+		}
+	}
+	e.readOnly = nil
+	if err := r.replay(); err != nil {
+		return err
+	}
+	e.reg.Publish(e.pos)
+	for _, t := range e.reg.Topics() {
+		if err := r.topic(t, files); err != nil {
+			return err
+		}
+	}
+	return r.finish()
+}
+
+type segFile struct {
+	name   string
+	topic  uint64
+	number uint64
+	size   int64
+	meta   segment.Meta
+	ok     bool // the header is intact and of this store
+}
+
+// scanSegments reads the headers of all segment files.
+func (r *repairer) scanSegments() ([]segFile, error) {
+	dir := r.e.cfg.Dir + "/" + segmentDir
+	infos, err := r.e.fs.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []segFile
+	for _, i := range infos {
+		t, n, ok := segment.ParseFileName(i.Name)
+		if !ok || !i.Regular {
+			continue
+		}
+		s := segFile{name: i.Name, topic: t, number: n, size: i.Size}
+		if f, err := r.e.fs.Open(dir+"/"+i.Name, vfs.Read); err == nil {
+			b := make([]byte, segment.FileHeaderSize)
+			k, _ := f.ReadAt(b, 0)
+			_ = f.Close()
+			if m, err := segment.ParseMeta(b[:k]); err == nil && m.Store == r.e.store.ID && m.Topic == t && m.Number == n {
+				s.meta, s.ok = m, true
+			}
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b segFile) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.number, b.number))
+	})
+	return out, nil
+}
+
+// lostTopics brings back topics whose state the snapshot lost, from their
+// segment files.
+func (r *repairer) lostTopics(files []segFile) error {
+	reg := r.e.reg
+	for i := 0; i < len(files); {
+		j := i
+		for j < len(files) && files[j].topic == files[i].topic {
+			j++
+		}
+		group := files[i:j]
+		i = j
+		k := slices.IndexFunc(group, func(s segFile) bool { return s.ok })
+		if k < 0 || !reg.Lost(group[k].meta) {
+			continue
+		}
+		t, err := reg.RestoreLost(group[k].meta)
+		if err != nil {
+			return err
+		}
+		reg.Publish(r.e.pos)
+		t.SkipNumbers(group[len(group)-1].number)
+		for _, s := range group {
+			if _, err := r.salvage(t, s.number, s.size); err != nil {
+				return err
+			}
+			r.aside = append(r.aside, s.name)
+		}
+		r.did("topic %q: state rebuilt from %d segment files, %d records", t.Name(), len(group), t.Length())
+		r.lost(t.Name(), 0, 0, "its newest records, as far as they were in the damaged snapshot only, and its options")
+	}
+	return nil
+}
+
+// salvage rewrites one segment of t.
+func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.Gap, error) {
+	if r.ctx.Err() != nil {
+		return nil, context.Cause(r.ctx)
+	}
+	src := topics.Source{Number: number, To: to}
+	h, err := r.e.files.Acquire(t.ID(), number)
+	if err == nil {
+		defer h.Release()
+		size, err := h.File().Size()
+		if err != nil {
+			return nil, err
+		}
+		src.File, src.To = h.File(), min(to, size)
+	} else if !errors.Is(err, errNotExist) {
+		return nil, err
+	}
+	return t.Salvage(src)
+}
+
+// replay applies the intact frames of the WAL, passing over damage.
+func (r *repairer) replay() error {
+	e := r.e
+	cfg := wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+		Position: e.store.Position + 1, AllowMissing: true, MaxFrame: 1<<32 - 16<<10}
+	var blocks []topics.Block
+	skipped := 0
+	apply := func(w *wal.Entry) error {
+		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decoded) error {
+			if op.kind == opAppend && e.reg.Known(op.id) == nil {
+				skipped++
+				return nil
+			}
+			if err := applyDecoded(e.reg, op, w.Position, ms); err != nil {
+				skipped++
+			}
+			return nil
+		})
+		if err != nil {
+			skipped++
+		}
+		e.pos = w.Position
+		e.reg.Publish(e.pos)
+		return nil
+	}
+	res, err := wal.Replay(cfg, apply)
+	if err != nil {
+		return err
+	}
+	e.nextWAL = max(res.Highest+1, e.store.WAL)
+	if res.Damage != nil {
+		before := e.pos
+		n := 0
+		err := wal.Salvage(cfg, e.pos, func(w *wal.Entry) error {
+			if w.Position > before+1 {
+				r.lost("", 0, 0, fmt.Sprintf("commands %d to %d of the write-ahead log", before+1, w.Position-1))
+			}
+			before = w.Position
+			n++
+			return apply(w)
+		})
+		if err != nil {
+			return err
+		}
+		r.did("write-ahead log: passed over damage in %s, applied %d commands behind it", res.Damage.File, n)
+		if n == 0 {
+			r.lost("", 0, 0, fmt.Sprintf("the end of the write-ahead log, from command %d on", before+1))
+		}
+	}
+	if skipped > 0 {
+		r.lost("", 0, 0, fmt.Sprintf("%d operations of the write-ahead log whose topic is lost", skipped))
+	}
+	return nil
+}
+
+// topic rewrites the damaged segments of one topic.
+func (r *repairer) topic(t *topics.Topic, files []segFile) error {
+	for _, s := range files {
+		if s.topic == t.ID() {
+			t.SkipNumbers(s.number)
+		}
+	}
+	for _, f := range t.Files() {
+		if !f.Written {
+			continue
+		}
+		bad, err := r.damaged(t, f)
+		if err != nil {
+			return err
+		}
+		if !bad {
+			continue
+		}
+		gaps, err := r.salvage(t, f.Number, f.DataEnd)
+		if err != nil {
+			return err
+		}
+		name := segment.FileName(t.ID(), f.Number)
+		r.did("topic %q: rewrote segment %d; the damaged file is in %s/%s", t.Name(), f.Number, quarantineName, name)
+		for _, g := range gaps {
+			r.lost(t.Name(), g.From, g.To, "damaged in "+name)
+		}
+		r.aside = append(r.aside, name)
+	}
+	return nil
+}
+
+// damaged reports whether a segment's file has damage.
+func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
+	h, err := r.e.files.Acquire(t.ID(), f.Number)
+	if errors.Is(err, errNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer h.Release()
+	bad := false
+	sum, err := segment.Check(h.File(), t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
+		if c.Next <= c.First || !t.Gap(c.First, c.Next) {
+			bad = true
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	if size, err := h.File().Size(); err == nil && f.Sealed && size != f.MinSize {
+		bad = true
+	}
+	return bad || f.Sealed && sum.Digest != f.Digest, nil
+}
+
+// finish makes the repaired state durable and moves the damaged files away.
+func (r *repairer) finish() error {
+	e := r.e
+	e.stop = make(chan struct{})
+	if err := e.checkpointLocked(true); err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	r.rep.Changed = true
+	r.did("wrote checkpoint %d", e.store.Checkpoint)
+	dir := e.cfg.Dir + "/" + quarantineName
+	if err := e.fs.MkdirAll(dir); err != nil {
+		return err
+	}
+	move := func(sub, name string) error {
+		err := e.fs.Rename(e.cfg.Dir+"/"+sub+"/"+name, dir+"/"+name)
+		if err != nil && !errors.Is(err, errNotExist) {
+			return fmt.Errorf("moving a damaged file to %s: %w", quarantineName, err)
+		}
+		return nil
+	}
+	for _, name := range r.aside {
+		if err := move(segmentDir, name); err != nil {
+			return err
+		}
+	}
+	infos, err := e.fs.ReadDir(e.cfg.Dir + "/" + walDir)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos { // the checkpoint covers what was intact in them
+		for _, d := range r.rep.Before.Damage {
+			if d.File == i.Name {
+				if err := move(walDir, i.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, d := range []string{dir, e.cfg.Dir + "/" + segmentDir, e.cfg.Dir + "/" + walDir} {
+		if err := e.fs.SyncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package pipeproc
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// RepairOptions configure a repair. nil means the defaults.
+type RepairOptions struct {
+	FS       vfs.FS                   // default: the operating system's
+	Confirm  func(*VerifyReport) bool // asked before anything is changed; nil means yes
+	Progress func(VerifyProgress)     // of the verification that comes first
+	Logger   *slog.Logger
+}
+
+type (
+	// RepairReport says what a repair found, did, and had to drop.
+	RepairReport = engine.RepairReport
+	// Dropped is something that a repair could not keep.
+	Dropped = engine.Dropped
+)
+
+// ErrNotConfirmed is returned by Repair when Confirm said no.
+var ErrNotConfirmed = engine.ErrNotConfirmed
+
+// Repair verifies the store in dir, which must not be in use. If it finds
+// damage, and Confirm agrees, it writes everything that is intact outside the
+// damage anew, leaves gaps in the sequences of what is lost, and moves the
+// damaged files to the folder quarantine in dir. It says what it dropped. A
+// store without damage is not touched.
+func Repair(ctx context.Context, dir string, o *RepairOptions) (*RepairReport, error) {
+	if o == nil {
+		o = &RepairOptions{}
+	}
+	c, err := (&Options{FS: o.FS, Logger: o.Logger}).config(dir)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Repair(ctx, c, o.Confirm, o.Progress)
+}

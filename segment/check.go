@@ -1,0 +1,246 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// footerGuess is how much of a file's end is read at first for its footer.
+const footerGuess = 64 << 10
+
+// readFooter reads and verifies the footer of a file of size bytes. Damage is
+// reported without coordinates.
+func readFooter(r io.ReaderAt, size int64, p Place) (Footer, error) {
+	need := min(size, footerGuess)
+	for {
+		b := make([]byte, need)
+		if n, err := r.ReadAt(b, size-need); n < len(b) {
+			if err == io.EOF {
+				return Footer{}, errDataEnd
+			}
+			return Footer{}, fmt.Errorf("read: %w", err)
+		}
+		f, err := ParseFooter(b, size, p)
+		var short *ShortFooterError
+		if errors.As(err, &short) && short.Need > need {
+			need = short.Need // at most size, and more than before
+			continue
+		}
+		return f, err
+	}
+}
+
+// Check reads a whole segment file and reports every damage through fn. m is
+// what the file header must say; a zero epoch stands for any. The data end at dataEnd, which for a sealed
+// file may be 0 to leave it to the footer; what lies behind the data of a file
+// that is not sealed is not looked at. Besides all checksums, Check verifies
+// that the blocks are contiguous, that their times do not fall, that every body
+// decompresses and holds exactly its records, and that the footer agrees with
+// the blocks.
+//
+// The summary is about the intact blocks. The error is not about damage: it is
+// from reading, or wraps ErrVersion.
+func Check(f vfs.File, m Meta, dataEnd int64, sealed bool, fn func(*CorruptError)) (Summary, error) {
+	size, err := f.Size()
+	if err != nil {
+		return Summary{}, fmt.Errorf("segment: check: %w", err)
+	}
+	c := &checker{m: m, place: m.Place(), fn: fn, codecs: NewCodecs(), next: m.Base}
+	defer c.codecs.Close()
+	c.sum = Summary{First: m.Base, Next: m.Base, DataEnd: FileHeaderSize}
+	if err := c.fileHeader(f); err != nil {
+		return Summary{}, err
+	}
+	if sealed {
+		foot, err := readFooter(f, size, c.place)
+		switch {
+		case err == nil:
+			c.foot = &foot
+			if dataEnd > 0 && dataEnd != foot.DataEnd {
+				c.report(foot.DataEnd, "footer stands elsewhere than expected")
+			}
+			dataEnd = foot.DataEnd
+		case errors.Is(err, ErrCorrupt):
+			c.report(max(size-TrailerSize, 0), err.Error())
+			if dataEnd <= 0 {
+				dataEnd = size
+			}
+		default:
+			return Summary{}, fmt.Errorf("segment: footer: %w", err)
+		}
+	}
+	if dataEnd > size {
+		c.report(size, string(errDataEnd.(damage)))
+		dataEnd = size
+	}
+	if err := c.blocks(f, dataEnd); err != nil {
+		return c.sum, err
+	}
+	c.footer()
+	return c.sum, nil
+}
+
+// checker is the state of Check.
+type checker struct {
+	m      Meta
+	place  Place
+	fn     func(*CorruptError)
+	codecs *Codecs
+	raw    []byte
+	foot   *Footer // if sealed and intact
+
+	sum     Summary
+	digest  Digest
+	next    uint64        // sequence expected next
+	entry   int           // footer entry expected next
+	pending *CorruptError // not reported yet: its extent is not known
+	harmed  bool          // some block is damaged
+}
+
+func (c *checker) report(off int64, what string) { c.reportRange(off, what, 0, 0) }
+
+func (c *checker) reportRange(off int64, what string, first, next uint64) {
+	c.fn(&CorruptError{
+		File: c.m.FileName(), Topic: c.m.Name, Segment: c.m.Number,
+		Offset: off, What: what, First: first, Next: next,
+	})
+}
+
+func (c *checker) fileHeader(r io.ReaderAt) error {
+	b := make([]byte, FileHeaderSize)
+	if n, err := r.ReadAt(b, 0); n < len(b) && err != io.EOF {
+		return fmt.Errorf("segment: check: %w", err)
+	} else {
+		b = b[:n]
+	}
+	got, err := ParseMeta(b)
+	switch {
+	case errors.Is(err, ErrVersion):
+		return err
+	case err != nil:
+		c.report(0, err.Error())
+	case got != c.m && (c.m.Epoch != 0 || !got.sameBut(c.m)):
+		c.report(0, fmt.Sprintf("file header of another segment: topic %d %q, number %d, base %d, epoch %d",
+			got.Topic, got.Name, got.Number, got.Base, got.Epoch))
+	}
+	return nil
+}
+
+// blocks scans all blocks up to end.
+func (c *checker) blocks(r io.ReaderAt, end int64) error {
+	s := NewScanner(r, c.place, FileHeaderSize, end, nil)
+	for more := true; more; {
+		for s.Next() {
+			c.block(s)
+		}
+		err := s.Err()
+		if err == nil {
+			break
+		}
+		d, ok := err.(*CorruptError)
+		if !ok {
+			return err
+		}
+		c.harmed = true
+		c.pending = d
+		more = s.Resync()
+		if !more && s.Err() != err {
+			return s.Err()
+		}
+	}
+	last := uint64(0)
+	if c.foot != nil {
+		last = c.foot.Next
+	}
+	c.settle(last)
+	return nil
+}
+
+// settle reports pending damage, after which the intact data go on with
+// sequence next, or 0 if that is not known.
+func (c *checker) settle(next uint64) {
+	d := c.pending
+	if d == nil {
+		return
+	}
+	c.pending = nil
+	first := c.next
+	if next <= first { // of no use: leave what the damaged header says
+		first, next = d.First, d.Next
+	}
+	c.reportRange(d.Offset, d.What, first, next)
+}
+
+func (c *checker) block(s *Scanner) {
+	h, off := s.Header(), s.Offset()
+	if c.pending != nil {
+		c.settle(h.Base)
+		if h.Base < c.next {
+			c.report(off, fmt.Sprintf("block repeats sequence %d", h.Base))
+		}
+	} else if h.Base != c.next {
+		c.reportRange(off, fmt.Sprintf("block starts at sequence %d instead of %d", h.Base, c.next), c.next, h.Base)
+	}
+	if c.sum.Blocks == 0 {
+		c.sum.First, c.sum.FirstTime = h.Base, h.Time
+	} else if h.Time < c.sum.LastTime {
+		c.report(off, "block is older than the one before")
+	}
+	if err := c.body(h, s.Body()); err != nil {
+		c.reportRange(off, err.Error(), h.Base, h.Next())
+	}
+	for c.foot != nil && c.entry < c.foot.Len() {
+		e := c.foot.At(c.entry)
+		if e.Off > off {
+			break
+		}
+		if e != (Entry{h.Base, h.Time, off}) && !c.harmed {
+			c.report(off, fmt.Sprintf("footer entry %d does not fit its block", c.entry))
+		}
+		c.entry++
+	}
+	c.digest.Add(s.HeadSum())
+	c.sum.LastTime, c.sum.DataEnd = h.Time, off+h.Size()
+	c.sum.Next, c.next = h.Next(), h.Next()
+	c.sum.Blocks++
+	c.sum.Records += uint64(h.Count)
+	c.sum.Digest = c.digest.Sum()
+}
+
+// body checks what the body's checksum does not: that it is well formed.
+func (c *checker) body(h Header, stored []byte) error {
+	raw := stored
+	if h.Codec == Zstd {
+		var err error
+		if raw, err = c.codecs.Decompress(c.raw, stored, h.Raw); err != nil {
+			return err
+		}
+		c.raw = raw
+	}
+	rs := NewRecords(h, raw)
+	var rec Record
+	for rs.Next(&rec) {
+		if err := CheckHeaders(rec.Headers); err != nil {
+			return err
+		}
+	}
+	return rs.Err()
+}
+
+// footer compares the footer with what was seen. With damaged blocks it cannot
+// agree, and they have been reported.
+func (c *checker) footer() {
+	if c.foot == nil || c.harmed {
+		return
+	}
+	want := c.foot.Summary
+	if c.sum.Blocks == 0 { // there are no times to compare
+		want.FirstTime, want.LastTime = 0, 0
+	}
+	if c.sum != want || c.entry != c.foot.Len() {
+		c.report(c.foot.DataEnd, "footer does not agree with the blocks")
+	}
+}

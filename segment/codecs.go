@@ -1,0 +1,116 @@
+package segment
+
+import (
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// zstdWindow is the furthest a match reaches back, in bytes. Blocks are
+	// seldom bigger, and every encoder keeps a history of about this size.
+	zstdWindow = 1 << 20
+	// A zstd frame is made of blocks of at least 3 bytes that yield at most
+	// 128 KiB each. This bounds what a frame can claim before it is decoded.
+	zstdBlockMin = 3
+	zstdBlockMax = 128 << 10
+)
+
+// Codecs compresses and decompresses block bodies. It is safe for concurrent
+// use. The coders are made when they are first needed.
+type Codecs struct {
+	encOnce, decOnce sync.Once
+	enc              *zstd.Encoder
+	dec              *zstd.Decoder
+}
+
+// NewCodecs returns a new set of coders.
+func NewCodecs() *Codecs { return new(Codecs) }
+
+func (c *Codecs) encoder() *zstd.Encoder {
+	c.encOnce.Do(func() { c.enc = newEncoder() })
+	return c.enc
+}
+
+func (c *Codecs) decoder() *zstd.Decoder {
+	c.decOnce.Do(func() { c.dec = newDecoder() })
+	return c.dec
+}
+
+func newEncoder() *zstd.Encoder {
+	// The frame needs no checksum: the block's covers its stored bytes. A single
+	// segment has its content size stated, however small it is.
+	enc, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderCRC(false),
+		zstd.WithSingleSegment(true),
+		zstd.WithWindowSize(zstdWindow))
+	if err != nil {
+		panic(err) // an option out of range, and they are constant
+	}
+	return enc
+}
+
+func newDecoder() *zstd.Decoder {
+	dec, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(0), // as many as GOMAXPROCS
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(MaxRaw),
+		zstd.WithDecoderMaxWindow(MaxRaw), // of a single segment: its size
+		zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic(err) // as above
+	}
+	return dec
+}
+
+// Close frees the coders. The set must not be in use, nor be used afterwards.
+func (c *Codecs) Close() {
+	if c.enc != nil {
+		_ = c.enc.Close() // nothing is buffered: only whole bodies are encoded
+	}
+	if c.dec != nil {
+		c.dec.Close()
+	}
+}
+
+// Compress returns raw as a zstd frame. It overwrites dst from its start when
+// the capacity is enough; dst and raw must not overlap.
+func (c *Codecs) Compress(dst, raw []byte) []byte {
+	return c.encoder().EncodeAll(raw, dst[:0])
+}
+
+// Decompress returns the rawLen bytes that the zstd frame stored stands for.
+// It overwrites dst from its start when the capacity is enough; dst and stored
+// must not overlap. A frame that would yield more or fewer bytes is refused,
+// and so is, before anything is allocated, one that cannot hold as many as it
+// claims. Errors match ErrCorrupt.
+func (c *Codecs) Decompress(dst, stored []byte, rawLen uint32) ([]byte, error) {
+	if rawLen > MaxRaw || uint64(rawLen) > uint64(len(stored)/zstdBlockMin)*zstdBlockMax {
+		return nil, errZstdLength
+	}
+	var fh zstd.Header
+	if fh.Decode(stored[:min(len(stored), zstd.HeaderMaxSize)]) != nil ||
+		fh.Skippable || !fh.HasFCS || fh.DictionaryID != 0 {
+		return nil, errZstd
+	}
+	if fh.FrameContentSize != uint64(rawLen) {
+		return nil, errZstdLength
+	}
+	if cap(dst) < int(rawLen) {
+		dst = make([]byte, rawLen)
+	}
+	dst = dst[:rawLen]
+	// The limit on the capacity keeps the decoder from growing the buffer.
+	out, err := c.decoder().DecodeAll(stored, dst[:0:rawLen])
+	if err != nil {
+		return nil, errZstd
+	}
+	if len(out) != len(dst) {
+		return nil, errZstdLength
+	}
+	if len(out) > 0 && &out[0] != &dst[0] {
+		return out, nil
+	}
+	return dst, nil // the same bytes, with the capacity that dst came with
+}

@@ -1,0 +1,238 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Files is a bounded cache of open segment files. It is safe for concurrent
+// use.
+//
+// A file is used through a [Handle], which stays open while anyone holds it. The
+// cache keeps idle handles up to a number of open files, and gives up the ones
+// that were not used for longest (by the clock algorithm). If all are held, it
+// lets go of one all the same, which closes with its last Release.
+//
+// Acquire takes a lock and a map lookup. A reader that comes back often keeps
+// the *Handle without holding it and takes hold with [Handle.Retain], which
+// costs one atomic operation, and falls back on Acquire:
+//
+//	h := cached.Load()
+//	if h == nil || !h.Retain() {
+//		if h, err = files.Acquire(topic, number); err != nil { ... }
+//		cached.Store(h)
+//	}
+//	defer h.Release()
+type Files struct {
+	fs        vfs.FS
+	dir       string
+	maxOpen   int
+	maxMapped int64
+	open      atomic.Int64 // open files, held ones that left the cache included
+	mapped    atomic.Int64 // likewise, mappings
+
+	mu      sync.Mutex // not held while files are opened, closed or mapped
+	handles map[fileKey]*Handle
+	ring    []*Handle // the same handles, as the clock goes around
+	hand    int
+	closed  bool
+}
+
+type fileKey struct{ topic, number uint64 }
+
+// NewFiles returns a cache of the segment files in dir that keeps at most
+// maxOpen (1 or more) files open and maxMapped (0 or more) mappings alive,
+// besides what is held.
+func NewFiles(fsys vfs.FS, dir string, maxOpen, maxMapped int) *Files {
+	return &Files{
+		fs: fsys, dir: dir, maxOpen: max(maxOpen, 1), maxMapped: int64(maxMapped),
+		handles: make(map[fileKey]*Handle),
+	}
+}
+
+// Acquire returns a held handle of a segment's file, opening the file if it is
+// not in the cache: for reading and writing, or where that fails only for
+// reading. The error wraps fs.ErrNotExist when the file is missing and
+// fs.ErrClosed when the cache was closed.
+func (c *Files) Acquire(topic, number uint64) (*Handle, error) {
+	key := fileKey{topic, number}
+	c.mu.Lock()
+	if h := c.handles[key]; h != nil {
+		h.refs.Add(refUser) // the cache's reference keeps it from being closed
+		c.mu.Unlock()
+		h.touch()
+		return h.opened()
+	}
+	if c.closed {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("segment: files: %w", fs.ErrClosed)
+	}
+	h := c.newHandle(key)
+	victims := c.insert(h)
+	c.mu.Unlock()
+	drop(victims)
+
+	h.file, h.openErr = c.openFile(key)
+	if h.openErr != nil {
+		c.remove(h)
+	} else {
+		c.open.Add(1)
+	}
+	h.isOpen.Store(true)
+	close(h.ready)
+	return h.opened()
+}
+
+// Add puts a file that was just created into the cache, which takes it over,
+// and returns a held handle. A handle under the same name is forgotten.
+func (c *Files) Add(topic, number uint64, f vfs.File) *Handle {
+	h := c.newHandle(fileKey{topic, number})
+	h.file = f
+	h.isOpen.Store(true)
+	close(h.ready)
+	c.open.Add(1)
+	c.mu.Lock()
+	if c.closed {
+		h.refs.Store(refUser)
+		c.mu.Unlock()
+		return h
+	}
+	old := c.handles[h.key]
+	if old != nil {
+		c.take(old)
+	}
+	victims := c.insert(h)
+	c.mu.Unlock()
+	if old != nil {
+		old.unref(refCache)
+	}
+	drop(victims)
+	return h
+}
+
+// Forget drops a file from the cache, after it was unlinked. It is closed when
+// its last user releases it.
+func (c *Files) Forget(topic, number uint64) {
+	c.mu.Lock()
+	h := c.handles[fileKey{topic, number}]
+	if h != nil {
+		c.take(h)
+	}
+	c.mu.Unlock()
+	if h != nil {
+		h.unref(refCache)
+	}
+}
+
+// Stats returns the numbers of open files and of mappings.
+func (c *Files) Stats() (open, mapped int) {
+	return int(c.open.Load()), int(c.mapped.Load())
+}
+
+// Close empties the cache and refuses further use. Files still held stay open
+// until they are released; errors from closing those are lost.
+func (c *Files) Close() error {
+	c.mu.Lock()
+	all := c.ring
+	c.ring, c.closed = nil, true
+	clear(c.handles)
+	c.mu.Unlock()
+	var errs []error
+	for _, h := range all {
+		errs = append(errs, h.unref(refCache))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Files) openFile(key fileKey) (vfs.File, error) {
+	name := path.Join(c.dir, FileName(key.topic, key.number))
+	f, err := c.fs.Open(name, vfs.Write)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// Perhaps it may only be read. If not, the first error is the better one.
+		if r, rerr := c.fs.Open(name, vfs.Read); rerr == nil {
+			return r, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("segment: open: %w", err)
+	}
+	return f, nil
+}
+
+// insert adds h, and takes out and returns what is then too much. c.mu is held.
+func (c *Files) insert(h *Handle) (victims []*Handle) {
+	c.handles[h.key] = h
+	h.slot = len(c.ring)
+	c.ring = append(c.ring, h)
+	for len(c.ring) > c.maxOpen {
+		v := c.victim(h)
+		c.take(v)
+		victims = append(victims, v)
+	}
+	return victims
+}
+
+// victim chooses a handle other than keep, which is in the ring with at least
+// one more. Idle ones are preferred. c.mu is held.
+func (c *Files) victim(keep *Handle) *Handle {
+	var held *Handle
+	for range 2 * len(c.ring) { // once around to clear the marks, once to find one
+		if c.hand >= len(c.ring) {
+			c.hand = 0
+		}
+		h := c.ring[c.hand]
+		c.hand++
+		switch {
+		case h == keep:
+		case h.refs.Load() >= refUser:
+			held = h
+		case h.used.Load():
+			h.used.Store(false)
+		default:
+			return h
+		}
+	}
+	if held == nil { // every mark was set again meanwhile
+		held = c.ring[0]
+		if held == keep {
+			held = c.ring[1]
+		}
+	}
+	return held
+}
+
+// take removes h, which must be in the cache, from it. The caller drops the
+// cache's reference once it has released c.mu.
+func (c *Files) take(h *Handle) {
+	delete(c.handles, h.key)
+	last := len(c.ring) - 1
+	c.ring[h.slot] = c.ring[last]
+	c.ring[h.slot].slot = h.slot
+	c.ring[last] = nil
+	c.ring = c.ring[:last]
+}
+
+// remove takes h out of the cache unless that has happened.
+func (c *Files) remove(h *Handle) {
+	c.mu.Lock()
+	in := c.handles[h.key] == h
+	if in {
+		c.take(h)
+	}
+	c.mu.Unlock()
+	if in {
+		h.unref(refCache)
+	}
+}
+
+func drop(hs []*Handle) {
+	for _, h := range hs {
+		h.unref(refCache)
+	}
+}

@@ -1,0 +1,302 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// ErrNoMapping says that a file is not mapped, because there are too many
+// mappings or the system refuses. The caller reads it with ReadAt.
+var ErrNoMapping = errors.New("segment: file is not mapped")
+
+// A handle's references: one for the cache, and one for each user.
+const (
+	refCache = 1
+	refUser  = 2
+)
+
+// Handle is an open segment file, perhaps with a mapping. It is safe for
+// concurrent use by those who hold it.
+type Handle struct {
+	cache *Files
+	key   fileKey
+	slot  int // index in cache.ring, guarded by cache.mu
+
+	refs atomic.Int64 // 0 once closed, or about to be
+	used atomic.Bool  // since the clock's hand last went by
+
+	isOpen  atomic.Bool   // opening has ended
+	ready   chan struct{} // closed when it has
+	file    vfs.File      // nil if it failed
+	openErr error
+
+	current atomic.Pointer[mapping]
+	footer  atomic.Pointer[Footer]
+	garbage atomic.Bool // retired is not empty
+	refused atomic.Bool // the system does not map this file
+
+	mu         sync.Mutex
+	retired    []*mapping // replaced, perhaps in use
+	footerOver *mapping   // what the footer aliases
+}
+
+type mapping struct {
+	vfs.Mapping
+	size int64
+}
+
+// newHandle returns a handle that is not open yet, referred to by the cache
+// and by one user.
+func (c *Files) newHandle(key fileKey) *Handle {
+	h := &Handle{cache: c, key: key, ready: make(chan struct{})}
+	h.refs.Store(refCache + refUser)
+	h.used.Store(true)
+	return h
+}
+
+// opened waits until h is open and returns it, or releases it and returns why
+// it could not be opened.
+func (h *Handle) opened() (*Handle, error) {
+	if !h.isOpen.Load() {
+		<-h.ready
+	}
+	if err := h.openErr; err != nil {
+		h.Release()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Handle) touch() {
+	if !h.used.Load() { // mostly set: leave the cache line alone
+		h.used.Store(true)
+	}
+}
+
+// Retain takes hold of a handle that the caller had before and may have
+// released. It returns false if the file was closed meanwhile.
+func (h *Handle) Retain() bool {
+	for {
+		n := h.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if h.refs.CompareAndSwap(n, n+refUser) {
+			h.touch()
+			return true
+		}
+	}
+}
+
+// Release ends one hold. The file, mappings and footers got through it must no
+// longer be used, unless the caller holds the handle once more.
+func (h *Handle) Release() {
+	switch n := h.refs.Add(-refUser); {
+	case n == 0:
+		_ = h.close()
+	case n < 0:
+		panic("segment: handle released more often than acquired")
+	case n < refUser && h.garbage.Load():
+		h.reap()
+	}
+}
+
+// unref drops a reference and returns the error from closing, if it was the
+// last one.
+func (h *Handle) unref(ref int64) error {
+	if h.refs.Add(-ref) == 0 {
+		return h.close()
+	}
+	return nil
+}
+
+// close closes everything. Nobody refers to h any more, but a reap that was
+// under way may still be.
+func (h *Handle) close() error {
+	if h.file == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	errs := []error{h.file.Close()}
+	if m := h.current.Load(); m != nil {
+		h.retired = append(h.retired, m)
+	}
+	for _, m := range h.retired {
+		errs = append(errs, m.Close())
+	}
+	h.cache.mapped.Add(-int64(len(h.retired)))
+	h.cache.open.Add(-1)
+	return errors.Join(errs...)
+}
+
+// reap closes the mappings that were replaced, if nobody holds h.
+func (h *Handle) reap() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// A user that comes from now on sees the current mapping: mappings are
+	// replaced under h.mu. One that came before shows in refs, and reaps when
+	// it leaves.
+	if h.refs.Load() != refCache {
+		return
+	}
+	keep := h.retired[:0]
+	for _, m := range h.retired {
+		if m == h.footerOver {
+			keep = append(keep, m)
+			continue
+		}
+		_ = m.Close() // read-only: there is nothing to lose
+		h.cache.mapped.Add(-1)
+	}
+	clear(h.retired[len(keep):])
+	h.retired = keep
+	h.garbage.Store(false)
+}
+
+// File returns the open file. It must not be closed.
+func (h *Handle) File() vfs.File { return h.file }
+
+// Mapping returns a read-only mapping of at least the first size bytes of the
+// file. It is shared, must not be closed and is valid while the handle is held;
+// a file that has grown is mapped anew. Its end may lie beyond the file's if
+// the file was cut since: only what the caller knows to be there may be
+// touched, and that under [vfs.Guard].
+//
+// The error wraps ErrNoMapping if there is no mapping to be had, and
+// ErrCorrupt if the file is shorter than size.
+func (h *Handle) Mapping(size int64) (vfs.Mapping, error) {
+	if m := h.current.Load(); m != nil && m.size >= size {
+		return m.Mapping, nil
+	}
+	if h.refused.Load() || h.cache.mapped.Load() >= h.cache.maxMapped {
+		return nil, ErrNoMapping
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m, err := h.remap(size)
+	if err != nil {
+		return nil, err
+	}
+	return m.Mapping, nil
+}
+
+// remap does what Mapping does. h.mu is held.
+func (h *Handle) remap(size int64) (*mapping, error) {
+	old := h.current.Load()
+	if old != nil && old.size >= size {
+		return old, nil
+	}
+	n, err := h.file.Size()
+	if err != nil {
+		return nil, fmt.Errorf("segment: map: %w", err)
+	}
+	if n < size {
+		return nil, h.corrupt(n, errDataEnd)
+	}
+	if h.refused.Load() {
+		return nil, ErrNoMapping
+	}
+	if h.cache.mapped.Add(1) > h.cache.maxMapped {
+		h.cache.mapped.Add(-1)
+		return nil, ErrNoMapping
+	}
+	vm, err := h.file.Map(n, false)
+	if err != nil {
+		h.cache.mapped.Add(-1)
+		h.refused.Store(true)
+		return nil, fmt.Errorf("%w: %w", ErrNoMapping, err)
+	}
+	m := &mapping{vm, n}
+	h.current.Store(m)
+	if old != nil {
+		h.retired = append(h.retired, old)
+		h.garbage.Store(true)
+	}
+	return m, nil
+}
+
+// Footer returns the footer of the sealed segment at place p. It is verified
+// once and then kept; it lives in the mapping if there is one (see [Footer]),
+// and is valid while the handle is held.
+func (h *Handle) Footer(p Place) (Footer, error) {
+	if f := h.footer.Load(); f != nil {
+		return *f, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f := h.footer.Load(); f != nil {
+		return *f, nil
+	}
+	size, err := h.file.Size()
+	if err != nil {
+		return Footer{}, fmt.Errorf("segment: footer: %w", err)
+	}
+	var f Footer
+	m, err := h.remap(size)
+	if err == nil {
+		var bad error
+		if err = vfs.Guard(m, func() { f, bad = ParseFooter(m.Bytes()[:size], size, p) }); err == nil {
+			err = bad
+		}
+	} else {
+		f, err = readFooter(h.file, size, p)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		return Footer{}, h.corrupt(max(size-TrailerSize, 0), err)
+	}
+	if err != nil {
+		return Footer{}, fmt.Errorf("segment: footer: %w", err)
+	}
+	h.footerOver = m // nil without a mapping
+	h.footer.Store(&f)
+	return f, nil
+}
+
+// Floor looks up [Footer.Floor] in the footer of the sealed segment at place p,
+// guarded against faults of the mapping.
+func (h *Handle) Floor(p Place, seq uint64) (e Entry, ok bool, err error) {
+	f, err := h.Footer(p)
+	if err != nil {
+		return e, false, err
+	}
+	err = h.guard(func() { e, ok = f.Floor(seq) })
+	return e, ok, err
+}
+
+// Before looks up [Footer.Before] as Floor does.
+func (h *Handle) Before(p Place, ms int64) (e Entry, ok bool, err error) {
+	f, err := h.Footer(p)
+	if err != nil {
+		return e, false, err
+	}
+	err = h.guard(func() { e, ok = f.Before(ms) })
+	return e, ok, err
+}
+
+// guard runs fn, which uses the footer.
+func (h *Handle) guard(fn func()) error {
+	m := h.footerOver // set before the footer was published
+	if m == nil {
+		fn()
+		return nil
+	}
+	if err := vfs.Guard(m.Mapping, fn); err != nil {
+		return h.corrupt(-1, err)
+	}
+	return nil
+}
+
+// corrupt adds coordinates to a damage error.
+func (h *Handle) corrupt(off int64, err error) error {
+	return &CorruptError{
+		File:    FileName(h.key.topic, h.key.number),
+		Segment: h.key.number,
+		Offset:  off,
+		What:    err.Error(),
+	}
+}

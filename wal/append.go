@@ -1,0 +1,104 @@
+package wal
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Append appends frames, giving them consecutive positions: first, first+1 and
+// so on. It belongs to the leader, and does not sync.
+//
+// n is how many were appended. If n < len(frames), err says why, and the others
+// left nothing: the next Append may be tried and gives its frames the positions
+// that they did not use. A frame above Config.MaxFrame makes the whole call
+// fail with ErrTooLarge before anything is written. After a failed sync every
+// Append fails with ErrFailed.
+func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
+	first = l.position.Load() + 1
+	if err := l.failure(); err != nil {
+		return 0, first, err
+	}
+	for i := range frames {
+		if err := l.checkSize(&frames[i]); err != nil {
+			return 0, first, err
+		}
+	}
+	for n < len(frames) {
+		if size := frames[n].size(); l.cur.sealed || size > l.cur.size-l.cur.end.Load() {
+			if err := l.rollFor(size); err != nil {
+				return n, first, err
+			}
+		}
+		var done int
+		if l.cur.m != nil {
+			done, err = l.store(frames[n:])
+		} else {
+			done, err = l.write(frames[n:])
+		}
+		n += done
+		if err != nil {
+			l.cur.sealed = true
+			l.wipe()
+			return n, first, fmt.Errorf("wal: append: %w", err)
+		}
+	}
+	return n, first, nil
+}
+
+// checkSize returns an error that wraps ErrTooLarge if f is too large.
+func (l *Log) checkSize(f *Frame) error {
+	size := f.size()
+	if size <= l.cfg.MaxFrame {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, l.cfg.MaxFrame)
+}
+
+// publish makes n more frames, which end at offset end of the current file,
+// part of the log. The order matters to Sync: whoever sees the position finds
+// the end to be at least there.
+func (l *Log) publish(n int, end int64) {
+	l.cur.end.Store(end)
+	l.position.Add(uint64(n))
+}
+
+// wipe overwrites what a failed write may have left where the next frame would
+// have been, so that it cannot be taken for one even if the machine dies before
+// the next file, which voids it, is durable. Best effort.
+func (l *Log) wipe() {
+	f := l.cur
+	end := f.end.Load()
+	if n := min(frameHead, f.size-end); n > 0 {
+		var zero [frameHead]byte
+		if f.m == nil {
+			_, _ = f.f.WriteAt(zero[:n], end)
+		} else {
+			_ = vfs.Guard(f.m, func() { clear(f.data[end : end+n]) })
+		}
+	}
+}
+
+// store appends as many frames as fit in the current file, which is mapped.
+func (l *Log) store(frames []Frame) (int, error) {
+	l.batch, l.stored = frames, 0
+	err := vfs.Guard(l.cur.m, l.guard)
+	l.batch = nil
+	return l.stored, err
+}
+
+// storeBatch is the part of store that touches mapped memory.
+func (l *Log) storeBatch() {
+	f := l.cur
+	durable := l.durable.Load()
+	for i := range l.batch {
+		fr := &l.batch[i]
+		off, size := f.end.Load(), fr.size()
+		if size > f.size-off {
+			return
+		}
+		f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
+		l.publish(1, off+size)
+		l.stored++
+	}
+}

@@ -1,0 +1,177 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// entry is a file in a log's directory.
+type entry struct {
+	name   string
+	number uint64 // from the name
+	size   int64
+	head   fileHeader
+	bad    string // why the file has no header that counts, "" if it has
+	epoch  uint64 // what the header says, even if it is damaged
+	// unreadable means that there is no intact header at all, so that one
+	// may have been lost.
+	unreadable bool
+}
+
+// catalog is the files in a log's directory, ascending.
+type catalog struct {
+	files   []*entry
+	highest uint64 // number in any name or header
+}
+
+// readCatalog reads the headers of all files in the directory. A missing
+// directory is an empty one. The error wraps ErrVersion if a file that may
+// matter, numbered from or above, cannot be understood.
+func readCatalog(fsys vfs.FS, dir string, store [16]byte, from uint64) (*catalog, error) {
+	infos, err := fsys.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &catalog{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wal: %w", err)
+	}
+	c := &catalog{}
+	buf := make([]byte, headerSize)
+	for _, info := range infos {
+		number, ok := parseName(info.Name)
+		if !ok {
+			continue
+		}
+		c.highest = max(c.highest, number)
+		if !info.Regular {
+			continue
+		}
+		e := &entry{name: info.Name, number: number, size: info.Size}
+		if err := e.read(fsys, dir, store, buf); err != nil {
+			if !errors.Is(err, ErrVersion) || number >= from {
+				return nil, fmt.Errorf("wal: %s: %w", info.Name, err)
+			}
+			e.bad = "unknown version"
+		}
+		c.highest = max(c.highest, e.head.number)
+		c.files = append(c.files, e)
+	}
+	slices.SortFunc(c.files, func(a, b *entry) int {
+		if a.number < b.number {
+			return -1
+		}
+		return 1
+	})
+	return c, nil
+}
+
+// read reads the header of e, using buf, and corrects its size.
+func (e *entry) read(fsys vfs.FS, dir string, store [16]byte, buf []byte) error {
+	f, err := fsys.Open(path.Join(dir, e.name), vfs.Read)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if e.size, err = f.Size(); err != nil {
+		return err
+	}
+	if e.size < headerSize {
+		e.bad, e.unreadable = "shorter than a header", true
+		return nil
+	}
+	if n, err := f.ReadAt(buf, 0); n < headerSize && !errors.Is(err, io.EOF) {
+		return err
+	} else if n < headerSize {
+		e.bad, e.unreadable = "shorter than a header", true
+		return nil
+	}
+	e.epoch = headerEpoch(buf)
+	h, what, err := parseHeader(buf)
+	switch {
+	case err != nil:
+		return err
+	case what != "":
+		e.bad, e.unreadable = what, true
+	case h.store != store:
+		e.bad = "header of another store"
+	case h.number != e.number:
+		e.head.number = h.number // counts as used
+		e.bad = fmt.Sprintf("header of file %d", h.number)
+	default:
+		e.head = h
+	}
+	return nil
+}
+
+// find returns file number, nil if it is missing.
+func (c *catalog) find(number uint64) *entry {
+	for _, e := range c.files {
+		if e.number == number {
+			return e
+		}
+	}
+	return nil
+}
+
+// successor returns the file that follows file number: of those whose header
+// says so the one with the highest number, nil if there is none.
+func (c *catalog) successor(number uint64) *entry {
+	var last *entry
+	for _, e := range c.files {
+		if e.bad == "" && e.head.prev.Number == number {
+			last = e
+		}
+	}
+	return last
+}
+
+// from returns the files numbered number or above.
+func (c *catalog) from(number uint64) []*entry {
+	for i, e := range c.files {
+		if e.number >= number {
+			return c.files[i:]
+		}
+	}
+	return nil
+}
+
+// keys returns the keys that frames in e may have. If its header is unreadable
+// they are guesses: the epoch that it says, and those of the
+// intact files nearest to it.
+func (c *catalog) keys(e *entry, store [16]byte) []key {
+	if e.bad == "" {
+		return []key{e.head.key()}
+	}
+	if !e.unreadable {
+		return nil // a spare under way to or from another number
+	}
+	epochs := []uint64{e.epoch}
+	add := func(o *entry) {
+		if o != nil && !slices.Contains(epochs, o.head.epoch) {
+			epochs = append(epochs, o.head.epoch)
+		}
+	}
+	var before, after *entry
+	for _, o := range c.files {
+		switch {
+		case o.bad != "":
+		case o.number < e.number:
+			before = o
+		case after == nil:
+			after = o
+		}
+	}
+	add(before)
+	add(after)
+	keys := make([]key, len(epochs))
+	for i, epoch := range epochs {
+		keys[i] = newKey(store, epoch, e.number)
+	}
+	return keys
+}

@@ -1,0 +1,32 @@
+package wal
+
+// Check reads a log like Replay, without delivering it, and calls fn for all
+// damage: what Replay finds, and files that hold frames after the end of the
+// log but whose header is damaged. It writes nothing. The error is that of the
+// file system, or wraps ErrVersion.
+//
+// A file that a crash kept from getting its header looks like the latter. So
+// Check of a log that was not closed in an orderly way may report what Replay
+// rightly cuts off.
+func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
+	r := &replay{cfg: cfg}
+	if err := r.run(); err != nil {
+		return err
+	}
+	if r.res.Damage != nil {
+		fn(r.res.Damage)
+	}
+	for _, e := range r.cat.from(max(r.res.Tail.Number+1, cfg.Number)) {
+		if !e.unreadable || r.res.Damage != nil && r.res.Damage.File == e.name {
+			continue
+		}
+		f, err := r.searchFile(e)
+		if err != nil {
+			return err
+		}
+		if f.frames > 0 {
+			fn(&CorruptError{File: e.name, What: e.bad})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Create opens a log for writing. It makes cfg.Dir if need be (durably linking
+// it into its parent is the caller's), and starts file number, which must be
+// above every file in the directory. The next frame will have the given
+// position, at least 1, and follows prev: the tail that Replay found, zero if
+// there is none. spares are the numbers of files whose content is void; they
+// are recycled or removed.
+//
+// When Create returns, the first file and everything that is in the directory
+// already is durable, even if the writer of the latter never synced it: what
+// Replay has delivered cannot vanish any more.
+//
+// The caller makes sure that no other process writes the directory.
+func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint64) (*Log, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if number == 0 || position == 0 || prev.Number >= number || (prev.Number == 0) != (prev.End == 0) {
+		return nil, errors.New("wal: first file number, position or tail cannot be")
+	}
+	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("wal: %w", err)
+	}
+	l := &Log{cfg: cfg, next: number}
+	l.guard = l.storeBatch
+	l.position.Store(position - 1)
+	l.durable.Store(position - 1)
+
+	surplus, err := l.takeOver(number, prev, spares)
+	if err != nil {
+		return nil, fmt.Errorf("wal: taking over old files: %w", err)
+	}
+	if err := l.roll(0, prev); err != nil {
+		l.abandon()
+		return nil, fmt.Errorf("wal: making the first file: %w", err)
+	}
+	if err := l.Sync(); err != nil {
+		l.abandon()
+		return nil, fmt.Errorf("wal: making the first file durable: %w", err)
+	}
+	for _, f := range surplus {
+		l.discard(f)
+	}
+	return l, nil
+}
+
+// abandon closes all files of a log that nobody has got hold of yet.
+func (l *Log) abandon() {
+	for _, f := range slices.Concat(l.live, l.spares) {
+		_ = f.close()
+	}
+}
+
+// takeOver looks at what is in the directory. Files in spares become spares, or
+// surplus if there are enough or their size is not the usual one. The others
+// become live and are synced.
+func (l *Log) takeOver(number uint64, prev Tail, spares []uint64) (surplus []*file, err error) {
+	infos, err := l.cfg.FS.ReadDir(l.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range infos {
+		n, ok := parseName(info.Name)
+		if !ok || !info.Regular {
+			continue
+		}
+		if n >= number {
+			return nil, fmt.Errorf("%s is not below the first new file, %d", info.Name, number)
+		}
+		f := &file{number: n, size: info.Size}
+		switch {
+		case !slices.Contains(spares, n):
+			if err := l.inherit(f); err != nil {
+				return nil, err
+			}
+			if n == prev.Number {
+				f.end.Store(prev.End)
+			}
+			l.live = append(l.live, f)
+		case info.Size == l.cfg.FileSize && len(l.spares) < l.cfg.Spares:
+			l.spares = append(l.spares, f)
+		default:
+			surplus = append(surplus, f)
+		}
+	}
+	slices.SortFunc(l.live, byNumber)
+	return surplus, nil
+}
+
+// inherit syncs a live file that an earlier Log has written and corrects the
+// end of its predecessor, which is known from the file's header.
+func (l *Log) inherit(f *file) error {
+	h, err := l.cfg.FS.Open(l.path(f.number), vfs.Write)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	f.end.Store(f.size)
+	f.synced = math.MaxInt64 // whatever end will be
+	if err := syncData(h); err != nil {
+		return err
+	}
+	if n, err := h.ReadAt(l.header[:], 0); n < headerSize {
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+	if head, what, err := parseHeader(l.header[:]); err == nil && what == "" && head.number == f.number {
+		for _, p := range l.live {
+			if p.number == head.prev.Number {
+				p.end.Store(head.prev.End)
+			}
+		}
+	}
+	return nil
+}
+
+// byNumber orders files.
+func byNumber(a, b *file) int {
+	switch {
+	case a.number < b.number:
+		return -1
+	case a.number > b.number:
+		return 1
+	}
+	return 0
+}

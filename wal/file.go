@@ -1,0 +1,126 @@
+package wal
+
+import (
+	"path"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// file is one file of a log: live, or a spare. Which fields may be used when:
+// number and size are fixed while the file is live or a spare; f, m, key, first,
+// sealed and blank belong to whoever holds the file (the leader for the current
+// one); end is stored by the leader and loaded by anyone; the rest is guarded by
+// Log.syncMu.
+type file struct {
+	number uint64 // as in the name
+	size   int64
+
+	f     vfs.File    // nil: not open
+	m     vfs.Mapping // nil: not mapped
+	data  []byte      // of m
+	blank bool        // a new spare whose number has not been used yet
+
+	key    key
+	first  uint64       // position of the first frame
+	end    atomic.Int64 // where the frames end
+	sealed bool         // nothing more may be written
+
+	synced   int64 // bytes known durable, 0 until the header is
+	fresh    bool  // sizes and blocks are not known durable: SyncData is needed
+	newEntry bool  // the name is not known durable
+}
+
+// path returns the path of file number.
+func (l *Log) path(number uint64) string { return path.Join(l.cfg.Dir, fileName(number)) }
+
+// create makes a new file with real disk blocks and maps it if the log is
+// mapped. If it fails nothing is left behind.
+func (l *Log) create(number uint64, size int64) (*file, error) {
+	name := l.path(number)
+	f, err := l.cfg.FS.Open(name, vfs.Create|vfs.Exclusive)
+	if err != nil {
+		return nil, err
+	}
+	fl := &file{number: number, size: size, f: f, fresh: true, newEntry: true}
+	err = f.Preallocate(size)
+	if err == nil {
+		err = l.mapFile(fl)
+	}
+	if err != nil {
+		l.discard(fl)
+		return nil, err
+	}
+	return fl, nil
+}
+
+// open opens a spare that is closed, and maps it if the log is mapped.
+func (l *Log) open(fl *file) error {
+	f, err := l.cfg.FS.Open(l.path(fl.number), vfs.Write)
+	if err != nil {
+		return err
+	}
+	fl.f = f
+	// The file may have holes where its last user did not get to.
+	if err = f.Preallocate(fl.size); err == nil {
+		err = l.mapFile(fl)
+	}
+	fl.fresh = true
+	return err
+}
+
+// mapFile maps an open file if the log is mapped.
+func (l *Log) mapFile(fl *file) error {
+	if !l.cfg.Mapped {
+		return nil
+	}
+	m, err := fl.f.Map(fl.size, true)
+	if err != nil {
+		return err
+	}
+	fl.m, fl.data = m, m.Bytes()
+	return nil
+}
+
+// close closes a file, if it is open.
+func (fl *file) close() error {
+	var err error
+	if fl.m != nil {
+		err = fl.m.Close()
+	}
+	if fl.f != nil {
+		if cerr := fl.f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	fl.f, fl.m, fl.data = nil, nil, nil
+	return err
+}
+
+// discard closes and removes a file that nobody needs. Errors do not matter: a
+// file that stays is void.
+func (l *Log) discard(fl *file) {
+	_ = fl.close()
+	_ = l.cfg.FS.Remove(l.path(fl.number))
+}
+
+// writeHeader makes fl an empty file whose first frame will have position
+// first, following prev. Nothing is synced.
+func (l *Log) writeHeader(fl *file, first uint64, prev Tail) error {
+	h := fileHeader{
+		store:  l.cfg.Store,
+		epoch:  l.cfg.Epoch,
+		number: fl.number,
+		size:   fl.size,
+		first:  first,
+		prev:   prev,
+	}
+	h.put(l.header[:])
+	fl.key, fl.first, fl.sealed, fl.blank, fl.synced = h.key(), first, false, false, 0
+	fl.end.Store(headerSize)
+	if fl.m == nil {
+		_, err := fl.f.WriteAt(l.header[:], 0)
+		return err
+	}
+	return vfs.Guard(fl.m, func() { copy(fl.data, l.header[:]) })
+}

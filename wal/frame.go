@@ -1,0 +1,151 @@
+package wal
+
+import (
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
+)
+
+const (
+	frameHead  = 56 // size of a frame header
+	partEntry  = 16 // size of an entry of the parts table
+	frameAlign = 8
+)
+
+// FrameSize returns the bytes that a frame takes in a file: metaLen bytes of
+// meta and a number of parts that are partBytes long in all.
+func FrameSize(metaLen, parts int, partBytes int64) int64 {
+	return roundUp(frameHead+partEntry*int64(parts)+int64(metaLen)+partBytes, frameAlign)
+}
+
+// size returns the bytes that f takes in a file.
+func (f *Frame) size() int64 {
+	var n int64
+	for i := range f.Parts {
+		n += int64(len(f.Parts[i].Bytes))
+	}
+	return FrameSize(len(f.Meta), len(f.Parts), n)
+}
+
+// top returns the size of what precedes the bytes of the parts.
+func (f *Frame) top() int { return frameHead + partEntry*len(f.Parts) + len(f.Meta) }
+
+// putTop encodes header, parts table and meta of a frame into b, which is
+// f.top() long and will lie at offset off; size is that of the whole frame. The
+// header is stored last.
+func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint64) {
+	rest := b[frameHead:]
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		le.PutUint64(rest, uint64(uint32(len(p.Bytes))))
+		le.PutUint64(rest[8:], p.Sum)
+		rest = rest[partEntry:]
+	}
+	copy(rest, f.Meta)
+
+	var h [frameHead + 8]byte
+	le.PutUint32(h[0:], k.tag)
+	le.PutUint32(h[8:], uint32(len(f.Meta)))
+	le.PutUint32(h[12:], uint32(len(f.Parts)))
+	le.PutUint64(h[16:], uint64(size))
+	le.PutUint64(h[24:], position)
+	le.PutUint64(h[32:], durable)
+	le.PutUint64(h[40:], xxhash.Sum64(b[frameHead:]))
+	sum := k.headSum(&h, off)
+	le.PutUint64(h[48:], sum)
+	copy(b, h[:frameHead])
+}
+
+// put encodes the whole of a frame into b, which has its size. Header last, so
+// that a copy that is cut short does not look like a frame.
+func (k key) put(b []byte, off int64, f *Frame, position, durable uint64) {
+	top := f.top()
+	rest := b[top:]
+	for i := range f.Parts {
+		rest = rest[copy(rest, f.Parts[i].Bytes):]
+	}
+	clear(rest)
+	k.putTop(b[:top], off, int64(len(b)), f, position, durable)
+}
+
+// headSum returns the sum of a frame header at offset off. Bytes 48 and up of h
+// are used as scratch space.
+func (k key) headSum(h *[frameHead + 8]byte, off int64) uint64 {
+	le.PutUint64(h[48:], uint64(off))
+	le.PutUint64(h[56:], k.seed)
+	return xxhash.Sum64(h[:])
+}
+
+// head is the content of a frame header.
+type head struct {
+	flags    uint32
+	metaLen  uint32
+	parts    uint32
+	size     int64 // not checked against anything yet
+	position uint64
+	durable  uint64
+	metaSum  uint64
+}
+
+// hasTag reports whether b, at least frameHead long, starts with the tag of k.
+func (k key) hasTag(b []byte) bool { return le.Uint32(b) == k.tag }
+
+// head decodes the frame header at the start of b, which lies at offset off. ok
+// is false if it is not one of this file at this place, or if the frame it
+// describes is impossible or larger than room.
+func (k key) head(b []byte, off, room int64) (h head, ok bool) {
+	if !k.hasTag(b) {
+		return h, false
+	}
+	if !mutate.SkipFrameSum {
+		var s [frameHead + 8]byte
+		copy(s[:48], b)
+		if k.headSum(&s, off) != le.Uint64(b[48:]) {
+			return h, false
+		}
+	}
+	h = head{
+		flags:    le.Uint32(b[4:]),
+		metaLen:  le.Uint32(b[8:]),
+		parts:    le.Uint32(b[12:]),
+		position: le.Uint64(b[24:]),
+		durable:  le.Uint64(b[32:]),
+		metaSum:  le.Uint64(b[40:]),
+	}
+	size := le.Uint64(b[16:])
+	// 2^32 parts of 16 bytes and 2^32 bytes of meta do not overflow.
+	top := frameHead + partEntry*uint64(h.parts) + uint64(h.metaLen)
+	if size%frameAlign != 0 || top > size || room < 0 || size > uint64(room) {
+		return h, false
+	}
+	h.size = int64(size)
+	return h, true
+}
+
+// body decodes the frame b of which h is the header. The parts are appended to
+// parts; all results alias b. If anything does not hold, what says so.
+func (h *head) body(b []byte, parts []Part) (meta []byte, _ []Part, what string) {
+	table := int(h.parts) * partEntry
+	top := frameHead + table + int(h.metaLen)
+	if !mutate.SkipFrameSum && xxhash.Sum64(b[frameHead:top]) != h.metaSum {
+		return nil, parts, "sum of the frame's meta does not match"
+	}
+	meta = b[frameHead+table : top : top]
+	rest := b[top:]
+	for e := b[frameHead : frameHead+table]; len(e) > 0; e = e[partEntry:] {
+		n := int64(le.Uint32(e))
+		if n > int64(len(rest)) {
+			return nil, parts, "parts are longer than the frame"
+		}
+		p := Part{Bytes: rest[:n:n], Sum: le.Uint64(e[8:])}
+		if !mutate.SkipBodySum && xxhash.Sum64(p.Bytes) != p.Sum {
+			return nil, parts, "sum of a part does not match"
+		}
+		parts = append(parts, p)
+		rest = rest[n:]
+	}
+	if len(rest) >= frameAlign {
+		return nil, parts, "parts are shorter than the frame"
+	}
+	return meta, parts, ""
+}

@@ -1,0 +1,69 @@
+package wal
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// judge decides what it means that the frames of e end at s, short of its
+// successor next, or without one: the trace of a crash, which is noted as cuts,
+// or damage. The window is still on e.
+func (r *replay) judge(e, next *entry, s stop) error {
+	limit := e.size
+	if next != nil {
+		limit = next.head.prev.End
+	}
+	rest, err := r.win.search([]key{e.head.key()}, s.off+frameAlign, limit)
+	if err != nil {
+		return err
+	}
+	// What a later file was created after was made durable first.
+	proof := s.never || rest.durable >= r.res.Position ||
+		next != nil && next.head.epoch != e.head.epoch
+
+	later := r.cat.from(e.number + 1)
+	if next != nil {
+		later = r.cat.from(next.number)
+	}
+	var cuts []Cut
+	for _, o := range later {
+		f, err := r.searchFile(o)
+		if err != nil {
+			return err
+		}
+		proof = proof || f.durable >= r.res.Position
+		if f.frames > 0 {
+			cuts = append(cuts, Cut{File: o.name, Number: o.number, From: headerSize, To: f.end, What: "follows frames that were lost"})
+		}
+	}
+	if proof {
+		r.damage(e.name, s.off, s.what)
+		return nil
+	}
+	to := max(rest.end, s.end)
+	if s.torn {
+		to = max(to, min(s.off+frameHead, e.size))
+	}
+	if to > s.off {
+		r.res.Cut = append(r.res.Cut, Cut{File: e.name, Number: e.number, From: s.off, To: to, What: s.what})
+	}
+	r.res.Cut = append(r.res.Cut, cuts...)
+	return nil
+}
+
+// searchFile looks for frames in a file that is not being read.
+func (r *replay) searchFile(e *entry) (found, error) {
+	keys := r.cat.keys(e, r.cfg.Store)
+	if len(keys) == 0 || e.size <= headerSize {
+		return found{}, nil
+	}
+	f, err := r.cfg.FS.Open(path.Join(r.cfg.Dir, e.name), vfs.Read)
+	if err != nil {
+		return found{}, fmt.Errorf("wal: %w", err)
+	}
+	defer f.Close()
+	r.win.reset(f, e.size)
+	return r.win.search(keys, headerSize, e.size)
+}

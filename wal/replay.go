@@ -1,0 +1,250 @@
+package wal
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// ReplayConfig says which part of a log to read.
+type ReplayConfig struct {
+	FS    vfs.FS
+	Dir   string   // as in Config; a missing directory counts as an empty one
+	Store [16]byte // files of other stores are void
+
+	Number   uint64 // first file to read
+	Position uint64 // position that its first frame must have
+
+	// AllowMissing says that it is fine if there is no log: neither file Number
+	// nor a frame in a later file. If file Number is void, a later file that
+	// claims to be the first and starts at Position takes its place.
+	AllowMissing bool
+
+	// MaxFrame is the size of the largest frame taken for one, 0 for
+	// DefaultMaxFrame. It bounds the memory used, and must not be below what
+	// the log was written with.
+	MaxFrame int64
+}
+
+// Entry is one frame of a log. Its memory is valid during the call only.
+type Entry struct {
+	Position uint64
+	Meta     []byte
+	Parts    []Part // sums have been checked
+	Number   uint64 // file
+	Off      int64  // offset in it
+}
+
+// Cut is a range of bytes of frames that are not part of the log: they were
+// being written when the process or machine died, and never reported durable.
+type Cut struct {
+	File     string // base name
+	Number   uint64 // of the file
+	From, To int64  // the range is [From,To); To is a guess if a length is lost
+	What     string
+}
+
+// Result is what Replay found.
+type Result struct {
+	Position uint64 // of the next frame, that is, of the one after the last delivered
+	Tail     Tail   // where the valid log ends; zero if there is no file
+	// Highest is the highest file number in use or used in the directory, 0 if
+	// there is none. New files must be above it.
+	Highest uint64
+	Files   []uint64 // files that were read, ascending
+	// Void are the other files, whose content does not count: spares. With
+	// Damage, the files after the last one read are in neither list.
+	Void   []uint64
+	Cut    []Cut
+	Frames uint64 // number of frames delivered
+	Bytes  int64  // their size
+	// Damage is set if frames that had been reported durable are missing or
+	// damaged. Frames before them were delivered, later ones were not.
+	Damage *CorruptError
+}
+
+// replay is one run of Replay.
+type replay struct {
+	cfg   ReplayConfig
+	fn    func(*Entry) error // nil: do not deliver
+	cat   *catalog
+	win   window
+	parts []Part // scratch space, as is entry
+	entry Entry
+	res   Result
+}
+
+// Replay reads a log from the start of file cfg.Number to its end and calls fn
+// for every frame, in order. What it delivers is always a prefix of what was
+// appended, and includes all that was ever durable unless Result.Damage says
+// otherwise. It writes nothing; one goroutine does all the work and makes the
+// calls.
+//
+// The error is that of fn, as it is, or one of the file system, or wraps
+// ErrVersion. Damage is no error.
+func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
+	r := &replay{cfg: cfg, fn: fn}
+	err := r.run()
+	return r.res, err
+}
+
+func (r *replay) run() (err error) {
+	if r.cfg.MaxFrame <= 0 || r.cfg.MaxFrame > maxFrame {
+		r.cfg.MaxFrame = DefaultMaxFrame
+	}
+	r.res.Position = r.cfg.Position
+	r.cat, err = readCatalog(r.cfg.FS, r.cfg.Dir, r.cfg.Store, r.cfg.Number)
+	if err != nil {
+		return err
+	}
+	r.res.Highest = r.cat.highest
+	defer r.listVoid()
+
+	e, err := r.start()
+	for e != nil && err == nil {
+		e, err = r.file(e)
+	}
+	return err
+}
+
+// start returns the file to begin with, nil if there is none or damage.
+func (r *replay) start() (*entry, error) {
+	e := r.cat.find(r.cfg.Number)
+	if e != nil && e.bad == "" {
+		return e, nil
+	}
+	if r.cfg.AllowMissing {
+		var first *entry
+		for _, o := range r.cat.from(r.cfg.Number) {
+			if o.bad == "" && o.head.prev.Number == 0 && o.head.first == r.cfg.Position {
+				first = o
+			}
+		}
+		if first != nil {
+			return first, nil
+		}
+		frames := 0
+		for _, o := range r.cat.from(r.cfg.Number) {
+			f, err := r.searchFile(o)
+			if err != nil {
+				return nil, err
+			}
+			frames += f.frames
+		}
+		if frames == 0 {
+			return nil, nil
+		}
+	}
+	what := "file is missing"
+	if e != nil {
+		what = e.bad
+	}
+	r.damage(fileName(r.cfg.Number), 0, what)
+	return nil, nil
+}
+
+// damage notes that what must lie at offset off of a file does not.
+func (r *replay) damage(name string, off int64, what string) {
+	r.res.Damage = &CorruptError{File: name, Offset: off, What: what}
+}
+
+// file reads the frames of e and returns the file that follows, nil at the end
+// of the log.
+func (r *replay) file(e *entry) (next *entry, err error) {
+	if e.head.first != r.res.Position {
+		r.damage(e.name, 56, fmt.Sprintf("first position is %d instead of %d", e.head.first, r.res.Position))
+		return nil, nil
+	}
+	f, err := r.cfg.FS.Open(path.Join(r.cfg.Dir, e.name), vfs.Read)
+	if err != nil {
+		return nil, fmt.Errorf("wal: %w", err)
+	}
+	defer f.Close()
+	r.win.reset(f, e.size)
+	r.res.Files = append(r.res.Files, e.number)
+
+	// Where the file ends must be known before it is read: there may be void
+	// frames beyond that look perfectly good.
+	next = r.cat.successor(e.number)
+	limit := e.size
+	if next != nil {
+		limit = next.head.prev.End
+	}
+	stop, err := r.frames(e, min(limit, e.size))
+	if err != nil {
+		return nil, err
+	}
+	r.res.Tail = Tail{Number: e.number, End: stop.off}
+	if next != nil && stop.off == limit {
+		return next, nil
+	}
+	return nil, r.judge(e, next, stop)
+}
+
+// stop is where and why the frames of a file end.
+type stop struct {
+	off   int64
+	end   int64  // of the frame at off, 0 if it has no valid header
+	torn  bool   // there is something of a frame at off
+	what  string // what is wrong with the frame at off
+	never bool   // no crash can have done that
+}
+
+// frames delivers the frames of e that lie before limit.
+func (r *replay) frames(e *entry, limit int64) (stop, error) {
+	k := e.head.key()
+	off := int64(headerSize)
+	for off <= limit-frameHead {
+		b, err := r.win.at(off, frameHead)
+		if err != nil {
+			return stop{}, err
+		}
+		h, ok := k.head(b, off, min(limit-off, r.cfg.MaxFrame))
+		if !ok {
+			return stop{off: off, torn: k.hasTag(b), what: "frame header is not valid"}, nil
+		}
+		if h.flags != 0 {
+			return stop{}, fmt.Errorf("wal: %s at offset %d: %w: frame flags %#x", e.name, off, ErrVersion, h.flags)
+		}
+		if h.position != r.res.Position {
+			what := fmt.Sprintf("frame has position %d instead of %d", h.position, r.res.Position)
+			return stop{off: off, end: off + h.size, torn: true, what: what, never: true}, nil
+		}
+		if b, err = r.win.at(off, h.size); err != nil {
+			return stop{}, err
+		}
+		meta, parts, what := h.body(b[:h.size], r.parts[:0])
+		r.parts = parts
+		if what != "" {
+			return stop{off: off, end: off + h.size, torn: true, what: what}, nil
+		}
+		if r.fn != nil {
+			r.entry = Entry{Position: h.position, Meta: meta, Parts: parts, Number: e.number, Off: off}
+			if err := r.fn(&r.entry); err != nil {
+				return stop{}, err
+			}
+		}
+		off += h.size
+		r.res.Frames++
+		r.res.Bytes += h.size
+		r.res.Position++
+	}
+	return stop{off: off, what: "frame is missing"}, nil
+}
+
+// listVoid fills in Result.Void.
+func (r *replay) listVoid() {
+	last := r.cfg.Number
+	read := make(map[uint64]bool, len(r.res.Files))
+	for _, n := range r.res.Files {
+		read[n] = true
+		last = n
+	}
+	for _, e := range r.cat.files {
+		if read[e.number] || r.res.Damage != nil && e.number >= last {
+			continue
+		}
+		r.res.Void = append(r.res.Void, e.number)
+	}
+}

@@ -1,0 +1,131 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Roll starts a new file, unless the current one is still empty, and returns
+// where the current file starts. The mark holds good after a crash only once a
+// Sync that began after Roll has returned nil. It belongs to the leader.
+func (l *Log) Roll() (Mark, error) {
+	if err := l.failure(); err != nil {
+		return Mark{}, err
+	}
+	if l.cur.sealed || l.cur.end.Load() > headerSize {
+		if err := l.rollFor(0); err != nil {
+			return Mark{}, err
+		}
+	}
+	return Mark{Number: l.cur.number, Position: l.cur.first}, nil
+}
+
+// rollFor goes on in a new file that has room for a frame of size bytes. If it
+// fails, the next Append or Roll tries again.
+func (l *Log) rollFor(size int64) error {
+	if err := l.roll(size, Tail{Number: l.cur.number, End: l.cur.end.Load()}); err != nil {
+		return fmt.Errorf("wal: starting a new file: %w", err)
+	}
+	return nil
+}
+
+// roll is rollFor with an explicit tail.
+func (l *Log) roll(size int64, prev Tail) error {
+	want := l.cfg.FileSize
+	if size > want-headerSize {
+		want = roundUp(size+headerSize, headerSize)
+	}
+	f, err := l.obtain(want)
+	if err != nil {
+		return err
+	}
+	if l.cur != nil {
+		// Even half-written, the new header may turn up after a crash and say
+		// that the current file ends here. So it must end here.
+		l.cur.sealed = true
+	}
+	if err := l.writeHeader(f, l.position.Load()+1, prev); err != nil {
+		l.discard(f)
+		return err
+	}
+	l.mu.Lock()
+	l.live = append(l.live, f)
+	l.started.Store(f.number)
+	l.mu.Unlock()
+	l.cur = f
+	return nil
+}
+
+// obtain returns an open file of the given size under a number above all live
+// ones: a spare, or a new file.
+func (l *Log) obtain(size int64) (*file, error) {
+	for size == l.cfg.FileSize {
+		f := l.takeSpare()
+		if f == nil {
+			break
+		}
+		if l.recycle(f) == nil {
+			return f, nil
+		}
+		l.discard(f) // a new file may still do
+	}
+	number, err := l.newNumber()
+	if err != nil {
+		return nil, err
+	}
+	return l.create(number, size)
+}
+
+// takeSpare removes a spare from the list, one that is open if there is any;
+// nil if there is none.
+func (l *Log) takeSpare() *file {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	best := -1
+	for i, f := range l.spares {
+		if best < 0 || f.f != nil && l.spares[best].f == nil {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	f := l.spares[best]
+	l.spares = slices.Delete(l.spares, best, best+1)
+	return f
+}
+
+// recycle opens a spare if need be and gives it a number above all live ones.
+// The header that it then has says another number, so it stays void.
+func (l *Log) recycle(f *file) error {
+	if f.f == nil {
+		if err := l.open(f); err != nil {
+			return err
+		}
+	}
+	if f.blank && l.cur != nil && f.number > l.cur.number {
+		return nil
+	}
+	number, err := l.newNumber()
+	if err != nil {
+		return err
+	}
+	if err := l.cfg.FS.Rename(l.path(f.number), l.path(number)); err != nil {
+		return err
+	}
+	f.number, f.newEntry = number, true
+	return nil
+}
+
+// newNumber returns a file number that was never used.
+func (l *Log) newNumber() (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next == 0 {
+		return 0, errors.New("file numbers have run out")
+	}
+	n := l.next
+	l.next++
+	return n, nil
+}

@@ -1,0 +1,131 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// zeroChunk is how much Prepare writes at a time, in bytes.
+const zeroChunk = 1 << 20
+
+// Drop says that the frames in files numbered below before are no longer
+// needed. Up to Config.Spares of the files are kept for reuse, the others are
+// removed. The current file is never dropped. An error says that files could
+// not be removed; they are dropped all the same.
+//
+// A file that is reused loses its frames at once. So Drop must not be called
+// before it is durable elsewhere that they are not needed.
+func (l *Log) Drop(before uint64) error {
+	// A sync that is under way may be using the files.
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if err := l.failure(); err != nil {
+		return err
+	}
+	var surplus []*file
+	l.mu.Lock()
+	n := 0
+	for n < len(l.live)-1 && l.live[n].number < before {
+		f := l.live[n]
+		n++
+		if f.size == l.cfg.FileSize && len(l.spares) < l.cfg.Spares {
+			l.spares = append(l.spares, f)
+		} else {
+			surplus = append(surplus, f)
+		}
+	}
+	l.live = slices.Delete(l.live, 0, n)
+	l.mu.Unlock()
+
+	var errs []error
+	for _, f := range surplus {
+		errs = append(errs, f.close(), l.cfg.FS.Remove(l.path(f.number)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("wal: drop: %w", err)
+	}
+	return nil
+}
+
+// Prepare sees to it that one spare file is ready, so that the next roll is
+// cheap. It may take long, and may run while frames are appended and synced.
+// For mapped logs the file's pages are at hand afterwards, for others its
+// blocks are written, which makes a later sync cheap. An error harms nothing.
+func (l *Log) Prepare() error {
+	l.prepMu.Lock()
+	defer l.prepMu.Unlock()
+	if err := l.failure(); err != nil {
+		return err
+	}
+	f, ready := l.closedSpare()
+	if ready {
+		return nil
+	}
+	var err error
+	if f != nil {
+		err = l.open(f)
+	} else {
+		f, err = l.makeSpare()
+	}
+	if err != nil {
+		if f != nil {
+			l.discard(f)
+		}
+		return fmt.Errorf("wal: preparing a spare file: %w", err)
+	}
+	if f.m != nil {
+		f.m.Populate(0, f.size)
+	}
+	l.mu.Lock() // Close waits for prepMu: the log is still open
+	l.spares = append(l.spares, f)
+	l.mu.Unlock()
+	return nil
+}
+
+// closedSpare takes a spare that is not open off the list, nil if there is
+// none. If there is one that is open, it takes none and ready is true.
+func (l *Log) closedSpare() (f *file, ready bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.spares {
+		if s.f != nil {
+			return nil, true
+		}
+	}
+	if n := len(l.spares); n > 0 {
+		f = l.spares[n-1]
+		l.spares = l.spares[:n-1]
+	}
+	return f, false
+}
+
+// makeSpare makes a new file that is void.
+func (l *Log) makeSpare() (*file, error) {
+	number, err := l.newNumber()
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.create(number, l.cfg.FileSize)
+	if err != nil {
+		return nil, err
+	}
+	f.blank = true
+	if f.m != nil {
+		return f, nil
+	}
+	zero := make([]byte, min(zeroChunk, f.size))
+	for off := int64(0); off < f.size; off += int64(len(zero)) {
+		if _, err := f.f.WriteAt(zero[:min(int64(len(zero)), f.size-off)], off); err != nil {
+			return f, err
+		}
+	}
+	if err := f.f.Sync(); err != nil {
+		return f, err
+	}
+	if err := syncDir(l.cfg.FS, l.cfg.Dir); err != nil {
+		return f, err
+	}
+	f.fresh, f.newEntry = false, false
+	return f, nil
+}

@@ -1,0 +1,108 @@
+package wal
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Sync makes everything that was appended before the call durable, and the file
+// that the last Roll began. Callers that overlap share the work.
+//
+// If it fails, nobody can know what the disk holds: this and every later Sync
+// and Append return an error that wraps ErrFailed and the cause, nothing is
+// tried again, and Durable stays where it is.
+func (l *Log) Sync() error {
+	target, started := l.position.Load(), l.started.Load()
+	if done, err := l.covered(target, started); done {
+		return err
+	}
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if done, err := l.covered(target, started); done {
+		return err // somebody else did it while this call waited
+	}
+	// The position is read before the ends of the files, so that the ends
+	// cover it.
+	l.mu.Lock()
+	target, started = l.position.Load(), l.started.Load()
+	l.dirty = l.dirty[:0]
+	for i := len(l.live) - 1; i >= 0 && l.live[i].isDirty(); i-- {
+		l.dirty = append(l.dirty, l.live[i])
+	}
+	l.mu.Unlock()
+	slices.Reverse(l.dirty)
+
+	if err := l.syncFiles(l.dirty); err != nil {
+		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+		return l.failure()
+	}
+	l.settled.Store(started)
+	l.durable.Store(target)
+	return nil
+}
+
+// covered reports whether there is nothing left to do for a Sync that is to
+// reach the given position and file.
+func (l *Log) covered(position, number uint64) (bool, error) {
+	if err := l.failure(); err != nil {
+		return true, err
+	}
+	return l.durable.Load() >= position && l.settled.Load() >= number, nil
+}
+
+// isDirty reports whether f has bytes or a name that are not known durable. It
+// needs syncMu. As files are synced in order, none before a file that is not
+// dirty is dirty.
+func (f *file) isDirty() bool { return f.newEntry || f.synced < f.end.Load() }
+
+// syncFiles makes files, and then their names, durable.
+func (l *Log) syncFiles(files []*file) error {
+	entries := false
+	for _, f := range files {
+		end := f.end.Load()
+		if err := f.sync(end); err != nil {
+			return err
+		}
+		f.synced, f.fresh = end, false
+		entries = entries || f.newEntry
+	}
+	if !entries {
+		return nil
+	}
+	if err := syncDir(l.cfg.FS, l.cfg.Dir); err != nil {
+		return err
+	}
+	for _, f := range files {
+		f.newEntry = false
+	}
+	return nil
+}
+
+// sync makes the bytes up to end durable.
+func (f *file) sync(end int64) error {
+	if f.m == nil || f.fresh {
+		return syncData(f.f)
+	}
+	if mutate.SkipWALSync {
+		return nil
+	}
+	from := f.synced &^ (headerSize - 1)
+	return f.m.Sync(from, end-from)
+}
+
+func syncData(f vfs.File) error {
+	if mutate.SkipWALSync {
+		return nil
+	}
+	return f.SyncData()
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	if mutate.SkipWALDirSync {
+		return nil
+	}
+	return fs.SyncDir(dir)
+}

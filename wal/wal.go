@@ -1,0 +1,123 @@
+package wal
+
+import (
+	"errors"
+	"math"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Errors that this package's errors wrap.
+var (
+	// ErrCorrupt is wrapped by every report of damage; the error is a
+	// *CorruptError.
+	ErrCorrupt = errs.ErrCorrupt
+	// ErrTooLarge means that a frame is larger than Config.MaxFrame. Nothing
+	// was written.
+	ErrTooLarge = errors.New("wal: frame too large")
+	// ErrFailed means that a sync has failed, now or earlier. The log is done
+	// for; open a new one.
+	ErrFailed = errors.New("wal: sync failed")
+	// ErrClosed means that the log was closed.
+	ErrClosed = errors.New("wal: closed")
+	// ErrVersion means that a file was written by a newer version of this
+	// package, or uses a feature that this one does not know.
+	ErrVersion = errors.New("wal: unknown version or flags")
+)
+
+// CorruptError says where damage was found.
+type CorruptError = errs.CorruptError
+
+// Defaults and limits, in bytes.
+const (
+	DefaultFileSize = 16 << 20
+	DefaultMaxFrame = 1 << 30
+	minFileSize     = 2 * headerSize
+	// maxFrame is the most that Config.MaxFrame can be: every length within a
+	// frame fits in 32 bits.
+	maxFrame = math.MaxUint32 - headerSize + 1 - frameAlign
+)
+
+// defaultSpares is the default of Config.Spares.
+const defaultSpares = 2
+
+// Part is a piece of a frame with a sum of its own. The log stores Sum as it is
+// given; it must be the xxHash64 of Bytes, or Replay takes the frame for
+// damaged.
+type Part struct {
+	Bytes []byte
+	Sum   uint64
+}
+
+// Frame is what is appended: an opaque header and any number of parts. The log
+// keeps no reference to its memory after Append has returned.
+type Frame struct {
+	Meta  []byte
+	Parts []Part
+}
+
+// Tail says where the valid frames of a log end: at byte End of file Number.
+// The zero value stands for a log without any file.
+type Tail struct {
+	Number uint64
+	End    int64
+}
+
+// Mark is the start of a file: everything before Position lies in files with a
+// lower number.
+type Mark struct {
+	Number   uint64 // file
+	Position uint64 // of its first frame
+}
+
+// Config says how a log is written. FS and Dir are required.
+type Config struct {
+	FS    vfs.FS
+	Dir   string   // directory of the files, and of nothing else
+	Store [16]byte // id of the store that the log belongs to
+	Epoch uint64   // different every time the log is opened for writing
+
+	// FileSize is the size of a file, 0 for DefaultFileSize, rounded up to a
+	// multiple of 4096. A frame that does not fit gets a file of its own size.
+	FileSize int64
+	// MaxFrame is the size of the largest frame that Append takes, 0 for
+	// DefaultMaxFrame, at most 4 GiB - 4 KiB.
+	MaxFrame int64
+	// Mapped selects how frames are written: true stores them into mapped
+	// memory, which costs no system call and suits logs that are rarely or
+	// never synced; false uses pwrite and fdatasync.
+	Mapped bool
+	// Spares is how many files are kept for reuse, 0 for 2, negative for none.
+	Spares int
+}
+
+// withDefaults returns c with zero fields filled in.
+func (c Config) withDefaults() (Config, error) {
+	if c.FS == nil || c.Dir == "" {
+		return c, errors.New("wal: no file system or directory")
+	}
+	if c.FileSize == 0 {
+		c.FileSize = DefaultFileSize
+	}
+	if c.FileSize < minFileSize || c.FileSize > 1<<40 {
+		return c, errors.New("wal: file size out of range")
+	}
+	c.FileSize = roundUp(c.FileSize, headerSize)
+	if c.MaxFrame == 0 {
+		c.MaxFrame = DefaultMaxFrame
+	}
+	if c.MaxFrame < frameHead || c.MaxFrame > maxFrame {
+		return c, errors.New("wal: largest frame out of range")
+	}
+	switch {
+	case c.Spares == 0:
+		c.Spares = defaultSpares
+	case c.Spares < 0:
+		c.Spares = 0
+	}
+	return c, nil
+}
+
+// roundUp returns n rounded up to a multiple of unit, a power of two.
+func roundUp(n, unit int64) int64 { return (n + unit - 1) &^ (unit - 1) }
