@@ -80,19 +80,24 @@ func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse b
 	if err != nil {
 		return nil, topics.Span{}, err
 	}
+	sp, err := resolve(t, o, reverse)
+	return t, sp, err
+}
+
+// resolve turns the bounds of a range on t into sequences.
+func resolve(t *topics.Topic, o RangeOptions, reverse bool) (topics.Span, error) {
 	start, err := topics.ParseBound(o.Start)
 	if err != nil {
-		return nil, topics.Span{}, err
+		return topics.Span{}, err
 	}
 	end, err := topics.ParseBound(o.End)
 	if err != nil {
-		return nil, topics.Span{}, err
+		return topics.Span{}, err
 	}
 	if reverse {
 		start, end = end, start
 	}
-	sp, err := t.Resolve(start, end, o.Exclusive)
-	return t, sp, err
+	return t.Resolve(start, end, o.Exclusive)
 }
 
 // Cursor reads records without copying them. The loop is

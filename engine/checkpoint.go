@@ -120,7 +120,7 @@ func (e *Engine) checkpoint(final bool) error {
 			return nil
 		}
 		// The new WAL file must be there before STORE points to it.
-		if err := l.Sync(); err != nil {
+		if err := l.SyncFrom(st.WAL); err != nil {
 			return err
 		}
 		if mutate.SkipRecycleRule {

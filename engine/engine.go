@@ -104,6 +104,7 @@ type Recovery struct {
 	Bytes    int64         // their size
 	Cut      []Cut         // torn frames, never acknowledged as durable
 	Duration time.Duration // of the whole open
+	Mended   []error       // copies of STORE that were damaged while the other one was whole
 	Damage   []error       // what is damaged; the node is read-only or topics refuse commits
 }
 
@@ -170,6 +171,17 @@ func (e *Engine) writable() error {
 
 // Registry gives access to the topics for reading.
 func (e *Engine) Registry() *topics.Registry { return e.reg }
+
+// Freeze calls fn for every topic while no commit can become visible, and
+// returns the position of the newest one. fn must be quick.
+func (e *Engine) Freeze(fn func(*topics.Topic)) uint64 {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	for _, t := range e.reg.Topics() {
+		fn(t)
+	}
+	return e.reg.Published()
+}
 
 // Recovery returns what Open found.
 func (e *Engine) Recovery() Recovery { return e.recovery }

@@ -142,8 +142,8 @@ func (e *Engine) readOrCreate() error {
 	st, bad, err := readStore(e.fs, e.cfg.Dir)
 	if err == nil {
 		e.store, e.pos = st, st.Position
-		for _, b := range bad {
-			e.damaged(b) // the other copy is whole, and the next write mends this one
+		for _, b := range bad { // a crash can do that; the next write mends it
+			e.recovery.Mended = append(e.recovery.Mended, b)
 		}
 		return nil
 	}
@@ -356,6 +356,9 @@ func (e *Engine) report() {
 	for _, d := range r.Damage {
 		log.Error("pipeproc: damage found", "err", d)
 		e.event(Event{Kind: EventDamage, Err: d})
+	}
+	for _, d := range r.Mended {
+		log.Warn("pipeproc: one of two copies was damaged, the other one counts", "err", d)
 	}
 	for _, c := range r.Cut {
 		log.Warn("pipeproc: a torn frame was cut off the write-ahead log", "file", c.File, "from", c.From, "to", c.To, "what", c.What, "kept", c.Kept)

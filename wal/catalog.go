@@ -109,6 +109,14 @@ func (e *entry) read(fsys vfs.FS, dir string, store [16]byte, buf []byte) error 
 	return nil
 }
 
+// limit returns where the file's frames must end at the latest.
+func (e *entry) limit() int64 {
+	if e.bad == "" {
+		return min(e.size, e.head.size)
+	}
+	return e.size
+}
+
 // find returns file number, nil if it is missing.
 func (c *catalog) find(number uint64) *entry {
 	for _, e := range c.files {

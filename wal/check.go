@@ -3,7 +3,7 @@ package wal
 // Check reads a log like Replay, without delivering it, and calls fn for all
 // damage: what Replay finds, and files that hold frames after the end of the
 // log but whose header is damaged. It writes nothing. The error is that of the
-// file system, or wraps ErrVersion.
+// file system, or wraps ErrVersion or ErrTooLarge.
 //
 // A file that a crash kept from getting its header looks like the latter. So
 // Check of a log that was not closed in an orderly way may report what Replay

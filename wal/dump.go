@@ -42,7 +42,7 @@ func Dump(w io.Writer, r io.ReaderAt, size int64) error {
 		d.printf("follows file %d, which ends at %d\n", h.prev.Number, h.prev.End)
 	}
 	d.win.reset(r, size)
-	if err := d.frames(h.key(), size); err != nil {
+	if err := d.frames(h.key(), min(size, h.size)); err != nil {
 		return err
 	}
 	return d.err

@@ -11,7 +11,7 @@ import (
 // successor next, or without one: the trace of a crash, which is noted as cuts,
 // or damage. The window is still on e.
 func (r *replay) judge(e, next *entry, s stop) error {
-	limit := e.size
+	limit := e.limit()
 	if next != nil {
 		limit = next.head.prev.End
 	}
@@ -44,7 +44,7 @@ func (r *replay) judge(e, next *entry, s stop) error {
 	}
 	to := max(rest.end, s.end)
 	if s.torn {
-		to = max(to, min(s.off+frameHead, e.size))
+		to = max(to, min(s.off+frameHead, e.limit()))
 	}
 	if to > s.off {
 		r.res.Cut = append(r.res.Cut, Cut{File: e.name, Number: e.number, From: s.off, To: to, What: s.what})
@@ -65,5 +65,5 @@ func (r *replay) searchFile(e *entry) (found, error) {
 	}
 	defer f.Close()
 	r.win.reset(f, e.size)
-	return r.win.search(keys, headerSize, e.size)
+	return r.win.search(keys, headerSize, e.limit())
 }

@@ -190,17 +190,24 @@ func TestOversize(t *testing.T) {
 		want = append(want, frame("c"))
 		got, res := readAll(t, replayConfig(cfg.FS))
 		checkPrefix(t, got, want, len(want))
+		if res.Damage != nil {
+			t.Error(res.Damage)
+		}
+		// Reading with too low a limit is an error, and loses nothing.
+		rcfg := replayConfig(cfg.FS)
+		rcfg.MaxFrame = 512 << 10
+		if res, err := Replay(rcfg, nil); !errors.Is(err, ErrTooLarge) || res.Position != 2 || res.Void != nil {
+			t.Error(res, err)
+		}
+		// Files of another size are not kept as spares.
 		must(t, l.Sync())
 		must(t, l.Drop(l.cur.number))
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		for _, f := range l.spares {
 			if f.size != cfg.FileSize {
 				t.Errorf("spare of %d bytes", f.size)
 			}
-		}
-		l.mu.Unlock()
-		if res.Damage != nil {
-			t.Error(res.Damage)
 		}
 	})
 }

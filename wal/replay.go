@@ -21,9 +21,9 @@ type ReplayConfig struct {
 	// claims to be the first and starts at Position takes its place.
 	AllowMissing bool
 
-	// MaxFrame is the size of the largest frame taken for one, 0 for
-	// DefaultMaxFrame. It bounds the memory used, and must not be below what
-	// the log was written with.
+	// MaxFrame is the size of the largest frame to be read, 0 for
+	// DefaultMaxFrame. It bounds the memory used. A larger frame is an error
+	// that wraps ErrTooLarge.
 	MaxFrame int64
 }
 
@@ -82,7 +82,8 @@ type replay struct {
 // calls.
 //
 // The error is that of fn, as it is, or one of the file system, or wraps
-// ErrVersion. Damage is no error.
+// ErrVersion or ErrTooLarge; then Result says how far Replay came, but not what
+// is void. Damage is no error.
 func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
 	r := &replay{cfg: cfg, fn: fn}
 	err := r.run()
@@ -99,11 +100,12 @@ func (r *replay) run() (err error) {
 		return err
 	}
 	r.res.Highest = r.cat.highest
-	defer r.listVoid()
-
 	e, err := r.start()
 	for e != nil && err == nil {
 		e, err = r.file(e)
+	}
+	if err == nil {
+		r.listVoid()
 	}
 	return err
 }
@@ -167,11 +169,11 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 	// Where the file ends must be known before it is read: there may be void
 	// frames beyond that look perfectly good.
 	next = r.cat.successor(e.number)
-	limit := e.size
+	limit := e.limit()
 	if next != nil {
 		limit = next.head.prev.End
 	}
-	stop, err := r.frames(e, min(limit, e.size))
+	stop, err := r.frames(e, min(limit, e.limit()))
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +202,12 @@ func (r *replay) frames(e *entry, limit int64) (stop, error) {
 		if err != nil {
 			return stop{}, err
 		}
-		h, ok := k.head(b, off, min(limit-off, r.cfg.MaxFrame))
+		h, ok := k.head(b, off, limit-off)
 		if !ok {
 			return stop{off: off, torn: k.hasTag(b), what: "frame header is not valid"}, nil
+		}
+		if h.size > r.cfg.MaxFrame {
+			return stop{}, fmt.Errorf("%w: %s at offset %d: %d bytes, limit %d", ErrTooLarge, e.name, off, h.size, r.cfg.MaxFrame)
 		}
 		if h.flags != 0 {
 			return stop{}, fmt.Errorf("wal: %s at offset %d: %w: frame flags %#x", e.name, off, ErrVersion, h.flags)

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -28,13 +27,8 @@ func (l *Log) Sync() error {
 	// cover it.
 	l.mu.Lock()
 	target, started = l.position.Load(), l.started.Load()
-	l.dirty = l.dirty[:0]
-	for i := len(l.live) - 1; i >= 0 && l.live[i].isDirty(); i-- {
-		l.dirty = append(l.dirty, l.live[i])
-	}
+	l.collectDirty(0)
 	l.mu.Unlock()
-	slices.Reverse(l.dirty)
-
 	if err := l.syncFiles(l.dirty); err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 		return l.failure()
@@ -42,6 +36,36 @@ func (l *Log) Sync() error {
 	l.settled.Store(started)
 	l.durable.Store(target)
 	return nil
+}
+
+// SyncFrom makes durable what was appended to file number and later ones, and
+// leaves older files alone: for a checkpoint that is about to make those
+// superfluous. Durable does not advance. A failure is that of Sync.
+func (l *Log) SyncFrom(number uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if err := l.failure(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.collectDirty(number)
+	l.mu.Unlock()
+	if err := l.syncFiles(l.dirty); err != nil {
+		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+		return l.failure()
+	}
+	return nil
+}
+
+// collectDirty lists in l.dirty the files to sync, oldest first. Both locks are
+// held.
+func (l *Log) collectDirty(from uint64) {
+	l.dirty = l.dirty[:0]
+	for _, f := range l.live {
+		if f.number >= from && f.isDirty() {
+			l.dirty = append(l.dirty, f)
+		}
+	}
 }
 
 // covered reports whether there is nothing left to do for a Sync that is to
@@ -54,8 +78,7 @@ func (l *Log) covered(position, number uint64) (bool, error) {
 }
 
 // isDirty reports whether f has bytes or a name that are not known durable. It
-// needs syncMu. As files are synced in order, none before a file that is not
-// dirty is dirty.
+// needs syncMu.
 func (f *file) isDirty() bool { return f.newEntry || f.synced < f.end.Load() }
 
 // syncFiles makes files, and then their names, durable.

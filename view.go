@@ -1,0 +1,80 @@
+package pipeproc
+
+import (
+	"context"
+	"iter"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// View is all topics as of one position in the order of commits: it holds a
+// batch whole or not at all, however many topics the batch went to. It costs
+// nothing to keep, holds no records back from pruning, and may be used by many
+// goroutines.
+type View struct {
+	n   *Node
+	pos uint64
+	end map[string]viewTopic
+}
+
+type viewTopic struct {
+	t   *topics.Topic
+	end uint64
+}
+
+// View returns a view of everything that is visible now.
+func (n *Node) View(ctx context.Context) (*View, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	v := &View{n: n, end: make(map[string]viewTopic)}
+	v.pos = n.e.Freeze(func(t *topics.Topic) {
+		v.end[t.Name()] = viewTopic{t, t.End()}
+	})
+	return v, nil
+}
+
+// Position returns the position of the newest commit in the view.
+func (v *View) Position() uint64 { return v.pos }
+
+// Next returns the next sequence that a topic had, 0 if it did not exist.
+func (v *View) Next(topic string) uint64 { return v.end[topic].end }
+
+// Range iterates over the records of a topic in the view, as Node.Range does.
+func (v *View) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c, err := v.cursor(ctx, topic, o, false)
+		drain(ctx, topic, c, err, yield)
+	}
+}
+
+// RevRange iterates backwards, as Node.RevRange does.
+func (v *View) RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c, err := v.cursor(ctx, topic, o, true)
+		drain(ctx, topic, c, err, yield)
+	}
+}
+
+func (v *View) cursor(ctx context.Context, topic string, o RangeOptions, reverse bool) (*Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	e, ok := v.end[topic]
+	if !ok {
+		if err := topics.CheckName(topic); err != nil {
+			return nil, err
+		}
+		return nil, errs.InvalidTopic.With("there was no topic \"" + topic + "\" when the view was made")
+	}
+	sp, err := resolve(e.t, o, reverse)
+	if err != nil {
+		return nil, err
+	}
+	sp.To = min(sp.To, e.end)
+	if reverse {
+		return &Cursor{rev: e.t.Reverse(sp), left: limit(o.Limit), topic: topic}, nil
+	}
+	return &Cursor{fwd: e.t.Cursor(sp), left: limit(o.Limit), topic: topic}, nil
+}
