@@ -50,7 +50,7 @@ type FileInfo struct {
 	Number  uint64
 	Base    uint64 // first sequence
 	Next    uint64 // sequence behind its last record; 0 for the growing one
-	Written bool   // it has a file
+	Written bool   // it has blocks in a file
 	Sealed  bool
 	MinSize int64  // bytes that the file must have; exactly, when sealed
 	DataEnd int64  // where its blocks in the file end
@@ -62,7 +62,7 @@ func (t *Topic) Files() []FileInfo {
 	list := t.log.list()
 	out := make([]FileInfo, 0, len(list))
 	for i, s := range list {
-		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load(), Sealed: s.sealed.Load(), DataEnd: s.flushed.Load()}
+		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load() && s.flushed.Load() > segment.FileHeaderSize, Sealed: s.sealed.Load(), DataEnd: s.flushed.Load()}
 		f.MinSize = f.DataEnd
 		if f.Sealed {
 			f.MinSize = s.reserved.Load()

@@ -173,7 +173,9 @@ func (k *Captured) Append(dst []byte) []byte {
 			flags = flagSealed
 			v = seg0{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
 		}
-		if s.hasFile.Load() {
+		// A file counts once synced blocks are in it; one that was only reserved
+		// may be gone after a power cut.
+		if flags == flagSealed || s.flushed.Load() > segment.FileHeaderSize {
 			flags |= flagFile
 		}
 		dst = u(dst, s.number)

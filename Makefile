@@ -1,0 +1,48 @@
+# Short commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+FUZZTIME ?= 10s
+DURATION ?= 2m
+REF ?= HEAD~1
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@latest
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## build the program into ./pipeproc
+	go build -o pipeproc ./cmd/pipeproc
+
+test: ## all tests
+	go test ./...
+
+race: ## all tests with the race detector
+	go test -race ./...
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz: ## fuzz every target for FUZZTIME
+	@for t in $$(go test ./fuzz -list '^Fuzz' | grep '^Fuzz'); do \
+	  echo "== $$t"; go test ./fuzz -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) || exit 1; done
+
+mutants: ## remove each rule in turn and see its test fail
+	PIPEPROC_MUTANTS=1 go test -count=1 -v -run TestMutants ./internal/mutate
+
+torture: ## model, crash and kill tests for DURATION each
+	go test -race -count=1 -timeout 0 -v ./internal/modeltest -run 'TestModel$$' -modeltest.duration=$(DURATION)
+	go test -race -count=1 -timeout 0 -v ./internal/proctest -run TestKill -rounds=2000
+
+scale: ## 10 million records and 10,000 topics
+	go test -count=1 -v -timeout 30m ./internal/scaletest -scale.full
+
+bench: ## benchmarks of the inner loops
+	go test -run '^$$' -bench . -benchmem ./...
+
+bench-compare: ## compare benchmarks with commit REF
+	./bench/compare.sh $(REF)
+
+demo: ## the main job on real input
+	go run ./cmd/pipeproc demo
+
+.PHONY: help build test race lint fuzz mutants torture scale bench bench-compare demo
