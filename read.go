@@ -76,7 +76,7 @@ func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse b
 	if err := ctx.Err(); err != nil {
 		return nil, topics.Span{}, context.Cause(ctx)
 	}
-	t, err := n.e.Registry().Topic(topic)
+	t, err := n.e.Topic(topic)
 	if err != nil {
 		return nil, topics.Span{}, err
 	}
@@ -214,7 +214,7 @@ func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error
 	if err := ctx.Err(); err != nil {
 		return Record{}, context.Cause(ctx)
 	}
-	t, err := n.e.Registry().Topic(topic)
+	t, err := n.e.Topic(topic)
 	if err != nil {
 		return Record{}, err
 	}
@@ -242,7 +242,7 @@ func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, context.Cause(ctx)
 	}
-	t, err := n.e.Registry().Topic(topic)
+	t, err := n.e.Topic(topic)
 	if err != nil {
 		return 0, err
 	}
@@ -257,7 +257,7 @@ func (n *Node) Topic(ctx context.Context, name string) (TopicInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return TopicInfo{}, context.Cause(ctx)
 	}
-	t, err := n.e.Registry().Topic(name)
+	t, err := n.e.Topic(name)
 	if err != nil {
 		return TopicInfo{}, err
 	}
@@ -269,7 +269,10 @@ func (n *Node) Topics(ctx context.Context) ([]TopicInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	list := n.e.Registry().Topics()
+	list, err := n.e.Topics()
+	if err != nil {
+		return nil, err
+	}
 	out := make([]TopicInfo, len(list))
 	for i, t := range list {
 		out[i] = t.Info()
@@ -284,7 +287,7 @@ func (n *Node) Topics(ctx context.Context) ([]TopicInfo, error) {
 // with the first record there is. Bytes of records are the caller's.
 func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		t, err := n.e.Registry().WaitTopic(ctx, topic)
+		t, err := n.e.WaitTopic(ctx, topic)
 		if err != nil {
 			yield(Record{}, err)
 			return
@@ -332,7 +335,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 // WaitFor returns once the record of that sequence can be read. The topic need
 // not exist yet.
 func (n *Node) WaitFor(ctx context.Context, topic string, seq uint64) error {
-	t, err := n.e.Registry().WaitTopic(ctx, topic)
+	t, err := n.e.WaitTopic(ctx, topic)
 	if err != nil {
 		return err
 	}

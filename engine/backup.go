@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
@@ -111,7 +112,10 @@ func (b *backup) run(src, dest string, st storeState) error {
 		return err
 	}
 	st.Clean, st.WALAbsent = true, true
-	return createStore(b.fs, dest, &st)
+	if err := createStore(b.fs, dest, &st); err != nil {
+		return err
+	}
+	return b.fs.SyncDir(path.Dir(path.Clean(dest)))
 }
 
 func (b *backup) file(src, dest string, size int64, link bool) error {

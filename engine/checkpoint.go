@@ -153,7 +153,7 @@ func (e *Engine) checkpoint(final bool) error {
 		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
 	}
 	if final {
-		return l.Close(1)
+		return l.Close(0) // the current file stays, for the next open to reuse
 	}
 	return nil
 }

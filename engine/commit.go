@@ -119,11 +119,15 @@ func (e *Engine) round(rs []*Request) {
 	n, first, err := e.log.Append(e.scratch.frames)
 	if err != nil {
 		err = e.appendFailed(err)
-		for _, r := range staged[n:] {
-			r.err = err
-			e.abort(r)
-		}
+		failed := staged[n:]
 		staged = staged[:n]
+		// What was staged is put back when those before have been applied.
+		defer func() {
+			for _, r := range failed {
+				r.err = err
+				e.abort(r)
+			}
+		}()
 	}
 	if len(staged) == 0 {
 		return

@@ -78,6 +78,7 @@ type Engine struct {
 	void     []uint64
 	scratch  scratch
 	closed   bool
+	shut     atomic.Bool // the same, for readers
 
 	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
 	ckptErr  atomic.Pointer[error]
@@ -134,6 +135,7 @@ const (
 	walDir         = "wal"
 	segmentDir     = "segments"
 	quarantineName = "quarantine"
+	suspectName    = "SUSPECT"
 )
 
 // syncError marks a failed sync: the node must not acknowledge anything more.
@@ -157,6 +159,12 @@ func (e *Engine) poison(err error) {
 	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
 	if e.failed.CompareAndSwap(nil, &err) {
 		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
+		// For the next open on this boot of the machine: the kernel may take
+		// pages for clean that it has lost. Not synced, as the mark means
+		// nothing once the page cache is gone.
+		if f, merr := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create); merr == nil {
+			_ = f.Close()
+		}
 		e.event(Event{Kind: EventFailed, Err: err})
 	}
 }
@@ -169,8 +177,29 @@ func (e *Engine) writable() error {
 	return e.readOnly
 }
 
-// Registry gives access to the topics for reading.
-func (e *Engine) Registry() *topics.Registry { return e.reg }
+// Topic returns a topic for reading.
+func (e *Engine) Topic(name string) (*topics.Topic, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	return e.reg.Topic(name)
+}
+
+// Topics returns all topics for reading, by name.
+func (e *Engine) Topics() ([]*topics.Topic, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	return e.reg.Topics(), nil
+}
+
+// WaitTopic returns a topic for reading once it exists.
+func (e *Engine) WaitTopic(ctx context.Context, name string) (*topics.Topic, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	return e.reg.WaitTopic(ctx, name)
+}
 
 // Freeze calls fn for every topic while no commit can become visible, and
 // returns the position of the newest one. fn must be quick.
@@ -234,6 +263,7 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.shut.Store(true)
 	e.commitMu.Unlock()
 
 	e.timerMu.Lock()

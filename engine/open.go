@@ -321,6 +321,8 @@ func (e *Engine) openLog() error {
 	e.keepCut()
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways}
+	_, serr := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
+	cfg.Rewrite = serr == nil
 	l, err := wal.Create(cfg, e.nextWAL, e.pos+1, e.prev, e.void)
 	if err != nil {
 		return err
@@ -343,6 +345,9 @@ func (e *Engine) openLog() error {
 		return &syncError{err}
 	}
 	e.store, e.log = st, l
+	if cfg.Rewrite {
+		_ = e.fs.Remove(e.cfg.Dir + "/" + suspectName) // if it stays, the next open does the same
+	}
 	return nil
 }
 

@@ -135,18 +135,15 @@ func (c *Cursor) load() bool {
 func (c *Cursor) jump(base uint64) bool {
 	t := c.r.t
 	for c.next < base {
-		if c.next < t.First() {
-			if t.First() <= c.next {
-				break
-			}
-			c.err = &PrunedError{Topic: t.name, Seq: c.next, First: t.First()}
-			return false
-		}
 		g, ok := t.gapAt(c.next)
 		if !ok {
 			break
 		}
 		c.next = g.To
+	}
+	if first := t.First(); c.next < base && c.next < first {
+		c.err = &PrunedError{Topic: t.name, Seq: c.next, First: first}
+		return false
 	}
 	if c.next < base {
 		err := t.corrupt(c.s, c.off, "records are missing", nil).(*errs.CorruptError)

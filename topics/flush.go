@@ -35,6 +35,9 @@ func (r *Registry) FlushHot() error {
 	var first error
 	for _, t := range list {
 		t.queued.Store(false)
+		if t.deleted.Load() != 0 {
+			continue
+		}
 		segs := t.log.list()
 		for i, s := range segs {
 			if s.sealed.Load() {

@@ -66,9 +66,7 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 // bury notes segments whose files may go after the next checkpoint.
 func (r *Registry) bury(t *Topic, segs []*seg) {
 	for _, s := range segs {
-		if s.hasFile.Load() {
-			r.dead = append(r.dead, deadSeg{t.id, s.number, s.reserved.Load()})
-		}
+		r.dead = append(r.dead, deadSeg{t.id, s}) // a checkpoint under way may still make its file
 	}
 }
 

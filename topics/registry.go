@@ -69,8 +69,8 @@ type Registry struct {
 }
 
 type deadSeg struct {
-	topic, number uint64
-	size          int64
+	topic uint64
+	seg   *seg
 }
 
 // NewRegistry returns an empty registry.

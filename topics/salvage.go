@@ -264,14 +264,17 @@ func (w *rewriter) update(old *seg) {
 	if l.cur == old {
 		l.cur = nil
 	}
-	l.idx = index.New()
+	idx := index.New()
 	for _, s := range l.list() {
 		if s.sealed.Load() {
-			l.idx.Add(index.Entry{Seq: s.base, Time: s.time, Segment: s.number, Off: segment.FileHeaderSize})
+			idx.Add(index.Entry{Seq: s.base, Time: s.time, Segment: s.number, Off: segment.FileHeaderSize})
+			continue
+		}
+		for _, e := range l.idx.Entries(s.number, s.base) {
+			idx.Add(e)
 		}
 	}
-	// A growing segment that was not rewritten does without an index until it
-	// is sealed.
+	l.idx = idx
 	l.settle()
 	t.resetStaged()
 	t.damage.Store(nil)

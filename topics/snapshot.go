@@ -234,13 +234,22 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 // returns how many bytes that freed.
 func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	for _, d := range c.dead {
-		r.Files.Forget(d.topic, d.number)
-		e := r.FS.Remove(r.Dir + "/" + segment.FileName(d.topic, d.number))
+		s := d.seg
+		if s.dirty != nil {
+			s.dirty.Release()
+			s.dirty = nil
+		}
+		if !s.hasFile.Load() {
+			continue
+		}
+		r.Files.Forget(d.topic, s.number)
+		e := r.FS.Remove(r.Dir + "/" + segment.FileName(d.topic, s.number))
 		if e != nil && !isNotExist(e) && err == nil {
 			err = e
 		}
-		r.disk.Add(-d.size)
-		freed += d.size
+		size := s.reserved.Load()
+		r.disk.Add(-size)
+		freed += size
 	}
 	return freed, err
 }

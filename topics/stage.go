@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
@@ -72,8 +73,7 @@ func (r *Registry) unstage(slots []slot) {
 		s := &slots[i]
 		if s.created {
 			s.topic.log.abort()
-			delete(r.fresh, s.name)
-			s.topic, s.created = nil, false
+			r.forget(s)
 		}
 	}
 }
@@ -204,12 +204,19 @@ func (r *Registry) Abort(b *Batch) {
 		}
 		t.resetStaged()
 		if s.created {
-			delete(r.fresh, s.name)
-			s.topic, s.created = nil, false
+			r.forget(s)
 		}
 	}
 	r.stagedID = r.nextID
 	r.stagedTime = r.timeFloor.Load()
+}
+
+// forget drops a topic that came to nothing. Other batches that were staged on
+// it, and are reused, see that it is gone.
+func (r *Registry) forget(s *slot) {
+	s.topic.deleted.Store(math.MaxUint64)
+	delete(r.fresh, s.name)
+	s.topic, s.created = nil, false
 }
 
 func (t *Topic) resetStaged() {

@@ -104,7 +104,7 @@ func (t *Topic) End() uint64 {
 			if s.pos.Load() != pos || pos > p {
 				continue
 			}
-			if !found || pos >= best {
+			if !found || pos > best || pos == best && e > end {
 				best, end, found = pos, e, true
 			}
 		}

@@ -37,7 +37,7 @@ type world struct {
 // is there, what is there is a prefix, and the next life can build on it.
 func TestCrash(t *testing.T) {
 	modes(t, func(t *testing.T, mapped bool) {
-		for seed := range seeds(400) {
+		for seed := range seeds(200) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				w := &world{t: t, r: r, fs: vfs.NewCrash(), from: Mark{1, 1}}

@@ -109,6 +109,11 @@ func (l *Log) inherit(f *file) error {
 	defer h.Close()
 	f.end.Store(f.size)
 	f.synced = math.MaxInt64 // whatever end will be
+	if l.cfg.Rewrite {
+		if err := rewrite(h, f.size); err != nil {
+			return err
+		}
+	}
 	if err := syncData(h); err != nil {
 		return err
 	}
@@ -124,6 +129,22 @@ func (l *Log) inherit(f *file) error {
 				p.end.Store(head.prev.End)
 			}
 		}
+	}
+	return nil
+}
+
+// rewrite writes what h holds once more, so that its pages are dirty again.
+func rewrite(h vfs.File, size int64) error {
+	buf := make([]byte, min(size, 1<<20))
+	for off := int64(0); off < size; {
+		n, err := h.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
+		if n == 0 {
+			return fmt.Errorf("reading what is to be rewritten: %w", err)
+		}
+		if _, err := h.WriteAt(buf[:n], off); err != nil {
+			return err
+		}
+		off += int64(n)
 	}
 	return nil
 }

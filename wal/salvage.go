@@ -22,6 +22,9 @@ func Salvage(cfg ReplayConfig, after uint64, fn func(*Entry) error) error {
 		return err
 	}
 	for _, e := range r.cat.from(cfg.Number) {
+		if e.bad == "" && e.head.prev.Number != 0 && r.cat.successor(e.head.prev.Number) != e {
+			continue // superseded: a recovery has voided it
+		}
 		keys := r.cat.keys(e, cfg.Store)
 		if len(keys) == 0 || e.size <= headerSize {
 			continue

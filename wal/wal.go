@@ -88,6 +88,11 @@ type Config struct {
 	// memory, which costs no system call and suits logs that are rarely or
 	// never synced; false uses pwrite and fdatasync.
 	Mapped bool
+	// Rewrite says that a sync of the log's files has failed since the machine
+	// was started. The kernel may then take lost pages for clean, so Create
+	// writes the bytes of the files that are live once more before it syncs
+	// them.
+	Rewrite bool
 	// Spares is how many files are kept for reuse, 0 for 2, negative for none.
 	Spares int
 }
