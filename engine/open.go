@@ -150,13 +150,13 @@ func (e *Engine) readOrCreate() error {
 	if !errors.Is(err, errNotExist) {
 		return err
 	}
-	if e.cfg.ReadOnly || e.cfg.MustExist {
-		return noStore(e.cfg.Dir, err)
-	}
 	// Without STORE nothing says what the other files are. They are never
 	// taken for garbage.
 	if name := e.leftovers(); name != "" {
 		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
+	}
+	if e.cfg.ReadOnly || e.cfg.MustExist {
+		return noStore(e.cfg.Dir, err)
 	}
 	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
 	if _, err := rand.Read(st.ID[:]); err != nil {
