@@ -3,7 +3,7 @@
 FUZZTIME ?= 10s
 DURATION ?= 2m
 REF ?= HEAD~1
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@latest
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

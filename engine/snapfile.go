@@ -45,15 +45,14 @@ const (
 )
 
 type snapHead struct {
-	Store      [16]byte
-	Number     uint64
-	Position   uint64
-	Epoch      uint64
-	WAL        uint64
-	Sections   uint64
-	Length     uint64
-	Sum        uint64
-	wasVersion error
+	Store    [16]byte
+	Number   uint64
+	Position uint64
+	Epoch    uint64
+	WAL      uint64
+	Sections uint64
+	Length   uint64
+	Sum      uint64
 }
 
 func snapName(number uint64) string { return fmt.Sprintf("snapshot-%d", number&1) }

@@ -197,14 +197,13 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	t, l, s := w.t, w.t.log, w.dst
 	list := l.list()
 	at := len(list)
-	end := w.next // where the old segment ended
 	if old != nil {
 		for i := range list {
 			if list[i] == old {
 				at = i
 			}
 		}
-		end = t.next
+		end := t.next // where the old segment ended
 		if at+1 < len(list) {
 			end = list[at+1].base
 		}
