@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -100,6 +102,9 @@ func (b *backup) run(src, dest string, st storeState) error {
 			if err := b.file(src+name, dest+name, f.MinSize, f.Sealed); err != nil {
 				return err
 			}
+			if err := b.check(dest+name, t, f); err != nil {
+				return err
+			}
 		}
 	}
 	if st.Checkpoint > 0 {
@@ -116,6 +121,23 @@ func (b *backup) run(src, dest string, st storeState) error {
 		return err
 	}
 	return b.fs.SyncDir(path.Dir(path.Clean(dest)))
+}
+
+// check reads a file of the backup: one that silently holds damage is worse
+// than none.
+func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
+	file, err := b.fs.Open(name, vfs.Read)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var found error
+	_, err = segment.Check(file, t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
+		if found == nil && (c.Next <= c.First || !t.Gap(c.First, c.Next)) {
+			found = fmt.Errorf("the store is damaged, repair it first: %w", c)
+		}
+	})
+	return cmp.Or(err, found)
 }
 
 func (b *backup) file(src, dest string, size int64, link bool) error {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/wal"
 )
 
 // carryBudget bounds the bytes of all tails that one snapshot carries, so that
@@ -95,6 +97,12 @@ func (e *Engine) checkpointLocked(final bool) error {
 func (e *Engine) checkpoint(final bool) error {
 	// 1. The state at one position, which the WAL continues in a new file.
 	e.commitMu.Lock()
+	halted := false // commits wait until the checkpoint is done
+	defer func() {
+		if halted {
+			e.commitMu.Unlock()
+		}
+	}()
 	st := e.store
 	st.Checkpoint++
 	st.Position = e.pos
@@ -105,18 +113,27 @@ func (e *Engine) checkpoint(final bool) error {
 		st.WAL = e.log.Next()
 	} else {
 		mark, err := e.log.Roll()
-		if err != nil {
+		switch {
+		case err == nil:
+			st.WAL = mark.Number
+		case isNoSpace(err):
+			// No room for another WAL file. With commits halted none is
+			// needed: the log ends here, and begins anew in its old files.
+			halted = true
+			st.WAL, st.WALAbsent = e.log.Next(), true
+		default:
 			e.commitMu.Unlock()
 			return fmt.Errorf("checkpoint: %w", err)
 		}
-		st.WAL = mark.Number
 	}
 	l := e.log
 	c := e.reg.Capture()
-	e.commitMu.Unlock()
+	if !halted {
+		e.commitMu.Unlock()
+	}
 
 	err := e.writeCheckpoint(&st, c, func() error {
-		if l == nil || final {
+		if l == nil || final || halted {
 			return nil
 		}
 		// The new WAL file must be there before STORE points to it.
@@ -128,17 +145,22 @@ func (e *Engine) checkpoint(final bool) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if !halted {
 		e.commitMu.Lock()
+	}
+	if err != nil {
 		e.reg.Uncapture(c)
+	} else {
+		e.store = st
+	}
+	if !halted {
 		e.commitMu.Unlock()
+	}
+	if err != nil {
 		return err
 	}
 
 	// 5. What the checkpoint covers may go.
-	e.commitMu.Lock()
-	e.store = st
-	e.commitMu.Unlock()
 	e.stats.checkpoints.Add(1)
 	freed, err := e.reg.Done(c)
 	if err != nil {
@@ -149,11 +171,47 @@ func (e *Engine) checkpoint(final bool) error {
 	if l == nil {
 		return nil
 	}
+	if halted {
+		return e.restartLog()
+	}
 	if err := l.Drop(st.WAL); err != nil {
 		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
 	}
 	if final {
 		return l.Close(0) // the current file stays, for the next open to reuse
+	}
+	return nil
+}
+
+// reserveSnapshot makes room for the next snapshot in its file, as far as there
+// is any, so that a checkpoint works on a full disk.
+func (e *Engine) reserveSnapshot(st *storeState) {
+	f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(st.Checkpoint+1), vfs.Create)
+	if err != nil {
+		return
+	}
+	_ = f.Preallocate(max(snapSpace, int64(st.SnapLen+st.SnapLen/4)))
+	_ = f.Close()
+}
+
+// restartLog ends the WAL, which a checkpoint covers whole, and begins it anew
+// in the files that it has. The caller holds the commit lock. Without room even
+// for that, the next commit tries again.
+func (e *Engine) restartLog() error {
+	next := e.log.Next()
+	if err := e.log.Close(1); err != nil {
+		e.cfg.Logger.Warn("pipeproc: closing the write-ahead log", "err", err)
+	}
+	e.log = nil
+	e.prev, e.nextWAL = wal.Tail{}, next
+	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID,
+		Number: next, Position: e.pos + 1, AllowMissing: true}, func(*wal.Entry) error { return nil })
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	e.void = res.Void
+	if err := e.openLog(); err != nil && !isNoSpace(err) {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }
@@ -196,5 +254,6 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before fu
 		// reopen can tell.
 		return &syncError{fmt.Errorf("checkpoint: %w", err)}
 	}
+	e.reserveSnapshot(st)
 	return nil
 }

@@ -289,6 +289,9 @@ func (e *Engine) Close() error {
 	if cerr := e.lock.Close(); err == nil {
 		err = cerr
 	}
+	if p := e.failed.Load(); err == nil && p != nil {
+		err = *p // what was acknowledged without a sync may not be on disk
+	}
 	return err
 }
 

@@ -66,6 +66,18 @@ func (e *Engine) checkFiles() error {
 	return nil
 }
 
+// checkSnapshotFiles refuses anything but files where snapshots go: every
+// checkpoint would fail.
+func (e *Engine) checkSnapshotFiles() error {
+	for i := range uint64(2) {
+		name := snapName(i)
+		if info, err := e.fs.Stat(e.cfg.Dir + "/" + name); err == nil && !info.Regular {
+			return &errs.CorruptError{File: name, Offset: -1, What: "it is not a regular file; move it away"}
+		}
+	}
+	return nil
+}
+
 // ours reports whether a segment file belongs to this store, or never got as
 // far as a header.
 func (e *Engine) ours(name string) bool {

@@ -25,6 +25,9 @@ func Open(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
+		if isNoSpace(err) {
+			err = errs.NoSpace.Wrap(err, "the store could not be opened for writing; free some space, or open it read-only")
+		}
 		if e.files != nil {
 			_ = e.files.Close()
 		}
@@ -66,6 +69,11 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.reg.Publish(e.pos)
+	for _, t := range e.reg.Topics() {
+		if d := t.Damage(); d != nil { // found before, and not repaired since
+			e.damaged(d)
+		}
+	}
 	if err := e.checkFiles(); err != nil {
 		return err
 	}
@@ -75,8 +83,15 @@ func (e *Engine) open() error {
 	if e.readOnly != nil {
 		return nil
 	}
-	// From here on the directory is written.
+	// From here on the directory is written: STORE first, since what it says
+	// may not be durable after a failed sync, and old WAL files go by its word.
 	e.store.Epoch++
+	if err := writeStore(e.fs, e.cfg.Dir, &e.store); err != nil {
+		return fmt.Errorf("opening: %w", err)
+	}
+	if err := e.checkSnapshotFiles(); err != nil {
+		return err
+	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !canRunWithoutLog(err) {
 			return err
@@ -98,6 +113,8 @@ func (e *Engine) claim() error {
 		}
 	} else if info, err := e.fs.Stat(e.cfg.Dir); err != nil || !info.Dir {
 		return noStore(e.cfg.Dir, err)
+	} else if _, err := e.fs.Stat(e.cfg.Dir + "/" + storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
+		return noStore(e.cfg.Dir, err) // nothing is written there, not even a lock
 	}
 	lock, err := e.fs.Lock(e.cfg.Dir + "/" + lockName)
 	if err != nil {

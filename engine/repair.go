@@ -216,6 +216,7 @@ func (r *repairer) run() error {
 		if err := r.topic(t, files); err != nil {
 			return err
 		}
+		t.Mended()
 	}
 	return r.finish()
 }

@@ -160,12 +160,10 @@ func writeStore(fsys vfs.FS, dir string, s *storeState) error {
 	}
 	s.Generation++
 	page := s.encode()
-	for i := range int64(2) {
-		if _, err = f.WriteAt(page, i*storePage); err != nil {
-			break
-		}
-		if err = syncStore(f); err != nil {
-			break
+	err = syncStore(f) // the second copy may be as yet unsynced, after a failure
+	for i := int64(0); i < 2 && err == nil; i++ {
+		if _, err = f.WriteAt(page, i*storePage); err == nil {
+			err = syncStore(f)
 		}
 	}
 	if err != nil {

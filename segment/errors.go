@@ -15,7 +15,7 @@ type CorruptError = errs.CorruptError
 
 // ErrVersion reports a segment file that is intact but of a version, or with
 // flags, that this package does not know.
-var ErrVersion = errors.New("segment: format version or flags not supported")
+var ErrVersion error = errs.Version.With("segment file of a newer version; use a newer pipeproc")
 
 // ErrNameTooLong reports a topic name that does not fit a file header.
 var ErrNameTooLong = errors.New("segment: topic name longer than 255 bytes")

@@ -7,6 +7,7 @@ import (
 	"path"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -153,8 +154,8 @@ func (c *Files) Close() error {
 func (c *Files) openFile(key fileKey) (vfs.File, error) {
 	name := path.Join(c.dir, FileName(key.topic, key.number))
 	f, err := c.fs.Open(name, vfs.Write)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Perhaps it may only be read. If not, the first error is the better one.
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		// Perhaps it may be read. If not, the first error is the better one.
 		if r, rerr := c.fs.Open(name, vfs.Read); rerr == nil {
 			return r, nil
 		}

@@ -146,19 +146,14 @@ func (l *log) seal(s *seg) error {
 	if err := segment.Seal(s.dirty.File(), entries, sum, s.place); err != nil {
 		return fmt.Errorf("topic %q: sealing segment %d: %w", l.meta.Name, s.number, err)
 	}
+	size := sum.DataEnd + int64(len(entries))*segment.EntrySize + segment.TrailerSize
+	l.disk.Add(size - s.reserved.Swap(size))
 	return nil
 }
 
-// sealed makes the footer of s what readers search from now on.
+// setSealed makes the footer of s what readers search from now on.
 func (l *log) setSealed(s *seg) {
 	l.files.Forget(l.meta.Topic, s.number) // its mapping has the old size
-	size := int64(0)
-	if h, err := l.files.Acquire(l.meta.Topic, s.number); err == nil {
-		size, _ = h.File().Size()
-		h.Release()
-	}
-	l.disk.Add(size - s.reserved.Load())
-	s.reserved.Store(size)
 	s.sealed.Store(true)
 	l.idx.Thin(s.number)
 }

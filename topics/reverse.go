@@ -136,6 +136,11 @@ func (r *RevCursor) window() bool {
 	p, err := r.c.r.start(seq)
 	if err != nil {
 		r.err = err
+		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment
+			c.First, c.Next = max(p.s.base, r.first), r.next
+			t.MarkDamaged(c)
+			r.next = c.First
+		}
 		return false
 	}
 	from := p.s.base

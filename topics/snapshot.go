@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ import (
 //	topic:    id | name | segment size | codec byte | created position |
 //	          created time (varint) | first | next | time (varint) | empty byte |
 //	          raw bytes | next segment number |
+//	          damage (length and text, empty for none; if not: segment | offset (varint)) |
 //	          gap count | { from | length }… |
 //	          segment count | segment…
 //	segment:  number | base | time (varint) | end | flags byte | size of the file |
@@ -44,6 +46,7 @@ type Captured struct {
 	gaps   []Gap
 	segs   []*seg
 	number uint64
+	damage *segment.CorruptError
 	last   seg0 // the growing segment's own state, when there is one
 	carry  bool
 }
@@ -74,7 +77,7 @@ func (r *Registry) Capture() *Checkpoint {
 	for _, t := range r.byID {
 		l := t.log
 		k := Captured{t: t, first: t.first, next: t.next, time: t.time, empty: t.empty, bytes: t.bytes,
-			gaps: t.gapList(), segs: l.list(), number: l.number}
+			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load()}
 		if s := l.cur; s != nil {
 			end := s.end.Load()
 			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
@@ -161,6 +164,13 @@ func (k *Captured) Append(dst []byte) []byte {
 	dst = append(dst, b2i(k.empty))
 	dst = u(dst, uint64(k.bytes))
 	dst = u(dst, k.number)
+	if d := k.damage; d != nil {
+		dst = enc.AppendString(dst, cmp.Or(d.What, "damaged"))
+		dst = u(dst, d.Segment)
+		dst = binary.AppendVarint(dst, d.Offset)
+	} else {
+		dst = enc.AppendString(dst, "")
+	}
 	dst = u(dst, uint64(len(k.gaps)))
 	for _, g := range k.gaps {
 		dst = u(dst, g.From)
@@ -285,6 +295,11 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	t.empty = d.Byte() != 0
 	t.bytes = int64(d.Uvarint())
 	t.log.number = d.Uvarint()
+	if what := d.Bytes(); len(what) > 0 {
+		c := &segment.CorruptError{Topic: name, What: string(what), Segment: d.Uvarint(), Offset: d.Varint()}
+		c.File = segment.FileName(id, c.Segment)
+		t.MarkDamaged(c)
+	}
 	gaps := make([]Gap, d.Count(2))
 	for i := range gaps {
 		from, n := d.Uvarint(), d.Uvarint()

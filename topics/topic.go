@@ -173,6 +173,9 @@ func (t *Topic) addGap(from, to uint64) {
 // MarkDamaged makes the topic refuse commits, because err was found in it.
 func (t *Topic) MarkDamaged(err *errs.CorruptError) { t.damage.CompareAndSwap(nil, err) }
 
+// Mended makes a topic take commits again, after a repair.
+func (t *Topic) Mended() { t.damage.Store(nil) }
+
 // Damage returns the first damage found in the topic, or nil.
 func (t *Topic) Damage() *errs.CorruptError { return t.damage.Load() }
 

@@ -23,7 +23,7 @@ var (
 	ErrClosed = errors.New("wal: closed")
 	// ErrVersion means that a file was written by a newer version of this
 	// package, or uses a feature that this one does not know.
-	ErrVersion = errors.New("wal: unknown version or flags")
+	ErrVersion error = errs.Version.With("write-ahead log of a newer version; use a newer pipeproc")
 )
 
 // CorruptError says where damage was found.

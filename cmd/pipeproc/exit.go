@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipeproc/pipeproc"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2 // also: verify or repair could not run
+)
+
+// errPipe means that nobody reads the standard output any more.
+var errPipe = errors.New("the standard output was closed")
+
+// usageError is a mistake in the arguments that is found after parsing.
+type usageError struct{ error }
+
+// codeError asks for an exit code of its own.
+type codeError struct {
+	error
+	code int
+}
+
+func (e codeError) Unwrap() error { return e.error }
+
+// exit reports err and returns the exit code.
+func (a *app) exit(cmd *cobra.Command, err error) int {
+	if err == nil || errors.Is(err, errPipe) {
+		return exitOK
+	}
+	if _, ok := errors.AsType[usageError](err); ok || !a.running {
+		if cmd.Name() == "help" {
+			cmd = cmd.Root()
+		}
+		a.note("%s; see '%s --help'", oneLine(err.Error()), cmd.CommandPath())
+		return exitUsage
+	}
+	code := exitError
+	if e, ok := errors.AsType[codeError](err); ok {
+		code = e.code
+	}
+	a.note("%s", explain(err))
+	return code
+}
+
+// explain returns an error as one line that ends with what to do about it.
+func explain(err error) string {
+	s := oneLine(err.Error())
+	if errors.Is(err, context.Canceled) {
+		return strings.Replace(s, context.Canceled.Error(), "interrupted", 1)
+	}
+	// Some errors come with their code, others need it put in front.
+	if code := pipeproc.Code(err); code != "" && !strings.Contains(s, code) {
+		s = code + ": " + s
+	}
+	if h := hint(err); h != "" && !strings.Contains(s, "pipeproc repair") && !strings.Contains(s, h) {
+		s += "; " + h
+	}
+	return s
+}
+
+func hint(err error) string {
+	switch pipeproc.Code(err) {
+	case "invalid_topic":
+		return "'pipeproc topics' lists those there are"
+	case "invalid_range_offset":
+		return "use an id, a time in milliseconds or :sequence"
+	case "invalid_tone_id_search":
+		return "'pipeproc topics' shows the sequences that each topic has"
+	case "invalid_import":
+		return "see 'pipeproc import --help'"
+	case "topic_exists":
+		return "choose another name, or remove it with 'pipeproc topic delete'"
+	case "topic_damaged":
+		return "run 'pipeproc verify', then 'pipeproc repair'"
+	case "corrupt":
+		return "run 'pipeproc verify' to see all damage, and 'pipeproc repair' to drop what cannot be read"
+	case "no_space":
+		return "free some space and try again"
+	case "outcome_unknown", "log_failed":
+		return "check the disk, then read the topic to see what is there"
+	case "unsupported_version":
+		return "use the version of pipeproc that wrote it, or a newer one"
+	}
+	switch {
+	case errors.Is(err, pipeproc.ErrInUse):
+		return "a directory has one owner at a time"
+	case strings.HasPrefix(err.Error(), "there is no pipeproc store"):
+		return "check --dir; 'pipeproc commit' creates a store"
+	case errors.Is(err, fs.ErrPermission):
+		return "check who owns it and its mode"
+	}
+	return ""
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
