@@ -49,6 +49,9 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	rep := &BackupReport{Position: st.Position}
 	b := &backup{fs: e.fs, ctx: ctx, rep: rep}
 	if err := b.run(e.cfg.Dir, dest, st); err != nil {
+		for _, name := range b.made { // so that the next try finds dest empty
+			_ = e.fs.Remove(name)
+		}
 		return nil, fmt.Errorf("backup: %w", err)
 	}
 	return rep, nil
@@ -72,9 +75,10 @@ func emptyDir(fsys vfs.FS, dest string) error {
 }
 
 type backup struct {
-	fs  vfs.FS
-	ctx context.Context
-	rep *BackupReport
+	fs   vfs.FS
+	ctx  context.Context
+	rep  *BackupReport
+	made []string // files, and then the folders that hold them
 }
 
 // run copies what the snapshot of st speaks of. Nothing of it changes: sealed
@@ -85,6 +89,7 @@ func (b *backup) run(src, dest string, st storeState) error {
 		if err := b.fs.MkdirAll(dest + "/" + d); err != nil {
 			return err
 		}
+		b.made = append(b.made, dest+"/"+d)
 	}
 	reg, err := readTopics(b.fs, src, &st)
 	if err != nil {
@@ -142,6 +147,7 @@ func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
 
 func (b *backup) file(src, dest string, size int64, link bool) error {
 	b.rep.Files++
+	b.made = append([]string{dest}, b.made...)
 	if link && b.fs.Link(src, dest) == nil {
 		b.rep.Linked++
 		return nil

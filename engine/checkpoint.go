@@ -177,6 +177,7 @@ func (e *Engine) checkpoint(final bool) error {
 	if err := l.Drop(st.WAL); err != nil {
 		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
 	}
+	e.walSize.Store(l.Size())
 	if final {
 		return l.Close(0) // the current file stays, for the next open to reuse
 	}

@@ -150,7 +150,25 @@ func (e *Engine) round(rs []*Request) {
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}
-	if e.log.Size() >= e.cfg.CheckpointBytes {
+	e.sized(staged)
+}
+
+// sized keeps track of the WAL's size, which takes a lock and a loop to tell,
+// closely enough to act on it.
+func (e *Engine) sized(rs []*Request) {
+	for _, r := range rs {
+		e.unsized += 256
+		if r.Batch != nil {
+			e.unsized += int64(r.Batch.Bytes())
+		}
+	}
+	if e.unsized < min(1<<20, e.cfg.CheckpointBytes/8) {
+		return
+	}
+	e.unsized = 0
+	size := e.log.Size()
+	e.walSize.Store(size)
+	if size >= e.cfg.CheckpointBytes {
 		e.wakeKeeper()
 	}
 }
@@ -281,10 +299,7 @@ func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }
 // waitWAL holds commits back while the WAL is at its limit, until a checkpoint
 // has made room.
 func (e *Engine) waitWAL(ctx context.Context) error {
-	e.commitMu.Lock()
-	full := e.log != nil && e.log.Size() >= e.cfg.MaxWAL
-	e.commitMu.Unlock()
-	if !full {
+	if e.walSize.Load() < e.cfg.MaxWAL {
 		return nil
 	}
 	timeout := time.NewTimer(maxWait)
@@ -306,10 +321,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		if err := e.writable(); err != nil {
 			return err
 		}
-		e.commitMu.Lock()
-		full := e.log != nil && e.log.Size() >= e.cfg.MaxWAL
-		e.commitMu.Unlock()
-		if !full {
+		if e.walSize.Load() < e.cfg.MaxWAL {
 			return nil
 		}
 		if p := e.ckptErr.Load(); p != nil {

@@ -77,6 +77,8 @@ type Engine struct {
 	prev     wal.Tail
 	void     []uint64
 	scratch  scratch
+	unsized  int64        // bytes committed since walSize was set
+	walSize  atomic.Int64 // of the WAL, not quite up to date: see sized
 	closed   bool
 	shut     atomic.Bool // the same, for readers
 

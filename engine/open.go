@@ -362,6 +362,7 @@ func (e *Engine) openLog() error {
 		return &syncError{err}
 	}
 	e.store, e.log = st, l
+	e.walSize.Store(l.Size())
 	if cfg.Rewrite {
 		_ = e.fs.Remove(e.cfg.Dir + "/" + suspectName) // if it stays, the next open does the same
 	}
