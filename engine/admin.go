@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -38,7 +40,13 @@ func (e *Engine) admin(ctx context.Context, a *admin) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	return e.submit(ctx, &Request{admin: a})
+	err := e.submit(ctx, &Request{admin: a})
+	if errors.Is(err, errs.NoSpace) && e.Checkpoint() == nil {
+		// The checkpoint has emptied the WAL, whose files are room enough: what
+		// frees space must work when there is none.
+		err = e.submit(ctx, &Request{admin: a})
+	}
+	return err
 }
 
 func (e *Engine) stageAdmin(r *Request, now int64) (err error) {

@@ -55,7 +55,9 @@ func (e *Engine) tend() {
 		return
 	}
 	_ = l.Prepare()
-	if l.Size() < e.cfg.CheckpointBytes {
+	size := l.Size()
+	short := e.short.Swap(false) && size >= 64<<10
+	if size < e.cfg.CheckpointBytes && !short {
 		return
 	}
 	if err := e.checkpointLocked(false); err != nil {

@@ -282,6 +282,10 @@ func (e *Engine) appendFailed(err error) error {
 	if errors.Is(err, wal.ErrTooLarge) {
 		return errs.TooLarge.Wrap(err, "the batch does not fit the write-ahead log")
 	}
+	if isNoSpace(err) {
+		e.short.Store(true) // a checkpoint makes room in the WAL's own files
+		e.wakeKeeper()
+	}
 	return e.spaceError(err, "nothing was committed")
 }
 
@@ -295,6 +299,14 @@ func (e *Engine) spaceError(err error, detail string) error {
 }
 
 func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }
+
+// room returns how many bytes segment files may still grow by.
+func (e *Engine) room() int64 {
+	if e.cfg.MaxDisk == 0 {
+		return 1 << 62
+	}
+	return e.cfg.MaxDisk - e.diskBytes()
+}
 
 // waitWAL holds commits back while the WAL is at its limit, until a checkpoint
 // has made room.

@@ -78,6 +78,7 @@ type Engine struct {
 	void     []uint64
 	scratch  scratch
 	unsized  int64        // bytes committed since walSize was set
+	short    atomic.Bool  // the WAL could not get another file
 	walSize  atomic.Int64 // of the WAL, not quite up to date: see sized
 	closed   bool
 	shut     atomic.Bool // the same, for readers

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -66,13 +67,19 @@ func (e *Engine) checkFiles() error {
 	return nil
 }
 
-// checkSnapshotFiles refuses anything but files where snapshots go: every
-// checkpoint would fail.
-func (e *Engine) checkSnapshotFiles() error {
-	for i := range uint64(2) {
-		name := snapName(i)
-		if info, err := e.fs.Stat(e.cfg.Dir + "/" + name); err == nil && !info.Regular {
-			return &errs.CorruptError{File: name, Offset: -1, What: "it is not a regular file; move it away"}
+// checkKinds refuses anything but files where snapshots and WAL files go: they
+// could not be written later.
+func (e *Engine) checkKinds() error {
+	for _, dir := range []string{"", "/" + walDir} {
+		infos, err := e.fs.ReadDir(e.cfg.Dir + dir)
+		if err != nil {
+			return fmt.Errorf("listing the data directory: %w", err)
+		}
+		for _, i := range infos {
+			ours := i.Name == snapName(0) || i.Name == snapName(1) || dir != "" && strings.HasPrefix(i.Name, "wal-")
+			if ours && !i.Regular {
+				return &errs.CorruptError{File: i.Name, Offset: -1, What: "it is not a regular file; move it away"}
+			}
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func (e *Engine) open() error {
 	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
 	e.reg = topics.NewRegistry(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture})
+		MaxFuture: e.cfg.MaxFuture, Room: e.room})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -86,11 +86,11 @@ func (e *Engine) open() error {
 	// From here on the directory is written: STORE first, since what it says
 	// may not be durable after a failed sync, and old WAL files go by its word.
 	e.store.Epoch++
+	if err := e.checkKinds(); err != nil {
+		return err
+	}
 	if err := writeStore(e.fs, e.cfg.Dir, &e.store); err != nil {
 		return fmt.Errorf("opening: %w", err)
-	}
-	if err := e.checkSnapshotFiles(); err != nil {
-		return err
 	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !canRunWithoutLog(err) {

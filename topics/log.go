@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pipeproc/pipeproc/index"
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -59,6 +60,7 @@ type log struct {
 	files   *segment.Files
 	segSize int64
 	epoch   uint64
+	room    func() int64
 	disk    *atomic.Int64 // bytes reserved by all segment files of the store
 
 	idx  *index.Index
@@ -76,7 +78,7 @@ type log struct {
 
 func newLog(meta segment.Meta, env *env, segSize int64) *log {
 	return &log{meta: meta, fs: env.FS, dir: env.Dir, files: env.Files, segSize: segSize,
-		epoch: env.Epoch, disk: &env.disk, idx: index.New(), number: 1}
+		epoch: env.Epoch, room: env.Room, disk: &env.disk, idx: index.New(), number: 1}
 }
 
 func (l *log) list() []*seg {
@@ -188,6 +190,15 @@ func (l *log) reserve(s *seg, end int64) error {
 	}
 	if size > l.segSize {
 		size = max(l.segSize, end)
+	}
+	if l.room != nil {
+		room := l.room() + s.reserved.Load()
+		if size > room {
+			size = (end + 4095) &^ 4095
+		}
+		if size > room {
+			return errs.DiskLimit.With(fmt.Sprintf("topic %q needs another %d bytes, and the limit on disk space allows %d; prune or raise it", l.meta.Name, size-s.reserved.Load(), max(room-s.reserved.Load(), 0)))
+		}
 	}
 	if !s.hasFile.Load() {
 		return l.create(s, size)

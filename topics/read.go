@@ -149,9 +149,17 @@ func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
 		Segment: s.number, Offset: off, What: what, Err: err}
 }
 
-// fileError tells a missing file, which is damage, from other errors.
+// fileError tells a missing file, which is damage, from one that was pruned
+// since the reader looked, and from other errors.
 func (t *Topic) fileError(s *seg, err error) error {
 	if errors.Is(err, errNotExist) {
+		// A segment leaves the list before its file is unlinked.
+		if t.deleted.Load() != 0 {
+			return unknownTopic(t.name)
+		}
+		if t.log.segOf(s.number) != s {
+			return &PrunedError{Topic: t.name, Seq: s.base, First: t.First()}
+		}
 		return t.corrupt(s, -1, "the file is missing", nil)
 	}
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)

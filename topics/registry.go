@@ -32,8 +32,9 @@ type Config struct {
 	MaxBatch int
 	// MaxFuture bounds how far ahead of the clock an imported id may be.
 	MaxFuture time.Duration
-	// ReadOnly segments are never created or extended.
-	ReadOnly bool
+	// Room returns how many bytes segment files may still grow by when a batch
+	// is staged. nil means as many as the disk has.
+	Room func() int64
 }
 
 type env struct {
