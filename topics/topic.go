@@ -91,27 +91,24 @@ func (t *Topic) setEnd(pos, end, published uint64) {
 	s.pos.Store(pos)
 }
 
-// End returns the next sequence as of the published position.
+// End returns the next sequence as of the published position. It looks at both
+// ends twice: what stood still in between was there at one moment. The writer
+// has moved on whenever it has to look again.
 func (t *Topic) End() uint64 {
+	x, y := &t.slots[0], &t.slots[1]
 	for {
 		p := t.reg.published.Load()
-		var best, end uint64
-		var found bool
-		for i := range t.slots {
-			s := &t.slots[i]
-			pos := s.pos.Load()
-			e := s.end.Load()
-			if s.pos.Load() != pos || pos > p {
-				continue
-			}
-			if !found || pos > best || pos == best && e > end {
-				best, end, found = pos, e, true
-			}
+		px, py := x.pos.Load(), y.pos.Load()
+		ex, ey := x.end.Load(), y.end.Load()
+		if x.pos.Load() != px || y.pos.Load() != py {
+			continue
 		}
-		if found {
-			return end
+		switch {
+		case px <= p && (py > p || px > py || px == py && ex > ey):
+			return ex
+		case py <= p:
+			return ey
 		}
-		// Both slots moved on: the published position has, too.
 	}
 }
 

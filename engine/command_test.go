@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"testing"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/wal"
+)
+
+func goldenCommand() ([]byte, []wal.Part) {
+	body := []byte("stored")
+	blocks := []topics.Block{{Header: segment.Header{Base: 300, Time: 1005, Count: 2, Raw: 9, Codec: segment.Zstd}, Body: body}}
+	b := appendCommand(nil, 1000)
+	b = appendCreate(b, 7, "name", topics.Options{SegmentSize: 65536, Compression: segment.Zstd})
+	b = appendAppend(b, 7, 1000, blocks)
+	b = appendPrune(b, 7, 200)
+	b = appendDelete(b, 7)
+	return b, []wal.Part{{Bytes: body, Sum: segment.Sum(body)}}
+}
+
+// TestCommandFormat: the bytes of version 1 never change.
+func TestCommandFormat(t *testing.T) {
+	b, parts := goldenCommand()
+	const want = "01d00f" + "010a00000007046e616d6580800401" + "02080000000701ac020a020901" + "030300000007c801" + "040100000007"
+	if got := hex.EncodeToString(b); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var kinds []byte
+	var scratch []topics.Block
+	err := decodeCommand(b, parts, &scratch, func(ms int64, op *decoded) error {
+		kinds = append(kinds, op.kind)
+		if ms != 1000 || op.id != 7 {
+			t.Errorf("%d: time %d, id %d", op.kind, ms, op.id)
+		}
+		switch op.kind {
+		case opCreate:
+			if op.name != "name" || op.opts.SegmentSize != 65536 || op.opts.Compression != segment.Zstd {
+				t.Errorf("%+v", op)
+			}
+		case opAppend:
+			h := op.blocks[0].Header
+			if h.Base != 300 || h.Time != 1005 || h.Count != 2 || h.Raw != 9 || h.Stored != 6 || h.Sum != parts[0].Sum || h.Codec != segment.Zstd {
+				t.Errorf("%+v", h)
+			}
+		case opPrune:
+			if op.first != 200 {
+				t.Errorf("%+v", op)
+			}
+		}
+		return nil
+	})
+	if err != nil || !bytes.Equal(kinds, []byte{opCreate, opAppend, opPrune, opDelete}) {
+		t.Error(kinds, err)
+	}
+}
+
+// TestCommandHostile: every cut and every changed byte is an error or decodes;
+// nothing panics, and what is not known is refused, not skipped.
+func TestCommandHostile(t *testing.T) {
+	b, parts := goldenCommand()
+	var scratch []topics.Block
+	decode := func(b []byte) error {
+		return decodeCommand(b, parts, &scratch, func(int64, *decoded) error { return nil })
+	}
+	for n := range b {
+		if decode(b[:n]) == nil && n < 25 {
+			t.Errorf("cut to %d bytes: no error, though a part is left over", n)
+		}
+	}
+	for i := range b {
+		for bit := range 8 {
+			c := bytes.Clone(b)
+			c[i] ^= 1 << bit
+			_ = decode(c)
+		}
+	}
+	if err := decode(append(appendCommand(nil, 1), 99, 0, 0, 0, 0)); !errors.Is(err, errs.Version) && err == nil {
+		t.Errorf("unknown operation: %v", err)
+	}
+	c := bytes.Clone(b)
+	c[0] = 2
+	if err := decode(c); !errors.Is(err, errs.Version) {
+		t.Errorf("unknown version: %v", err)
+	}
+}
