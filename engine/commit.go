@@ -320,6 +320,11 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		e.waitMu.Lock()
 		done := e.ckptDone
 		e.waitMu.Unlock()
+		// Measured behind fetching done, so that the checkpoint that makes
+		// room cannot be missed.
+		if e.measure() < e.cfg.MaxWAL {
+			return nil
+		}
 		e.wakeKeeper()
 		select {
 		case <-done:
@@ -333,13 +338,22 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		if err := e.writable(); err != nil {
 			return err
 		}
-		if e.walSize.Load() < e.cfg.MaxWAL {
-			return nil
-		}
 		if p := e.ckptErr.Load(); p != nil {
 			return e.spaceError(*p, "the write-ahead log is full and no checkpoint can be made")
 		}
 	}
+}
+
+// measure brings walSize up to date.
+func (e *Engine) measure() int64 {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	size := int64(0)
+	if e.log != nil {
+		size = e.log.Size()
+	}
+	e.walSize.Store(size)
+	return size
 }
 
 // maxWait bounds how long a commit waits for room in the WAL.

@@ -148,8 +148,10 @@ func (c *Cursor) jump(base uint64) bool {
 	if c.next < base {
 		err := t.corrupt(c.s, c.off, "records are missing", nil).(*errs.CorruptError)
 		err.First, err.Next = c.next, base
-		t.MarkDamaged(err)
-		c.next, c.err = base, err
+		if c.err = t.verdict(c.next, err); c.err == err {
+			t.MarkDamaged(err)
+			c.next = base
+		}
 		return false
 	}
 	return true
@@ -168,6 +170,7 @@ func (c *Cursor) open(h segment.Header, body []byte) ([]byte, error) {
 // the damage covers and where to go on. h is the header of the damaged block
 // when it can be trusted, and past says that c.off is behind that block already.
 func (c *Cursor) fail(err error, h segment.Header, past bool) {
+	err = c.r.t.verdict(c.next, err)
 	c.err = err
 	damage, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok || c.s == nil {

@@ -36,17 +36,18 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	defer g.r.close()
 	p, err := g.r.start(seq)
 	if err != nil {
+		err = t.verdict(seq, err)
+		t.noteDamage(err)
 		return err
 	}
 	err = g.mapped(t, p, seq, dst)
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, errTail) && !errors.Is(err, segment.ErrNoMapping) {
-		t.noteDamage(err)
-		return err
+	if errors.Is(err, errTail) || errors.Is(err, segment.ErrNoMapping) {
+		err = g.read(t, p, seq, dst)
 	}
-	err = g.read(t, p, seq, dst)
+	err = t.verdict(seq, err)
 	t.noteDamage(err)
 	return err
 }

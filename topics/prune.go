@@ -13,6 +13,22 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func isCorrupt(err error) bool { return errors.Is(err, errs.ErrCorrupt) }
 
+// verdict decides about damage that a reader met on its way to sequence seq. It
+// is none when the records were pruned, or the topic deleted, under the
+// reader's eyes.
+func (t *Topic) verdict(seq uint64, err error) error {
+	if !isCorrupt(err) {
+		return err
+	}
+	if t.deleted.Load() != 0 {
+		return unknownTopic(t.name)
+	}
+	if first := t.First(); seq < first {
+		return &PrunedError{Topic: t.name, Seq: seq, First: first}
+	}
+	return err
+}
+
 // StagePrune checks a prune mark: records below first are to go. It returns
 // the topic's id.
 func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {

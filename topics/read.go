@@ -154,10 +154,7 @@ func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
 func (t *Topic) fileError(s *seg, err error) error {
 	if errors.Is(err, errNotExist) {
 		// A segment leaves the list before its file is unlinked.
-		if t.deleted.Load() != 0 {
-			return unknownTopic(t.name)
-		}
-		if t.log.segOf(s.number) != s {
+		if t.deleted.Load() == 0 && t.log.segOf(s.number) != s {
 			return &PrunedError{Topic: t.name, Seq: s.base, First: t.First()}
 		}
 		return t.corrupt(s, -1, "the file is missing", nil)

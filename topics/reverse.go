@@ -109,6 +109,7 @@ func (r *RevCursor) enter(b blockAt) {
 	}
 	if err != nil {
 		r.recs = r.recs[:0]
+		err = t.verdict(r.next-1, err)
 		if c, ok := errors.AsType[*errs.CorruptError](err); ok {
 			c.First, c.Next = b.base, min(b.next, r.next)
 			t.MarkDamaged(c)
@@ -135,6 +136,7 @@ func (r *RevCursor) window() bool {
 	}
 	p, err := r.c.r.start(seq)
 	if err != nil {
+		err = t.verdict(seq, err)
 		r.err = err
 		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment
 			c.First, c.Next = max(p.s.base, r.first), r.next
@@ -147,6 +149,7 @@ func (r *RevCursor) window() bool {
 	for p.off < p.s.end.Load() {
 		h, err := r.c.r.head(p.s, p.off)
 		if err != nil {
+			err = t.verdict(seq, err)
 			c, ok := errors.AsType[*errs.CorruptError](err)
 			if !ok {
 				r.err = err
@@ -182,7 +185,12 @@ func (r *RevCursor) window() bool {
 		return true
 	}
 	// The record should be here and is not.
-	c := t.corrupt(p.s, p.off, "records are missing", nil).(*errs.CorruptError)
+	err = t.verdict(seq, t.corrupt(p.s, p.off, "records are missing", nil))
+	c, ok := errors.AsType[*errs.CorruptError](err)
+	if !ok {
+		r.err = err
+		return false
+	}
 	if len(r.win) == 0 {
 		lost = min(p.s.base, seq)
 	}

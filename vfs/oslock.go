@@ -55,7 +55,7 @@ type osLock struct {
 	writable bool
 }
 
-// Close gives the lock up by closing the only descriptor that has it. The pid
+// Close gives the lock up. The pid
 // is wiped first, so that it does not accuse a process that is long gone.
 func (l *osLock) Close() error {
 	if l.f == nil {
@@ -64,5 +64,8 @@ func (l *osLock) Close() error {
 	if l.writable {
 		_ = l.f.Truncate(0)
 	}
+	// A child that was forked and has not reached its exec has a copy of the
+	// descriptor: closing ours alone would leave the lock with it.
+	_ = (&osFile{f: l.f}).control("flock", func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 	return l.f.Close()
 }
