@@ -222,7 +222,7 @@ func (e *Engine) restartLog() error {
 // writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
 func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before func() error) error {
 	// 2. Segment files, and their directory entries.
-	files, err := e.reg.Flush(c, carryBudget)
+	files, err := e.reg.Flush(c, carryBudget, st.Clean)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}

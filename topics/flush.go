@@ -127,6 +127,28 @@ func (l *log) makeRoom(s *seg, to int64) error {
 	return nil
 }
 
+// trim cuts the file of a growing segment to what is in it.
+func (l *log) trim(s *seg) error {
+	end := s.flushed.Load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.reserved.Load() <= end || end == segment.FileHeaderSize || !s.hasFile.Load() {
+		return nil
+	}
+	if s.dirty == nil {
+		h, err := l.files.Acquire(l.meta.Topic, s.number)
+		if err != nil {
+			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
+		}
+		s.dirty = h
+	}
+	if err := s.dirty.File().Truncate(end); err != nil {
+		return fmt.Errorf("topic %q: trimming segment %d: %w", l.meta.Name, s.number, err)
+	}
+	l.disk.Add(end - s.reserved.Swap(end))
+	return nil
+}
+
 // seal writes the footer of a segment that no block will be added to, all of
 // whose blocks are in its file.
 func (l *log) seal(s *seg) error {

@@ -24,7 +24,9 @@ func (t *Topic) Info() Info {
 		CreatedAt: t.made, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
 	for _, s := range t.log.list() {
 		i.Segments++
-		i.DiskBytes += s.reserved.Load()
+		if s.hasFile.Load() {
+			i.DiskBytes += max(s.reserved.Load(), s.flushed.Load())
+		}
 	}
 	if d := t.damage.Load(); d != nil {
 		i.Damaged = d

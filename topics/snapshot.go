@@ -94,10 +94,11 @@ func (r *Registry) Capture() *Checkpoint {
 // ones, which the snapshot will carry, and seals full segments. Everything it
 // wrote is synced when it returns, but for the directory; the number of files
 // written is returned. carry bounds the bytes of all carried tails together.
-func (r *Registry) Flush(c *Checkpoint, carry int64) (files int, err error) {
+// With trim, growing files give back the space that is reserved and not used.
+func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	for i := range c.Topics {
 		k := &c.Topics[i]
-		n, err := k.flush(&carry)
+		n, err := k.flush(&carry, trim)
 		files += n
 		if err != nil {
 			return files, err
@@ -106,7 +107,7 @@ func (r *Registry) Flush(c *Checkpoint, carry int64) (files int, err error) {
 	return files, nil
 }
 
-func (k *Captured) flush(carry *int64) (files int, err error) {
+func (k *Captured) flush(carry *int64, trim bool) (files int, err error) {
 	l := k.t.log
 	for i, s := range k.segs {
 		if s.sealed.Load() {
@@ -132,9 +133,14 @@ func (k *Captured) flush(carry *int64) (files int, err error) {
 		} else if err := l.flush(s, k.last.end); err != nil {
 			return files, err
 		}
+		if trim {
+			if err := l.trim(s); err != nil {
+				return files, err
+			}
+		}
 		if s.dirty != nil {
 			files++
-			if err := s.sync(false); err != nil {
+			if err := s.sync(trim); err != nil {
 				return files, err
 			}
 		}
