@@ -37,9 +37,6 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	}
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if err := e.writable(); err != nil {
-		return nil, err
-	}
 	if err := e.checkpointLocked(false); err != nil {
 		return nil, err
 	}

@@ -69,9 +69,6 @@ func (e *Engine) tend() {
 // Checkpoint brings segment files and snapshot up to now, so that the next
 // open has nothing to replay.
 func (e *Engine) Checkpoint() error {
-	if err := e.writable(); err != nil {
-		return err
-	}
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	return e.checkpointLocked(false)
@@ -80,6 +77,14 @@ func (e *Engine) Checkpoint() error {
 // checkpointLocked takes a checkpoint; the caller holds ckptMu. With final set
 // it also closes the WAL and marks the store clean.
 func (e *Engine) checkpointLocked(final bool) error {
+	// Under the lock: a checkpoint whose STORE could not be synced has numbers
+	// that must not be used again, since they may be on disk.
+	if err := e.writable(); err != nil {
+		return err
+	}
+	if e.shut.Load() && !final {
+		return errClosed()
+	}
 	err := e.checkpoint(final)
 	if err != nil {
 		e.ckptErr.Store(&err)

@@ -86,6 +86,9 @@ func (e *Engine) open() error {
 	// From here on the directory is written: STORE first, since what it says
 	// may not be durable after a failed sync, and old WAL files go by its word.
 	e.store.Epoch++
+	if err := e.makeFolders(); err != nil {
+		return err
+	}
 	if err := e.checkKinds(); err != nil {
 		return err
 	}
@@ -179,15 +182,26 @@ func (e *Engine) readOrCreate() error {
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
-	for _, d := range []string{walDir, segmentDir} {
-		if err := e.fs.MkdirAll(e.cfg.Dir + "/" + d); err != nil {
-			return fmt.Errorf("making the data directory: %w", err)
-		}
+	if err := e.makeFolders(); err != nil {
+		return err
+	}
+	if err := e.fs.SyncDir(e.cfg.Dir); err != nil { // before STORE says that they are there
+		return fmt.Errorf("making the data directory: %w", err)
 	}
 	if err := createStore(e.fs, e.cfg.Dir, &st); err != nil {
 		return err
 	}
 	e.store = st
+	return nil
+}
+
+// makeFolders makes the folders in the data directory.
+func (e *Engine) makeFolders() error {
+	for _, d := range []string{walDir, segmentDir} {
+		if err := e.fs.MkdirAll(e.cfg.Dir + "/" + d); err != nil {
+			return fmt.Errorf("making the data directory: %w", err)
+		}
+	}
 	return nil
 }
 

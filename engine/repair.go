@@ -109,10 +109,8 @@ func (r *repairer) open(cfg Config) error {
 		return err
 	}
 	e.pos = e.store.Position
-	for _, d := range []string{walDir, segmentDir} {
-		if err := e.fs.MkdirAll(cfg.Dir + "/" + d); err != nil {
-			return err
-		}
+	if err := e.makeFolders(); err != nil {
+		return err
 	}
 	dir := cfg.Dir + "/" + segmentDir
 	e.store.Epoch++
