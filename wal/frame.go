@@ -90,6 +90,16 @@ type head struct {
 // hasTag reports whether b, at least frameHead long, starts with the tag of k.
 func (k key) hasTag(b []byte) bool { return le.Uint32(b) == k.tag }
 
+// lostTag reports whether b, at offset off, is a header that lacks nothing but
+// its tag.
+func (k key) lostTag(b []byte, off, room int64) bool {
+	var h [frameHead]byte
+	copy(h[:], b)
+	le.PutUint32(h[:], k.tag)
+	_, ok := k.head(h[:], off, room)
+	return ok && !mutate.SkipFrameSum
+}
+
 // head decodes the frame header at the start of b, which lies at offset off. ok
 // is false if it is not one of this file at this place, or if the frame it
 // describes is impossible or larger than room.

@@ -204,7 +204,7 @@ func (r *replay) frames(e *entry, limit int64) (stop, error) {
 		}
 		h, ok := k.head(b, off, limit-off)
 		if !ok {
-			return stop{off: off, torn: k.hasTag(b), what: "frame header is not valid"}, nil
+			return stop{off: off, torn: k.hasTag(b) || k.lostTag(b, off, limit-off), what: "frame header is not valid"}, nil
 		}
 		if h.size > r.cfg.MaxFrame {
 			return stop{}, fmt.Errorf("%w: %s at offset %d: %d bytes, limit %d", ErrTooLarge, e.name, off, h.size, r.cfg.MaxFrame)
