@@ -2,9 +2,11 @@ package topics
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // queueHot notes that a topic's tail should be written to its file.
@@ -71,20 +73,16 @@ func (l *log) flush(s *seg, to int64) error {
 	if to <= from {
 		return nil
 	}
-	if s.reserved.Load() < to || !s.hasFile.Load() {
-		if err := l.makeRoom(s, to); err != nil {
-			return err
-		}
+	// Reserved already, but for a segment that was restored or replayed, whose
+	// reservation is not known.
+	if err := l.extend(s, to, math.MaxInt64); err != nil {
+		return err
 	}
-	if s.dirty == nil {
-		h, err := l.files.Acquire(l.meta.Topic, s.number)
-		if err != nil {
-			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
-		}
-		s.dirty = h
+	f, err := l.hold(s)
+	if err != nil {
+		return err
 	}
-	f := s.dirty.File()
-	err := s.tail.each(from, to, func(off int64, b []byte) error {
+	err = s.tail.each(from, to, func(off int64, b []byte) error {
 		_, err := f.WriteAt(b, off)
 		return err
 	})
@@ -96,35 +94,16 @@ func (l *log) flush(s *seg, to int64) error {
 	return nil
 }
 
-// makeRoom reserves the file of a segment that was restored or replayed, whose
-// reservation is not known.
-func (l *log) makeRoom(s *seg, to int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	size := int64(firstReserve)
-	for size < to {
-		size *= 2
+// hold opens the file of s and keeps it open until sync.
+func (l *log) hold(s *seg) (vfs.File, error) {
+	if s.dirty == nil {
+		h, err := l.open(s)
+		if err != nil {
+			return nil, err
+		}
+		s.dirty = h
 	}
-	if size > l.segSize {
-		size = max(l.segSize, to)
-	}
-	if !s.hasFile.Load() {
-		return l.create(s, size)
-	}
-	if s.reserved.Load() >= to {
-		return nil
-	}
-	h, err := l.files.Acquire(l.meta.Topic, s.number)
-	if err != nil {
-		return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
-	}
-	defer h.Release()
-	if err := h.File().Preallocate(size); err != nil {
-		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
-	}
-	l.disk.Add(size - s.reserved.Load())
-	s.reserved.Store(size)
-	return nil
+	return s.dirty.File(), nil
 }
 
 // trim cuts the file of a growing segment to what is in it.
@@ -135,14 +114,11 @@ func (l *log) trim(s *seg) error {
 	if s.reserved.Load() <= end || end == segment.FileHeaderSize || !s.hasFile.Load() {
 		return nil
 	}
-	if s.dirty == nil {
-		h, err := l.files.Acquire(l.meta.Topic, s.number)
-		if err != nil {
-			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
-		}
-		s.dirty = h
+	f, err := l.hold(s)
+	if err != nil {
+		return err
 	}
-	if err := s.dirty.File().Truncate(end); err != nil {
+	if err := f.Truncate(end); err != nil {
 		return fmt.Errorf("topic %q: trimming segment %d: %w", l.meta.Name, s.number, err)
 	}
 	l.disk.Add(end - s.reserved.Swap(end))
@@ -152,12 +128,9 @@ func (l *log) trim(s *seg) error {
 // seal writes the footer of a segment that no block will be added to, all of
 // whose blocks are in its file.
 func (l *log) seal(s *seg) error {
-	if s.dirty == nil {
-		h, err := l.files.Acquire(l.meta.Topic, s.number)
-		if err != nil {
-			return fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
-		}
-		s.dirty = h
+	f, err := l.hold(s)
+	if err != nil {
+		return err
 	}
 	var entries []segment.Entry
 	for _, e := range l.idx.Entries(s.number, s.base) {
@@ -165,7 +138,7 @@ func (l *log) seal(s *seg) error {
 	}
 	sum := segment.Summary{First: s.base, Next: s.next, FirstTime: s.time, LastTime: s.lastTime,
 		DataEnd: s.end.Load(), Blocks: s.blocks, Records: s.records, Digest: s.digest.Sum()}
-	if err := segment.Seal(s.dirty.File(), entries, sum, s.place); err != nil {
+	if err := segment.Seal(f, entries, sum, s.place); err != nil {
 		return fmt.Errorf("topic %q: sealing segment %d: %w", l.meta.Name, s.number, err)
 	}
 	size := sum.DataEnd + int64(len(entries))*segment.EntrySize + segment.TrailerSize

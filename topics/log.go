@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -182,8 +183,22 @@ func (l *log) reserve(s *seg, end int64) error {
 	if end <= s.reserved.Load() || !s.hasFile.Load() && end-segment.FileHeaderSize <= CarryMax {
 		return nil
 	}
+	room := int64(math.MaxInt64)
+	if l.room != nil {
+		room = l.room() + s.reserved.Load()
+	}
+	return l.extend(s, end, room)
+}
+
+// extend makes the file of s, or makes it longer, so that [0, end) has blocks.
+// It doubles, up to the size of a segment, but takes no more than is needed
+// when the file may only have room bytes.
+func (l *log) extend(s *seg, end, room int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.hasFile.Load() && s.reserved.Load() >= end {
+		return nil
+	}
 	size := max(firstReserve, 2*s.reserved.Load())
 	for size < end {
 		size *= 2
@@ -191,19 +206,17 @@ func (l *log) reserve(s *seg, end int64) error {
 	if size > l.segSize {
 		size = max(l.segSize, end)
 	}
-	if l.room != nil {
-		room := l.room() + s.reserved.Load()
-		if size > room {
-			size = (end + 4095) &^ 4095
-		}
-		if size > room {
-			return errs.DiskLimit.With(fmt.Sprintf("topic %q needs another %d bytes, and the limit on disk space allows %d; prune or raise it", l.meta.Name, size-s.reserved.Load(), max(room-s.reserved.Load(), 0)))
-		}
+	if size > room {
+		size = (end + 4095) &^ 4095
+	}
+	if size > room {
+		return errs.DiskLimit.With(fmt.Sprintf("topic %q needs another %d bytes, and the limit on disk space allows %d; prune or raise it",
+			l.meta.Name, size-s.reserved.Load(), max(room-s.reserved.Load(), 0)))
 	}
 	if !s.hasFile.Load() {
 		return l.create(s, size)
 	}
-	h, err := l.files.Acquire(l.meta.Topic, s.number)
+	h, err := l.open(s)
 	if err != nil {
 		return err
 	}
@@ -211,9 +224,17 @@ func (l *log) reserve(s *seg, end int64) error {
 	if err := h.File().Preallocate(size); err != nil {
 		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
 	}
-	l.disk.Add(size - s.reserved.Load())
-	s.reserved.Store(size)
+	l.disk.Add(size - s.reserved.Swap(size))
 	return nil
+}
+
+// open returns a held handle of the file of s.
+func (l *log) open(s *seg) (*segment.Handle, error) {
+	h, err := l.files.Acquire(l.meta.Topic, s.number)
+	if err != nil {
+		return nil, fmt.Errorf("topic %q: opening segment %d: %w", l.meta.Name, s.number, err)
+	}
+	return h, nil
 }
 
 // create makes the file of s with size bytes of real blocks. Callers hold l.mu.
