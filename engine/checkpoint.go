@@ -228,14 +228,16 @@ func (e *Engine) restartLog() error {
 func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before func() error) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.Flush(c, carryBudget, st.Clean)
+	e.newNames = e.newNames || files > 0 // also of a checkpoint that failed
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if files > 0 && !mutate.SkipSegmentDirSync {
+	if e.newNames && !mutate.SkipSegmentDirSync {
 		if err := e.fs.SyncDir(e.cfg.Dir + "/" + segmentDir); err != nil {
 			return &syncError{fmt.Errorf("checkpoint: %w", err)}
 		}
 	}
+	e.newNames = false
 	// 3. The snapshot, in the file that the last checkpoint does not use.
 	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
 	head, err = writeSnapshot(e.fs, e.cfg.Dir, head, func(w *snapWriter) {

@@ -84,6 +84,7 @@ type Engine struct {
 	shut     atomic.Bool // the same, for readers
 
 	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
+	newNames bool       // the segment folder may hold names that are not durable; under ckptMu
 	ckptErr  atomic.Pointer[error]
 	ckptDone chan struct{} // replaced at each end of a checkpoint; under waitMu
 	waitMu   sync.Mutex

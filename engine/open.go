@@ -95,6 +95,9 @@ func (e *Engine) open() error {
 	if err := writeStore(e.fs, e.cfg.Dir, &e.store); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
+	if err := e.fs.SyncDir(e.cfg.Dir); err != nil { // its name may not be durable either
+		return fmt.Errorf("opening: %w", err)
+	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !canRunWithoutLog(err) {
 			return err

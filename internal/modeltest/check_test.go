@@ -1,0 +1,253 @@
+package modeltest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pipeproc/pipeproc"
+)
+
+var bg = context.Background()
+
+// errBadBound stands for ErrInvalidRangeOffset in the model.
+var errBadBound = errors.New("bad bound")
+
+// bound is a parsed bound of the naive range.
+type bound struct {
+	form byte // 0 open, 'i' id, 't' time, 's' sequence
+	ms   int64
+	seq  uint64
+}
+
+func parseBound(s string) (bound, error) {
+	digits := func(s string, bits int) (uint64, error) {
+		if s == "" || strings.Trim(s, "0123456789") != "" {
+			return 0, errBadBound
+		}
+		n, err := strconv.ParseUint(s, 10, bits)
+		if err != nil {
+			return 0, errBadBound
+		}
+		return n, nil
+	}
+	if s == "" {
+		return bound{}, nil
+	}
+	if s[0] == ':' {
+		n, err := digits(s[1:], 64)
+		return bound{form: 's', seq: n}, err
+	}
+	ms, seq, isID := strings.Cut(s, "-")
+	t, err := digits(ms, 63)
+	if err != nil || !isID {
+		return bound{form: 't', ms: int64(t)}, err
+	}
+	n, err := digits(seq, 64)
+	return bound{form: 'i', ms: int64(t), seq: n}, err
+}
+
+// cmpBound compares a record with a bound: -1 below, 0 exactly there, 1 above.
+func cmpBound(id pipeproc.ID, b bound) int {
+	switch b.form {
+	case 'i':
+		return id.Compare(pipeproc.ID{Time: b.ms, Seq: b.seq})
+	case 's':
+		return pipeproc.ID{Seq: id.Seq}.Compare(pipeproc.ID{Seq: b.seq})
+	default:
+		return pipeproc.ID{Time: id.Time}.Compare(pipeproc.ID{Time: b.ms})
+	}
+}
+
+// naiveRange is range and revrange over the model, record by record.
+func (s *state) naiveRange(topic string, o pipeproc.RangeOptions, rev bool) ([]rec, error) {
+	t := s.topics[topic]
+	if t == nil {
+		return nil, pipeproc.ErrInvalidTopic
+	}
+	var bs [2]bound
+	for i, text := range []string{o.Start, o.End} {
+		b, err := parseBound(text)
+		if err != nil {
+			return nil, pipeproc.ErrInvalidRangeOffset
+		}
+		bs[i] = b
+	}
+	for _, b := range bs {
+		if b.form == 's' && (b.seq < t.first || b.seq >= t.next()) {
+			return nil, pipeproc.ErrInvalidSequence
+		}
+	}
+	lower, upper := bs[0], bs[1]
+	if rev {
+		lower, upper = upper, lower
+	}
+	var out []rec
+	for _, r := range t.live() {
+		if lower.form != 0 {
+			if c := cmpBound(r.id, lower); c < 0 || c == 0 && o.Exclusive && lower.form != 't' {
+				continue
+			}
+		}
+		if upper.form != 0 {
+			if c := cmpBound(r.id, upper); c > 0 || c == 0 && o.Exclusive && upper.form != 't' {
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	if rev {
+		slices.Reverse(out)
+	}
+	if o.Limit > 0 && len(out) > o.Limit {
+		out = out[:o.Limit]
+	}
+	return out, nil
+}
+
+// same reports how a record that was read differs from the model's, or nil.
+func same(got *pipeproc.Record, topic string, want *rec) error {
+	switch {
+	case got.ID != want.id:
+		return fmt.Errorf("topic %s: id %v, want %v", topic, got.ID, want.id)
+	case got.Topic != topic:
+		return fmt.Errorf("topic %s: record %v says topic %q", topic, got.ID, got.Topic)
+	case !bytes.Equal(got.Key, want.key):
+		return fmt.Errorf("topic %s: record %v: key %q, want %q", topic, got.ID, got.Key, want.key)
+	case !bytes.Equal(got.Body, want.body):
+		return fmt.Errorf("topic %s: record %v: body of %d bytes differs from the one of %d", topic, got.ID, len(got.Body), len(want.body))
+	case len(got.Headers) != len(want.headers):
+		return fmt.Errorf("topic %s: record %v: %d headers, want %d", topic, got.ID, len(got.Headers), len(want.headers))
+	}
+	for i, h := range want.headers {
+		if got.Headers[i].Name != h.Name || !bytes.Equal(got.Headers[i].Value, h.Value) {
+			return fmt.Errorf("topic %s: record %v: header %d differs", topic, got.ID, i)
+		}
+	}
+	return nil
+}
+
+// sameSeq compares what an iteration yields with what it must yield.
+func sameSeq(seq iter.Seq2[pipeproc.Record, error], topic string, want []rec) error {
+	i := 0
+	for r, err := range seq {
+		if err != nil {
+			return fmt.Errorf("topic %s, after %d of %d records: %w", topic, i, len(want), err)
+		}
+		if i == len(want) {
+			return fmt.Errorf("topic %s: %v follows the %d records there should be", topic, r.ID, len(want))
+		}
+		if err := same(&r, topic, &want[i]); err != nil {
+			return err
+		}
+		i++
+	}
+	if i < len(want) {
+		return fmt.Errorf("topic %s: %d records, want %d", topic, i, len(want))
+	}
+	return nil
+}
+
+// checkRange compares one range of the node with the naive one.
+func checkRange(n *pipeproc.Node, s *state, topic string, o pipeproc.RangeOptions, rev bool) error {
+	want, wantErr := s.naiveRange(topic, o, rev)
+	seq := n.Range(bg, topic, o)
+	if rev {
+		seq = n.RevRange(bg, topic, o)
+	}
+	where := fmt.Sprintf("range %+v reverse=%v", o, rev)
+	if wantErr == nil {
+		if err := sameSeq(seq, topic, want); err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+		return nil
+	}
+	for r, err := range seq {
+		if !errors.Is(err, wantErr) {
+			return fmt.Errorf("%s of %s: got %v, %v, want error %v", where, topic, r.ID, err, wantErr)
+		}
+		return nil
+	}
+	return fmt.Errorf("%s of %s: nothing, want error %v", where, topic, wantErr)
+}
+
+// checkTopic compares a topic's description and single records.
+func checkTopic(n *pipeproc.Node, s *state, name string) error {
+	t := s.topics[name]
+	i, err := n.Topic(bg, name)
+	if t == nil {
+		if !errors.Is(err, pipeproc.ErrInvalidTopic) {
+			return fmt.Errorf("topic %s, which does not exist: %+v, %v", name, i, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	last := int64(0)
+	if len(t.recs) > 0 {
+		last = t.recs[len(t.recs)-1].id.Time
+	}
+	if i.Name != name || i.First != t.first || i.Next != t.next() || i.Records != t.next()-t.first ||
+		i.CreatedAt != t.made || i.LastTime != last || i.Options != t.opts || i.Damaged != nil {
+		return fmt.Errorf("topic %s: info %+v, want first %d next %d made %d last %d options %+v", name, i, t.first, t.next(), t.made, last, t.opts)
+	}
+	if l, err := n.Length(bg, name); err != nil || l != i.Records {
+		return fmt.Errorf("topic %s: length %d, %v, want %d", name, l, err, i.Records)
+	}
+	return nil
+}
+
+// checkGet compares one point read.
+func checkGet(n *pipeproc.Node, s *state, name string, seq uint64) error {
+	r, err := n.Get(bg, name, seq)
+	t := s.topics[name]
+	var want error
+	switch {
+	case t == nil:
+		want = pipeproc.ErrInvalidTopic
+	case seq >= t.next():
+		want = pipeproc.ErrInvalidSequence
+	case seq < t.first:
+		want = pipeproc.ErrPruned
+	}
+	if want != nil {
+		if !errors.Is(err, want) {
+			return fmt.Errorf("get %s :%d: %v, %v, want error %v", name, seq, r.ID, err, want)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("get %s :%d: %w", name, seq, err)
+	}
+	return same(&r, name, &t.recs[seq])
+}
+
+// checkAll compares everything that can be read of the node with the model.
+func checkAll(n *pipeproc.Node, s *state) error {
+	list, err := n.Topics(bg)
+	if err != nil {
+		return err
+	}
+	var have []string
+	for _, i := range list {
+		have = append(have, i.Name)
+	}
+	if want := s.names(); !slices.Equal(have, want) {
+		return fmt.Errorf("topics %v, want %v", have, want)
+	}
+	for _, name := range have {
+		if err := checkTopic(n, s, name); err != nil {
+			return err
+		}
+		if err := sameSeq(n.Range(bg, name, pipeproc.RangeOptions{}), name, s.topics[name].live()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
