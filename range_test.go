@@ -199,6 +199,9 @@ func TestPruned(t *testing.T) {
 	if l, err := n.Length(ctx, "t"); l != 3 || err != nil {
 		t.Errorf("length %d, %v", l, err)
 	}
+	if i, err := n.Topic(ctx, "t"); err != nil || i.First != 3 || i.Next != 6 || i.FirstTime != 1010 || i.LastTime != 1020 || i.Records != 3 {
+		t.Errorf("info %+v, %v", i, err)
+	}
 	if err := n.Prune(ctx, "t", 6); err != nil {
 		t.Fatal(err)
 	}

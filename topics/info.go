@@ -10,6 +10,7 @@ type Info struct {
 	Next      uint64 // sequence that the next record will have
 	Records   uint64 // records that can be read
 	CreatedAt int64  // unix milliseconds
+	FirstTime int64  // time of the first record that can be read, unix milliseconds; 0 if there is none
 	LastTime  int64  // time of the newest record, unix milliseconds; 0 if there never was one
 	Bytes     int64  // encoded bytes of all records ever committed, uncompressed
 	DiskBytes int64  // bytes that its segment files take
@@ -31,7 +32,29 @@ func (t *Topic) Info() Info {
 	if d := t.damage.Load(); d != nil {
 		i.Damaged = d
 	}
+	if i.Next > i.First {
+		i.FirstTime = t.firstTime(i.First)
+	}
 	return i
+}
+
+// firstTime returns the time of the record first, 0 if it cannot be read. It
+// reads a block's header when the topic was pruned within a segment.
+func (t *Topic) firstTime(first uint64) int64 {
+	if s := t.log.at(first); s != nil && s.base == first {
+		return s.time
+	}
+	r := reader{t: t, ahead: seekRead}
+	defer r.close()
+	p, err := r.seek(first)
+	if err != nil || p.off >= p.s.end.Load() {
+		return 0
+	}
+	h, err := r.head(p.s, p.off)
+	if err != nil {
+		return 0
+	}
+	return h.Time
 }
 
 // IndexBytes returns an estimate of the heap bytes of the topic's index.
