@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync/atomic"
 
 	"github.com/pipeproc/pipeproc"
@@ -258,6 +257,3 @@ func modes() map[string]config {
 		"never":    {mode: pipeproc.SyncNever, grain: 4096, walSize: 64 << 10, topic: t},
 	}
 }
-
-// short cuts a message for a log line.
-func short(err error) string { return strings.SplitN(fmt.Sprint(err), "\n", 2)[0] }
