@@ -23,8 +23,7 @@ lint: ## gofmt, vet, staticcheck
 	go run $(STATICCHECK) ./...
 
 fuzz: ## fuzz every target for FUZZTIME
-	@for t in $$(go test ./fuzz -list '^Fuzz' | grep '^Fuzz'); do \
-	  echo "== $$t"; go test ./fuzz -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; done
+	./fuzz/run.sh $(FUZZTIME)
 
 mutants: ## remove each rule in turn and see its test fail
 	PIPEPROC_MUTANTS=1 go test -count=1 -v -run TestMutants ./internal/mutate
