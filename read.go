@@ -307,6 +307,10 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 				if !yield(ownedRecord(topic, c.Record()), nil) {
 					return
 				}
+				if ctx.Err() != nil {
+					yield(Record{}, context.Cause(ctx))
+					return
+				}
 			}
 			if err := c.Err(); err != nil {
 				if !yield(Record{}, err) {

@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 
-	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -40,13 +38,7 @@ func (e *Engine) admin(ctx context.Context, a *admin) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	err := e.submit(ctx, &Request{admin: a})
-	if errors.Is(err, errs.NoSpace) && e.Checkpoint() == nil {
-		// The checkpoint has emptied the WAL, whose files are room enough: what
-		// frees space must work when there is none.
-		err = e.submit(ctx, &Request{admin: a})
-	}
-	return err
+	return e.submit(ctx, &Request{admin: a})
 }
 
 func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
@@ -63,6 +55,9 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 		return err
 	}
 	r.ms = max(now, e.reg.TimeFloor())
+	if err := topics.CheckTime(r.ms); err != nil {
+		return err
+	}
 	s := &e.scratch
 	s.meta = appendCommand(s.meta, r.ms)
 	switch a.kind {
@@ -86,6 +81,10 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
 	case opDelete:
 		err = e.reg.ApplyDelete(a.id, pos, r.ms)
+	}
+	if e.reg.HasDead() {
+		e.due.Store(true) // a checkpoint frees the space
+		e.wakeKeeper()
 	}
 	if err != nil { // it passed the same checks a moment ago
 		e.poison(err)

@@ -55,9 +55,7 @@ func (e *Engine) tend() {
 		return
 	}
 	_ = l.Prepare()
-	size := l.Size()
-	short := e.short.Swap(false) && size >= 64<<10
-	if size < e.cfg.CheckpointBytes && !short {
+	if due := e.due.Swap(false) && e.changed(); l.Size() < e.cfg.CheckpointBytes && !due {
 		return
 	}
 	if err := e.checkpointLocked(false); err != nil {
@@ -71,8 +69,14 @@ func (e *Engine) tend() {
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
+	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() {
+		return nil
+	}
 	return e.checkpointLocked(false)
 }
+
+// changed reports whether there have been commands since the last checkpoint.
+func (e *Engine) changed() bool { return e.reg.Published() != e.covered.Load() }
 
 // checkpointLocked takes a checkpoint; the caller holds ckptMu. With final set
 // it also closes the WAL and marks the store clean.
@@ -113,7 +117,7 @@ func (e *Engine) checkpoint(final bool) error {
 	st := e.store
 	st.Checkpoint++
 	st.Position = e.pos
-	st.Clean, st.WALAbsent = final, final
+	st.Clean, st.WALAbsent = final, final || e.log == nil
 	if e.log == nil {
 		st.WAL = e.nextWAL
 	} else if final {
@@ -159,6 +163,7 @@ func (e *Engine) checkpoint(final bool) error {
 		e.reg.Uncapture(c)
 	} else {
 		e.store = st
+		e.covered.Store(st.Position)
 	}
 	if !halted {
 		e.commitMu.Unlock()
@@ -186,19 +191,23 @@ func (e *Engine) checkpoint(final bool) error {
 	}
 	e.walSize.Store(l.Size())
 	if final {
-		return l.Close(0) // the current file stays, for the next open to reuse
+		// The current file stays, for the next open to reuse.
+		if err := l.Close(0); err != nil {
+			e.cfg.Logger.Warn("pipeproc: closing the write-ahead log, which is empty", "err", err)
+		}
 	}
 	return nil
 }
 
 // reserveSnapshot makes room for the next snapshot in its file, as far as there
 // is any, so that a checkpoint works on a full disk.
-func (e *Engine) reserveSnapshot(st *storeState) {
+func (e *Engine) reserveSnapshot(st *storeState, topicCount int) {
 	f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(st.Checkpoint+1), vfs.Create)
 	if err != nil {
 		return
 	}
-	_ = f.Preallocate(max(snapSpace, int64(st.SnapLen+st.SnapLen/4)))
+	tails := min(carryBudget, topics.CarryMax*int64(topicCount))
+	_ = f.Preallocate(max(snapSpace, int64(st.SnapLen+st.SnapLen/4)+tails))
 	_ = f.Close()
 }
 
@@ -213,7 +222,7 @@ func (e *Engine) restartLog() error {
 	e.log = nil
 	e.prev, e.nextWAL = wal.Tail{}, next
 	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID,
-		Number: next, Position: e.pos + 1, AllowMissing: true}, func(*wal.Entry) error { return nil })
+		Number: next, Position: e.pos + 1, AllowMissing: true, MaxFrame: anyFrame}, func(*wal.Entry) error { return nil })
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -249,7 +258,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before fu
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if st.Checkpoint <= 2 && !mutate.SkipSnapshotSync { // the file may be new
+	if !mutate.SkipSnapshotSync { // the file may be new: of this store or of a copy
 		if err := e.fs.SyncDir(e.cfg.Dir); err != nil {
 			return &syncError{fmt.Errorf("checkpoint: %w", err)}
 		}
@@ -264,6 +273,6 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before fu
 		// reopen can tell.
 		return &syncError{fmt.Errorf("checkpoint: %w", err)}
 	}
-	e.reserveSnapshot(st)
+	e.reserveSnapshot(st, len(c.Topics))
 	return nil
 }

@@ -62,15 +62,24 @@ func (e *Engine) Commit(ctx context.Context, r *Request) error {
 }
 
 func (e *Engine) submit(ctx context.Context, r *Request) error {
-	r.err = nil
-	r.ticket.Value = r
-	if err := e.group.Do(ctx, &r.ticket); err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		r.err = nil
+		r.ticket.Value = r
+		if err := e.group.Do(ctx, &r.ticket); err != nil {
+			return err
+		}
+		if r.err == nil {
+			return nil
+		}
+		// For want of space, a checkpoint may help: it empties the WAL, whose
+		// files are used again, and unlinks what was pruned. So what frees
+		// space works when there is none.
+		space := errors.Is(r.err, errs.NoSpace) || errors.Is(r.err, errs.DiskLimit)
+		if !space || tries > 0 || !e.changed() || e.Checkpoint() != nil {
+			e.stats.rejected.Add(1)
+			return r.err
+		}
 	}
-	if r.err != nil {
-		e.stats.rejected.Add(1)
-	}
-	return r.err
 }
 
 // lead is what the leader of a group does. Commands that are not batches of
@@ -117,6 +126,8 @@ func (e *Engine) round(rs []*Request) {
 		e.apply(staged, e.log.Position()+1)
 	}
 	n, first, err := e.log.Append(e.scratch.frames)
+	clear(e.scratch.parts) // bodies are the callers'
+	clear(e.scratch.frames)
 	if err != nil {
 		err = e.appendFailed(err)
 		failed := staged[n:]
@@ -185,6 +196,9 @@ func (e *Engine) ready() error {
 		return nil
 	}
 	if err := e.openLog(); err != nil {
+		if isSyncFailure(err) {
+			e.poison(err)
+		}
 		return e.spaceError(err, "there is no room for a write-ahead log; free some space and try again")
 	}
 	return nil
@@ -221,6 +235,9 @@ func (e *Engine) stageOne(r *Request, now int64) error {
 	}
 	if e.cfg.MaxDisk > 0 && e.diskBytes()+int64(r.Batch.Bytes()) > e.cfg.MaxDisk {
 		return errs.DiskLimit.With(fmt.Sprintf("the store takes %d bytes and the limit is %d (Options.MaxDisk); prune or raise it", e.diskBytes(), e.cfg.MaxDisk))
+	}
+	if limit := maxFrame(e.cfg.MaxBatch); r.Batch.FrameBound() > limit {
+		return errs.TooLarge.With(fmt.Sprintf("the batch takes more than %d bytes in the write-ahead log; split it", limit))
 	}
 	ms, err := e.reg.Stage(r.Batch, now)
 	if err != nil {
@@ -281,10 +298,6 @@ func (e *Engine) appendFailed(err error) error {
 	}
 	if errors.Is(err, wal.ErrTooLarge) {
 		return errs.TooLarge.Wrap(err, "the batch does not fit the write-ahead log")
-	}
-	if isNoSpace(err) {
-		e.short.Store(true) // a checkpoint makes room in the WAL's own files
-		e.wakeKeeper()
 	}
 	return e.spaceError(err, "nothing was committed")
 }

@@ -77,9 +77,10 @@ type Engine struct {
 	prev     wal.Tail
 	void     []uint64
 	scratch  scratch
-	unsized  int64        // bytes committed since walSize was set
-	short    atomic.Bool  // the WAL could not get another file
-	walSize  atomic.Int64 // of the WAL, not quite up to date: see sized
+	unsized  int64         // bytes committed since walSize was set
+	due      atomic.Bool   // a checkpoint would make room
+	covered  atomic.Uint64 // position of the last checkpoint
+	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
 	closed   bool
 	shut     atomic.Bool // the same, for readers
 
@@ -98,8 +99,12 @@ type Engine struct {
 	timer    atomic.Bool // an interval sync is due
 	timerMu  sync.Mutex
 	pending  *time.Timer
+	garbage  []string // segment files that nothing refers to
 	recovery Recovery
-	stats    counters
+	// lostSections counts the sections of the snapshot that could not be
+	// restored, for repair.
+	lostSections int
+	stats        counters
 }
 
 // Recovery says what Open found.
@@ -230,20 +235,28 @@ func (e *Engine) Sync(ctx context.Context) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	e.commitMu.Lock()
-	l, closed := e.log, e.closed
-	e.commitMu.Unlock()
-	if closed {
-		return errClosed()
+	for {
+		e.commitMu.Lock()
+		l, closed := e.log, e.closed
+		e.commitMu.Unlock()
+		if closed {
+			return errClosed()
+		}
+		if l == nil {
+			return nil
+		}
+		err := l.Sync()
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, wal.ErrFailed):
+			e.poison(err)
+			return *e.failed.Load()
+		case !errors.Is(err, wal.ErrClosed):
+			return err
+		}
+		// Closed meanwhile, by Close or to begin the log anew.
 	}
-	if l == nil {
-		return nil
-	}
-	if err := l.Sync(); err != nil {
-		e.poison(err)
-		return *e.failed.Load()
-	}
-	return nil
 }
 
 // Durable returns the position up to which commands are durable.
@@ -289,7 +302,6 @@ func (e *Engine) Close() error {
 			err = cerr
 		}
 	}
-	e.codecs.Close()
 	if cerr := e.lock.Close(); err == nil {
 		err = cerr
 	}
@@ -307,7 +319,9 @@ func (e *Engine) finish() error {
 	err := e.checkpointLocked(true)
 	if err != nil && e.log != nil {
 		if serr := e.log.Sync(); serr != nil {
-			e.poison(serr)
+			if errors.Is(serr, wal.ErrFailed) {
+				e.poison(serr)
+			}
 			return fmt.Errorf("closing: %w", errors.Join(err, serr))
 		}
 		_ = e.log.Close(1)

@@ -20,7 +20,7 @@ func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 // checkFiles compares the segment files there are with those there must be,
 // by name and size alone, so that an open costs by their number. A missing or
 // short file damages its topic; a file that no state speaks of is garbage of a
-// crash and is removed.
+// crash, and is removed once the WAL is durable.
 func (e *Engine) checkFiles() error {
 	dir := e.cfg.Dir + "/" + segmentDir
 	infos, err := e.fs.ReadDir(dir)
@@ -59,12 +59,20 @@ func (e *Engine) checkFiles() error {
 		if !info.Regular || !e.ours(dir+"/"+info.Name) {
 			continue
 		}
-		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", info.Name)
-		if err := e.fs.Remove(dir + "/" + segment.FileName(k.topic, k.number)); err != nil {
-			e.cfg.Logger.Warn("pipeproc: could not remove garbage", "file", info.Name, "err", err)
-		}
+		e.garbage = append(e.garbage, segment.FileName(k.topic, k.number))
 	}
 	return nil
+}
+
+// removeGarbage removes what checkFiles found.
+func (e *Engine) removeGarbage() {
+	for _, name := range e.garbage {
+		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", name)
+		if err := e.fs.Remove(e.cfg.Dir + "/" + segmentDir + "/" + name); err != nil {
+			e.cfg.Logger.Warn("pipeproc: could not remove garbage", "file", name, "err", err)
+		}
+	}
+	e.garbage = nil
 }
 
 // checkKinds refuses anything but files where snapshots and WAL files go: they

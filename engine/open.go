@@ -65,6 +65,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.reg.Publish(e.pos)
+	e.covered.Store(e.store.Position)
 	if err := e.replay(); err != nil {
 		return err
 	}
@@ -104,7 +105,10 @@ func (e *Engine) open() error {
 		}
 		e.cfg.Logger.Warn("pipeproc: no room for a write-ahead log, commits will fail until there is", "err", err)
 		e.event(Event{Kind: EventFull, Err: err})
+		return nil
 	}
+	// Only now is what was replayed durable, and with it that these are garbage.
+	e.removeGarbage()
 	return nil
 }
 
@@ -265,6 +269,7 @@ func (e *Engine) loadSnapshot() error {
 			}
 		}
 		if err != nil {
+			e.lostSections++
 			if err := damage(err); err != nil {
 				return err
 			}
@@ -279,7 +284,7 @@ func (e *Engine) loadSnapshot() error {
 func (e *Engine) replay() error {
 	var blocks []topics.Block
 	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent}, func(w *wal.Entry) error {
+		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged: commands need not fit
 		}
@@ -357,6 +362,11 @@ func (e *Engine) openLog() error {
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways}
 	_, serr := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
 	cfg.Rewrite = serr == nil
+	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file
+	if err != nil {
+		return err
+	}
+	e.nextWAL = max(e.nextWAL, high+1)
 	l, err := wal.Create(cfg, e.nextWAL, e.pos+1, e.prev, e.void)
 	if err != nil {
 		return err
@@ -364,7 +374,7 @@ func (e *Engine) openLog() error {
 	st := e.store
 	st.Clean = false
 	if st.WALAbsent { // the log begins with the file just made
-		st.WAL, st.WALAbsent = e.nextWAL, false
+		st.WAL, st.WALAbsent = l.Number(), false
 		if e.prev.Number != 0 { // a log that was begun and never noted
 			st.WAL = e.prev.Number
 		}
@@ -385,6 +395,10 @@ func (e *Engine) openLog() error {
 	}
 	return nil
 }
+
+// anyFrame is the largest frame that replay takes: whatever a store was written
+// with, it opens with every setting.
+const anyFrame = 1<<32 - 16<<10
 
 // maxFrame returns the largest frame that a batch of the given size can make:
 // every record may be a block of its own.

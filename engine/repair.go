@@ -126,7 +126,6 @@ func (r *repairer) open(cfg Config) error {
 
 func (r *repairer) close() {
 	_ = r.e.files.Close()
-	r.e.codecs.Close()
 	_ = r.e.lock.Close()
 }
 
@@ -199,6 +198,12 @@ func (r *repairer) run() error {
 	files, err := r.scanSegments()
 	if err != nil {
 		return err
+	}
+	for _, f := range files {
+		e.reg.SkipID(f.topic)
+	}
+	if n := e.lostSections; n > 0 {
+		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics, with their newest records, what was pruned, and their options", n))
 	}
 	if lostState {
 		if err := r.lostTopics(files); err != nil {
@@ -315,7 +320,7 @@ func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.G
 func (r *repairer) replay() error {
 	e := r.e
 	cfg := wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: true, MaxFrame: 1<<32 - 16<<10}
+		Position: e.store.Position + 1, AllowMissing: true, MaxFrame: anyFrame}
 	var blocks []topics.Block
 	skipped := 0
 	apply := func(w *wal.Entry) error {

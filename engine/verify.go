@@ -47,6 +47,9 @@ type verifier struct {
 func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*VerifyReport, error) {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
 	v := &verifier{e: e, ctx: ctx, progress: progress}
 	start := e.cfg.Clock()
 	for _, d := range e.recovery.Damage {
@@ -158,7 +161,7 @@ func (v *verifier) wal() error {
 		return nil // nothing in it counts
 	}
 	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: 1<<32 - 16<<10}, func(c *errs.CorruptError) { v.damage(c) })
+		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(c *errs.CorruptError) { v.damage(c) })
 	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}

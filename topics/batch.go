@@ -207,6 +207,20 @@ func (b *Batch) Expect(topic string, next uint64) error {
 	return nil
 }
 
+// FrameBound returns a bound on the bytes that a prepared batch takes in the
+// write-ahead log.
+func (b *Batch) FrameBound() int64 {
+	n := int64(256)
+	for i := range b.slots {
+		s := &b.slots[i]
+		n += int64(len(s.name)) + 64
+		for k := range s.blocks {
+			n += int64(len(s.blocks[k].Body)) + 64
+		}
+	}
+	return n
+}
+
 // Force makes the batch take explicit ids however far in the future they are.
 func (b *Batch) Force(on bool) { b.force = on }
 

@@ -118,8 +118,8 @@ func (l *log) plan(blocks []Block) (plan, error) {
 	for i := range blocks {
 		h := &blocks[i].Header
 		if l.rolls(s, end, h.Size()) {
-			if s != nil {
-				if err := l.reserve(s, end); err != nil {
+			if s != nil { // it is full: it will get a footer
+				if err := l.reserve(s, end+footerRoom(end), true); err != nil {
 					return plan{}, err
 				}
 			}
@@ -127,7 +127,7 @@ func (l *log) plan(blocks []Block) (plan, error) {
 		}
 		end += h.Size()
 	}
-	if err := l.reserve(s, end); err != nil {
+	if err := l.reserve(s, end, false); err != nil {
 		return plan{}, err
 	}
 	return plan{s, end}, nil
@@ -179,8 +179,8 @@ func (l *log) abort() {
 // reserve makes sure that the file of s has blocks for [0, end), unless all of
 // it still fits a snapshot. It is why a checkpoint cannot run out of space for
 // data that was acknowledged.
-func (l *log) reserve(s *seg, end int64) error {
-	if end <= s.reserved.Load() || !s.hasFile.Load() && end-segment.FileHeaderSize <= CarryMax {
+func (l *log) reserve(s *seg, end int64, full bool) error {
+	if end <= s.reserved.Load() || !full && !s.hasFile.Load() && end-segment.FileHeaderSize <= CarryMax {
 		return nil
 	}
 	room := int64(math.MaxInt64)
@@ -188,6 +188,12 @@ func (l *log) reserve(s *seg, end int64) error {
 		room = l.room() + s.reserved.Load()
 	}
 	return l.extend(s, end, room)
+}
+
+// footerRoom returns the most that the footer of a segment of the given size
+// takes.
+func footerRoom(size int64) int64 {
+	return (size/indexSpacing+2)*segment.EntrySize + segment.TrailerSize
 }
 
 // extend makes the file of s, or makes it longer, so that [0, end) has blocks.

@@ -69,15 +69,24 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	r.bury(t, list[:k])
 	rest := slices.Clone(list[k:])
 	l.segs.Store(&rest)
-	if len(rest) > 0 {
-		l.idx.DropBelow(rest[0].base) // its own entries stay, for its footer
-	} else {
-		l.idx.DropBelow(first)
+	// The entries of segments that are not sealed stay, for the footers that a
+	// checkpoint under way may be about to write.
+	keep := first
+	for _, s := range list {
+		if !s.sealed.Load() || len(rest) > 0 && s == rest[0] {
+			keep = min(keep, s.base)
+			break
+		}
 	}
+	l.idx.DropBelow(keep)
 	gaps := slices.DeleteFunc(slices.Clone(t.gapList()), func(g Gap) bool { return g.To <= first })
 	t.gaps.Store(&gaps)
 	return nil
 }
+
+// HasDead reports whether files wait for a checkpoint to be unlinked. Leader
+// only.
+func (r *Registry) HasDead() bool { return len(r.dead) > 0 }
 
 // bury notes segments whose files may go after the next checkpoint.
 func (r *Registry) bury(t *Topic, segs []*seg) {
@@ -104,6 +113,7 @@ func (r *Registry) ApplyDelete(id, pos uint64, ms int64) error {
 	}
 	r.raise(ms)
 	t.deleted.Store(pos)
+	t.log.abort() // what was reserved for it and never used
 	r.bury(t, t.log.list())
 	r.mu.Lock()
 	delete(r.byID, id)

@@ -159,6 +159,9 @@ func (t *Topic) fileError(s *seg, err error) error {
 		}
 		return t.corrupt(s, -1, "the file is missing", nil)
 	}
+	if errors.Is(err, fs.ErrClosed) {
+		return errs.Closed.With("the node is closed")
+	}
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
 }
 

@@ -66,7 +66,8 @@ type Registry struct {
 	fresh      map[string]*Topic // staged, not applied yet
 	dead       []deadSeg         // pruned segments, files not unlinked yet
 	dying      []*Topic          // deleted, still visible until publication
-	wakeLater  []chan struct{}
+	born       bool              // topics were added since the last publication
+	restored   bool              // the registry's own state came from a snapshot
 }
 
 type deadSeg struct {
@@ -135,6 +136,9 @@ func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
 		return nil, err
 	}
 	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		r.mu.Lock()
 		if r.wake == nil {
 			r.wake = make(chan struct{})
@@ -166,11 +170,8 @@ func (r *Registry) add(t *Topic) {
 	r.mu.Lock()
 	r.byName[t.name] = t
 	r.byID[t.id] = t
-	if r.wake != nil { // closed by Publish, when waiters can see the topic
-		r.wakeLater = append(r.wakeLater, r.wake)
-		r.wake = nil
-	}
 	r.mu.Unlock()
+	r.born = true
 	r.nextID = max(r.nextID, t.id+1)
 	r.stagedID = max(r.stagedID, r.nextID)
 }
@@ -181,10 +182,15 @@ func (r *Registry) Publish(pos uint64) {
 	if len(r.dying) > 0 {
 		r.reap()
 	}
-	for _, ch := range r.wakeLater {
-		close(ch)
+	if r.born { // behind the store, so that waiters see the topic
+		r.born = false
+		r.mu.Lock()
+		if r.wake != nil {
+			close(r.wake)
+			r.wake = nil
+		}
+		r.mu.Unlock()
 	}
-	r.wakeLater = r.wakeLater[:0]
 }
 
 // CheckOptions fills in defaults and refuses what cannot be.

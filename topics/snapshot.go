@@ -280,6 +280,7 @@ func (r *Registry) RestoreRegistry(b []byte) error {
 	}
 	r.timeFloor.Store(floor)
 	r.stagedID, r.stagedTime = r.nextID, floor
+	r.restored = true
 	return nil
 }
 
@@ -290,7 +291,7 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	name := string(d.Bytes())
 	o := Options{SegmentSize: int64(d.Uvarint()), Compression: segment.Codec(d.Byte())}
 	created, made := d.Uvarint(), d.Varint()
-	if d.Err != nil || CheckName(name) != nil || r.byID[id] != nil || r.byName[name] != nil || id == 0 || id >= r.nextID {
+	if d.Err != nil || CheckName(name) != nil || r.byID[id] != nil || r.byName[name] != nil || id == 0 || r.restored && id >= r.nextID {
 		return fmt.Errorf("topic section: %w", enc.ErrMalformed)
 	}
 	if _, err := r.CheckOptions(o); err != nil {
@@ -343,7 +344,17 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	t.slots[0].pos.Store(min(created, pos))
 	t.slots[1].pos.Store(math.MaxUint64)
 	r.byID[id], r.byName[name] = t, t
+	if !r.restored { // the registry's section is damaged: its topics tell as much
+		r.SkipID(id)
+		r.raise(t.time)
+	}
 	return nil
+}
+
+// SkipID makes sure that new topics get numbers above id.
+func (r *Registry) SkipID(id uint64) {
+	r.nextID = max(r.nextID, id+1)
+	r.stagedID = max(r.stagedID, r.nextID)
 }
 
 func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
@@ -368,9 +379,6 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		l.idx.Add(index.Entry{Seq: base, Time: time, Segment: number, Off: segment.FileHeaderSize})
 		return s, nil
 	}
-	// The file may have lost its reservation to a seal that did not count.
-	l.disk.Add(-size)
-	s.reserved.Store(0)
 	flushed := int64(d.Uvarint())
 	carried := d.Bytes()
 	if d.Err != nil || flushed < segment.FileHeaderSize || flushed+int64(len(carried)) != end ||
@@ -378,6 +386,14 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
 	}
 	s.flushed.Store(flushed)
+	// What was reserved beyond may be gone, to a trim or to a seal that did not
+	// count.
+	l.disk.Add(-size)
+	s.reserved.Store(0)
+	if s.hasFile.Load() {
+		l.disk.Add(flushed)
+		s.reserved.Store(flushed)
+	}
 	if len(carried) > 0 {
 		copy(s.tail.grow(flushed, len(carried)), carried)
 	}

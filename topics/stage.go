@@ -43,6 +43,9 @@ func (r *Registry) Prepare(b *Batch) error {
 // Commit leader only.
 func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 	ms := max(now, r.stagedTime)
+	if err := CheckTime(ms); err != nil {
+		return 0, err
+	}
 	for i := range b.slots {
 		if err := r.stageSlot(&b.slots[i], ms, now, b.force); err != nil {
 			r.unstage(b.slots[:i+1])
@@ -65,6 +68,17 @@ func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 		r.stagedTime = max(r.stagedTime, last.Time)
 	}
 	return ms, nil
+}
+
+// maxImportSeq leaves every topic more sequences than it can use.
+const maxImportSeq = 1 << 63
+
+// CheckTime refuses times that the format cannot hold.
+func CheckTime(ms int64) error {
+	if ms < 0 || ms >= 1<<47 {
+		return errs.InvalidOptions.With(fmt.Sprintf("Clock: %d milliseconds since 1970 are out of range", ms))
+	}
+	return nil
 }
 
 // unstage forgets the topics that a failing batch would have made.
@@ -113,6 +127,9 @@ func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 		}
 	} else {
 		next := t.staged.next
+		if next+s.count < next {
+			return errs.TooLarge.With(fmt.Sprintf("topic %q is at sequence %d: there are no more", t.name, next))
+		}
 		s.base, s.time = next, ms
 		for i := range s.blocks {
 			h := &s.blocks[i].Header
@@ -141,8 +158,8 @@ func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 	if limit := max(ms, now+r.MaxFuture.Milliseconds()); last.Time > limit && !force {
 		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{last.Time, last.Base}, r.MaxFuture))
 	}
-	if last.Base+uint64(last.Count) < last.Base {
-		return errs.InvalidImport.With("the sequence is out of range")
+	if last.Base >= maxImportSeq {
+		return errs.InvalidImport.With(fmt.Sprintf("sequence %d is out of range", last.Base))
 	}
 	return nil
 }

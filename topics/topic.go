@@ -221,6 +221,9 @@ func (t *Topic) Wait(ctx context.Context, seq uint64) error {
 	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		t.mu.Lock()
 		if t.wake == nil {
 			t.wake = make(chan struct{})

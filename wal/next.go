@@ -1,5 +1,13 @@
 package wal
 
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
 // Next returns the number that the next new file will have. It is above every
 // file there is.
 func (l *Log) Next() uint64 {
@@ -16,4 +24,23 @@ func StoreOf(b []byte) (id [16]byte, ok bool) {
 	}
 	copy(id[:], b[16:])
 	return id, true
+}
+
+// Number returns the number of the current file.
+func (l *Log) Number() uint64 { return l.started.Load() }
+
+// Highest returns the highest number in the names of the log files in dir, 0 if
+// there is none.
+func Highest(fsys vfs.FS, dir string) (uint64, error) {
+	infos, err := fsys.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("wal: %w", err)
+	}
+	high := uint64(0)
+	for _, i := range infos {
+		if n, ok := parseName(i.Name); ok {
+			high = max(high, n)
+		}
+	}
+	return high, nil
 }
