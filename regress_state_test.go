@@ -1,0 +1,312 @@
+package pipeproc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Each test here is of a defect that was found and mended; see the track record
+// in DESIGN.md.
+
+// TestRepairedEnd: a topic whose last records a repair dropped ends with a gap, which is no
+// damage.
+func TestRepairedEnd(t *testing.T) {
+	m := vfs.NewMem()
+	o := &Options{FS: m}
+	n, err := Open("d", o)
+	must(t, err)
+	for i := range 20 {
+		_, err := n.Commit(bg, Record{Topic: "a", Body: bytes.Repeat([]byte{byte(i)}, 3000)})
+		must(t, err)
+	}
+	must(t, n.Close())
+	infos, _ := m.ReadDir("d/segments")
+	f, err := m.Open("d/segments/"+infos[0].Name, vfs.Write)
+	must(t, err)
+	size, _ := f.Size()
+	_, err = f.WriteAt([]byte{0xff, 0xfe}, size-100)
+	must(t, err)
+	f.Close()
+	rep, err := Repair(bg, "d", &RepairOptions{FS: m})
+	must(t, err)
+	t.Logf("%+v", rep.Dropped)
+	n, err = Open("d", o)
+	must(t, err)
+	defer n.Close()
+	k := 0
+	for _, err := range n.Range(bg, "a", RangeOptions{}) {
+		if err != nil {
+			t.Errorf("range after repair: %v", err)
+			continue
+		}
+		k++
+	}
+	t.Logf("%d records, length:", k)
+	if _, err := n.Commit(bg, Record{Topic: "a"}); err != nil {
+		t.Errorf("commit after repair: %v", err)
+	}
+}
+
+// TestRegistrySection: damage of the snapshot's registry section costs no topic.
+func TestRegistrySection(t *testing.T) {
+	m := vfs.NewMem()
+	o := &Options{FS: m}
+	n, err := Open("d", o)
+	must(t, err)
+	for _, tp := range []string{"a", "b", "c"} {
+		_, err := n.Commit(bg, Record{Topic: tp, Body: []byte("precious")})
+		must(t, err)
+	}
+	must(t, n.Close())
+	f, err := m.Open("d/snapshot-1", vfs.Write)
+	must(t, err)
+	var b [1]byte
+	f.ReadAt(b[:], 128+24) // the registry's payload
+	b[0] ^= 1
+	f.WriteAt(b[:], 128+24)
+	f.Close()
+	n, err = Open("d", o)
+	must(t, err)
+	list, _ := n.Topics(bg)
+	t.Logf("topics readable with the registry section damaged: %d of 3; %v", len(list), n.Recovery().Damage)
+	if len(list) != 3 {
+		t.Errorf("%d topics", len(list))
+	}
+	n.Close()
+	rep, err := Repair(bg, "d", &RepairOptions{FS: m})
+	must(t, err)
+	t.Logf("%q %+v", rep.Actions, rep.Dropped)
+	n, err = Open("d", o)
+	must(t, err)
+	list, _ = n.Topics(bg)
+	if len(list) != 3 {
+		t.Errorf("%d topics after repair", len(list))
+	}
+	n.Close()
+}
+
+// TestFooterRoom: a full segment has room for its footer reserved.
+func TestFooterRoom(t *testing.T) {
+	m := vfs.NewMem()
+	n, err := Open("d", &Options{FS: m, WALSize: 4 << 20, Topic: TopicOptions{SegmentSize: 16 << 20}})
+	must(t, err)
+	defer n.Close()
+	body := make([]byte, 3900)
+	// Until the second segment begins, without a checkpoint having sealed the first
+	for i := 0; ; i++ {
+		var recs []Record
+		for range 10 {
+			recs = append(recs, Record{Topic: "a", Body: body})
+		}
+		_, err = n.Commit(bg, recs...)
+		must(t, err)
+		info, _ := n.Topic(bg, "a")
+		if info.Segments == 2 {
+			break
+		}
+	}
+	_, err = n.Commit(bg, Record{Topic: "victim", Body: make([]byte, 1<<20)})
+	must(t, err)
+	m.SetCapacity(1) // the disk is full
+	err = n.Checkpoint(bg)
+	t.Log("checkpoint on the full disk:", err)
+	err2 := n.DeleteTopic(bg, "victim")
+	t.Log("delete:", err2)
+	err = n.Checkpoint(bg)
+	if err != nil {
+		t.Errorf("nothing can be freed on the full disk: %v", err)
+	}
+}
+
+// TestBackupUnderPrune: a prune while a checkpoint runs must not take the index entries of a footer
+// that is about to be written.
+func TestBackupUnderPrune(t *testing.T) {
+	m := vfs.NewMem()
+	fault := vfs.NewFault(m, nil)
+	n, err := Open("d", &Options{FS: fault, Topic: TopicOptions{SegmentSize: 64 << 10}})
+	must(t, err)
+	defer n.Close()
+	for range 30 {
+		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 10000)})
+		must(t, err)
+	}
+	var once sync.Once
+	fault.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpWriteAt && strings.Contains(op.Name, "segments/") {
+			once.Do(func() { must(t, n.Prune(bg, "a", 25)) })
+		}
+		return nil
+	})
+	if _, err := n.Backup(bg, "copy"); err != nil {
+		t.Errorf("backup while a prune ran: %v", err)
+	}
+}
+
+// TestSegmentBytes: the bytes of segments are right after a reopen, and what was reserved for a
+// deleted topic goes with it.
+func TestSegmentBytes(t *testing.T) {
+	m := vfs.NewMem()
+	n, err := Open("d", &Options{FS: m})
+	must(t, err)
+	for range 10 {
+		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 1<<20)})
+		must(t, err)
+	}
+	must(t, n.Close())
+	n, err = Open("d", &Options{FS: m})
+	must(t, err)
+	if s := n.Stats().SegmentBytes; s < 10<<20 {
+		t.Errorf("SegmentBytes after reopening: %d, the files hold 10 MiB", s)
+	}
+	n.Close()
+	// MaxDisk knows what was there.
+	n, err = Open("d", &Options{FS: m, MaxDisk: 11 << 20})
+	must(t, err)
+	k := 0
+	for range 20 {
+		if _, err = n.Commit(bg, Record{Topic: "b", Body: make([]byte, 1<<20)}); err != nil {
+			break
+		}
+		k++
+	}
+	t.Logf("with 10 MiB there and MaxDisk 11 MiB, %d MiB more went in: %v", k, err)
+	n.Close()
+
+	// A planned segment does not outlive its topic.
+	m = vfs.NewMem()
+	n, err = Open("d", &Options{FS: m})
+	must(t, err)
+	_, err = n.Commit(bg, Record{Topic: "b", Body: nil})
+	must(t, err)
+	must(t, n.CreateTopic(bg, "a", TopicOptions{}))
+	var b Batch
+	must(t, b.Add("a", make([]byte, 1<<20)))
+	must(t, b.Add("b", []byte("x")))
+	must(t, b.Expect("b", 77))
+	if err := n.CommitBatch(bg, &b); err == nil {
+		t.Error("the conditional commit went through")
+	}
+	must(t, n.DeleteTopic(bg, "a"))
+	must(t, n.DeleteTopic(bg, "b"))
+	must(t, n.Checkpoint(bg))
+	infos, _ := m.ReadDir("d/segments")
+	if s := n.Stats().SegmentBytes; s != 0 || len(infos) != 0 {
+		t.Errorf("no topics left, SegmentBytes %d, files %v", s, infos)
+	}
+	n.Close()
+}
+
+// TestTooLargeAlone: a batch whose frame is too large fails alone.
+func TestTooLargeAlone(t *testing.T) {
+	n, err := OpenMemory(&Options{MaxBody: 1024, MaxBatch: 6000})
+	must(t, err)
+	defer n.Close()
+	var big Batch
+	for i := range 5000 {
+		must(t, big.Add(fmt.Sprintf("%0250d", i), nil))
+	}
+	var innocent atomic.Pointer[error]
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	for g := range 8 {
+		wg.Go(func() {
+			for !stop.Load() {
+				if _, err := n.Commit(bg, Record{Topic: fmt.Sprint("x", g), Body: []byte("x")}); err != nil {
+					innocent.Store(&err)
+				}
+			}
+		})
+	}
+	for range 50 {
+		if err := n.CommitBatch(bg, &big); err == nil {
+			t.Error("the batch went through")
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	if p := innocent.Load(); p != nil {
+		t.Errorf("another goroutine's commit of one byte: %v", *p)
+	}
+}
+
+// TestFollowEndsWithContext: Follow ends with its context also when there are more records.
+func TestFollowEndsWithContext(t *testing.T) {
+	n, err := OpenMemory(nil)
+	must(t, err)
+	defer n.Close()
+	for range 10 {
+		var recs []Record
+		for range 1000 {
+			recs = append(recs, Record{Topic: "a", Body: []byte("x")})
+		}
+		_, err := n.Commit(bg, recs...)
+		must(t, err)
+	}
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	k := 0
+	for _, err := range n.Follow(ctx, "a", 0) {
+		if err != nil {
+			break
+		}
+		k++
+		cancel()
+	}
+	if k > 1 {
+		t.Errorf("%d records after cancel", k-1)
+	}
+}
+
+// TestFormatLimits: sequences and times that the format cannot hold are refused
+// before they are acknowledged.
+func TestFormatLimits(t *testing.T) {
+	n, err := OpenMemory(nil)
+	must(t, err)
+	defer n.Close()
+	_, err = n.Import(bg, "a", func(yield func(Record, error) bool) {
+		yield(Record{ID: ID{Time: 1000, Seq: math.MaxUint64 - 1}, Body: []byte("x")}, nil)
+	}, nil)
+	if !errors.Is(err, ErrInvalidImport) {
+		t.Errorf("import at the end of the sequences: %v", err)
+	}
+	late, err := OpenMemory(&Options{Clock: func() time.Time { return time.Date(7000, 1, 1, 0, 0, 0, 0, time.UTC) }})
+	must(t, err)
+	defer late.Close()
+	if _, err := late.Commit(bg, Record{Topic: "a"}); !errors.Is(err, ErrInvalidOptions) {
+		t.Errorf("commit in the year 7000: %v", err)
+	}
+}
+
+// TestSpaceComesBack: at its limit on disk space a node takes commits again once
+// something was pruned, without being told to.
+func TestSpaceComesBack(t *testing.T) {
+	n, err := OpenMemory(&Options{MaxDisk: 24 << 20, WALSize: 4 << 20, Topic: TopicOptions{SegmentSize: 1 << 20}})
+	must(t, err)
+	defer n.Close()
+	body := make([]byte, 256<<10)
+	k := uint64(0)
+	for err == nil && k < 1000 {
+		_, err = n.Commit(bg, Record{Topic: "a", Body: body})
+		k++
+	}
+	if !errors.Is(err, ErrDiskLimit) {
+		t.Fatalf("after %d records: %v", k, err)
+	}
+	if k < 60 {
+		t.Errorf("only %d records of 256 KiB fit 24 MiB", k)
+	}
+	must(t, n.Prune(bg, "a", k-2))
+	if _, err := n.Commit(bg, Record{Topic: "a", Body: body}); err != nil {
+		t.Errorf("after a prune: %v", err)
+	}
+}
