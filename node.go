@@ -9,8 +9,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Node is an open store. Its methods are safe for concurrent use; readers
-// never wait for writers.
+// Node is an open store. Its methods are safe for concurrent use. Reading
+// records never waits for commits; View, Stats and DurablePosition wait for the
+// one that is being written, and so for its sync.
 type Node struct {
 	e       *engine.Engine
 	batches sync.Pool // *Batch, for Commit

@@ -84,8 +84,9 @@ type Options struct {
 	// MaxBatch is the largest batch, in bytes of its encoded records. It is
 	// held in memory and written as one. Default 64 MiB, at most 1 GiB.
 	MaxBatch int
-	// MaxDisk bounds the bytes that segments and write-ahead log take
-	// together. Commits that would pass it fail with ErrDiskLimit; reads and
+	// MaxDisk bounds the bytes that segments and the records in the write-ahead
+	// log take together; preallocated and spare log files (16 MiB each) and
+	// snapshots come on top. Commits that would pass it fail with ErrDiskLimit; reads and
 	// everything that frees space go on. 0 means no bound.
 	MaxDisk int64
 	// WALSize is the size of the write-ahead log, in bytes, at which its

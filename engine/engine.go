@@ -96,6 +96,7 @@ type Engine struct {
 	kick     chan struct{}
 	stop     chan struct{}
 	stopped  chan struct{}
+	released chan struct{} // closed when Close has let go of the directory
 	timer    atomic.Bool // an interval sync is due
 	timerMu  sync.Mutex
 	pending  *time.Timer
@@ -272,13 +273,15 @@ func (e *Engine) Durable() uint64 {
 func errClosed() error { return errs.Closed.With("the node is closed") }
 
 // Close finishes what is running, writes a last checkpoint and releases the
-// directory. It may be called again, with no effect.
+// directory. Called again, it waits for that and does nothing.
 func (e *Engine) Close() error {
 	e.commitMu.Lock()
 	if e.closed {
 		e.commitMu.Unlock()
+		<-e.released
 		return nil
 	}
+	defer close(e.released)
 	e.closed = true
 	e.shut.Store(true)
 	e.commitMu.Unlock()

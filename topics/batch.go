@@ -236,8 +236,11 @@ func (b *Batch) IDs() []ID {
 		b.ids = append(b.ids, ID{Time: s.time, Seq: s.next})
 		s.next++
 	}
-	if len(b.slots) > 0 && b.slots[0].explicit {
-		b.explicitIDs()
+	for i := range b.slots {
+		if b.slots[i].explicit {
+			b.explicitIDs()
+			break
+		}
 	}
 	return b.ids
 }

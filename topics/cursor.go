@@ -63,6 +63,7 @@ func (c *Cursor) Next() bool {
 		if c.in {
 			if c.recs.Next(&c.rec) {
 				if c.rec.Seq >= c.end {
+					c.in, c.s = false, nil // found again if Extend moves the end
 					return false
 				}
 				c.next = c.rec.Seq + 1
