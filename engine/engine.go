@@ -97,7 +97,7 @@ type Engine struct {
 	stop     chan struct{}
 	stopped  chan struct{}
 	released chan struct{} // closed when Close has let go of the directory
-	timer    atomic.Bool // an interval sync is due
+	timer    atomic.Bool   // an interval sync is due
 	timerMu  sync.Mutex
 	pending  *time.Timer
 	garbage  []string // segment files that nothing refers to
