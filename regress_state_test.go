@@ -71,9 +71,9 @@ func TestRegistrySection(t *testing.T) {
 	f, err := m.Open("d/snapshot-1", vfs.Write)
 	must(t, err)
 	var b [1]byte
-	f.ReadAt(b[:], 128+24) // the registry's payload
+	f.ReadAt(b[:], 128+32) // the registry's payload
 	b[0] ^= 1
-	f.WriteAt(b[:], 128+24)
+	f.WriteAt(b[:], 128+32)
 	f.Close()
 	n, err = Open("d", o)
 	must(t, err)
@@ -264,6 +264,41 @@ func TestFollowEndsWithContext(t *testing.T) {
 	}
 	if k > 1 {
 		t.Errorf("%d records after cancel", k-1)
+	}
+}
+
+// TestSectionHead: a damaged section head costs that section, not those behind
+// it.
+func TestSectionHead(t *testing.T) {
+	m := vfs.NewMem()
+	o := &Options{FS: m}
+	n, err := Open("d", o)
+	must(t, err)
+	for _, tp := range []string{"a", "b", "c"} {
+		_, err := n.Commit(bg, Record{Topic: tp, Body: []byte("precious")})
+		must(t, err)
+	}
+	must(t, n.Close())
+	for off := range int64(32) { // the head of the first section, the registry's
+		f, err := m.Open("d/snapshot-1", vfs.Write)
+		must(t, err)
+		var b [1]byte
+		_, err = f.ReadAt(b[:], 128+off)
+		must(t, err)
+		flip := func() {
+			b[0] ^= 0xff
+			_, err := f.WriteAt(b[:], 128+off)
+			must(t, err)
+		}
+		flip()
+		n, err := Open("d", &Options{FS: m, ReadOnly: true})
+		must(t, err)
+		if list, _ := n.Topics(bg); len(list) != 3 || len(n.Recovery().Damage) == 0 {
+			t.Errorf("byte %d: %d topics, damage %v", off, len(list), n.Recovery().Damage)
+		}
+		must(t, n.Close())
+		flip()
+		must(t, f.Close())
 	}
 }
 

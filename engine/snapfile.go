@@ -26,16 +26,19 @@ import (
 //	120  u64 xxhash64 of bytes 0 to 119
 //	sections, back to back
 //	  0  u32 kind | u32 zero | u64 length
-//	 16  u64 xxhash64 of (kind, zero, length, checkpoint number, payload)
-//	 24  payload
+//	 16  u64 xxhash64 of the payload
+//	 24  u64 xxhash64 of (bytes 0 to 23, checkpoint number, offset in the file)
+//	 32  payload
 //
-// A section has a checksum of its own so that damage costs one topic. Its
+// Sections have checksums of their own so that damage costs one topic: behind
+// a damaged head the reader looks for the next that is valid in its place. Its
 // payload is described where it is written: topics/snapshot.go.
 const (
 	snapMagic   = "PPSNAPSH"
 	snapHeader  = 128
-	snapSection = 24
+	snapSection = 32
 	snapSpace   = 64 << 10 // smallest size of a snapshot file
+	maxSection  = 2        // highest kind
 )
 
 // Section kinds.
@@ -94,15 +97,13 @@ func parseSnapHead(b []byte) (snapHead, error) {
 	return h, nil
 }
 
-func sectionSum(head []byte, number uint64, payload []byte) uint64 {
-	var pre [24]byte
-	copy(pre[:16], head[:16])
-	binary.LittleEndian.PutUint64(pre[16:], number)
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.Write(pre[:])
-	_, _ = d.Write(payload)
-	return d.Sum64()
+// sectionSum returns the checksum of a section's head at offset off.
+func sectionSum(head []byte, number uint64, off int64) uint64 {
+	var b [40]byte
+	copy(b[:24], head[:24])
+	binary.LittleEndian.PutUint64(b[24:], number)
+	binary.LittleEndian.PutUint64(b[32:], uint64(off))
+	return xxhash.Sum64(b[:])
 }
 
 // snapWriter writes a snapshot file section by section.
@@ -122,7 +123,8 @@ func (w *snapWriter) section(kind uint32, fill func(dst []byte) []byte) {
 	b := w.buf[start:]
 	binary.LittleEndian.PutUint32(b, kind)
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-snapSection))
-	binary.LittleEndian.PutUint64(b[16:], sectionSum(b, w.head.Number, b[snapSection:]))
+	binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(b[snapSection:]))
+	binary.LittleEndian.PutUint64(b[24:], sectionSum(b, w.head.Number, w.off+int64(start)))
 	w.head.Sections++
 	if len(w.buf) >= 1<<20 {
 		w.flush()
@@ -175,6 +177,7 @@ type snapReader struct {
 	name string
 	off  int64
 	left uint64
+	lost bool // sections were passed over, nobody knows how many
 }
 
 // openSnapshot opens the snapshot that the STORE file names. Damage of its
@@ -220,19 +223,27 @@ func (r *snapReader) close() { _ = r.f.Close() }
 // *CorruptError; when the section's frame can be trusted the reader has moved
 // past it and next may be called again (skip is true).
 func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) {
-	if r.left == 0 {
-		if uint64(r.off) != r.head.Length {
-			return 0, nil, false, r.corrupt(r.off, "the sections do not fill the length", nil)
+	rest := int64(r.head.Length) - r.off
+	if rest == 0 {
+		if r.left != 0 && !r.lost {
+			r.lost = true
+			return 0, nil, true, r.corrupt(r.off, "sections are missing", nil)
 		}
 		return 0, nil, false, nil
 	}
-	rest := int64(r.head.Length) - r.off
-	var head [snapSection]byte
+	head := make([]byte, snapSection)
 	if rest < snapSection {
 		return 0, nil, false, r.corrupt(r.off, "sections are missing", nil)
 	}
-	if err := r.read(head[:], r.off); err != nil {
+	if err := r.read(head, r.off); err != nil {
 		return 0, nil, false, err
+	}
+	if !r.valid(head, r.off) {
+		off := r.off
+		if err := r.resync(); err != nil {
+			return 0, nil, false, err
+		}
+		return 0, nil, true, r.corrupt(off, "section head", nil)
 	}
 	n := binary.LittleEndian.Uint64(head[8:])
 	if n > uint64(rest-snapSection) {
@@ -248,10 +259,39 @@ func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) 
 	off := r.off
 	r.off += snapSection + int64(n)
 	r.left--
-	if sectionSum(head[:], r.head.Number, payload) != binary.LittleEndian.Uint64(head[16:]) && !mutate.SkipSnapshotSum {
+	if xxhash.Sum64(payload) != binary.LittleEndian.Uint64(head[16:]) && !mutate.SkipSnapshotSum {
 		return 0, nil, true, r.corrupt(off, "section checksum mismatch", nil)
 	}
-	return binary.LittleEndian.Uint32(head[:]), payload, false, nil
+	return binary.LittleEndian.Uint32(head), payload, false, nil
+}
+
+// valid reports whether head is that of a section at off.
+func (r *snapReader) valid(head []byte, off int64) bool {
+	return mutate.SkipSnapshotSum || sectionSum(head, r.head.Number, off) == binary.LittleEndian.Uint64(head[24:])
+}
+
+// resync moves to the next valid head behind a damaged one, or to the end.
+func (r *snapReader) resync() error {
+	r.lost = true
+	size, err := r.f.Size()
+	if err != nil {
+		return err
+	}
+	end := min(size, int64(r.head.Length))
+	b := make([]byte, max(end-r.off, 0))
+	if err := r.read(b, r.off); err != nil {
+		return err
+	}
+	for i := 1; i+snapSection <= len(b); i++ {
+		h := b[i : i+snapSection]
+		kind := binary.LittleEndian.Uint64(h) // and the zero behind it
+		if kind >= 1 && kind <= maxSection && r.valid(h, r.off+int64(i)) {
+			r.off += int64(i)
+			return nil
+		}
+	}
+	r.off = int64(r.head.Length)
+	return nil
 }
 
 func (r *snapReader) read(b []byte, off int64) error {
