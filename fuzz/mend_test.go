@@ -107,16 +107,17 @@ func mendSnapshot(b, store []byte) {
 	number := le.Uint64(b[32:])
 	off := uint64(128)
 	sections := uint64(0)
-	for off+24 <= uint64(len(b)) && le.Uint32(b[off:]) != 0 {
+	for off+32 <= uint64(len(b)) && le.Uint32(b[off:]) != 0 {
 		n := le.Uint64(b[off+8:])
-		if n > uint64(len(b))-off-24 {
+		if n > uint64(len(b))-off-32 {
 			break
 		}
-		sum := append([]byte(nil), b[off:off+16]...)
-		sum = le.AppendUint64(sum, number)
-		sum = append(sum, b[off+24:off+24+n]...)
-		le.PutUint64(b[off+16:], xxhash.Sum64(sum))
-		off += 24 + n
+		le.PutUint64(b[off+16:], xxhash.Sum64(b[off+32:off+32+n]))
+		head := append([]byte(nil), b[off:off+24]...)
+		head = le.AppendUint64(head, number)
+		head = le.AppendUint64(head, off)
+		le.PutUint64(b[off+24:], xxhash.Sum64(head))
+		off += 32 + n
 		sections++
 	}
 	le.PutUint64(b[64:], sections)
