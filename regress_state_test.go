@@ -57,17 +57,23 @@ func TestRepairedEnd(t *testing.T) {
 	}
 }
 
-// TestRegistrySection: damage of the snapshot's registry section costs no topic.
-func TestRegistrySection(t *testing.T) {
+// precious returns a closed store d of three topics with a record each.
+func precious(t *testing.T) *vfs.Mem {
+	t.Helper()
 	m := vfs.NewMem()
-	o := &Options{FS: m}
-	n, err := Open("d", o)
+	n, err := Open("d", &Options{FS: m})
 	must(t, err)
 	for _, tp := range []string{"a", "b", "c"} {
 		_, err := n.Commit(bg, Record{Topic: tp, Body: []byte("precious")})
 		must(t, err)
 	}
 	must(t, n.Close())
+	return m
+}
+
+// TestRegistrySection: damage of the snapshot's registry section costs no topic.
+func TestRegistrySection(t *testing.T) {
+	m := precious(t)
 	f, err := m.Open("d/snapshot-1", vfs.Write)
 	must(t, err)
 	var b [1]byte
@@ -75,7 +81,7 @@ func TestRegistrySection(t *testing.T) {
 	b[0] ^= 1
 	f.WriteAt(b[:], 128+32)
 	f.Close()
-	n, err = Open("d", o)
+	n, err := Open("d", &Options{FS: m})
 	must(t, err)
 	list, _ := n.Topics(bg)
 	t.Logf("topics readable with the registry section damaged: %d of 3; %v", len(list), n.Recovery().Damage)
@@ -86,7 +92,7 @@ func TestRegistrySection(t *testing.T) {
 	rep, err := Repair(bg, "d", &RepairOptions{FS: m})
 	must(t, err)
 	t.Logf("%q %+v", rep.Actions, rep.Dropped)
-	n, err = Open("d", o)
+	n, err = Open("d", &Options{FS: m})
 	must(t, err)
 	list, _ = n.Topics(bg)
 	if len(list) != 3 {
@@ -270,15 +276,7 @@ func TestFollowEndsWithContext(t *testing.T) {
 // TestSectionHead: a damaged section head costs that section, not those behind
 // it.
 func TestSectionHead(t *testing.T) {
-	m := vfs.NewMem()
-	o := &Options{FS: m}
-	n, err := Open("d", o)
-	must(t, err)
-	for _, tp := range []string{"a", "b", "c"} {
-		_, err := n.Commit(bg, Record{Topic: tp, Body: []byte("precious")})
-		must(t, err)
-	}
-	must(t, n.Close())
+	m := precious(t)
 	for off := range int64(32) { // the head of the first section, the registry's
 		f, err := m.Open("d/snapshot-1", vfs.Write)
 		must(t, err)
@@ -343,5 +341,21 @@ func TestSpaceComesBack(t *testing.T) {
 	must(t, n.Prune(bg, "a", k-2))
 	if _, err := n.Commit(bg, Record{Topic: "a", Body: body}); err != nil {
 		t.Errorf("after a prune: %v", err)
+	}
+}
+
+// TestRepairLetsGo: a repair that cannot begin leaves the directory free.
+func TestRepairLetsGo(t *testing.T) {
+	m := vfs.NewMem()
+	must(t, m.MkdirAll("d/wal"))
+	f, err := m.Open("d/wal/wal-0000000000000001.log", vfs.Create)
+	must(t, err)
+	_, err = f.WriteAt([]byte("garbage"), 0)
+	must(t, err)
+	must(t, f.Close())
+	for range 2 {
+		if _, err := Repair(bg, "d", &RepairOptions{FS: m}); err == nil || errors.Is(err, ErrInUse) {
+			t.Errorf("repair of garbage: %v", err)
+		}
 	}
 }

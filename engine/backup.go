@@ -134,8 +134,8 @@ func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
 	}
 	defer file.Close()
 	var found error
-	_, err = segment.Check(file, t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
-		if found == nil && (c.Next <= c.First || !t.Gap(c.First, c.Next)) {
+	err = checkSegment(file, t, f, func(c *errs.CorruptError) {
+		if found == nil {
 			found = fmt.Errorf("the store is damaged, repair it first: %w", c)
 		}
 	})

@@ -186,7 +186,7 @@ func (e *Engine) sized(rs []*Request) {
 
 // ready makes sure that there is a WAL to write to.
 func (e *Engine) ready() error {
-	if e.closed {
+	if e.shut.Load() {
 		return errClosed()
 	}
 	if err := e.writable(); err != nil {

@@ -81,8 +81,7 @@ type Engine struct {
 	due      atomic.Bool   // a checkpoint would make room
 	covered  atomic.Uint64 // position of the last checkpoint
 	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
-	closed   bool
-	shut     atomic.Bool // the same, for readers
+	shut     atomic.Bool   // Close was called; set under commitMu
 
 	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
 	newNames bool       // the segment folder may hold names that are not durable; under ckptMu
@@ -238,7 +237,7 @@ func (e *Engine) Sync(ctx context.Context) error {
 	}
 	for {
 		e.commitMu.Lock()
-		l, closed := e.log, e.closed
+		l, closed := e.log, e.shut.Load()
 		e.commitMu.Unlock()
 		if closed {
 			return errClosed()
@@ -276,13 +275,12 @@ func errClosed() error { return errs.Closed.With("the node is closed") }
 // directory. Called again, it waits for that and does nothing.
 func (e *Engine) Close() error {
 	e.commitMu.Lock()
-	if e.closed {
+	if e.shut.Load() {
 		e.commitMu.Unlock()
 		<-e.released
 		return nil
 	}
 	defer close(e.released)
-	e.closed = true
 	e.shut.Store(true)
 	e.commitMu.Unlock()
 

@@ -8,12 +8,9 @@ import (
 	"syscall"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 )
-
-const skipDirSync = mutate.SkipStoreSync
 
 func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 

@@ -28,19 +28,23 @@ func readTopics(fsys vfs.FS, dir string, st *storeState) (*topics.Registry, erro
 		if err != nil {
 			return nil, err
 		}
-		switch kind {
-		case 0:
+		if kind == 0 {
 			reg.Publish(st.Position)
 			return reg, nil
-		case secRegistry:
-			err = reg.RestoreRegistry(payload)
-		case secTopic:
-			err = reg.RestoreTopic(payload, st.Position)
-		default:
-			err = errs.Version.With(fmt.Sprintf("snapshot section of kind %d", kind))
 		}
-		if err != nil {
+		if err := restoreSection(reg, kind, payload, st.Position); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// restoreSection takes over one section of the snapshot at position pos.
+func restoreSection(reg *topics.Registry, kind uint32, payload []byte, pos uint64) error {
+	switch kind {
+	case secRegistry:
+		return reg.RestoreRegistry(payload)
+	case secTopic:
+		return reg.RestoreTopic(payload, pos)
+	}
+	return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
 }

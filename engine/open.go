@@ -100,7 +100,7 @@ func (e *Engine) open() error {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.openLog(); err != nil {
-		if isSyncFailure(err) || !canRunWithoutLog(err) {
+		if isSyncFailure(err) || !isNoSpace(err) {
 			return err
 		}
 		e.cfg.Logger.Warn("pipeproc: no room for a write-ahead log, commits will fail until there is", "err", err)
@@ -111,9 +111,6 @@ func (e *Engine) open() error {
 	e.removeGarbage()
 	return nil
 }
-
-// canRunWithoutLog reports whether the error means a full disk.
-func canRunWithoutLog(err error) bool { return isNoSpace(err) }
 
 // claim makes the directory and takes its lock.
 func (e *Engine) claim() error {
@@ -255,13 +252,9 @@ func (e *Engine) loadSnapshot() error {
 			return nil
 		}
 		if err == nil {
-			switch kind {
-			case secRegistry:
-				err = e.reg.RestoreRegistry(payload)
-			case secTopic:
-				err = e.reg.RestoreTopic(payload, e.store.Position)
-			default:
-				return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
+			err = restoreSection(e.reg, kind, payload, e.store.Position)
+			if errors.Is(err, errs.Version) {
+				return err
 			}
 			if err != nil {
 				err = r.corrupt(off, "", err)
@@ -379,11 +372,7 @@ func (e *Engine) openLog() error {
 			st.WAL = e.prev.Number
 		}
 	}
-	err = writeStore(e.fs, e.cfg.Dir, &st)
-	if err == nil && !skipDirSync {
-		err = e.fs.SyncDir(e.cfg.Dir)
-	}
-	if err != nil {
+	if err := writeStore(e.fs, e.cfg.Dir, &st); err != nil {
 		_ = l.Close(1)
 		e.nextWAL = l.Next()
 		return &syncError{err}

@@ -60,10 +60,10 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 	if confirm != nil && !confirm(before) {
 		return r.rep, ErrNotConfirmed
 	}
+	defer r.close()
 	if err := r.open(cfg); err != nil {
 		return r.rep, err
 	}
-	defer r.close()
 	return r.rep, r.run()
 }
 
@@ -124,9 +124,14 @@ func (r *repairer) open(cfg Config) error {
 	return nil
 }
 
+// close lets go of what open got hold of, as far as it came.
 func (r *repairer) close() {
-	_ = r.e.files.Close()
-	_ = r.e.lock.Close()
+	if r.e.files != nil {
+		_ = r.e.files.Close()
+	}
+	if r.e.lock != nil {
+		_ = r.e.lock.Close()
+	}
 }
 
 // rebuildStore works out the STORE file from what other files say.
@@ -414,18 +419,8 @@ func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
 	}
 	defer h.Release()
 	bad := false
-	sum, err := segment.Check(h.File(), t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
-		if c.Next <= c.First || !t.Gap(c.First, c.Next) {
-			bad = true
-		}
-	})
-	if err != nil {
-		return false, err
-	}
-	if size, err := h.File().Size(); err == nil && f.Sealed && size != f.MinSize {
-		bad = true
-	}
-	return bad || f.Sealed && sum.Digest != f.Digest, nil
+	err = checkSegment(h.File(), t, f, func(*errs.CorruptError) { bad = true })
+	return bad, err
 }
 
 // finish makes the repaired state durable and moves the damaged files away.

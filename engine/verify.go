@@ -9,6 +9,7 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
 )
 
@@ -199,21 +200,46 @@ func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
 		return nil
 	}
 	defer h.Release()
-	sum, err := segment.Check(h.File(), t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
-		if c.Next > c.First && t.Gap(c.First, c.Next) {
-			return // a gap that the state knows
-		}
+	err = checkSegment(h.File(), t, f, func(c *errs.CorruptError) {
 		v.damage(c)
 		t.MarkDamaged(c)
 	})
 	if err != nil {
-		return fmt.Errorf("checking %s: %w", name, err)
-	}
-	if f.Sealed && sum.Digest != f.Digest && t.Damage() == nil {
-		c := &errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: "it is not the file that the snapshot knows"}
-		v.damage(c)
-		t.MarkDamaged(c)
+		return err
 	}
 	v.step(name, f.MinSize)
+	return nil
+}
+
+// checkSegment reads the file of a segment whole and reports what is damaged in
+// it, given what the topic's state says of it. The error is not about damage.
+func checkSegment(file vfs.File, t *topics.Topic, f topics.FileInfo, fn func(*errs.CorruptError)) error {
+	name := segment.FileName(t.ID(), f.Number)
+	whole := func(what string) {
+		fn(&errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: what})
+	}
+	damaged := false
+	sum, err := segment.Check(file, t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
+		if c.Next > c.First && t.Gap(c.First, c.Next) {
+			return // a gap that the state knows
+		}
+		damaged = true
+		fn(c)
+	})
+	if err != nil {
+		return fmt.Errorf("checking %s: %w", name, err)
+	}
+	if !f.Sealed || damaged {
+		return nil
+	}
+	size, err := file.Size()
+	switch {
+	case err != nil:
+		return fmt.Errorf("checking %s: %w", name, err)
+	case sum.Digest != f.Digest:
+		whole("it is not the file that the snapshot knows")
+	case size != f.MinSize:
+		whole(fmt.Sprintf("the file has %d bytes, %d were expected", size, f.MinSize))
+	}
 	return nil
 }

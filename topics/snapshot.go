@@ -48,7 +48,6 @@ type Captured struct {
 	number uint64
 	damage *segment.CorruptError
 	last   seg0 // the growing segment's own state, when there is one
-	carry  bool
 }
 
 // seg0 is what changes in a growing segment.
@@ -128,8 +127,7 @@ func (k *Captured) flush(carry *int64, trim bool) (files int, err error) {
 			continue
 		}
 		if rest := k.last.end - s.flushed.Load(); rest > 0 && rest <= CarryMax && rest <= *carry {
-			*carry -= rest
-			k.carry = true
+			*carry -= rest // it rides in the snapshot
 		} else if err := l.flush(s, k.last.end); err != nil {
 			return files, err
 		}

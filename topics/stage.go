@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/segment"
 )
 
 // Prepare checks the batch as far as that needs no lock, and encodes,
@@ -286,9 +285,3 @@ func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) 
 	r.raise(ms)
 	return nil
 }
-
-// segment codecs that a topic may use, for callers that must not import more.
-const (
-	None = segment.None
-	Zstd = segment.Zstd
-)
