@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 )
@@ -86,11 +87,11 @@ func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse b
 
 // resolve turns the bounds of a range on t into sequences.
 func resolve(t *topics.Topic, o RangeOptions, reverse bool) (topics.Span, error) {
-	start, err := topics.ParseBound(o.Start)
+	start, err := record.ParseBound(o.Start)
 	if err != nil {
 		return topics.Span{}, err
 	}
-	end, err := topics.ParseBound(o.End)
+	end, err := record.ParseBound(o.End)
 	if err != nil {
 		return topics.Span{}, err
 	}
@@ -232,7 +233,7 @@ func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error
 		rec.Body = []byte{}
 	}
 	for name, value := range segment.EachHeader(r.Headers) {
-		rec.Headers = append(rec.Headers, Header{name, value})
+		rec.Headers = append(rec.Headers, Header{Name: name, Value: value})
 	}
 	return rec, nil
 }

@@ -1,32 +1,23 @@
 package pipeproc
 
 import (
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
-	"github.com/pipeproc/pipeproc/topics"
 )
 
 // ID names one record of a topic: "{milliseconds}-{sequence}". IDs are
 // comparable, and marshal as text.
-type ID = topics.ID
+type ID = record.ID
 
 // ParseID parses the text form of an ID.
-func ParseID(s string) (ID, error) { return topics.ParseID(s) }
+func ParseID(s string) (ID, error) { return record.ParseID(s) }
 
 // Record is one entry of a topic. Bodies are arbitrary bytes, empty ones
 // included. When committing, ID is ignored; the node gives it.
-type Record struct {
-	ID      ID
-	Topic   string
-	Key     []byte   // optional: what the record is about
-	Headers []Header // optional: metadata, such as a trace context
-	Body    []byte
-}
+type Record = record.Record
 
 // Header is a name and value of a record's metadata.
-type Header struct {
-	Name  string
-	Value []byte
-}
+type Header = record.Header
 
 func appendHeaders(dst []byte, hs []Header) []byte {
 	for i := range hs {
@@ -47,7 +38,7 @@ func ownedRecord(topic string, r *segment.Record) Record {
 	if len(r.Headers) > 0 {
 		section := append([]byte(nil), r.Headers...)
 		for name, value := range segment.EachHeader(section) {
-			rec.Headers = append(rec.Headers, Header{name, value})
+			rec.Headers = append(rec.Headers, Header{Name: name, Value: value})
 		}
 	}
 	return rec

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -63,7 +64,7 @@ func (v *View) cursor(ctx context.Context, topic string, o RangeOptions, reverse
 	}
 	e, ok := v.end[topic]
 	if !ok {
-		if err := topics.CheckName(topic); err != nil {
+		if err := record.CheckName(topic); err != nil {
 			return nil, err
 		}
 		return nil, errs.InvalidTopic.With("there was no topic \"" + topic + "\" when the view was made")

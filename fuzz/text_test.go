@@ -3,7 +3,7 @@ package fuzz
 import (
 	"testing"
 
-	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/record"
 )
 
 // FuzzID parses ids. What parses is printed in a form that parses to the same.
@@ -12,18 +12,18 @@ func FuzzID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		id, err := topics.ParseID(s)
+		id, err := record.ParseID(s)
 		if err != nil {
-			if id != (topics.ID{}) {
+			if id != (record.ID{}) {
 				t.Fatalf("an error and the id %v", id)
 			}
 			return
 		}
 		// Leading zeroes are taken, and lost.
-		if again, err := topics.ParseID(id.String()); err != nil || again != id || len(id.String()) > len(s) {
+		if again, err := record.ParseID(id.String()); err != nil || again != id || len(id.String()) > len(s) {
 			t.Fatalf("%q became %v, which became %v: %v", s, id, again, err)
 		}
-		var other topics.ID
+		var other record.ID
 		text, err := id.MarshalText()
 		if err != nil || other.UnmarshalText(text) != nil || other != id || id.Compare(other) != 0 {
 			t.Fatalf("%v became %v", id, other)
@@ -37,11 +37,11 @@ func FuzzBound(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		b, err := topics.ParseBound(s)
+		b, err := record.ParseBound(s)
 		if err != nil {
 			return
 		}
-		again, err := topics.ParseBound(b.String())
+		again, err := record.ParseBound(b.String())
 		if err != nil || again != b {
 			t.Fatalf("%q became %v, which became %v: %v", s, b, again, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 )
 
@@ -106,7 +107,7 @@ func (b *Batch) slotOf(name string) (int, error) {
 			return i, nil
 		}
 	}
-	if err := CheckName(name); err != nil {
+	if err := record.CheckName(name); err != nil {
 		return 0, err
 	}
 	i := len(b.slots)

@@ -34,27 +34,6 @@ func (e *ConflictError) Error() string {
 // Is reports the code "conflict" as a target.
 func (e *ConflictError) Is(target error) bool { return errs.Conflict.Is(target) }
 
-// MaxNameLen is the largest length of a topic name in bytes.
-const MaxNameLen = 255
-
-// CheckName reports whether name may name a topic: 1 to 255 bytes of letters,
-// digits, '_' and '-'.
-func CheckName(name string) error {
-	if name == "" {
-		return errs.InvalidTopicFormat.With("the topic name is empty")
-	}
-	if len(name) > MaxNameLen {
-		return errs.InvalidTopicFormat.With(fmt.Sprintf("the topic name has %d bytes, at most %d are allowed", len(name), MaxNameLen))
-	}
-	for i := range len(name) {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return errs.InvalidTopicFormat.With(fmt.Sprintf("%q: only letters, digits, _ and - may stand in a topic name", name))
-		}
-	}
-	return nil
-}
-
 func unknownTopic(name string) error {
 	return errs.InvalidTopic.With(fmt.Sprintf("there is no topic %q", name))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -99,7 +100,7 @@ func (r *Registry) Topic(name string) (*Topic, error) {
 	if t := r.lookup(name); t != nil {
 		return t, nil
 	}
-	if err := CheckName(name); err != nil {
+	if err := record.CheckName(name); err != nil {
 		return nil, err
 	}
 	return nil, unknownTopic(name)
@@ -132,7 +133,7 @@ func (r *Registry) Topics() []*Topic {
 
 // WaitTopic returns the topic once it exists.
 func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
-	if err := CheckName(name); err != nil {
+	if err := record.CheckName(name); err != nil {
 		return nil, err
 	}
 	for {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pipeproc/pipeproc/index"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -15,7 +16,7 @@ import (
 // RestoreLost makes a topic whose state was lost, with what the header of one
 // of its segment files says. Its records follow by Salvage.
 func (r *Registry) RestoreLost(m segment.Meta) (*Topic, error) {
-	if err := CheckName(m.Name); err != nil {
+	if err := record.CheckName(m.Name); err != nil {
 		return nil, err
 	}
 	if r.byID[m.Topic] != nil || r.byName[m.Name] != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/index"
 	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 )
 
@@ -289,7 +290,7 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	name := string(d.Bytes())
 	o := Options{SegmentSize: int64(d.Uvarint()), Compression: segment.Codec(d.Byte())}
 	created, made := d.Uvarint(), d.Varint()
-	if d.Err != nil || CheckName(name) != nil || r.byID[id] != nil || r.byName[name] != nil || id == 0 || r.restored && id >= r.nextID {
+	if d.Err != nil || record.CheckName(name) != nil || r.byID[id] != nil || r.byName[name] != nil || id == 0 || r.restored && id >= r.nextID {
 		return fmt.Errorf("topic section: %w", enc.ErrMalformed)
 	}
 	if _, err := r.CheckOptions(o); err != nil {

@@ -52,28 +52,40 @@ func Code(err error) string {
 
 // The codes of the original system, spelt as it spells them.
 var (
-	InvalidTopic       = &Error{Code: "invalid_topic"}
-	InvalidTopicFormat = &Error{Code: "invalid_topic_format"}
-	InvalidRangeOffset = &Error{Code: "invalid_range_offset"}
-	InvalidToneSearch  = &Error{Code: "invalid_tone_id_search"}
-	Uncommitted        = &Error{Code: "uncommited"}
+	InvalidTopic        = &Error{Code: "invalid_topic"}
+	InvalidTopicFormat  = &Error{Code: "invalid_topic_format"}
+	InvalidRangeOffset  = &Error{Code: "invalid_range_offset"}
+	InvalidToneSearch   = &Error{Code: "invalid_tone_id_search"}
+	Uncommitted         = &Error{Code: "uncommited"}
+	InvalidProc         = &Error{Code: "invalid_proc"}
+	ProcDisabled        = &Error{Code: "proc_is_disabled"}
+	ProcNameNotUnique   = &Error{Code: "proc_name_not_unique"}
+	ProcAlreadyDisabled = &Error{Code: "proc_already_disabled"}
+	ProcAlreadyActive   = &Error{Code: "proc_already_active"}
+	NothingToReclaim    = &Error{Code: "nothing_to_reclaim"}
+	InvalidAck          = &Error{Code: "invalid_ack"}
+	InvalidAckCommit    = &Error{Code: "invalid_ack_or_commit"}
+	NoProcessor         = &Error{Code: "no_valid_processor_provided"}
 )
 
 // Codes of our own.
 var (
-	Closed         = &Error{Code: "closed"}
-	ReadOnly       = &Error{Code: "read_only"}
-	Failed         = &Error{Code: "log_failed"}
-	OutcomeUnknown = &Error{Code: "outcome_unknown"}
-	TooLarge       = &Error{Code: "too_large"}
-	Pruned         = &Error{Code: "pruned"}
-	Conflict       = &Error{Code: "conflict"}
-	TopicExists    = &Error{Code: "topic_exists"}
-	InvalidOptions = &Error{Code: "invalid_options"}
-	InvalidImport  = &Error{Code: "invalid_import"}
-	DiskLimit      = &Error{Code: "disk_limit"}
-	NoSpace        = &Error{Code: "no_space"}
-	Overloaded     = &Error{Code: "overloaded"}
-	Version        = &Error{Code: "unsupported_version"}
-	Damaged        = &Error{Code: "topic_damaged"}
+	Closed             = &Error{Code: "closed"}
+	ReadOnly           = &Error{Code: "read_only"}
+	Failed             = &Error{Code: "log_failed"}
+	OutcomeUnknown     = &Error{Code: "outcome_unknown"}
+	TooLarge           = &Error{Code: "too_large"}
+	Pruned             = &Error{Code: "pruned"}
+	Conflict           = &Error{Code: "conflict"}
+	TopicExists        = &Error{Code: "topic_exists"}
+	InvalidOptions     = &Error{Code: "invalid_options"}
+	InvalidImport      = &Error{Code: "invalid_import"}
+	DiskLimit          = &Error{Code: "disk_limit"}
+	NoSpace            = &Error{Code: "no_space"}
+	Overloaded         = &Error{Code: "overloaded"}
+	Version            = &Error{Code: "unsupported_version"}
+	Damaged            = &Error{Code: "topic_damaged"}
+	InvalidProcOptions = &Error{Code: "invalid_proc_options"}
+	ClaimLost          = &Error{Code: "claim_lost"}
+	ProcDiffers        = &Error{Code: "proc_definition_differs"}
 )

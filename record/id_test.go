@@ -1,4 +1,4 @@
-package topics
+package record
 
 import (
 	"encoding/json"

@@ -1,0 +1,17 @@
+package topics
+
+import "github.com/pipeproc/pipeproc/record"
+
+// The words for places in a topic.
+type (
+	ID    = record.ID
+	Bound = record.Bound
+)
+
+// The kinds of bounds.
+const (
+	Open   = record.Open
+	AtID   = record.AtID
+	AtTime = record.AtTime
+	AtSeq  = record.AtSeq
+)
