@@ -2,6 +2,7 @@ package pipeproc
 
 import (
 	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -25,6 +26,8 @@ type Batch struct {
 
 	b       topics.Batch
 	req     engine.Request
+	op      procstate.Op // AckCommitBatch
+	ops     [1]*procstate.Op
 	headers []byte
 }
 

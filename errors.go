@@ -30,6 +30,19 @@ var (
 	ErrLogFailed      error = errs.Failed         // a sync failed; close and open again
 	ErrVersion        error = errs.Version        // written by a newer version
 
+	ErrInvalidProc         error = errs.InvalidProc         // no such proc
+	ErrInvalidProcOptions  error = errs.InvalidProcOptions  // the text names the option
+	ErrProcDisabled        error = errs.ProcDisabled        // resume it to go on
+	ErrProcNameNotUnique   error = errs.ProcNameNotUnique   // the proc reads another topic
+	ErrProcAlreadyDisabled error = errs.ProcAlreadyDisabled // DisableProc of a disabled proc
+	ErrProcAlreadyActive   error = errs.ProcAlreadyActive   // ResumeProc of an active proc
+	ErrNothingToReclaim    error = errs.NothingToReclaim    // Reclaim without an open claim
+	ErrInvalidAck          error = errs.InvalidAck          // Ack without an open claim
+	ErrInvalidAckCommit    error = errs.InvalidAckCommit    // AckCommit without an open claim; nothing was committed
+	ErrClaimLost           error = errs.ClaimLost           // the claim of that token is not open any more
+	ErrProcDiffers         error = errs.ProcDiffers         // a system proc of that name is defined otherwise
+	ErrNoProcessor         error = errs.NoProcessor         // a system proc without a processor
+
 	// ErrOutcomeUnknown: the commit reached the write-ahead log and its sync
 	// failed. Whether it survives is known after the node is opened again.
 	ErrOutcomeUnknown error = errs.OutcomeUnknown

@@ -29,6 +29,37 @@ type Admin interface {
 	CreateTopic(ctx context.Context, name string, o TopicOptions) error
 	DeleteTopic(ctx context.Context, name string) error
 	Prune(ctx context.Context, topic string, first uint64) error
+	SetRetention(ctx context.Context, topic string, r Retention) error
+	Retention(ctx context.Context, topic string) (Retention, error)
+	GC(ctx context.Context, o GCOptions) ([]Pruned, error)
+}
+
+// Procs consumes topics: it claims records for named, persisted positions,
+// acknowledges them, or gives them back.
+type Procs interface {
+	EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error)
+	Proc(ctx context.Context, o ProcOptions) (Claim, error)
+	AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, error)
+	Ack(ctx context.Context, proc string, t Token) (IDRange, error)
+	AckCommit(ctx context.Context, proc string, t Token, recs ...Record) (IDRange, []ID, error)
+	AckCommitBatch(ctx context.Context, proc string, t Token, b *Batch) (IDRange, error)
+	Reclaim(ctx context.Context, proc string, t Token, reason string) (IDRange, error)
+	InspectProc(ctx context.Context, name string) (ProcInfo, error)
+	Procs(ctx context.Context) ([]ProcInfo, error)
+	DisableProc(ctx context.Context, name string) (ProcInfo, error)
+	ResumeProc(ctx context.Context, name string) (ProcInfo, error)
+	DestroyProc(ctx context.Context, name string) (ProcInfo, error)
+	SeekProc(ctx context.Context, name, offset string) (ProcInfo, error)
+	WaitForProcs(ctx context.Context, names ...string) error
+	WaitForWork(ctx context.Context, name string) error
+}
+
+// Pipelines runs processors over topics.
+type Pipelines interface {
+	SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error)
+	SystemProcs(ctx context.Context) ([]SystemProcInfo, error)
+	Register(name string, p Processor) error
+	LiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error)
 }
 
 // Store is what an application needs of a node. It is satisfied by a Node in
@@ -37,6 +68,8 @@ type Admin interface {
 type Store interface {
 	Committer
 	Reader
+	Procs
+	Pipelines
 	Admin
 	Close() error
 }

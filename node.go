@@ -2,11 +2,14 @@ package pipeproc
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/worker"
 )
 
 // Node is an open store. Its methods are safe for concurrent use. Reading
@@ -14,8 +17,11 @@ import (
 // one that is being written, and so for its sync.
 type Node struct {
 	e       *engine.Engine
-	batches sync.Pool // *Batch, for Commit
-	getters sync.Pool // *topics.Getter
+	batches sync.Pool     // *Batch, for Commit
+	getters sync.Pool     // *topics.Getter
+	claims  sync.Pool     // *engine.Claimed
+	turn    atomic.Uint64 // of AvailableProc
+	pipes   pipes
 }
 
 // Open opens the store in directory dir, creating both if need be. A nil
@@ -25,6 +31,9 @@ type Node struct {
 // After a crash, Open replays the write-ahead log. Damage does not keep a
 // store from opening; see Recovery, Verify and Repair.
 func Open(dir string, o *Options) (*Node, error) {
+	if o == nil {
+		o = &Options{}
+	}
 	c, err := o.config(dir)
 	if err != nil {
 		return nil, err
@@ -33,7 +42,7 @@ func Open(dir string, o *Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newNode(e), nil
+	return newNode(e, o)
 }
 
 // OpenMemory opens a node that lives in memory and is gone when it is closed.
@@ -51,11 +60,23 @@ func OpenMemory(o *Options) (*Node, error) {
 	return Open("memory", &m)
 }
 
-func newNode(e *engine.Engine) *Node {
+func newNode(e *engine.Engine, o *Options) (*Node, error) {
 	n := &Node{e: e}
 	n.batches.New = func() any { return new(Batch) }
 	n.getters.New = func() any { return new(topics.Getter) }
-	return n
+	n.claims.New = func() any { return new(engine.Claimed) }
+	n.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
+	for name, p := range o.Processors {
+		n.pipes.register(name, p)
+	}
+	if e.Err() != nil {
+		return n, nil // opened for reading
+	}
+	if err := n.pipes.attach(n); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.pipes.missing(n, o.Logger)
+	return n, nil
 }
 
 // Commit appends the records as one atomic batch, to one topic or several, and
@@ -124,7 +145,10 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 
 // Close finishes running commits, brings everything to disk and releases the
 // directory. Calls after it fail with ErrClosed; closing again does nothing.
-func (n *Node) Close() error { return n.e.Close() }
+//
+// Processors of system procs are told to stop first. What they had claimed is
+// acknowledged, if they still succeed, or given back.
+func (n *Node) Close() error { return errors.Join(n.pipes.close(), n.e.Close()) }
 
 // Stats are counters since Open and present sizes.
 type Stats = engine.Stats

@@ -60,6 +60,9 @@ const (
 	EventDamage     = engine.EventDamage
 	EventFailed     = engine.EventFailed
 	EventDiskFull   = engine.EventFull
+
+	EventPruned       = engine.EventPruned
+	EventClaimTimeout = engine.EventClaimTimeout
 )
 
 // Options configure a node. The zero value is the best default.
@@ -103,6 +106,19 @@ type Options struct {
 	// be. Default 24 hours.
 	MaxFuture time.Duration
 
+	// GC makes the node prune what all procs of a topic are done with, and of a
+	// topic without procs what is old. Default: off. Retention that SetRetention
+	// gave to a topic is done in any case.
+	GC *GCOptions
+
+	// Processors are attached to the system procs that name them, as with
+	// Register, before Open returns.
+	Processors map[string]Processor
+	// Workers is how many processors run at once. Default GOMAXPROCS.
+	Workers int
+	// CloseGrace is how long Close waits for processors that run. Default 10 s.
+	CloseGrace time.Duration
+
 	// Logger receives what an operator should read. Default: nothing.
 	Logger *slog.Logger
 	// OnEvent is called for every Event, on the goroutine where it happens: it
@@ -139,6 +155,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		MaxBody: or(o.MaxBody, defaultBody), MaxBatch: or(o.MaxBatch, max(defaultBatch, o.MaxBody+1<<20)),
 		CheckpointBytes: or(o.WALSize, defaultWAL), MaxOpenFiles: or(o.MaxOpenFiles, defaultFiles),
 		MaxMapped: or(o.MaxMapped, defaultFiles), MaxFuture: or(o.MaxFuture, 24*time.Hour)}
+	var gcErr error
+	c.GC, gcErr = o.GC.settings()
 	switch {
 	case dir == "":
 		return bad("dir", "it is empty")
@@ -152,6 +170,12 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		return bad("WALSize", "%d is below 64 KiB", c.CheckpointBytes)
 	case c.MaxOpenFiles < 1 || c.MaxMapped < 0:
 		return bad("MaxOpenFiles", "the limits on files must be positive")
+	case gcErr != nil:
+		return engine.Config{}, gcErr
+	case o.Workers < 0:
+		return bad("Workers", "%d is negative", o.Workers)
+	case o.CloseGrace < 0:
+		return bad("CloseGrace", "%v is negative", o.CloseGrace)
 	case c.MaxFuture < 0:
 		return bad("MaxFuture", "%v is negative", c.MaxFuture)
 	}

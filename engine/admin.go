@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 
+	"github.com/pipeproc/pipeproc/gcprune"
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -13,6 +15,10 @@ type admin struct {
 	opts  topics.Options
 	first uint64
 	id    uint64
+	// guard, for a prune that no proc has asked for, makes it stop at what they
+	// have acknowledged.
+	guard  *gcprune.Rules
+	policy gcprune.Op
 }
 
 // CreateTopic makes a topic without records.
@@ -47,9 +53,15 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 	case opCreate:
 		a.id, a.opts, err = e.reg.StageCreate(a.name, a.opts)
 	case opPrune:
+		e.guarded(a)
 		a.id, err = e.reg.StagePrune(a.name, a.first)
 	case opDelete:
 		a.id, err = e.reg.StageDelete(a.name)
+	case opPolicy:
+		if e.reg.Known(a.id) == nil {
+			return errs.InvalidTopic.With("the topic was deleted meanwhile")
+		}
+		err = e.rules.Stage(&a.policy)
 	}
 	if err != nil {
 		return err
@@ -67,6 +79,13 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 		s.meta = appendPrune(s.meta, a.id, a.first)
 	case opDelete:
 		s.meta = appendDelete(s.meta, a.id)
+	case opPolicy:
+		a.policy.Encode(func(code byte, fill func([]byte) []byte) {
+			var m int
+			s.meta, m = openOp(s.meta, code)
+			s.meta = fill(s.meta)
+			closeOp(s.meta, m)
+		})
 	}
 	return nil
 }
@@ -80,7 +99,9 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 	case opPrune:
 		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
 	case opDelete:
-		err = e.reg.ApplyDelete(a.id, pos, r.ms)
+		err = e.deleteTopic(a.id, pos, r.ms)
+	case opPolicy:
+		e.rules.Apply(&a.policy)
 	}
 	if e.reg.HasDead() {
 		e.due.Store(true) // a checkpoint frees the space

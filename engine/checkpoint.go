@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
@@ -139,11 +141,12 @@ func (e *Engine) checkpoint(final bool) error {
 	}
 	l := e.log
 	c := e.reg.Capture()
+	procs, rules := e.procs.Capture(), e.rules.Capture()
 	if !halted {
 		e.commitMu.Unlock()
 	}
 
-	err := e.writeCheckpoint(&st, c, func() error {
+	err := e.writeCheckpoint(&st, c, procs, rules, func() error {
 		if l == nil || final || halted {
 			return nil
 		}
@@ -199,6 +202,18 @@ func (e *Engine) checkpoint(final bool) error {
 	return nil
 }
 
+// appendProcs writes the sections of procs and system procs.
+func appendProcs(w *snapWriter, c *procstate.Captured) {
+	c.Sort()
+	w.section(secProcs, c.AppendHead)
+	for _, s := range c.Procs {
+		w.section(secProc, func(dst []byte) []byte { return procstate.AppendProc(dst, s) })
+	}
+	for _, s := range c.Systems {
+		w.section(secSystem, func(dst []byte) []byte { return procstate.AppendSystem(dst, s) })
+	}
+}
+
 // reserveSnapshot makes room for the next snapshot in its file, as far as there
 // is any, so that a checkpoint works on a full disk.
 func (e *Engine) reserveSnapshot(st *storeState, topicCount int) {
@@ -234,7 +249,7 @@ func (e *Engine) restartLog() error {
 }
 
 // writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
-func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before func() error) error {
+func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, procs *procstate.Captured, rules []gcprune.Entry, before func() error) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.Flush(c, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // also of a checkpoint that failed
@@ -253,6 +268,10 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, before fu
 		w.section(secRegistry, c.AppendRegistry)
 		for i := range c.Topics {
 			w.section(secTopic, c.Topics[i].Append)
+		}
+		appendProcs(w, procs)
+		for _, p := range rules {
+			w.section(secPolicy, func(dst []byte) []byte { return gcprune.AppendPolicy(dst, p.Topic, p.Policy) })
 		}
 	})
 	if err != nil {

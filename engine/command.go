@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
@@ -25,6 +26,8 @@ import (
 //	                raw length | u8 codec
 //	3 prune:        topic id | first sequence to keep
 //	4 delete topic: topic id
+//	16 to 20        procs, see procstate
+//	24, 25          retention, see gcprune
 //
 // The stored bodies of all blocks are the frame's parts, in order; the frame's
 // table holds their lengths and checksums. A command says outright what it
@@ -38,6 +41,8 @@ const (
 	opAppend = 2
 	opPrune  = 3
 	opDelete = 4
+	opProcs  = 16 // and above: operations of other machines
+	opPolicy = gcprune.OpPolicy
 )
 
 func appendCommand(dst []byte, ms int64) []byte {
@@ -104,6 +109,7 @@ type decoded struct {
 	opts   topics.Options
 	blocks []topics.Block
 	first  uint64
+	rest   []byte // payload of an operation of another machine
 }
 
 // decodeCommand calls fn for each operation of a command. blocks is scratch.
@@ -127,7 +133,11 @@ func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn fun
 		}
 		p := enc.Reader{B: d.B[4 : 4+n]}
 		d.B = d.B[4+n:]
-		op.id = p.Uvarint()
+		if op.kind >= opProcs {
+			op.rest, p.B = p.B, nil
+		} else {
+			op.id = p.Uvarint()
+		}
 		switch op.kind {
 		case opCreate:
 			op.name = string(p.Bytes())
@@ -151,6 +161,9 @@ func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn fun
 			op.first = p.Uvarint()
 		case opDelete:
 		default:
+			if op.kind >= opProcs {
+				break // its machine knows whether it knows it
+			}
 			return errs.Version.With(fmt.Sprintf("command with operation %d", op.kind))
 		}
 		if p.Err != nil || len(p.B) != 0 {

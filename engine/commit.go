@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/wal"
 )
@@ -27,7 +28,8 @@ const (
 // Request is one command on its way. It is reused by its owner.
 type Request struct {
 	ticket     wal.Ticket[*Request]
-	Batch      *topics.Batch
+	Batch      *topics.Batch   // may be nil
+	Procs      []*procstate.Op // decided in order, before the batch
 	admin      *admin
 	Durability Durability
 	Position   uint64
@@ -38,8 +40,8 @@ type Request struct {
 // maxGroup bounds the commands that share one write and one sync.
 const maxGroup = 1024
 
-// Commit runs the batch of r as one command: all of it becomes visible, and as
-// durable as asked, or none. If ctx ends before the batch has reached the WAL
+// Commit runs the batch of r and its operations on procs as one command: all
+// of it becomes visible, and as durable as asked, or none. If ctx ends before the batch has reached the WAL
 // nothing happens; later, Commit waits for the outcome.
 func (e *Engine) Commit(ctx context.Context, r *Request) error {
 	if err := ctx.Err(); err != nil {
@@ -51,12 +53,14 @@ func (e *Engine) Commit(ctx context.Context, r *Request) error {
 	if r.Durability >= numDurable {
 		return errs.InvalidOptions.With("unknown durability")
 	}
-	if err := e.reg.Prepare(r.Batch); err != nil {
-		e.stats.rejected.Add(1)
-		return err
-	}
-	if err := e.waitWAL(ctx); err != nil {
-		return err
+	if r.Batch != nil {
+		if err := e.reg.Prepare(r.Batch); err != nil {
+			e.stats.rejected.Add(1)
+			return err
+		}
+		if err := e.waitWAL(ctx); err != nil {
+			return err
+		}
 	}
 	return e.submit(ctx, r)
 }
@@ -233,6 +237,27 @@ func (e *Engine) stageOne(r *Request, now int64) error {
 	if r.admin != nil {
 		return e.stageAdmin(r, now)
 	}
+	if err := e.stageProcs(r, max(now, e.reg.StagedTime())); err != nil {
+		return err
+	}
+	err := e.stageBatch(r, now)
+	if err != nil {
+		e.undoProcs(r.Procs)
+	}
+	return err
+}
+
+// stageBatch stages the records of r, if it has any, and encodes the command.
+func (e *Engine) stageBatch(r *Request, now int64) error {
+	s := &e.scratch
+	if r.Batch == nil {
+		r.ms = max(now, e.reg.StagedTime())
+		if err := topics.CheckTime(r.ms); err != nil {
+			return err
+		}
+		s.meta = appendProcOps(appendCommand(s.meta, r.ms), r.Procs)
+		return nil
+	}
 	if e.cfg.MaxDisk > 0 && e.diskBytes()+int64(r.Batch.Bytes()) > e.cfg.MaxDisk {
 		return errs.DiskLimit.With(fmt.Sprintf("the store takes %d bytes and the limit is %d (Options.MaxDisk); prune or raise it", e.diskBytes(), e.cfg.MaxDisk))
 	}
@@ -244,8 +269,7 @@ func (e *Engine) stageOne(r *Request, now int64) error {
 		return e.spaceError(err, "the disk is full; nothing was committed")
 	}
 	r.ms = ms
-	s := &e.scratch
-	s.meta = appendCommand(s.meta, ms)
+	s.meta = appendProcOps(appendCommand(s.meta, ms), r.Procs)
 	r.Batch.Slots(func(t *topics.Topic, created bool, blocks []topics.Block) {
 		if created {
 			s.meta = appendCreate(s.meta, t.ID(), t.Name(), t.Options())
@@ -269,23 +293,36 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 			e.applyAdmin(r, pos)
 			continue
 		}
-		e.reg.ApplyBatch(r.Batch, pos, r.ms)
-		e.stats.commits.Add(1)
-		e.stats.records.Add(uint64(r.Batch.Len()))
-		e.stats.bytes.Add(uint64(r.Batch.Bytes()))
+		if r.Batch != nil {
+			r.Batch.Begins(e.procs.TopicBegins)
+			e.reg.ApplyBatch(r.Batch, pos, r.ms)
+			e.stats.commits.Add(1)
+			e.stats.records.Add(uint64(r.Batch.Len()))
+			e.stats.bytes.Add(uint64(r.Batch.Bytes()))
+		}
+		for _, op := range r.Procs {
+			e.procs.Apply(op)
+		}
 	}
 	e.pos = pos
-	e.reg.Publish(pos)
+	e.publish(pos, e.procChanged)
 	for _, r := range rs {
-		if r.admin == nil {
+		if r.Batch != nil {
 			r.Batch.Signal()
+			e.watches.committed(r.Batch)
 		}
 	}
 }
 
 func (e *Engine) abort(r *Request) {
-	if r.admin == nil {
+	if r.Batch != nil {
 		e.reg.Abort(r.Batch)
+	}
+	if r.admin != nil && r.admin.kind == opPolicy {
+		e.rules.Abort(&r.admin.policy)
+	}
+	for _, op := range r.Procs {
+		e.procs.Abort(op)
 	}
 }
 

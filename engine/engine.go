@@ -54,15 +54,16 @@ type Config struct {
 	MaxMapped       int
 	MaxFuture       time.Duration
 	Topic           topics.Options
+	GC              GCSettings
 }
 
 // Engine owns the WAL, the apply function, the checkpoint and the snapshot of
 // one directory. All methods are safe for concurrent use.
 type Engine struct {
-	cfg    Config
-	fs     vfs.FS
-	lock   io.Closer
-	reg    *topics.Registry
+	cfg  Config
+	fs   vfs.FS
+	lock io.Closer
+	machines
 	files  *segment.Files
 	codecs *segment.Codecs
 	group  *wal.Group[*Request]
@@ -82,6 +83,15 @@ type Engine struct {
 	covered  atomic.Uint64 // position of the last checkpoint
 	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
 	shut     atomic.Bool   // Close was called; set under commitMu
+
+	gcMu   sync.Mutex // one collection at a time
+	gcLast time.Time  // of the last one; under gcMu
+	gcKick chan struct{}
+	gcStop context.CancelFunc
+	gcDone chan struct{}
+
+	deadlines deadlines
+	watches   watches
 
 	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
 	newNames bool       // the segment folder may hold names that are not durable; under ckptMu
@@ -290,6 +300,12 @@ func (e *Engine) Close() error {
 	}
 	e.timerMu.Unlock()
 	e.reg.Close()
+	e.procs.Close()
+	e.deadlines.close()
+	if e.gcStop != nil {
+		e.gcStop()
+		<-e.gcDone
+	}
 	var err error
 	if e.stop != nil {
 		close(e.stop)

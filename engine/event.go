@@ -14,6 +14,9 @@ const (
 	EventDamage     EventKind = "damage"     // damage was found; Err is a *CorruptError
 	EventFailed     EventKind = "failed"     // the node stops acknowledging writes
 	EventFull       EventKind = "disk_full"  // space could not be had; Err says for what
+
+	EventPruned       EventKind = "pruned"        // a collection took records; Name is the topic
+	EventClaimTimeout EventKind = "claim_timeout" // a claim was taken back; Name is the proc
 )
 
 // Event is something that an operator may want to know.
@@ -21,6 +24,7 @@ type Event struct {
 	Kind     EventKind
 	Position uint64 // command position, where there is one
 	File     string
+	Name     string // of the proc or topic concerned, where there is one
 	Err      error
 }
 

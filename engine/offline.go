@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"fmt"
-
-	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -14,7 +11,8 @@ import (
 func readTopics(fsys vfs.FS, dir string, st *storeState) (*topics.Registry, error) {
 	files := segment.NewFiles(fsys, dir+"/"+segmentDir, 1, 0)
 	defer files.Close()
-	reg := topics.NewRegistry(topics.Config{FS: fsys, Dir: dir + "/" + segmentDir, Store: st.ID, Files: files})
+	m := newMachines(topics.Config{FS: fsys, Dir: dir + "/" + segmentDir, Store: st.ID, Files: files})
+	reg := m.reg
 	if st.Checkpoint == 0 {
 		return reg, nil
 	}
@@ -32,19 +30,8 @@ func readTopics(fsys vfs.FS, dir string, st *storeState) (*topics.Registry, erro
 			reg.Publish(st.Position)
 			return reg, nil
 		}
-		if err := restoreSection(reg, kind, payload, st.Position); err != nil {
+		if err := m.restoreSection(kind, payload, st.Position); err != nil {
 			return nil, err
 		}
 	}
-}
-
-// restoreSection takes over one section of the snapshot at position pos.
-func restoreSection(reg *topics.Registry, kind uint32, payload []byte, pos uint64) error {
-	switch kind {
-	case secRegistry:
-		return reg.RestoreRegistry(payload)
-	case secTopic:
-		return reg.RestoreTopic(payload, pos)
-	}
-	return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
 }

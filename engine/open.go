@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -44,6 +45,10 @@ func Open(cfg Config) (*Engine, error) {
 	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
 	go e.keep()
 	if e.readOnly == nil {
+		e.wakeProcs()
+		ctx, cancel := context.WithCancel(context.Background())
+		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
+		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}
 	return e, nil
@@ -58,18 +63,18 @@ func (e *Engine) open() error {
 	}
 	dir := e.cfg.Dir + "/" + segmentDir
 	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
-	e.reg = topics.NewRegistry(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
+	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
 		MaxFuture: e.cfg.MaxFuture, Room: e.room})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
-	e.reg.Publish(e.pos)
+	e.publish(e.pos, nil)
 	e.covered.Store(e.store.Position)
 	if err := e.replay(); err != nil {
 		return err
 	}
-	e.reg.Publish(e.pos)
+	e.publish(e.pos, nil)
 	for _, t := range e.reg.Topics() {
 		if d := t.Damage(); d != nil { // found before, and not repaired since
 			e.damaged(d)
@@ -252,7 +257,7 @@ func (e *Engine) loadSnapshot() error {
 			return nil
 		}
 		if err == nil {
-			err = restoreSection(e.reg, kind, payload, e.store.Position)
+			err = e.restoreSection(kind, payload, e.store.Position)
 			if errors.Is(err, errs.Version) {
 				return err
 			}
@@ -282,11 +287,11 @@ func (e *Engine) replay() error {
 			return errStop // the snapshot is damaged: commands need not fit
 		}
 		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decoded) error {
-			return applyDecoded(e.reg, op, w.Position, ms)
+			return e.applyDecoded(op, w.Position, ms)
 		})
 		if err == nil {
 			e.pos = w.Position
-			e.reg.Publish(e.pos)
+			e.publish(e.pos, nil)
 			return nil
 		}
 		if errors.Is(err, errs.Version) {
@@ -317,25 +322,6 @@ func (e *Engine) replay() error {
 }
 
 var errStop = errors.New("stop")
-
-// applyDecoded applies one operation of a replayed command. The caller
-// publishes the command's position once, after the last of them.
-func applyDecoded(reg *topics.Registry, op *decoded, pos uint64, ms int64) error {
-	switch op.kind {
-	case opCreate:
-		if _, _, err := reg.StageCreate(op.name, op.opts); err != nil {
-			return err
-		}
-		reg.ApplyCreate(op.id, op.name, op.opts, pos, ms)
-		return nil
-	case opAppend:
-		return reg.ApplyAppend(op.id, op.blocks, pos, ms)
-	case opPrune:
-		return reg.ApplyPrune(op.id, op.first, pos, ms)
-	default: // decodeCommand lets no other through
-		return reg.ApplyDelete(op.id, pos, ms)
-	}
-}
 
 func (e *Engine) damaged(c *errs.CorruptError) {
 	e.recovery.Damage = append(e.recovery.Damage, c)

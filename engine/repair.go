@@ -115,12 +115,12 @@ func (r *repairer) open(cfg Config) error {
 	dir := cfg.Dir + "/" + segmentDir
 	e.store.Epoch++
 	e.files = segment.NewFiles(e.fs, dir, cfg.MaxOpenFiles, cfg.MaxMapped)
-	e.reg = topics.NewRegistry(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch,
+	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch,
 		Files: e.files, Codecs: e.codecs, Default: cfg.Topic, MaxBody: cfg.MaxBody, MaxBatch: cfg.MaxBatch, MaxFuture: cfg.MaxFuture})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
-	e.reg.Publish(e.pos)
+	e.publish(e.pos, nil)
 	return nil
 }
 
@@ -208,7 +208,7 @@ func (r *repairer) run() error {
 		e.reg.SkipID(f.topic)
 	}
 	if n := e.lostSections; n > 0 {
-		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics, with their newest records, what was pruned, and their options", n))
+		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics or procs: of a topic its newest records, what was pruned, and its options; a proc begins anew when it is used again", n))
 	}
 	if lostState {
 		if err := r.lostTopics(files); err != nil {
@@ -219,13 +219,22 @@ func (r *repairer) run() error {
 	if err := r.replay(); err != nil {
 		return err
 	}
-	e.reg.Publish(e.pos)
+	e.publish(e.pos, nil)
 	for _, t := range e.reg.Topics() {
 		if err := r.topic(t, files); err != nil {
 			return err
 		}
 		t.Mended()
 	}
+	for _, p := range e.rules.All() {
+		if e.reg.Known(p.Topic) == nil {
+			e.rules.TopicGone(p.Topic)
+		}
+	}
+	if n := e.procs.Clamp(e.endOf); n > 0 {
+		r.did("put %d procs back to the end of their topics", n)
+	}
+	e.publish(e.pos, nil)
 	return r.finish()
 }
 
@@ -287,7 +296,7 @@ func (r *repairer) lostTopics(files []segFile) error {
 		if err != nil {
 			return err
 		}
-		reg.Publish(r.e.pos)
+		r.e.publish(r.e.pos, nil)
 		t.SkipNumbers(group[len(group)-1].number)
 		for _, s := range group {
 			if _, err := r.salvage(t, s.number, s.size); err != nil {
@@ -334,7 +343,7 @@ func (r *repairer) replay() error {
 				skipped++
 				return nil
 			}
-			if err := applyDecoded(e.reg, op, w.Position, ms); err != nil {
+			if err := e.applyDecoded(op, w.Position, ms); err != nil {
 				skipped++
 			}
 			return nil
@@ -343,7 +352,7 @@ func (r *repairer) replay() error {
 			skipped++
 		}
 		e.pos = w.Position
-		e.reg.Publish(e.pos)
+		e.publish(e.pos, nil)
 		return nil
 	}
 	res, err := wal.Replay(cfg, apply)

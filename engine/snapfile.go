@@ -32,19 +32,24 @@ import (
 //
 // Sections have checksums of their own so that damage costs one topic: behind
 // a damaged head the reader looks for the next that is valid in its place. Its
-// payload is described where it is written: topics/snapshot.go.
+// payload is described where it is written: topics/snapshot.go, and for procs
+// and retention, whose payloads are those of operations, procstate and gcprune.
 const (
 	snapMagic   = "PPSNAPSH"
 	snapHeader  = 128
 	snapSection = 32
 	snapSpace   = 64 << 10 // smallest size of a snapshot file
-	maxSection  = 2        // highest kind
+	maxSection  = 6        // highest kind
 )
 
 // Section kinds.
 const (
 	secRegistry = 1
 	secTopic    = 2
+	secProcs    = 3
+	secProc     = 4
+	secSystem   = 5
+	secPolicy   = 6
 )
 
 type snapHead struct {

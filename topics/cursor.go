@@ -29,13 +29,34 @@ type Cursor struct {
 
 // Cursor returns a cursor over the records of sp.
 func (t *Topic) Cursor(sp Span) *Cursor {
-	c := &Cursor{codecs: t.reg.Codecs}
-	c.r = reader{t: t, ahead: scanRead}
-	c.next, c.end = sp.From, sp.To
-	if sp.To > sp.From && sp.To-sp.From < 64 {
+	c := new(Cursor)
+	c.Reset(t, sp)
+	return c
+}
+
+// fewRecords is how many records are read without much reading ahead.
+const fewRecords = 64
+
+// Reset makes c, which may be a zero Cursor, one over the records of sp in t. It
+// keeps c's memory, and what it has read of the topic's files.
+func (c *Cursor) Reset(t *Topic, sp Span) {
+	c.Close()
+	r := reader{t: t, win: c.r.win, ahead: scanRead}
+	if c.r.t == t {
+		r.winSeg, r.winOff = c.r.winSeg, c.r.winOff
+	}
+	*c = Cursor{r: r, codecs: t.reg.Codecs, next: sp.From, end: sp.To, raw: c.raw[:0]}
+	if sp.To > sp.From && sp.To-sp.From < fewRecords {
 		c.r.ahead = seekRead
 	}
-	return c
+}
+
+// Expect says how many records will be read, so that not much more is read
+// ahead; a negative number is all.
+func (c *Cursor) Expect(n int) {
+	if n >= 0 && n < fewRecords {
+		c.r.ahead = seekRead
+	}
 }
 
 // Extend moves the upper end, so that records committed since can be read.

@@ -80,6 +80,7 @@ type FileInfo struct {
 	MinSize int64  // bytes that the file must have; exactly, when sealed
 	DataEnd int64  // where its blocks in the file end
 	Digest  uint64 // of its blocks, when sealed
+	Size    int64  // bytes that the file takes, 0 without one
 }
 
 // Files lists the topic's segments in order.
@@ -89,6 +90,9 @@ func (t *Topic) Files() []FileInfo {
 	for i, s := range list {
 		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load() && s.flushed.Load() > segment.FileHeaderSize, Sealed: s.sealed.Load(), DataEnd: s.flushed.Load()}
 		f.MinSize = f.DataEnd
+		if s.hasFile.Load() {
+			f.Size = max(s.reserved.Load(), s.flushed.Load())
+		}
 		if f.Sealed {
 			f.MinSize = s.reserved.Load()
 			f.Digest = s.digest.Sum()

@@ -74,6 +74,29 @@ func (r *reader) edge(b Bound, after bool) (uint64, error) {
 	return 0, nil
 }
 
+// Lower returns the first sequence of a record whose id is at or above id, in
+// order of time and sequence, or the topic's next sequence when there is none.
+func (t *Topic) Lower(id ID) (uint64, error) {
+	r := reader{t: t, ahead: seekRead}
+	defer r.close()
+	return r.edge(Bound{Kind: AtID, ID: id}, false)
+}
+
+// SeekTime returns the first sequence of a record at or after ms, unix
+// milliseconds, or the topic's next sequence when there is none.
+func (t *Topic) SeekTime(ms int64) (uint64, error) {
+	r := reader{t: t, ahead: seekRead}
+	defer r.close()
+	return r.seekTime(ms)
+}
+
+// After returns the sequence behind the record of sequence seq, which must
+// exist.
+func (t *Topic) After(seq uint64) (uint64, error) {
+	r := reader{t: t}
+	return r.edge(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
+}
+
 func satInc(ms int64) int64 {
 	if ms == 1<<63-1 {
 		return ms

@@ -70,6 +70,23 @@ func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 	return ms, nil
 }
 
+// StagedTime returns the time below which no command may be, with everything
+// that is in flight. Leader only.
+func (r *Registry) StagedTime() int64 { return r.stagedTime }
+
+// StagedNext returns the next sequence of a topic with everything that is in
+// flight, 0 when it does not exist. Leader only.
+func (r *Registry) StagedNext(name string) uint64 {
+	t := r.fresh[name]
+	if t == nil {
+		t = r.lookup(name)
+	}
+	if t == nil || t.deleted.Load() != 0 {
+		return 0
+	}
+	return t.staged.next
+}
+
 // maxImportSeq leaves every topic more sequences than it can use.
 const maxImportSeq = 1 << 63
 
@@ -172,6 +189,16 @@ func (b *Batch) Slots(fn func(t *Topic, created bool, blocks []Block)) {
 	for i := range b.slots {
 		if s := &b.slots[i]; len(s.blocks) > 0 {
 			fn(s.topic, s.created, s.blocks)
+		}
+	}
+}
+
+// Begins calls fn for each topic that gets its first record with a staged
+// batch, when an import makes that one other than 0.
+func (b *Batch) Begins(fn func(topic string, base uint64)) {
+	for i := range b.slots {
+		if s := &b.slots[i]; s.explicit && len(s.blocks) > 0 && s.base > 0 && s.topic.empty {
+			fn(s.topic.name, s.base)
 		}
 	}
 }

@@ -77,6 +77,9 @@ func (t *Topic) ID() uint64 { return t.id }
 // Options returns the topic's settings.
 func (t *Topic) Options() Options { return t.opts }
 
+// Untouched reports whether no record was ever committed. Leader only.
+func (t *Topic) Untouched() bool { return t.empty }
+
 // setEnd records that the command at pos moved the next sequence to end. It
 // overwrites the slot that no reader of the published position can need: the
 // one set by a command not published yet, or else the older one.

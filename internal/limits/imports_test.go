@@ -23,7 +23,8 @@ var allowed = []string{
 }
 
 func TestImportGraph(t *testing.T) {
-	for _, pkg := range []string{module, module + "/engine", module + "/topics", module + "/segment", module + "/wal", module + "/index", module + "/vfs"} {
+	for _, pkg := range []string{module, module + "/engine", module + "/topics", module + "/segment", module + "/wal", module + "/index", module + "/vfs",
+		module + "/record", module + "/procstate", module + "/gcprune", module + "/worker"} {
 		cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
@@ -43,12 +44,16 @@ func TestImportGraph(t *testing.T) {
 
 // layers lists what a layer must not import: those above it.
 var layers = map[string][]string{
-	"vfs":     {"", "engine", "topics", "index", "segment", "wal"},
-	"wal":     {"", "engine", "topics", "index", "segment"},
-	"segment": {"", "engine", "topics", "index", "wal"},
-	"index":   {"", "engine", "topics", "segment", "wal", "vfs"},
-	"topics":  {"", "engine", "wal"},
-	"engine":  {""},
+	"vfs":       {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "wal", "record"},
+	"wal":       {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "record"},
+	"segment":   {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "wal", "record"},
+	"index":     {"", "worker", "engine", "topics", "procstate", "gcprune", "segment", "wal", "vfs", "record"},
+	"record":    {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "wal", "vfs"},
+	"topics":    {"", "worker", "engine", "procstate", "gcprune", "wal"},
+	"procstate": {"", "worker", "engine", "topics", "gcprune", "index", "segment", "wal", "vfs"},
+	"gcprune":   {"", "worker", "engine", "topics", "procstate", "index", "segment", "wal", "vfs"},
+	"engine":    {"", "worker"},
+	"worker":    {"", "engine", "wal", "vfs"},
 }
 
 // sources are the non-test Go files of the library, parsed.

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/record"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// claimBytes bounds the bytes of the records of one claim, but for the first,
+// whatever count the caller asks for.
+const claimBytes = 16 << 20
+
+// Claimed is a claim with its records. It keeps its memory from one Claim to
+// the next, and then allocates nothing per record.
+type Claimed struct {
+	Proc, Topic string
+	Token       procstate.Token
+	Range       record.Range
+	Attempt     int           // 1 for the first delivery
+	Timeout     time.Duration // negative: never
+	Skipped     uint64        // records that were pruned before the proc saw them
+	Records     []record.Record
+
+	cur     topics.Cursor
+	arena   []byte
+	parts   []parts
+	headers []record.Header
+	op      procstate.Op
+	ops     [1]*procstate.Op
+	req     Request
+}
+
+// parts says where the pieces of a record end in the arena.
+type parts struct{ key, headers, body int }
+
+// Claim claims up to count records for a proc, all that there are for a
+// negative count, and reads them into c. There are none when the proc has seen
+// everything, has an open claim or waits before a retry.
+//
+// The claim is logged and not synced: in a crash it is lost at worst, and the
+// records are claimed again. A token tells it from the next one.
+func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) error {
+	for {
+		c.Records, c.Token, c.Range = c.Records[:0], procstate.Token{}, record.Range{}
+		p, s, err := e.procs.Get(name)
+		switch {
+		case e.shut.Load():
+			return errClosed()
+		case err != nil:
+			return err
+		case s.Disabled:
+			return procstate.Disabled(s)
+		case s.Claim() != nil || e.deadlines.held(p.ID(), s):
+			return nil
+		}
+		t, err := e.reg.Topic(s.Def.Topic)
+		if errors.Is(err, errs.InvalidTopic) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		from, skipped, err := position(t, s)
+		if err != nil {
+			return err
+		}
+		end := t.End()
+		if from >= end {
+			return nil
+		}
+		if err := c.read(t, topics.Span{From: from, To: end}, count); err != nil || len(c.Records) == 0 {
+			return err
+		}
+		c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, skipped
+		c.op = procstate.Op{Kind: procstate.Take, Name: name, Seen: s, Range: c.Range, Skipped: skipped}
+		c.ops[0] = &c.op
+		c.req.Procs, c.req.Durability = c.ops[:], Buffered
+		if err = e.waitWAL(ctx); err == nil {
+			err = e.Commit(ctx, &c.req)
+		}
+		if err == nil {
+			c.Token = c.op.Claim.Token
+			return nil
+		}
+		c.Records, c.Range = c.Records[:0], record.Range{}
+		if !errors.Is(err, procstate.ErrStale) {
+			return err
+		}
+	}
+}
+
+// read reads up to count records of sp.
+func (c *Claimed) read(t *topics.Topic, sp topics.Span, count int) error {
+	c.arena, c.parts, c.headers = c.arena[:0], c.parts[:0], c.headers[:0]
+	c.cur.Reset(t, sp)
+	c.cur.Expect(count)
+	defer c.cur.Close()
+	for c.cur.Next() {
+		r := c.cur.Record()
+		c.Records = append(c.Records, record.Record{ID: record.ID{Time: r.Time, Seq: r.Seq}, Topic: t.Name()})
+		c.arena = append(c.arena, r.Key...)
+		p := parts{key: len(c.arena)}
+		c.arena = append(c.arena, r.Headers...)
+		p.headers = len(c.arena)
+		c.arena = append(c.arena, r.Body...)
+		p.body = len(c.arena)
+		c.parts = append(c.parts, p)
+		if len(c.Records) == count || p.body >= claimBytes {
+			break
+		}
+	}
+	if len(c.Records) == 0 {
+		return c.cur.Err() // behind damage: somebody has to decide what becomes of it
+	}
+	c.slice()
+	c.Range = record.Range{First: c.Records[0].ID, Last: c.Records[len(c.Records)-1].ID, Count: uint64(len(c.Records))}
+	return nil
+}
+
+// Own returns the records as the caller's own, and forgets their memory.
+func (c *Claimed) Own() []record.Record {
+	recs := c.Records
+	c.Records, c.arena, c.headers = nil, nil, nil
+	return recs
+}
+
+// slice points the records into the arena, which does not move any more.
+func (c *Claimed) slice() {
+	at := 0
+	for i := range c.Records {
+		r, p := &c.Records[i], c.parts[i]
+		if p.key > at {
+			r.Key = c.arena[at:p.key:p.key]
+		}
+		from := len(c.headers)
+		for name, value := range segment.EachHeader(c.arena[p.key:p.headers:p.headers]) {
+			c.headers = append(c.headers, record.Header{Name: name, Value: value})
+		}
+		if n := len(c.headers); n > from {
+			r.Headers = c.headers[from:n:n]
+		}
+		r.Body = c.arena[p.headers:p.body:p.body]
+		at = p.body
+	}
+}
+
+// Reclaim takes a claim back, so that its records are claimed again, and
+// returns the proc's state afterwards. A zero token means the claim that is
+// open. reason goes to the dead-letter topic, if that is where the records go.
+func (e *Engine) Reclaim(ctx context.Context, name string, token procstate.Token, reason string) (*procstate.State, error) {
+	op := &procstate.Op{Kind: procstate.Reclaim, Name: name, Token: token}
+	for {
+		err := e.Propose(ctx, ByMode, op)
+		if !errors.Is(err, procstate.ErrSpent) {
+			return op.State, err
+		}
+		s, err := e.bury(ctx, op.State, op.Claim, reason)
+		if !errors.Is(err, errs.ClaimLost) || token != (procstate.Token{}) {
+			return s, err
+		}
+	}
+}
+
+// Release gives a claim back without counting it as a failure.
+func (e *Engine) Release(ctx context.Context, name string, token procstate.Token) error {
+	return e.Propose(ctx, Buffered, &procstate.Op{Kind: procstate.Release, Name: name, Token: token})
+}

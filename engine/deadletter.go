@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// Headers of a record in a dead-letter topic, besides those that it had.
+const (
+	DeadProc     = "pipeproc-dead-proc"
+	DeadID       = "pipeproc-dead-id"       // of the record where it came from
+	DeadTopic    = "pipeproc-dead-topic"    // where it came from
+	DeadAttempts = "pipeproc-dead-attempts" // how often it was delivered
+	DeadReason   = "pipeproc-dead-reason"   // of the last failure
+)
+
+// maxReason bounds the text of a reason, in bytes.
+const maxReason = 1 << 10
+
+// bury moves the records of a claim to the dead-letter topic and acknowledges
+// the claim, in one command.
+func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
+	b := new(topics.Batch)
+	if err := e.deadLetters(b, s, claim, reason); err != nil {
+		return nil, err
+	}
+	op := &procstate.Op{Kind: procstate.Bury, Name: s.Def.Name, Token: claim.Token, Commit: true}
+	if err := e.Commit(ctx, &Request{Batch: b, Procs: []*procstate.Op{op}}); err != nil {
+		return nil, err
+	}
+	e.cfg.Logger.Warn("pipeproc: records went to the dead-letter topic", "proc", s.Def.Name, "records", claim.Range.String(),
+		"topic", s.Def.DeadLetter, "attempts", s.Reclaims+1, "reason", reason)
+	return op.State, nil
+}
+
+// deadLetters fills b with the records of a claim. What cannot be read is
+// represented by a record without a body that says so.
+func (e *Engine) deadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
+	t, err := e.Topic(s.Def.Topic)
+	if err != nil {
+		return err
+	}
+	if len(reason) > maxReason {
+		reason = reason[:maxReason]
+	}
+	var h []byte
+	add := func(r *segment.Record, id topics.ID, reason string) error {
+		h = append(h[:0], r.Headers...)
+		for _, kv := range [][2]string{{DeadTopic, s.Def.Topic}, {DeadID, id.String()}, {DeadProc, s.Def.Name},
+			{DeadAttempts, strconv.Itoa(s.Reclaims + 1)}, {DeadReason, reason}} {
+			h = segment.AppendHeader(h, kv[0], []byte(kv[1]))
+		}
+		return b.Add(s.Def.DeadLetter, r.Key, h, r.Body)
+	}
+	c := t.Cursor(topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1})
+	defer c.Close()
+	for {
+		for c.Next() {
+			r := c.Record()
+			if err := add(r, topics.ID{Time: r.Time, Seq: r.Seq}, reason); err != nil {
+				return err
+			}
+		}
+		err := c.Err()
+		damage, corrupt := errors.AsType[*errs.CorruptError](err)
+		if corrupt {
+			id := topics.ID{Time: claim.Range.First.Time, Seq: damage.First}
+			if err := add(&segment.Record{}, id, reason+"; "+err.Error()); err != nil {
+				return err
+			}
+			if c.Resume() {
+				continue
+			}
+		} else if err != nil && !errors.Is(err, errs.Pruned) {
+			return err
+		}
+		if b.Len() == 0 { // all of it was pruned meanwhile
+			return add(&segment.Record{}, claim.Range.First, reason+"; the records were pruned")
+		}
+		return nil
+	}
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pipeproc/pipeproc/gcprune"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// GCSettings say how the node collects garbage.
+type GCSettings struct {
+	gcprune.Settings
+	Interval time.Duration // between two runs
+}
+
+// Pruned is a topic that lost records to a collection.
+type Pruned struct {
+	Topic       string
+	First, Next uint64 // sequences [First, Next) are gone
+	Reason      gcprune.Reason
+	Passed      []string // procs that had not seen them, which is possible by force only
+}
+
+// GC prunes every topic as far as its rules allow, with set for the node's
+// settings. An error of one topic does not keep it from the others.
+func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error) {
+	e.gcMu.Lock()
+	defer e.gcMu.Unlock()
+	var out []Pruned
+	var failed error
+	now := e.gcNow()
+	list, err := e.Topics()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range list {
+		if ctx.Err() != nil {
+			return out, context.Cause(ctx)
+		}
+		rules := e.rules.Get(t.ID()).Resolve(set)
+		if !rules.Any() {
+			continue
+		}
+		p, err := e.collect(ctx, t, rules, now)
+		if err != nil && !errors.Is(err, errs.InvalidTopic) { // it was deleted meanwhile
+			failed = errors.Join(failed, err)
+		}
+		if p.Next > p.First {
+			out = append(out, p)
+		}
+	}
+	return out, failed
+}
+
+// jump is how much faster than elapsed time the clock may run between two
+// collections.
+const jump = time.Minute
+
+// gcNow returns the time that ages are counted from. A clock that jumps ahead
+// is believed when it still says so at the next collection: one wrong reading
+// deletes nothing.
+func (e *Engine) gcNow() int64 {
+	now, last := e.cfg.Clock(), e.gcLast
+	e.gcLast = now
+	if last.IsZero() {
+		return now.UnixMilli()
+	}
+	return min(now.UnixMilli(), last.UnixMilli()+(now.Sub(last)+jump).Milliseconds())
+}
+
+// collect prunes one topic.
+func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rules, now int64) (Pruned, error) {
+	g := gcprune.Topic{Name: t.Name(), First: t.First(), Seek: t.SeekTime, Procs: gcProcs(e.procs.OfTopic(nil, t.Name()))}
+	g.Next = t.End() // behind the procs: none has acknowledged more
+	if rules.MaxBytes > 0 {
+		for _, f := range t.Files() {
+			g.Segments = append(g.Segments, gcprune.Segment{Base: f.Base, Next: f.Next, Bytes: f.Size})
+		}
+	}
+	mark, err := gcprune.Decide(g, rules, now)
+	if err != nil || mark.First <= g.First {
+		return Pruned{}, err
+	}
+	a := &admin{kind: opPrune, name: t.Name(), first: mark.First, guard: &rules}
+	if rules.Force && mark.Reason != gcprune.Acknowledged {
+		a.guard = nil
+	}
+	if err := e.admin(ctx, a); err != nil {
+		return Pruned{}, err
+	}
+	return Pruned{Topic: t.Name(), First: g.First, Next: a.first, Reason: mark.Reason, Passed: mark.Passed}, nil
+}
+
+func gcProcs(list []*procstate.State) []gcprune.Proc {
+	out := make([]gcprune.Proc, len(list))
+	for i, s := range list {
+		out[i] = gcprune.Proc{Name: s.Def.Name, Disabled: s.Disabled, Acked: s.Next, Previous: s.PrevClaimed}
+	}
+	return out
+}
+
+// guarded lowers the mark of a collection to what the procs of the topic allow
+// at the moment it is staged: one may have come to be since it was decided.
+func (e *Engine) guarded(a *admin) {
+	if a.guard == nil {
+		return
+	}
+	procs := gcProcs(e.procs.StagedOfTopic(nil, a.name))
+	if bound, any := gcprune.Bound(procs, a.guard.IgnoreDisabled); any {
+		a.first = min(a.first, bound)
+	}
+}
+
+// SetPolicy sets what may be pruned from a topic; the zero Policy is none.
+func (e *Engine) SetPolicy(ctx context.Context, topic string, p gcprune.Policy) error {
+	t, err := e.Topic(topic)
+	if err != nil {
+		return err
+	}
+	err = e.admin(ctx, &admin{kind: opPolicy, name: topic, id: t.ID(), policy: gcprune.Op{Topic: t.ID(), Policy: p}})
+	if err == nil {
+		e.wakeGC()
+	}
+	return err
+}
+
+// Policy returns what may be pruned from a topic.
+func (e *Engine) Policy(topic string) (gcprune.Policy, error) {
+	t, err := e.Topic(topic)
+	if err != nil {
+		return gcprune.Policy{}, err
+	}
+	return e.rules.Get(t.ID()), nil
+}
+
+func (e *Engine) wakeGC() {
+	select {
+	case e.gcKick <- struct{}{}:
+	default:
+	}
+}
+
+// collector runs collections at the interval, as long as there is a rule.
+func (e *Engine) collector(ctx context.Context) {
+	defer close(e.gcDone)
+	for {
+		var tick <-chan time.Time
+		var timer *time.Timer
+		if e.cfg.GC.On || e.rules.Any() {
+			timer = time.NewTimer(e.cfg.GC.Interval)
+			tick = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-e.gcKick:
+		case <-tick:
+			e.collectAll(ctx)
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (e *Engine) collectAll(ctx context.Context) {
+	pruned, err := e.GC(ctx, e.cfg.GC.Settings)
+	for _, p := range pruned {
+		log := e.cfg.Logger.Debug
+		if len(p.Passed) > 0 {
+			log = e.cfg.Logger.Warn
+		}
+		log("pipeproc: pruned", "topic", p.Topic, "from", p.First, "to", p.Next, "rule", p.Reason.String(), "passed", p.Passed)
+		e.event(Event{Kind: EventPruned, Name: p.Topic})
+	}
+	if err != nil && ctx.Err() == nil && e.writable() == nil {
+		e.cfg.Logger.Warn("pipeproc: garbage collection", "err", err)
+	}
+}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/gcprune"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// machines is the whole state of a node. They do not know each other; what one
+// has to learn of another's change it is told here, in commands as they are
+// applied and as they are replayed.
+type machines struct {
+	reg   *topics.Registry
+	procs *procstate.Machine
+	rules *gcprune.Machine
+}
+
+func newMachines(c topics.Config) machines {
+	return machines{reg: topics.NewRegistry(c), procs: procstate.New(c.Epoch), rules: gcprune.New()}
+}
+
+// restoreSection takes over one section of the snapshot at position pos.
+func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error {
+	switch kind {
+	case secRegistry:
+		return m.reg.RestoreRegistry(payload)
+	case secTopic:
+		return m.reg.RestoreTopic(payload, pos)
+	case secProcs:
+		return m.procs.RestoreHead(payload)
+	case secProc:
+		return m.procs.Decode(procstate.OpProc, payload)
+	case secSystem:
+		return m.procs.Decode(procstate.OpSystem, payload)
+	case secPolicy:
+		return m.rules.Decode(gcprune.OpPolicy, payload)
+	}
+	return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
+}
+
+// applyDecoded applies one operation of a replayed command. The caller
+// publishes the command's position once, after the last of them.
+func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
+	switch op.kind {
+	case opCreate:
+		if _, _, err := m.reg.StageCreate(op.name, op.opts); err != nil {
+			return err
+		}
+		m.reg.ApplyCreate(op.id, op.name, op.opts, pos, ms)
+		return nil
+	case opAppend:
+		if t := m.reg.Known(op.id); t != nil && t.Untouched() && len(op.blocks) > 0 && op.blocks[0].Base > 0 {
+			m.procs.TopicBegins(t.Name(), op.blocks[0].Base)
+		}
+		return m.reg.ApplyAppend(op.id, op.blocks, pos, ms)
+	case opPrune:
+		return m.reg.ApplyPrune(op.id, op.first, pos, ms)
+	case opDelete:
+		return m.deleteTopic(op.id, pos, ms)
+	case procstate.OpProc, procstate.OpState, procstate.OpGone, procstate.OpSystem, procstate.OpSystemGone:
+		return m.procs.Decode(op.kind, op.rest)
+	case gcprune.OpPolicy, gcprune.OpPolicyGone:
+		return m.rules.Decode(op.kind, op.rest)
+	}
+	return errs.Version.With(fmt.Sprintf("command with operation %d", op.kind))
+}
+
+// deleteTopic ends a topic and what is said about it elsewhere.
+func (m machines) deleteTopic(id, pos uint64, ms int64) error {
+	t := m.reg.Known(id)
+	if err := m.reg.ApplyDelete(id, pos, ms); err != nil {
+		return err
+	}
+	m.procs.TopicGone(t.Name())
+	m.rules.TopicGone(id)
+	return nil
+}
+
+// publish makes all commands up to pos visible at once: what procs acknowledged
+// behind what came of it.
+func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.State)) {
+	m.reg.Publish(pos)
+	m.procs.Publish(changed)
+	m.rules.Publish()
+}

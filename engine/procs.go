@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/record"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// stageProcs decides the proposals of r in order, for a command at time ms.
+func (e *Engine) stageProcs(r *Request, ms int64) error {
+	for i, op := range r.Procs {
+		if op.AtEnd {
+			op.Next = e.reg.StagedNext(e.topicOf(op))
+		}
+		if err := e.procs.Stage(op, ms); err != nil {
+			e.undoProcs(r.Procs[:i])
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) topicOf(op *procstate.Op) string {
+	if op.Kind == procstate.Create {
+		return op.Def.Topic
+	}
+	p, _, err := e.procs.Get(op.Name)
+	if err != nil {
+		return ""
+	}
+	return p.Topic()
+}
+
+func (e *Engine) undoProcs(ops []*procstate.Op) {
+	for i := len(ops) - 1; i >= 0; i-- {
+		e.procs.Undo(ops[i])
+	}
+}
+
+// appendProcOps encodes what staged proposals come to.
+func appendProcOps(dst []byte, ops []*procstate.Op) []byte {
+	for _, op := range ops {
+		op.Encode(func(code byte, fill func([]byte) []byte) {
+			var m int
+			dst, m = openOp(dst, code)
+			dst = fill(dst)
+			closeOp(dst, m)
+		})
+	}
+	return dst
+}
+
+// Propose runs proposals about procs as one command.
+func (e *Engine) Propose(ctx context.Context, d Durability, ops ...*procstate.Op) error {
+	return e.Commit(ctx, &Request{Procs: ops, Durability: d})
+}
+
+// Proc returns the state of a proc.
+func (e *Engine) Proc(name string) (*procstate.State, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	_, s, err := e.procs.Get(name)
+	return s, err
+}
+
+// Procs returns the states of all procs, by name.
+func (e *Engine) Procs() ([]*procstate.State, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	return e.procs.All(), nil
+}
+
+// System returns the definition of a system proc, or nil.
+func (e *Engine) System(name string) *procstate.System { return e.procs.System(name) }
+
+// Systems returns the definitions of all system procs, by name.
+func (e *Engine) Systems() []*procstate.System { return e.procs.Systems() }
+
+// endOf returns the end of a topic, 0 when it does not exist.
+func (e *Engine) endOf(topic string) uint64 {
+	t, err := e.reg.Topic(topic)
+	if err != nil {
+		return 0
+	}
+	return t.End()
+}
+
+// Place is where a proc is to begin.
+type Place struct {
+	Next  uint64
+	Floor record.ID
+	AtEnd bool
+}
+
+// Offset resolves the text of an offset in a topic: ">" for its first record,
+// "$>" for the first one after this call, "ms" for the first at or after a
+// time, "ms-seq" for the first after an id, ":seq" for the first after a
+// record, which must exist.
+func (e *Engine) Offset(topic, text string) (Place, error) {
+	t, err := e.Topic(topic)
+	if err != nil && !errors.Is(err, errs.InvalidTopic) {
+		return Place{}, err
+	}
+	switch text {
+	case "", ">":
+		if t == nil {
+			return Place{}, nil
+		}
+		return Place{Next: t.First()}, nil
+	case "$>":
+		return Place{AtEnd: true}, nil
+	}
+	b, perr := record.ParseBound(text)
+	if perr != nil {
+		return Place{}, errs.InvalidRangeOffset.With(fmt.Sprintf("offset %q is none of >, $>, an id, a time in milliseconds or :sequence", text))
+	}
+	switch {
+	case b.Kind == record.AtSeq && t == nil:
+		return Place{}, err // the topic is what is missing
+	case b.Kind == record.AtSeq:
+		next, err := t.After(b.ID.Seq)
+		return Place{Next: next}, err
+	}
+	floor := b.ID // the whole millisecond
+	if b.Kind == record.AtID {
+		floor = above(b.ID)
+	}
+	p := Place{Floor: floor}
+	if t == nil {
+		return p, nil
+	}
+	end := t.End()
+	if p.Next, err = t.Lower(floor); err != nil {
+		return Place{}, err
+	}
+	p.Next = max(p.Next, t.First())
+	if p.Next < end {
+		p.Floor = record.ID{} // found: whatever comes later is above it
+	}
+	p.Next = min(p.Next, end)
+	return p, nil
+}
+
+// above returns the least id above id.
+func above(id record.ID) record.ID {
+	if id.Seq == 1<<64-1 {
+		return record.ID{Time: id.Time + 1}
+	}
+	return record.ID{Time: id.Time, Seq: id.Seq + 1}
+}
+
+// position returns the first sequence that a proc in state s has not
+// acknowledged, and how many records were pruned before it saw them.
+func position(t *topics.Topic, s *procstate.State) (from, skipped uint64, err error) {
+	first := t.First()
+	if s.Floor != (record.ID{}) {
+		if from, err = t.Lower(s.Floor); err != nil {
+			return 0, 0, err
+		}
+	} else if first > s.Next {
+		skipped = first - s.Next
+	}
+	return max(from, s.Next, first), skipped, nil
+}
+
+// EnsureProc returns the proc of a definition, which it makes when there is
+// none of that name. A proc that exists keeps its own options.
+func (e *Engine) EnsureProc(ctx context.Context, d procstate.Def) (s *procstate.State, made bool, err error) {
+	for {
+		if s, err := e.Proc(d.Name); err == nil {
+			if s.Def.Topic != d.Topic {
+				return nil, false, procstate.NotUnique(s.Def, d.Topic)
+			}
+			return s, false, nil
+		} else if !errors.Is(err, errs.InvalidProc) {
+			return nil, false, err
+		}
+		op, err := e.Creation(d)
+		if err != nil {
+			return nil, false, err
+		}
+		switch err := e.Propose(ctx, ByMode, op); {
+		case err == nil:
+			return op.State, true, nil
+		case errors.Is(err, procstate.ErrStale) || errors.Is(err, procstate.ErrExists):
+		default:
+			return nil, false, err
+		}
+	}
+}
+
+// Creation returns the proposal that makes a proc, whose options must have
+// been checked.
+func (e *Engine) Creation(d procstate.Def) (*procstate.Op, error) {
+	if err := record.CheckProcName(d.Name); err != nil {
+		return nil, err
+	}
+	if err := record.CheckName(d.Topic); err != nil {
+		return nil, err
+	}
+	if d.Owner != 0 {
+		d.Owner = e.epoch()
+	}
+	at, err := e.Offset(d.Topic, d.Offset)
+	if err != nil {
+		return nil, err
+	}
+	return &procstate.Op{Kind: procstate.Create, Name: d.Name, Def: d, Next: at.Next, Floor: at.Floor, AtEnd: at.AtEnd}, nil
+}
+
+// SeekProc moves a proc to an offset. Its claim, if it has one, is lost.
+func (e *Engine) SeekProc(ctx context.Context, name, offset string) (*procstate.State, error) {
+	s, err := e.Proc(name)
+	if err != nil {
+		return nil, err
+	}
+	at, err := e.Offset(s.Def.Topic, offset)
+	if err != nil {
+		return nil, err
+	}
+	op := &procstate.Op{Kind: procstate.Seek, Name: name, Next: at.Next, Floor: at.Floor, AtEnd: at.AtEnd}
+	err = e.Propose(ctx, ByMode, op)
+	return op.State, err
+}
+
+// epoch returns the number of this opening of the store.
+func (e *Engine) epoch() uint64 {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	return e.store.Epoch
+}
+
+// Pending returns how many sequences a proc in state s has not acknowledged.
+func (e *Engine) Pending(s *procstate.State) uint64 {
+	t, err := e.reg.Topic(s.Def.Topic)
+	if err != nil {
+		return 0
+	}
+	end := t.End() // first: what is acknowledged is never beyond it
+	from, _, err := position(t, s)
+	if err != nil || from >= end {
+		return 0
+	}
+	return end - from
+}

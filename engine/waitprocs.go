@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// WaitForProcs returns once all procs, or those named, have acknowledged
+// everything in their topics, all at one moment. A proc that is disabled or
+// does not exist, or whose topic does not, has nothing to do.
+func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if e.shut.Load() {
+			return errClosed()
+		}
+		ch, stop := e.procs.Changed()
+		idle, err := e.idle(names)
+		if err == nil && !idle {
+			err = e.procs.Wait(ctx, ch)
+		}
+		stop()
+		if err != nil || idle {
+			return err
+		}
+	}
+}
+
+// look is a proc as it was found to have nothing to do.
+type look struct {
+	s   *procstate.State
+	t   *topics.Topic
+	end uint64
+}
+
+// idle reports whether there was a moment at which none of the procs had
+// anything to do.
+func (e *Engine) idle(names []string) (bool, error) {
+	for {
+		looks := e.looks(names)
+		for _, l := range looks {
+			if l.s.Claim() != nil {
+				return false, nil
+			}
+			from, _, err := position(l.t, l.s)
+			if err != nil {
+				return false, err
+			}
+			if from < l.end {
+				return false, nil
+			}
+		}
+		if e.still(names, looks) {
+			return true, nil
+		}
+	}
+}
+
+// looks returns what there is to know of the procs that may have something to
+// do.
+func (e *Engine) looks(names []string) []look {
+	var states []*procstate.State
+	if len(names) == 0 {
+		states = e.procs.All()
+	}
+	for _, n := range names {
+		if _, s, err := e.procs.Get(n); err == nil {
+			states = append(states, s)
+		}
+	}
+	var out []look
+	for _, s := range states {
+		if s.Disabled {
+			continue
+		}
+		if t, err := e.reg.Topic(s.Def.Topic); err == nil {
+			out = append(out, look{s, t, t.End()})
+		}
+	}
+	return out
+}
+
+// still reports whether looks is what stands now, all of it at once.
+func (e *Engine) still(names []string, looks []look) bool {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	return slices.Equal(e.looks(names), looks)
+}

@@ -1,0 +1,207 @@
+package pipeproc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// LiveMode says where a LiveProc begins.
+type LiveMode uint8
+
+// Modes of a LiveProc.
+const (
+	Live LiveMode = iota // records committed from now on
+	All                  // the first record of the topic
+)
+
+// LiveOptions define a LiveProc.
+type LiveOptions struct {
+	Topic string // it need not exist yet
+	Mode  LiveMode
+	Count int // records at a time, at most; default 1
+	// Name makes a proc that stays when the LiveProc ends, and that a LiveProc of
+	// the same name goes on with. Without one the proc is ephemeral.
+	Name string
+	// The rest is as in ProcOptions, but that the default strategy is Continue.
+	Offset              string // in place of Mode
+	MaxReclaims         int
+	ReclaimTimeout      time.Duration
+	OnMaxReclaims       Strategy
+	DeadLetterTopic     string
+	Backoff, MaxBackoff time.Duration
+}
+
+// LiveProc reacts to a topic as it grows, in the process that made it. Whoever
+// uses it acknowledges what it was given, or gives it back; until then nothing
+// else comes. Nothing polls: a commit wakes it.
+type LiveProc struct {
+	s      Store
+	o      ProcOptions
+	cancel context.CancelCauseFunc
+	ctx    context.Context
+
+	mu   sync.Mutex
+	last Token // of the latest claim
+	once sync.Once
+	err  error // of Cancel
+}
+
+var errCancelled = errs.Closed.With("the live proc was cancelled")
+
+// NewLiveProc makes a LiveProc on any store. With mode Live it begins with the
+// first record that is committed after NewLiveProc returned.
+func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error) {
+	p := ProcOptions{Name: o.Name, Topic: o.Topic, Count: countOf(o.Count), Offset: o.Offset, MaxReclaims: o.MaxReclaims,
+		ReclaimTimeout: o.ReclaimTimeout, OnMaxReclaims: o.OnMaxReclaims, DeadLetterTopic: o.DeadLetterTopic,
+		Backoff: o.Backoff, MaxBackoff: o.MaxBackoff}
+	if p.Name == "" {
+		p.Name, p.Ephemeral = "liveproc-"+rand.Text(), true
+	}
+	if p.Offset == "" && o.Mode == Live {
+		p.Offset = "$>"
+	}
+	if p.OnMaxReclaims == Disable {
+		p.OnMaxReclaims = Continue
+	}
+	if _, err := s.EnsureProc(ctx, p); err != nil {
+		return nil, err
+	}
+	l := &LiveProc{s: s, o: p}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	return l, nil
+}
+
+// LiveProc makes a LiveProc on the node; see NewLiveProc.
+func (n *Node) LiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
+	return NewLiveProc(ctx, n, o)
+}
+
+// Name returns the name of its proc.
+func (l *LiveProc) Name() string { return l.o.Name }
+
+// Next waits for records and claims them. It returns ctx's cause when that
+// ends first, and ErrClosed after Cancel. While a claim is open it waits for
+// that, too.
+func (l *LiveProc) Next(ctx context.Context) (Claim, error) {
+	ctx, stop := l.join(ctx)
+	defer stop()
+	for {
+		if err := l.s.WaitForWork(ctx, l.o.Name); err != nil {
+			return Claim{}, l.ended(err)
+		}
+		c, err := l.s.Proc(ctx, l.o)
+		if err != nil {
+			return Claim{}, l.ended(err)
+		}
+		if !c.Empty() {
+			l.mu.Lock()
+			l.last = c.Token
+			l.mu.Unlock()
+			return c, nil
+		}
+	}
+}
+
+// join returns a context that ends with ctx and with the LiveProc.
+func (l *LiveProc) join(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.ctx, func() { cancel(errCancelled) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+func (l *LiveProc) ended(err error) error {
+	if l.ctx.Err() != nil {
+		return errCancelled
+	}
+	return err
+}
+
+// Claims iterates over claims until ctx ends, whose cause comes last, or the
+// LiveProc is cancelled, which ends it without an error, or the loop is left.
+// After another error it goes on if the loop does.
+func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
+	return func(yield func(Claim, error) bool) {
+		for {
+			c, err := l.Next(ctx)
+			if err == errCancelled || !yield(c, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
+				return
+			}
+		}
+	}
+}
+
+// Changes calls fn for each claim, or error, one at a time, until fn returns an
+// error, which Changes returns, ctx ends, or the LiveProc is cancelled, for
+// which it returns nil. fn acknowledges the claim, or gives it back, with the
+// methods of l.
+func (l *LiveProc) Changes(ctx context.Context, fn func(l *LiveProc, c Claim, err error) error) error {
+	for c, err := range l.Claims(ctx) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := fn(l, c, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *LiveProc) token() Token {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// Ack acknowledges the latest claim.
+func (l *LiveProc) Ack(ctx context.Context) (IDRange, error) {
+	return l.s.Ack(ctx, l.o.Name, l.token())
+}
+
+// AckCommit acknowledges the latest claim and commits records, both or neither.
+func (l *LiveProc) AckCommit(ctx context.Context, recs ...Record) (IDRange, []ID, error) {
+	return l.s.AckCommit(ctx, l.o.Name, l.token(), recs...)
+}
+
+// Reclaim gives the latest claim back, to be delivered again.
+func (l *LiveProc) Reclaim(ctx context.Context, reason string) (IDRange, error) {
+	return l.s.Reclaim(ctx, l.o.Name, l.token(), reason)
+}
+
+// Inspect returns the description of its proc.
+func (l *LiveProc) Inspect(ctx context.Context) (ProcInfo, error) {
+	return l.s.InspectProc(ctx, l.o.Name)
+}
+
+// Disable stops deliveries until Resume.
+func (l *LiveProc) Disable(ctx context.Context) (ProcInfo, error) {
+	return l.s.DisableProc(ctx, l.o.Name)
+}
+
+// Resume lets deliveries go on.
+func (l *LiveProc) Resume(ctx context.Context) (ProcInfo, error) {
+	return l.s.ResumeProc(ctx, l.o.Name)
+}
+
+// Cancel ends the LiveProc: nothing is delivered after it has returned. A proc
+// without a name of its own is removed; one with a name stays, with its
+// position, for the next LiveProc of that name. Calling it again does nothing.
+func (l *LiveProc) Cancel(ctx context.Context) error {
+	l.once.Do(func() {
+		l.cancel(errCancelled)
+		if l.o.Ephemeral {
+			if _, err := l.s.DestroyProc(ctx, l.o.Name); err != nil && !errors.Is(err, ErrInvalidProc) {
+				l.err = err
+			}
+		}
+	})
+	return l.err
+}

@@ -1,0 +1,175 @@
+package pipeproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/topics"
+	"github.com/pipeproc/pipeproc/worker"
+)
+
+// pipes brings the definitions of system procs, which the store keeps, and the
+// processors, which the program has, together in a pool. The pool comes to be
+// with the first proc that can run.
+type pipes struct {
+	mu         sync.Mutex
+	opts       worker.Options
+	processors map[string]Processor
+	pool       *worker.Pool
+	running    map[string]*procstate.System // by name of the proc
+	closed     bool
+}
+
+func (p *pipes) register(name string, fn Processor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.processors == nil {
+		p.processors = make(map[string]Processor)
+	}
+	p.processors[name] = fn
+	for proc, s := range p.running { // attached anew, with fn
+		if s.Processor == name {
+			delete(p.running, proc)
+		}
+	}
+}
+
+func (p *pipes) has(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.processors[name] != nil
+}
+
+// waiting says why a proc of a system proc does not run.
+func (p *pipes) waiting(d *procstate.Def) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running[d.Name] != nil {
+		return ""
+	}
+	return fmt.Sprintf("no processor is registered for system proc %q", d.System)
+}
+
+// attach brings the pool up to the definitions.
+func (p *pipes) attach(n *Node) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errs.Closed.With("the node is closed")
+	}
+	for _, s := range n.e.Systems() {
+		fn := p.processors[s.Processor]
+		if fn == nil {
+			continue
+		}
+		for _, t := range s.From {
+			name := s.ProcName(t)
+			if old := p.running[name]; old != nil && sameSystem(old, s) {
+				continue
+			}
+			if p.pool == nil {
+				p.pool = worker.New(source{n.e}, p.opts)
+				p.running = make(map[string]*procstate.System)
+			}
+			if err := p.pool.Add(worker.Job{Proc: name, Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
+				return err
+			}
+			p.running[name] = s
+		}
+	}
+	for name := range p.running {
+		if _, err := n.e.Proc(name); errors.Is(err, errs.InvalidProc) {
+			p.pool.Remove(name)
+			delete(p.running, name)
+		}
+	}
+	return nil
+}
+
+// missing says which system procs wait for a processor.
+func (p *pipes) missing(n *Node, log *slog.Logger) {
+	if log == nil {
+		return
+	}
+	for _, s := range n.e.Systems() {
+		if !p.has(s.Processor) {
+			log.Warn("pipeproc: a system proc waits for its processor to be registered", "name", s.Name, "processor", s.Processor)
+		}
+	}
+}
+
+// detach stops running a proc that was destroyed.
+func (p *pipes) detach(proc string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running[proc] != nil {
+		p.pool.Remove(proc)
+		delete(p.running, proc)
+	}
+}
+
+// close ends the pool: processors are told to stop, and what they had claimed
+// is acknowledged or given back.
+func (p *pipes) close() error {
+	p.mu.Lock()
+	p.closed = true
+	pool := p.pool
+	p.mu.Unlock()
+	if pool == nil {
+		return nil
+	}
+	return pool.Close(context.Background())
+}
+
+// source lets the pool work on the engine of the same process.
+type source struct{ e *engine.Engine }
+
+// memory is what a worker's claim keeps from one time to the next.
+type memory struct {
+	claimed engine.Claimed
+	op      procstate.Op
+	ops     [1]*procstate.Op
+	req     engine.Request
+}
+
+func (s source) Claim(ctx context.Context, proc string, count int, c *worker.Claim) error {
+	m, _ := c.Own.(*memory)
+	if m == nil {
+		m = new(memory)
+		c.Own = m
+	}
+	k := &m.claimed
+	if err := s.e.Claim(ctx, proc, count, k); err != nil {
+		return err
+	}
+	c.Proc, c.Topic, c.Token, c.Attempt, c.Timeout, c.Skipped, c.Records = k.Proc, k.Topic, k.Token, k.Attempt, k.Timeout, k.Skipped, k.Records
+	return nil
+}
+
+func (s source) AckCommit(ctx context.Context, c *worker.Claim, out *topics.Batch) error {
+	m := c.Own.(*memory)
+	m.op = procstate.Op{Kind: procstate.Ack, Name: c.Proc, Token: c.Token, Commit: true}
+	m.ops[0] = &m.op
+	m.req.Procs, m.req.Batch = m.ops[:], out
+	if out != nil && out.Len() == 0 {
+		m.req.Batch = nil
+	}
+	return s.e.Commit(ctx, &m.req)
+}
+
+func (s source) Reclaim(ctx context.Context, c *worker.Claim, reason error) error {
+	_, err := s.e.Reclaim(ctx, c.Proc, c.Token, reason.Error())
+	return err
+}
+
+func (s source) Release(ctx context.Context, c *worker.Claim) error {
+	return s.e.Release(ctx, c.Proc, c.Token)
+}
+
+func (s source) Watch(proc, topic string, fn func()) (stop func()) { return s.e.Watch(proc, topic, fn) }

@@ -1,0 +1,97 @@
+package pipeproc
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/pipeproc/pipeproc/procstate"
+)
+
+// ProcInfo describes a proc at one moment. Its JSON form has the field names
+// of the original system.
+type ProcInfo struct {
+	Name, Topic, Offset string
+	CreatedAt           int64 // times are unix milliseconds, 0: never
+	LastClaimedAt       int64
+	LastAckedAt         int64
+	LastClaimed         IDRange // as it was before the claim, once that was given back
+	PreviousClaimed     IDRange // the one before
+	LastAcked           IDRange
+	Disabled            bool
+	Reclaims            int // since the last acknowledgement
+	MaxReclaims         int // -1: no limit
+	ReclaimTimeout      time.Duration
+	OnMaxReclaims       Strategy
+	DeadLetterTopic     string
+	Backoff, MaxBackoff time.Duration
+	Claim               Token  // of the open claim; zero: none is
+	Next                uint64 // every sequence below is acknowledged
+	Pending             uint64 // sequences that are not
+	Skipped             uint64 // sequences that were pruned, by force, before it saw them
+	RetryAt             int64  // when records that were given back can be claimed again; 0: now
+	Ephemeral           bool
+	System              string // the system proc that it belongs to
+	// Waiting says why its system proc does not run, "" if it does or there is
+	// none.
+	Waiting string
+}
+
+func (n *Node) info(s *procstate.State) ProcInfo {
+	d := s.Def
+	i := ProcInfo{Name: d.Name, Topic: d.Topic, Offset: d.Offset, CreatedAt: d.CreatedAt, LastClaimedAt: s.LastClaimedAt,
+		LastAckedAt: s.LastAckedAt, LastClaimed: s.LastClaimed, PreviousClaimed: s.PrevClaimed, LastAcked: s.LastAcked,
+		Disabled: s.Disabled, Reclaims: s.Reclaims, MaxReclaims: d.MaxReclaims, ReclaimTimeout: d.ReclaimTimeout,
+		OnMaxReclaims: d.OnMax, DeadLetterTopic: d.DeadLetter, Backoff: d.Backoff, MaxBackoff: d.MaxBackoff,
+		Next: s.Next, Pending: n.e.Pending(s), Skipped: s.Skipped, RetryAt: s.RetryAt, Ephemeral: d.Owner != 0, System: d.System}
+	if c := s.Claim(); c != nil {
+		i.Claim = c.Token
+	}
+	if d.System != "" {
+		i.Waiting = n.pipes.waiting(d)
+	}
+	return i
+}
+
+// Status returns "active" or "disabled".
+func (i *ProcInfo) Status() string {
+	if i.Disabled {
+		return "disabled"
+	}
+	return "active"
+}
+
+// MarshalJSON returns the description with the original's field names, times
+// and timeouts in milliseconds (-1: never), and more fields behind.
+func (i ProcInfo) MarshalJSON() ([]byte, error) {
+	ms := func(d time.Duration) int64 { return int64(d / time.Millisecond) }
+	return json.Marshal(struct {
+		Name            string `json:"name"`
+		Topic           string `json:"topic"`
+		Offset          string `json:"offset"`
+		CreatedAt       int64  `json:"createdAt"`
+		LastClaimedAt   int64  `json:"lastClaimedAt"`
+		LastAckedAt     int64  `json:"lastAckedAt"`
+		LastClaimed     string `json:"lastClaimedRange"`
+		LastAcked       string `json:"lastAckedRange"`
+		PreviousClaimed string `json:"previousClaimedRange"`
+		Status          string `json:"status"`
+		Reclaims        int    `json:"reclaims"`
+		MaxReclaims     int    `json:"maxReclaims"`
+		ReclaimTimeout  int64  `json:"reclaimTimeout"`
+		OnMax           string `json:"onMaxReclaimsReached"`
+		DeadLetter      string `json:"deadLetterTopic,omitempty"`
+		Backoff         int64  `json:"backoff,omitempty"`
+		MaxBackoff      int64  `json:"maxBackoff,omitempty"`
+		Claim           string `json:"claim,omitempty"`
+		Next            uint64 `json:"next"`
+		Pending         uint64 `json:"pending"`
+		Skipped         uint64 `json:"skipped,omitempty"`
+		RetryAt         int64  `json:"retryAt,omitempty"`
+		Ephemeral       bool   `json:"ephemeral,omitempty"`
+		System          string `json:"systemProc,omitempty"`
+		Waiting         string `json:"waiting,omitempty"`
+	}{i.Name, i.Topic, i.Offset, i.CreatedAt, i.LastClaimedAt, i.LastAckedAt, i.LastClaimed.String(), i.LastAcked.String(),
+		i.PreviousClaimed.String(), i.Status(), i.Reclaims, i.MaxReclaims, ms(i.ReclaimTimeout), i.OnMaxReclaims.String(),
+		i.DeadLetterTopic, ms(i.Backoff), ms(i.MaxBackoff), i.Claim.String(), i.Next, i.Pending, i.Skipped, i.RetryAt,
+		i.Ephemeral, i.System, i.Waiting})
+}

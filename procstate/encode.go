@@ -1,0 +1,306 @@
+package procstate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// Operations of a command, and sections of a snapshot, have these payloads.
+// Integers are uvarints unless said otherwise; text and lists have their length
+// in front; times and durations are varints in milliseconds.
+//
+//	proc:        id | definition | state
+//	proc state:  id | state
+//	proc gone:   id
+//	system:      name | processor | from… | to… | many byte | count | lanes |
+//	             created time | options
+//	system gone: name
+//	definition:  name | topic | created time | owner | system | options
+//	options:     offset | max reclaims (varint) | reclaim timeout | strategy byte |
+//	             dead-letter topic | backoff | longest backoff
+//	state:       next | floor id | flags byte (1 disabled) | open claims… |
+//	             acknowledged ranges above next… (none at present) |
+//	             last claimed | previous claimed | last acknowledged |
+//	             last claimed at | last acknowledged at | reclaims | retry at | skipped
+//	claim:       token epoch | token serial | range | time
+//	range:       count | if not 0: first id | last id
+//	id:          time (varint) | sequence
+//
+// A claim and an acknowledged range above Next are lists from the first version
+// on, because a proc with several claims will need both; a program that does not
+// know how to go on from them refuses them.
+
+// Codes of operations within a command. They are part of the format.
+const (
+	OpProc       = 16
+	OpState      = 17
+	OpGone       = 18
+	OpSystem     = 19
+	OpSystemGone = 20
+)
+
+const millisecond = int64(time.Millisecond)
+
+// Encode calls fn for every operation that a staged proposal comes to, in
+// order. fill appends its payload.
+func (op *Op) Encode(fn func(code byte, fill func(dst []byte) []byte)) {
+	for _, k := range op.procs {
+		switch {
+		case k.after == nil:
+			fn(OpGone, func(dst []byte) []byte { return binary.AppendUvarint(dst, k.p.id) })
+		case k.before == nil || k.before.Def != k.after.Def:
+			fn(OpProc, func(dst []byte) []byte { return appendProc(dst, k.after) })
+		default:
+			fn(OpState, func(dst []byte) []byte {
+				return appendState(binary.AppendUvarint(dst, k.p.id), k.after)
+			})
+		}
+	}
+	for _, k := range op.cells {
+		if k.after == nil {
+			fn(OpSystemGone, func(dst []byte) []byte { return enc.AppendString(dst, k.c.name) })
+		} else {
+			fn(OpSystem, func(dst []byte) []byte { return appendSystem(dst, k.after) })
+		}
+	}
+}
+
+func appendProc(dst []byte, s *State) []byte {
+	d := s.Def
+	dst = binary.AppendUvarint(dst, d.ID)
+	dst = enc.AppendString(dst, d.Name)
+	dst = enc.AppendString(dst, d.Topic)
+	dst = binary.AppendVarint(dst, d.CreatedAt)
+	dst = binary.AppendUvarint(dst, d.Owner)
+	dst = enc.AppendString(dst, d.System)
+	dst = appendOptions(dst, &d.Options)
+	return appendState(dst, s)
+}
+
+func appendOptions(dst []byte, o *Options) []byte {
+	dst = enc.AppendString(dst, o.Offset)
+	dst = binary.AppendVarint(dst, int64(o.MaxReclaims))
+	dst = binary.AppendVarint(dst, int64(o.ReclaimTimeout)/millisecond)
+	dst = append(dst, byte(o.OnMax))
+	dst = enc.AppendString(dst, o.DeadLetter)
+	dst = binary.AppendVarint(dst, int64(o.Backoff)/millisecond)
+	return binary.AppendVarint(dst, int64(o.MaxBackoff)/millisecond)
+}
+
+func appendID(dst []byte, id record.ID) []byte {
+	return binary.AppendUvarint(binary.AppendVarint(dst, id.Time), id.Seq)
+}
+
+func appendRange(dst []byte, r record.Range) []byte {
+	dst = binary.AppendUvarint(dst, r.Count)
+	if r.Count == 0 {
+		return dst
+	}
+	return appendID(appendID(dst, r.First), r.Last)
+}
+
+const flagDisabled = 1
+
+func appendState(dst []byte, s *State) []byte {
+	u := binary.AppendUvarint
+	dst = appendID(u(dst, s.Next), s.Floor)
+	var flags byte
+	if s.Disabled {
+		flags |= flagDisabled
+	}
+	dst = u(append(dst, flags), uint64(len(s.Claims)))
+	for _, c := range s.Claims {
+		dst = u(u(dst, c.Token.Epoch), c.Token.Serial)
+		dst = binary.AppendVarint(appendRange(dst, c.Range), c.At)
+	}
+	dst = u(dst, 0) // acknowledged ranges above Next
+	for _, r := range []record.Range{s.LastClaimed, s.PrevClaimed, s.LastAcked} {
+		dst = appendRange(dst, r)
+	}
+	for _, v := range []int64{s.LastClaimedAt, s.LastAckedAt} {
+		dst = binary.AppendVarint(dst, v)
+	}
+	dst = u(dst, uint64(s.Reclaims))
+	return u(binary.AppendVarint(dst, s.RetryAt), s.Skipped)
+}
+
+func appendSystem(dst []byte, s *System) []byte {
+	dst = enc.AppendString(dst, s.Name)
+	dst = enc.AppendString(dst, s.Processor)
+	for _, list := range [][]string{s.From, s.To} {
+		dst = binary.AppendUvarint(dst, uint64(len(list)))
+		for _, t := range list {
+			dst = enc.AppendString(dst, t)
+		}
+	}
+	var many byte
+	if s.Many {
+		many = 1
+	}
+	dst = append(dst, many)
+	dst = binary.AppendUvarint(dst, uint64(s.Count))
+	dst = binary.AppendUvarint(dst, uint64(s.Lanes))
+	dst = binary.AppendVarint(dst, s.CreatedAt)
+	return appendOptions(dst, &s.Options)
+}
+
+// Decode takes an operation over into the applied state, as replay does. It
+// fails when the operation is malformed or does not fit the state.
+func (m *Machine) Decode(code byte, payload []byte) error {
+	d := enc.Reader{B: payload}
+	var err error
+	switch code {
+	case OpProc:
+		err = m.decodeProc(&d)
+	case OpState, OpGone:
+		id := d.Uvarint()
+		p := m.byID[id]
+		if d.Err == nil && (p == nil || p.applied == nil) {
+			return fmt.Errorf("the command names proc %d, which does not exist", id)
+		}
+		var s *State
+		if code == OpState && d.Err == nil {
+			s = &State{Def: p.applied.Def}
+			err = decodeState(&d, s)
+		}
+		if err = done(&d, err); err == nil {
+			m.settle(p, s)
+		}
+		return err
+	case OpSystem:
+		err = m.decodeSystem(&d)
+	case OpSystemGone:
+		name := string(d.Bytes())
+		if err = done(&d, nil); err == nil {
+			c := m.cell(name)
+			c.staged = nil
+			m.setSystem(c, nil)
+		}
+		return err
+	default:
+		return errs.Version.With(fmt.Sprintf("operation %d on procs", code))
+	}
+	return err
+}
+
+// settle makes s the applied and the staged state of p.
+func (m *Machine) settle(p *Proc, s *State) {
+	p.staged = s
+	m.set(p, s)
+}
+
+func done(d *enc.Reader, err error) error {
+	if err != nil {
+		return err
+	}
+	if d.Err != nil || len(d.B) != 0 {
+		return enc.ErrMalformed
+	}
+	return nil
+}
+
+func (m *Machine) decodeProc(d *enc.Reader) error {
+	def := &Def{ID: d.Uvarint(), Name: string(d.Bytes()), Topic: string(d.Bytes()), CreatedAt: d.Varint(),
+		Owner: d.Uvarint(), System: string(d.Bytes())}
+	def.Options = decodeOptions(d)
+	s := &State{Def: def}
+	if err := done(d, decodeState(d, s)); err != nil {
+		return err
+	}
+	if def.ID == 0 || def.ID == 1<<64-1 || def.OnMax >= numStrategies || def.Name == "" || record.CheckName(def.Topic) != nil {
+		return enc.ErrMalformed
+	}
+	p := m.byID[def.ID]
+	if other := m.byName[def.Name]; other != p || p != nil && (p.applied == nil || p.topic != def.Topic) {
+		return fmt.Errorf("proc %d %q does not fit the state", def.ID, def.Name)
+	}
+	if p == nil {
+		p = m.add(def)
+	}
+	m.settle(p, s)
+	return nil
+}
+
+func decodeOptions(d *enc.Reader) Options {
+	ms := func() time.Duration {
+		v := d.Varint()
+		if v > int64(maxDuration/time.Millisecond) || v < -1 {
+			d.Err = enc.ErrMalformed
+			return 0
+		}
+		return time.Duration(v) * time.Millisecond
+	}
+	return Options{Offset: string(d.Bytes()), MaxReclaims: int(d.Varint()), ReclaimTimeout: ms(),
+		OnMax: Strategy(d.Byte()), DeadLetter: string(d.Bytes()), Backoff: ms(), MaxBackoff: ms()}
+}
+
+func decodeID(d *enc.Reader) record.ID { return record.ID{Time: d.Varint(), Seq: d.Uvarint()} }
+
+func decodeRange(d *enc.Reader) record.Range {
+	r := record.Range{Count: d.Uvarint()}
+	if r.Count > 0 {
+		r.First, r.Last = decodeID(d), decodeID(d)
+		if r.Last.Seq < r.First.Seq || r.Last.Seq == 1<<64-1 {
+			d.Err = enc.ErrMalformed
+		}
+	}
+	return r
+}
+
+func decodeState(d *enc.Reader, s *State) error {
+	s.Next, s.Floor = d.Uvarint(), decodeID(d)
+	flags := d.Byte()
+	s.Disabled = flags&flagDisabled != 0
+	n := d.Count(5)
+	if flags > flagDisabled || n > 1 {
+		return errs.Version.With("a proc of a kind that a newer version made")
+	}
+	for range n {
+		c := Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d), At: d.Varint()}
+		if c.Range.Empty() || c.Token == (Token{}) {
+			return enc.ErrMalformed
+		}
+		s.Claims = append(s.Claims, c)
+	}
+	if d.Uvarint() != 0 {
+		return errs.Version.With("a proc with acknowledged ranges, which a newer version made")
+	}
+	s.LastClaimed, s.PrevClaimed, s.LastAcked = decodeRange(d), decodeRange(d), decodeRange(d)
+	s.LastClaimedAt, s.LastAckedAt = d.Varint(), d.Varint()
+	reclaims := d.Uvarint()
+	s.RetryAt, s.Skipped = d.Varint(), d.Uvarint()
+	if reclaims > 1<<62 {
+		return enc.ErrMalformed
+	}
+	s.Reclaims = int(reclaims)
+	return nil
+}
+
+func (m *Machine) decodeSystem(d *enc.Reader) error {
+	s := &System{Name: string(d.Bytes()), Processor: string(d.Bytes())}
+	for _, list := range []*[]string{&s.From, &s.To} {
+		for range d.Count(1) {
+			*list = append(*list, string(d.Bytes()))
+		}
+	}
+	s.Many = d.Byte() != 0
+	count, lanes := d.Uvarint(), d.Uvarint()
+	s.CreatedAt = d.Varint()
+	s.Options = decodeOptions(d)
+	if err := done(d, nil); err != nil {
+		return err
+	}
+	if s.Name == "" || len(s.From) == 0 || count > 1<<31 || lanes > 1<<16 || s.OnMax >= numStrategies {
+		return enc.ErrMalformed
+	}
+	s.Count, s.Lanes = int(count), int(lanes)
+	c := m.cell(s.Name)
+	c.staged = s
+	m.setSystem(c, s)
+	return nil
+}

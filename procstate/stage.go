@@ -1,0 +1,401 @@
+package procstate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// Errors of Stage that are for its user to handle, not for people.
+var (
+	// ErrStale: the proc has changed since the proposal was made; make it anew.
+	ErrStale = errors.New("the proc has changed meanwhile")
+	// ErrExists: there is a proc of that name, on the same topic.
+	ErrExists = errors.New("the proc exists")
+	// ErrSpent: this reclaim would be the last that is allowed, and the
+	// strategy wants the records put into the dead-letter topic; propose Bury.
+	ErrSpent = errors.New("the claim goes to the dead-letter topic")
+)
+
+// Kind says what an Op proposes.
+type Kind uint8
+
+// Kinds of proposals. The comments name the fields of Op that matter.
+const (
+	Create     Kind = iota + 1 // Def, Next, Floor
+	Redefine                   // Def: other options for a proc that exists
+	Take                       // Name, Seen, Range, Skipped: a claim
+	Ack                        // Name, Token, Commit
+	Reclaim                    // Name, Token
+	Release                    // Name, Token: a reclaim that does not count
+	Bury                       // Name, Token: the ack that goes with dead letters
+	Stop                       // Name: disable
+	Resume                     // Name
+	Destroy                    // Name
+	Seek                       // Name, Next, Floor
+	PutSystem                  // System
+	DropSystem                 // Name
+)
+
+// Op is one proposal. Stage decides it and fills in the results.
+type Op struct {
+	Kind    Kind
+	Name    string
+	Def     Def
+	System  *System
+	Next    uint64
+	Floor   record.ID
+	AtEnd   bool  // for the user: Next is to be the end of the topic, known when it is staged
+	Token   Token // zero: whatever is claimed
+	Seen    *State
+	Range   record.Range
+	Skipped uint64
+	Commit  bool // the ack comes with records
+
+	// Results. Claim is the one that was made, acknowledged or taken back;
+	// State is the proc afterwards, or as it was when it is gone.
+	Claim Claim
+	State *State
+
+	procs []change
+	cells []sysChange
+}
+
+type change struct {
+	p             *Proc
+	before, after *State
+}
+
+type sysChange struct {
+	c             *systemCell
+	before, after *System
+}
+
+// Stage decides a proposal against the state with everything that is in
+// flight, for a command at time ms. On error nothing is changed. Leader only.
+func (m *Machine) Stage(op *Op, ms int64) error {
+	op.procs, op.cells = op.procs[:0], op.cells[:0]
+	switch op.Kind {
+	case Create:
+		return m.stageCreate(op, ms)
+	case PutSystem:
+		c := m.cell(op.System.Name)
+		s := *op.System
+		s.CreatedAt = ms
+		if c.staged != nil {
+			s.CreatedAt = c.staged.CreatedAt
+		}
+		op.alter(c, &s)
+		return nil
+	case DropSystem:
+		m.mu.RLock()
+		c := m.systems[op.Name]
+		m.mu.RUnlock()
+		if c != nil && c.staged != nil {
+			op.alter(c, nil)
+		}
+		return nil
+	}
+	name := op.Name
+	if op.Kind == Redefine {
+		name = op.Def.Name
+	}
+	m.mu.RLock()
+	p := m.byName[name]
+	m.mu.RUnlock()
+	if p == nil || p.staged == nil {
+		return unknown(name)
+	}
+	next, err := m.decide(op, p.staged, ms)
+	if err != nil {
+		return err
+	}
+	if op.Kind == Destroy {
+		op.State = p.staged
+		m.leaveSystem(op, p)
+	} else {
+		op.State = next
+	}
+	op.change(p, next)
+	return nil
+}
+
+func (op *Op) change(p *Proc, after *State) {
+	op.procs = append(op.procs, change{p, p.staged, after})
+	p.staged = after
+}
+
+func (op *Op) alter(c *systemCell, after *System) {
+	op.cells = append(op.cells, sysChange{c, c.staged, after})
+	c.staged = after
+}
+
+func (m *Machine) stageCreate(op *Op, ms int64) error {
+	m.mu.RLock()
+	p := m.byName[op.Def.Name]
+	m.mu.RUnlock()
+	if p != nil {
+		switch {
+		case p.staged == nil:
+			return ErrStale // it is being destroyed in the same group
+		case p.topic != op.Def.Topic:
+			return NotUnique(p.staged.Def, op.Def.Topic)
+		}
+		op.State = p.staged
+		return ErrExists
+	}
+	d := op.Def
+	d.ID, d.CreatedAt = m.nextID, ms
+	op.State = &State{Def: &d, Next: op.Next, Floor: op.Floor}
+	op.change(m.add(&d), op.State)
+	return nil
+}
+
+// NotUnique is the error for a proc that reads another topic than asked.
+func NotUnique(d *Def, topic string) error {
+	return errs.ProcNameNotUnique.With(fmt.Sprintf("proc %q reads topic %q, not %q; choose another name", d.Name, d.Topic, topic))
+}
+
+// decide returns the state that follows s, nil for its end.
+func (m *Machine) decide(op *Op, s *State, ms int64) (*State, error) {
+	n := *s
+	switch op.Kind {
+	case Redefine:
+		d := *s.Def
+		d.Options, d.System = op.Def.Options, op.Def.System
+		d.Offset = s.Def.Offset
+		n.Def = &d
+	case Take:
+		return m.take(op, s, ms)
+	case Ack, Bury:
+		c, err := find(op, s, ms)
+		if err != nil {
+			return nil, err
+		}
+		op.Claim = c
+		n.Claims = nil
+		n.Next, n.Floor = c.Range.Last.Seq+1, record.ID{}
+		n.LastAcked, n.LastAckedAt = c.Range, ms
+		n.Reclaims, n.RetryAt = 0, 0
+	case Reclaim, Release:
+		return reclaim(op, s, ms)
+	case Stop:
+		if s.Disabled {
+			return nil, errs.ProcAlreadyDisabled.With(fmt.Sprintf("proc %q is disabled already", s.Def.Name))
+		}
+		n.Disabled = true
+	case Resume:
+		if !s.Disabled {
+			return nil, errs.ProcAlreadyActive.With(fmt.Sprintf("proc %q is active already", s.Def.Name))
+		}
+		n.Disabled, n.Reclaims, n.RetryAt = false, 0, 0
+	case Seek:
+		n.Next, n.Floor = op.Next, op.Floor
+		n.begin()
+	case Destroy:
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("unknown proposal %d", op.Kind)
+	}
+	return &n, nil
+}
+
+// begin forgets what belongs to the old position.
+func (s *State) begin() {
+	s.Claims, s.LastClaimed, s.PrevClaimed = nil, record.Range{}, record.Range{}
+	s.Reclaims, s.RetryAt = 0, 0
+}
+
+func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
+	switch {
+	case s != op.Seen:
+		return nil, ErrStale
+	case s.Disabled || len(s.Claims) > 0 || op.Range.Empty() || op.Range.First.Seq < s.Next:
+		return nil, ErrStale // the proposer looks before it proposes
+	}
+	m.serial++
+	op.Claim = Claim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
+	n := *s
+	n.Claims = []Claim{op.Claim}
+	n.LastClaimed, n.PrevClaimed = op.Range, s.LastClaimed
+	n.LastClaimedAt = ms
+	n.RetryAt = 0
+	if op.Skipped > 0 {
+		n.Next = op.Range.First.Seq
+		n.Skipped += op.Skipped
+	}
+	return &n, nil
+}
+
+// find returns the open claim that op speaks of.
+func find(op *Op, s *State, ms int64) (Claim, error) {
+	if op.Token == (Token{}) {
+		if c := s.Claim(); c != nil {
+			return *c, nil
+		}
+		if op.Commit {
+			return Claim{}, errs.InvalidAckCommit.With(fmt.Sprintf("proc %q has claimed nothing, so nothing was committed", s.Def.Name))
+		}
+		if op.Kind == Reclaim {
+			return Claim{}, errs.NothingToReclaim.With(fmt.Sprintf("proc %q has no unacknowledged claim", s.Def.Name))
+		}
+		return Claim{}, errs.InvalidAck.With(fmt.Sprintf("proc %q has claimed nothing", s.Def.Name))
+	}
+	i := slices.IndexFunc(s.Claims, func(c Claim) bool { return c.Token == op.Token })
+	if i < 0 {
+		return Claim{}, errs.ClaimLost.With(fmt.Sprintf("claim %s of proc %q is not open any more: it timed out, was given back or was acknowledged already", op.Token, s.Def.Name))
+	}
+	return s.Claims[i], nil
+}
+
+func reclaim(op *Op, s *State, ms int64) (*State, error) {
+	if op.Kind == Reclaim && s.Disabled {
+		return nil, Disabled(s)
+	}
+	c, err := find(op, s, ms)
+	if err != nil {
+		return nil, err
+	}
+	if op.Kind == Reclaim && s.Def.OnMax == DeadLetter && s.Spent() {
+		op.State, op.Claim = s, c
+		return nil, ErrSpent
+	}
+	op.Claim = c
+	n := *s
+	n.Claims = nil
+	n.LastClaimed = s.PrevClaimed
+	if op.Kind == Release {
+		return &n, nil
+	}
+	n.Reclaims++
+	if s.Spent() && s.Def.OnMax == Disable {
+		n.Disabled = true
+	} else if d := s.Def.Delay(n.Reclaims); d > 0 {
+		n.RetryAt = ms + int64(d/time.Millisecond)
+	}
+	return &n, nil
+}
+
+// Disabled is the error for using a disabled proc.
+func Disabled(s *State) error {
+	why := ""
+	if s.Def.MaxReclaims >= 0 && s.Reclaims >= s.Def.MaxReclaims {
+		why = fmt.Sprintf(" after %d reclaims", s.Reclaims)
+	}
+	return errs.ProcDisabled.With(fmt.Sprintf("proc %q is disabled%s; resume it to go on", s.Def.Name, why))
+}
+
+// leaveSystem takes the topic of a proc that is destroyed out of its system
+// proc, which ends with its last topic.
+func (m *Machine) leaveSystem(op *Op, p *Proc) {
+	name := p.staged.Def.System
+	if name == "" {
+		return
+	}
+	c := m.cell(name)
+	if c.staged == nil {
+		return
+	}
+	s := *c.staged
+	s.From = slices.DeleteFunc(slices.Clone(s.From), func(t string) bool { return t == p.topic })
+	if len(s.From) == 0 {
+		op.alter(c, nil)
+		return
+	}
+	op.alter(c, &s)
+}
+
+// Undo takes back a staged proposal, in the reverse order of staging.
+func (m *Machine) Undo(op *Op) {
+	for i := len(op.procs) - 1; i >= 0; i-- {
+		k := op.procs[i]
+		k.p.staged = k.before
+		if k.before == nil && k.p.applied == nil {
+			m.remove(k.p)
+		}
+	}
+	for i := len(op.cells) - 1; i >= 0; i-- {
+		op.cells[i].c.staged = op.cells[i].before
+	}
+	op.procs, op.cells = op.procs[:0], op.cells[:0]
+}
+
+// Abort puts what a staged proposal touched back to the applied state, when
+// everything that is staged and not applied comes to nothing.
+func (m *Machine) Abort(op *Op) {
+	for _, k := range op.procs {
+		k.p.staged = k.p.applied
+		if k.p.applied == nil {
+			m.remove(k.p)
+		}
+	}
+	for _, k := range op.cells {
+		k.c.staged = k.c.applied
+	}
+}
+
+// Apply makes a staged proposal part of the applied state. It cannot fail.
+func (m *Machine) Apply(op *Op) {
+	for _, k := range op.procs {
+		m.set(k.p, k.after)
+	}
+	for _, k := range op.cells {
+		m.setSystem(k.c, k.after)
+	}
+}
+
+// TopicGone puts the procs of a deleted topic to the start of a topic of that
+// name that may come to be later. Their claims are lost. It is part of what
+// deleting a topic does; nothing may be in flight.
+func (m *Machine) TopicGone(topic string) {
+	m.eachOf(topic, func(n *State) bool {
+		n.Next, n.Floor = 0, record.ID{}
+		n.begin()
+		return true
+	})
+}
+
+// TopicBegins raises the procs of a topic whose first record has sequence
+// base to it. It is part of what the first commit to the topic does.
+func (m *Machine) TopicBegins(topic string, base uint64) {
+	m.eachOf(topic, func(n *State) bool {
+		n.Next = max(n.Next, base)
+		return n.Next == base
+	})
+}
+
+// eachOf gives every proc of a topic a changed state, if fn says so.
+func (m *Machine) eachOf(topic string, fn func(n *State) bool) {
+	m.mu.RLock()
+	list := slices.Clone(m.byTopic[topic])
+	m.mu.RUnlock()
+	for _, p := range list {
+		if p.applied == nil {
+			continue
+		}
+		if n := *p.applied; fn(&n) {
+			m.settle(p, &n)
+		}
+	}
+}
+
+// Clamp puts procs that are beyond the end of their topic back to it, after a
+// repair has shortened it, and returns how many there were.
+func (m *Machine) Clamp(end func(topic string) uint64) int {
+	k := 0
+	for _, p := range m.byID {
+		if p.applied == nil || p.applied.Next <= end(p.topic) {
+			continue
+		}
+		n := *p.applied
+		n.Next = end(p.topic)
+		n.begin()
+		m.settle(p, &n)
+		k++
+	}
+	return k
+}

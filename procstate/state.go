@@ -1,0 +1,149 @@
+package procstate
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// Strategy is what becomes of a proc whose claim was reclaimed as often as its
+// MaxReclaims allows.
+type Strategy uint8
+
+// Strategies.
+const (
+	Disable    Strategy = iota // the proc is disabled until somebody resumes it
+	Continue                   // nothing: it goes on trying
+	DeadLetter                 // the records go to a topic of their own, and the proc moves on
+	numStrategies
+)
+
+var strategyNames = [numStrategies]string{"disable", "continue", "deadletter"}
+
+// String returns the strategy's name.
+func (s Strategy) String() string {
+	if s < numStrategies {
+		return strategyNames[s]
+	}
+	return fmt.Sprintf("Strategy(%d)", uint8(s))
+}
+
+// ParseStrategy is the inverse of String.
+func ParseStrategy(s string) (Strategy, error) {
+	for i, n := range strategyNames {
+		if n == s {
+			return Strategy(i), nil
+		}
+	}
+	return 0, errs.InvalidProcOptions.With(fmt.Sprintf("OnMaxReclaims: %q is none of %s", s, strings.Join(strategyNames[:], ", ")))
+}
+
+// Token names one claim: the epoch of the node, which no two openings of a
+// store share, and a number within it. The zero Token names none.
+type Token struct{ Epoch, Serial uint64 }
+
+// String returns the text form, "epoch-serial", or "" for the zero Token.
+func (t Token) String() string {
+	if t == (Token{}) {
+		return ""
+	}
+	return strconv.FormatUint(t.Epoch, 10) + "-" + strconv.FormatUint(t.Serial, 10)
+}
+
+// Options are what a proc was made with.
+type Options struct {
+	Offset         string        // where it began, as text
+	MaxReclaims    int           // -1: no limit
+	ReclaimTimeout time.Duration // whole milliseconds; negative: never
+	OnMax          Strategy
+	DeadLetter     string        // topic, with the strategy DeadLetter
+	Backoff        time.Duration // before the first retry, doubled for each further one
+	MaxBackoff     time.Duration // at most
+}
+
+// Def is what a proc is. A Def is never changed.
+type Def struct {
+	ID        uint64 // never reused
+	Name      string
+	Topic     string
+	CreatedAt int64  // unix milliseconds
+	Owner     uint64 // not 0: it is ephemeral and belongs to this epoch
+	System    string // the system proc that runs it, or ""
+	Options
+}
+
+// Claim is what a proc has been given and has not acknowledged.
+type Claim struct {
+	Token Token
+	Range record.Range
+	At    int64 // unix milliseconds
+}
+
+// State is a proc at one moment. A State is never changed.
+type State struct {
+	Def *Def
+	// Next is the sequence below which everything is acknowledged.
+	Next uint64
+	// Floor bounds what the proc wants from below, in order of ids, beyond
+	// Next: an offset that lies in the future.
+	Floor record.ID
+
+	Disabled bool
+	Claims   []Claim // open ones; at most one at present
+
+	LastClaimed, PrevClaimed, LastAcked record.Range
+	LastClaimedAt, LastAckedAt          int64  // unix milliseconds, 0: never
+	Reclaims                            int    // since the last acknowledgement
+	RetryAt                             int64  // no claim before this time, unix milliseconds; 0: none
+	Skipped                             uint64 // records that were pruned before it saw them
+}
+
+// Claim returns the open claim, or nil.
+func (s *State) Claim() *Claim {
+	if len(s.Claims) == 0 {
+		return nil
+	}
+	return &s.Claims[0]
+}
+
+// Spent reports whether one more reclaim would be the last that is allowed.
+func (s *State) Spent() bool {
+	return s.Def.MaxReclaims >= 0 && s.Reclaims+1 >= s.Def.MaxReclaims
+}
+
+// Delay returns how long to wait before the n-th retry.
+func (o *Options) Delay(n int) time.Duration {
+	d := o.Backoff
+	for i := 1; i < n && d < o.MaxBackoff; i++ {
+		d *= 2
+	}
+	if o.MaxBackoff > 0 {
+		d = min(d, o.MaxBackoff)
+	}
+	return d
+}
+
+// System is the definition of a system proc: what runs over which topics. A
+// System is never changed.
+type System struct {
+	Name      string
+	Processor string   // the name under which a program registers it
+	From, To  []string // topics
+	Many      bool     // its procs are called name__topic, not name
+	Count     int      // records of one claim
+	Lanes     int      // records of one claim that may run side by side, by key; 1: none
+	CreatedAt int64    // unix milliseconds
+	Options            // of its procs
+}
+
+// ProcName returns the name of the proc that reads topic for s.
+func (s *System) ProcName(topic string) string {
+	if s.Many {
+		return s.Name + "__" + topic
+	}
+	return s.Name
+}

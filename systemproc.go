@@ -1,0 +1,295 @@
+package pipeproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/record"
+	"github.com/pipeproc/pipeproc/worker"
+)
+
+// Processor processes the records of one claim. When it returns nil, what it
+// emitted is committed and the claim acknowledged, in one commit; when it
+// returns an error or panics, the claim is given back, to be processed again
+// after the proc's backoff. Its context is cancelled when the reclaim timeout
+// has passed and when the node is closed. Records and their bytes are valid
+// until it returns.
+type Processor = worker.Processor
+
+// Work is what a Processor is called with.
+type Work = worker.Work
+
+// Each makes a Processor of a function over single records.
+func Each(fn func(ctx context.Context, rec Record, w *Work) error) Processor { return worker.Each(fn) }
+
+// Backoff of system procs without one of their own.
+const (
+	systemBackoff    = 10 * time.Millisecond
+	systemMaxBackoff = 3 * time.Second
+)
+
+// SystemProcOptions define a system proc: a processor that the node runs over
+// the records of topics. The definition is kept in the store; the processor is
+// attached to it by name, here or with Register, each time the store is opened.
+type SystemProcOptions struct {
+	// Name names the proc, and the processor if ProcessorName is empty.
+	Name string
+	// From are the topics to read. With one, the proc is called Name; with
+	// several, or with PerTopic, there is a proc called Name__topic for each.
+	From     []string
+	PerTopic bool
+	// To are the topics that Work.Emit writes to.
+	To []string
+	// Processor may be nil: the proc then waits for Register.
+	Processor     Processor
+	ProcessorName string
+	// Count is how many records a processor is called with at most. Default 1.
+	Count int
+	// Lanes is how many parts of one claim may be processed side by side. Records
+	// with the same key stay in one lane, in order. Default 1.
+	Lanes int
+	// Replace allows a definition that differs from the one there is.
+	Replace bool
+
+	// These are as in ProcOptions, but for Backoff, which is 10 ms by default,
+	// up to 3 s; negative: none.
+	Offset              string
+	MaxReclaims         int
+	ReclaimTimeout      time.Duration
+	OnMaxReclaims       Strategy
+	DeadLetterTopic     string
+	Backoff, MaxBackoff time.Duration
+}
+
+const (
+	maxCount = 1 << 20
+	maxLanes = 1 << 10
+)
+
+// system checks o and makes a definition of it.
+func (o *SystemProcOptions) system() (*procstate.System, error) {
+	bad := func(name, format string, a ...any) (*procstate.System, error) {
+		return nil, errs.InvalidProcOptions.With(name + ": " + fmt.Sprintf(format, a...))
+	}
+	if err := record.CheckProcName(o.Name); err != nil {
+		return nil, err
+	}
+	s := &procstate.System{Name: o.Name, Processor: o.ProcessorName, From: slices.Clone(o.From), To: slices.Clone(o.To),
+		Many: o.PerTopic || len(o.From) > 1, Count: countOf(o.Count), Lanes: max(o.Lanes, 1)}
+	if s.Processor == "" {
+		s.Processor = o.Name
+	}
+	switch {
+	case len(o.From) == 0:
+		return bad("From", "there is no topic to read")
+	case o.Count < 0 || o.Count > maxCount:
+		return bad("Count", "%d is not between 1 and %d", o.Count, maxCount)
+	case o.Lanes < 0 || o.Lanes > maxLanes:
+		return bad("Lanes", "%d is not between 1 and %d", o.Lanes, maxLanes)
+	}
+	for _, t := range s.To {
+		if err := record.CheckName(t); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(s.From)
+	for i, t := range s.From {
+		if err := record.CheckName(t); err != nil {
+			return nil, err
+		}
+		if i > 0 && s.From[i-1] == t {
+			return bad("From", "topic %q stands there twice", t)
+		}
+		if err := record.CheckProcName(s.ProcName(t)); err != nil {
+			return nil, err
+		}
+	}
+	backoff, most := o.Backoff, o.MaxBackoff
+	switch {
+	case backoff == 0:
+		backoff, most = systemBackoff, systemMaxBackoff
+	case backoff < 0:
+		backoff, most = 0, 0
+	}
+	var err error
+	s.Options, err = procstate.Options{Offset: o.Offset, MaxReclaims: o.MaxReclaims, ReclaimTimeout: o.ReclaimTimeout,
+		OnMax: o.OnMaxReclaims, DeadLetter: o.DeadLetterTopic, Backoff: backoff, MaxBackoff: most}.Check(s.From[0])
+	if o.DeadLetterTopic == "" {
+		s.DeadLetter = "" // each topic has its own
+	}
+	return s, err
+}
+
+// procOptions returns the options of the proc that reads topic for s.
+func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
+	return s.Options.Check(topic)
+}
+
+// SystemProc defines a system proc, with its procs, and runs it when there is
+// a processor for it. Called again with the same definition it does nothing but
+// attach the processor; topics that came to From are added. Any other
+// definition is ErrProcDiffers without Replace. Procs that exist keep their
+// position. The error is ErrProcNameNotUnique when one reads another topic.
+func (n *Node) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
+	want, err := o.system()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := n.define(ctx, want, o.Replace)
+		if errors.Is(err, procstate.ErrStale) || errors.Is(err, procstate.ErrExists) {
+			continue // it was being made or destroyed; look again
+		}
+		if err != nil {
+			return nil, err
+		}
+		break
+	}
+	if o.Processor != nil {
+		n.pipes.register(want.Processor, o.Processor)
+	}
+	if err := n.pipes.attach(n); err != nil {
+		return nil, err
+	}
+	infos := make([]ProcInfo, 0, len(want.From))
+	for _, t := range want.From {
+		i, err := n.InspectProc(ctx, want.ProcName(t))
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, i)
+	}
+	return infos, nil
+}
+
+// define brings the stored definition to want, in one commit.
+func (n *Node) define(ctx context.Context, want *procstate.System, replace bool) error {
+	old := n.e.System(want.Name)
+	if old != nil && !replace {
+		if err := extends(want, old); err != nil {
+			return err
+		}
+	}
+	var ops []*procstate.Op
+	for _, t := range want.From {
+		op, err := n.defineProc(want, t, replace)
+		if err != nil {
+			return err
+		}
+		if op != nil {
+			ops = append(ops, op)
+		}
+	}
+	if old != nil { // Replace: what is not read any more
+		for _, t := range old.From {
+			name := old.ProcName(t)
+			if slices.ContainsFunc(want.From, func(w string) bool { return want.ProcName(w) == name }) {
+				continue
+			}
+			ops = append(ops, &procstate.Op{Kind: procstate.Destroy, Name: name})
+		}
+	}
+	if old == nil || len(ops) > 0 || !sameSystem(want, old) {
+		ops = append(ops, &procstate.Op{Kind: procstate.PutSystem, System: want})
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return n.e.Propose(ctx, engine.ByMode, ops...)
+}
+
+// defineProc returns what makes the proc that reads topic one of want, nil if
+// it is that already.
+func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*procstate.Op, error) {
+	opts, err := procOptions(want, topic)
+	if err != nil {
+		return nil, err
+	}
+	d := procstate.Def{Name: want.ProcName(topic), Topic: topic, System: want.Name, Options: opts}
+	s, err := n.e.Proc(d.Name)
+	switch {
+	case errors.Is(err, errs.InvalidProc):
+		return n.e.Creation(d)
+	case err != nil:
+		return nil, err
+	case s.Def.Topic != topic:
+		return nil, procstate.NotUnique(s.Def, topic)
+	case s.Def.Owner != 0:
+		return nil, errs.InvalidProcOptions.With(fmt.Sprintf("Name: proc %q is ephemeral", d.Name))
+	}
+	if !replace {
+		d.Options = s.Def.Options
+	}
+	d.Offset = s.Def.Offset
+	if s.Def.System == want.Name && s.Def.Options == d.Options {
+		return nil, nil
+	}
+	return &procstate.Op{Kind: procstate.Redefine, Name: d.Name, Def: d}, nil
+}
+
+// extends reports, as an error, a definition that is neither that of old nor
+// old with more topics to read.
+func extends(want, old *procstate.System) error {
+	w := *want
+	w.From = slices.DeleteFunc(slices.Clone(w.From), func(t string) bool { return !slices.Contains(old.From, t) })
+	if sameSystem(&w, old) {
+		return nil
+	}
+	return errs.ProcDiffers.With(fmt.Sprintf("there is a system proc %q with another definition; set Replace to change it", want.Name))
+}
+
+func sameSystem(a, b *procstate.System) bool {
+	x, y := *a, *b
+	x.CreatedAt, y.CreatedAt = 0, 0
+	if len(x.To) == 0 && len(y.To) == 0 {
+		x.To, y.To = nil, nil
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// Register attaches a processor to all system procs, present and future ones,
+// that name it. A processor of that name that is attached already is replaced.
+func (n *Node) Register(name string, p Processor) error {
+	if p == nil {
+		return errs.NoProcessor.With(fmt.Sprintf("the processor %q is nil", name))
+	}
+	n.pipes.register(name, p)
+	return n.pipes.attach(n)
+}
+
+// SystemProcInfo describes a system proc.
+type SystemProcInfo struct {
+	Name      string   `json:"name"`
+	Processor string   `json:"processor"`
+	From      []string `json:"from"`
+	To        []string `json:"to"`
+	Procs     []string `json:"procs"`
+	Count     int      `json:"count"`
+	Lanes     int      `json:"lanes"`
+	CreatedAt int64    `json:"createdAt"` // unix milliseconds
+	Running   bool     `json:"running"`   // its processor is attached
+}
+
+// SystemProcs returns the definitions of all system procs, by name.
+func (n *Node) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	var out []SystemProcInfo
+	for _, s := range n.e.Systems() {
+		i := SystemProcInfo{Name: s.Name, Processor: s.Processor, From: s.From, To: s.To, Count: s.Count, Lanes: s.Lanes,
+			CreatedAt: s.CreatedAt, Running: n.pipes.has(s.Processor)}
+		for _, t := range s.From {
+			i.Procs = append(i.Procs, s.ProcName(t))
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}

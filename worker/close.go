@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// Close claims nothing more, ends the contexts of processors, and waits until
+// all have returned and what they did is settled: a processor that succeeds is
+// acknowledged, one that fails gives its claim back uncounted. It waits for
+// Options.Grace, and not after ctx has ended.
+//
+// The error then names the procs whose processors still run; it wraps ctx's, or
+// context.DeadlineExceeded. Whatever these do later is dropped without a call of
+// the Source; their claims stay open until they time out. Close may be called
+// again: it says what runs by then.
+func (p *Pool) Close(ctx context.Context) error {
+	p.shut()
+	t := time.NewTimer(p.opts.Grace)
+	defer t.Stop()
+	cause := context.DeadlineExceeded
+	select {
+	case <-p.drained:
+	case <-p.last.Done(): // another Close has waited
+	case <-t.C:
+	case <-ctx.Done():
+		cause = context.Cause(ctx)
+	}
+	p.mu.Lock()
+	p.over = true
+	var names []string
+	for _, e := range p.procs {
+		if e.running || e.hung > 0 {
+			names = append(names, fmt.Sprintf("%q", e.name))
+		}
+	}
+	p.mu.Unlock()
+	p.end()
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("processors of %s still run: %w", strings.Join(names, ", "), cause)
+}
+
+var errClosing = errs.Closed.With("the pool of workers is closing")
+
+// shut begins to close, also when the Source says that it is closed.
+func (p *Pool) shut() {
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return
+	}
+	p.closing = true
+	var stops []func()
+	for _, e := range p.procs {
+		if e.stop != nil {
+			stops = append(stops, e.stop)
+			e.stop = nil
+		}
+		if e.wait != nil {
+			e.wait.Stop()
+			e.wait = nil
+		}
+	}
+	p.idle = 0
+	p.cond.Broadcast()
+	if p.live == 0 {
+		close(p.drained)
+	}
+	p.mu.Unlock()
+	p.cancel(errClosing)
+	for _, stop := range stops {
+		stop()
+	}
+}

@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// cycle is one claim, from claiming to acknowledging.
+func (p *Pool) cycle(w *worker) outcome {
+	e, c := w.entry, w.claim
+	if e.owed != nil {
+		if o := p.settleDebt(e); o != failed {
+			return o
+		}
+	}
+	if w.job == nil {
+		return empty
+	}
+	c.Records = c.Records[:0]
+	if err := p.src.Claim(p.ctx, e.name, w.job.Count, c); err != nil {
+		return p.unclaimed(e, err)
+	}
+	if len(c.Records) == 0 {
+		return empty
+	}
+	if !p.begin(w) {
+		return p.giveBack(w, nil)
+	}
+	return p.conclude(w, w.call())
+}
+
+// unclaimed decides about an error of Claim. It logs the first of a row of the
+// same kind.
+func (p *Pool) unclaimed(e *entry, err error) outcome {
+	if errors.Is(err, errs.Closed) {
+		return closed
+	}
+	kind := errs.Code(err)
+	if kind == "" {
+		kind = err.Error()
+	}
+	p.mu.Lock()
+	news := e.said != kind && !p.closing
+	e.said = kind
+	p.mu.Unlock()
+	if news {
+		p.log.Warn("a proc cannot be claimed", "proc", e.name, "err", err)
+	}
+	if errors.Is(err, errs.ProcDisabled) || errors.Is(err, errs.InvalidProc) {
+		return refused
+	}
+	return broken
+}
+
+// begin starts the timeout of a claim, unless it is not wanted any more.
+func (p *Pool) begin(w *worker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.job = w.entry.job; w.job == nil || p.closing {
+		return false
+	}
+	w.inside = true
+	p.claims++
+	w.arm()
+	return true
+}
+
+// call calls the processor. It does not return after runtime.Goexit.
+func (w *worker) call() error {
+	c, job := w.claim, w.job
+	var ctx context.Context
+	if c.Timeout > 0 {
+		ctx, w.cancel = context.WithTimeout(w.pool.ctx, c.Timeout)
+	} else {
+		ctx, w.cancel = context.WithCancel(w.pool.ctx)
+	}
+	w.out.Reset()
+	n := min(job.Lanes, len(c.Records))
+	if n == 1 {
+		w.work.reset(job, c, c.Records, &w.out, nil)
+		return invoke(ctx, job.Fn, &w.work)
+	}
+	list, err := w.lanes.run(ctx, w.cancel, job, c, n)
+	for i := 0; i < n && err == nil; i++ {
+		err = list[i].held.pour(&w.out)
+	}
+	return err
+}
+
+// conclude ends a claim whose processor has returned err.
+func (p *Pool) conclude(w *worker, err error) outcome {
+	p.mu.Lock()
+	w.inside = false
+	w.disarm()
+	gone := w.hung || p.over
+	p.mu.Unlock()
+	w.cancel()
+	c := w.claim
+	if err != nil {
+		p.logFailure(w, err)
+	}
+	switch {
+	case gone:
+		return failed
+	case err != nil:
+		return p.giveBack(w, err)
+	}
+	var out *topics.Batch
+	if w.out.Len() > 0 {
+		out = &w.out
+	}
+	err = p.src.AckCommit(p.last, c, out)
+	switch {
+	case err == nil:
+		return acked
+	case errors.Is(err, errs.ClaimLost):
+		p.log.Warn("a claim was lost before it was acknowledged", w.attrs(err)...)
+		return failed
+	case errors.Is(err, errs.Closed):
+		return closed
+	}
+	p.log.Warn("a claim could not be acknowledged", w.attrs(err)...)
+	if o := p.giveBack(w, err); o != failed {
+		return o
+	}
+	return broken
+}
+
+func (w *worker) attrs(err error) []any {
+	return []any{"proc", w.entry.name, "topic", w.job.Topic, "attempt", w.claim.Attempt, "err", err}
+}
+
+func (p *Pool) logFailure(w *worker, err error) {
+	if pe, ok := errors.AsType[*panicError](err); ok {
+		p.log.Error("a processor panicked", append(w.attrs(err), "stack", string(pe.stack))...)
+		return
+	}
+	level := slog.LevelWarn
+	if p.ctx.Err() != nil {
+		level = slog.LevelInfo // it was told to stop
+	}
+	p.log.Log(p.last, level, "a processor failed", w.attrs(err)...)
+}
+

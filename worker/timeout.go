@@ -1,0 +1,59 @@
+package worker
+
+import "time"
+
+// arm starts the timeout of the worker's claim. Pool.mu is held.
+func (w *worker) arm() {
+	d := w.claim.Timeout
+	if d <= 0 {
+		return
+	}
+	w.armed = true
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.expire)
+	} else {
+		w.timer.Reset(d)
+	}
+}
+
+// disarm stops it. A call of expire that is already on its way to the lock must
+// not be taken for one of the next claim. Pool.mu is held.
+func (w *worker) disarm() {
+	if w.armed && !w.timer.Stop() && !w.hung {
+		w.stale++
+	}
+	w.armed = false
+}
+
+// expire runs when a claim's timeout has passed and its processor has not
+// returned: the worker is counted out, and its proc may be claimed again.
+func (w *worker) expire() {
+	p := w.pool
+	p.mu.Lock()
+	if w.stale > 0 { // it was stopped too late
+		w.stale--
+		p.mu.Unlock()
+		return
+	}
+	if p.closing { // Close waits for all of them, and nothing is to be claimed
+		p.mu.Unlock()
+		return
+	}
+	e, timeout, topic := w.entry, w.claim.Timeout, w.job.Topic
+	w.hung, e.running = true, false
+	e.hung++
+	p.hung++
+	p.workers--
+	p.ready(e)
+	if p.head != nil {
+		p.rouse() // the replacement
+	}
+	hung := e.hung
+	p.mu.Unlock()
+	attrs := []any{"proc", e.name, "topic", topic, "timeout", timeout, "hung", hung}
+	p.log.Error("a processor ignores the end of its context; its output will be dropped", attrs...)
+	if hung == maxHung {
+		p.log.Error("too many processors of a proc hang; it rests until one returns", attrs...)
+	}
+}
+

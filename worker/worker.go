@@ -1,0 +1,137 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/pipeproc/pipeproc/topics"
+)
+
+// keepBytes is how much memory for output a worker keeps from claim to claim.
+const keepBytes = 1 << 20
+
+// worker is a goroutine that serves the queue, and its memory.
+type worker struct {
+	pool   *Pool
+	claim  *Claim
+	out    topics.Batch
+	work   Work
+	lanes  lanes
+	cancel context.CancelFunc // of the present claim's context
+
+	// Guarded by Pool.mu. What is not said otherwise is written by the worker
+	// only, and so read by it without the lock.
+	entry  *entry // nil between claims
+	job    *Job   // nil: entry is there for what it owes
+	inside bool   // the processor is being called
+	hung   bool   // written by expire: the worker was replaced
+	timer  *time.Timer
+	armed  bool // the timer was started for this claim
+	stale  int  // calls of expire to come that are for an earlier claim
+}
+
+// outcome is how a worker leaves an entry.
+type outcome uint8
+
+const (
+	empty   outcome = iota // nothing to claim
+	refused                // not to be claimed until somebody changes the proc
+	acked
+	failed // given back, or lost
+	broken // the Source failed: later
+	closed // the Source is closed
+)
+
+// work is a worker's goroutine.
+func (p *Pool) work(w *worker) {
+	defer func() {
+		p.mu.Lock()
+		inside := w.inside
+		p.mu.Unlock()
+		if inside { // runtime.Goexit: another goroutine goes on from there
+			go p.work(w)
+		}
+	}()
+	if w.entry != nil && !p.settle(w, p.conclude(w, errGoexit)) {
+		return
+	}
+	for p.take(w) && p.settle(w, p.cycle(w)) {
+		w.trim()
+	}
+}
+
+// take waits for an entry. It is false when the worker is to end.
+func (p *Pool) take(w *worker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.next()
+	if e == nil {
+		p.workers--
+		p.leave()
+		return false
+	}
+	e.running, e.again = true, false
+	w.entry, w.job = e, e.job
+	return true
+}
+
+// leave ends a goroutine. Pool.mu is held.
+func (p *Pool) leave() {
+	if p.live--; p.live == 0 && p.closing {
+		close(p.drained)
+	}
+}
+
+// settle puts the entry where its outcome says. It is false when the worker was
+// replaced and ends.
+func (p *Pool) settle(w *worker, o outcome) bool {
+	if o == closed {
+		p.shut()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := w.entry
+	w.entry = nil
+	if w.hung {
+		p.hung--
+		e.hung--
+		if e.hung == maxHung-1 {
+			p.ready(e)
+		}
+		p.forget(e)
+		p.leave()
+		return false
+	}
+	e.running = false
+	again := e.again
+	switch o {
+	case acked:
+		p.acked++
+		p.records += uint64(len(w.claim.Records))
+		e.delay, e.said, again = 0, "", true
+	case empty:
+		e.delay, e.said = 0, ""
+	case failed:
+		again = true
+	case broken:
+		p.later(e)
+		again = false
+	}
+	if again && e.job != nil {
+		p.link(e) // this worker takes an entry next: nobody is woken
+	}
+	p.forget(e)
+	return true
+}
+
+// trim lets go of memory for an unusual amount of output.
+func (w *worker) trim() {
+	if w.out.Bytes() > keepBytes {
+		w.out = topics.Batch{}
+	}
+	for _, a := range w.lanes.list {
+		if cap(a.held.bytes) > keepBytes {
+			a.held.bytes = nil
+		}
+	}
+}
