@@ -1,6 +1,7 @@
 package pipeproc
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -64,7 +65,10 @@ func (i *ProcInfo) Status() string {
 // and timeouts in milliseconds (-1: never), and more fields behind.
 func (i ProcInfo) MarshalJSON() ([]byte, error) {
 	ms := func(d time.Duration) int64 { return int64(d / time.Millisecond) }
-	return json.Marshal(struct {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // offsets are ">" and "$>"
+	err := e.Encode(struct {
 		Name            string `json:"name"`
 		Topic           string `json:"topic"`
 		Offset          string `json:"offset"`
@@ -94,4 +98,5 @@ func (i ProcInfo) MarshalJSON() ([]byte, error) {
 		i.PreviousClaimed.String(), i.Status(), i.Reclaims, i.MaxReclaims, ms(i.ReclaimTimeout), i.OnMaxReclaims.String(),
 		i.DeadLetterTopic, ms(i.Backoff), ms(i.MaxBackoff), i.Claim.String(), i.Next, i.Pending, i.Skipped, i.RetryAt,
 		i.Ephemeral, i.System, i.Waiting})
+	return bytes.TrimSpace(b.Bytes()), err
 }

@@ -105,6 +105,7 @@ func (p *Pool) conclude(w *worker, err error) outcome {
 	}
 	switch {
 	case gone:
+		p.log.Info("a processor returned too late; what it emitted is dropped", w.attrs(err)...)
 		return failed
 	case err != nil:
 		return p.giveBack(w, err)
@@ -145,4 +146,3 @@ func (p *Pool) logFailure(w *worker, err error) {
 	}
 	p.log.Log(p.last, level, "a processor failed", w.attrs(err)...)
 }
-

@@ -26,7 +26,8 @@ func (w *worker) disarm() {
 }
 
 // expire runs when a claim's timeout has passed and its processor has not
-// returned: the worker is counted out, and its proc may be claimed again.
+// returned: the worker is counted out, and its proc may be claimed again. One
+// that obeys its context is about to return, and then only its goroutine is lost.
 func (w *worker) expire() {
 	p := w.pool
 	p.mu.Lock()
@@ -51,9 +52,8 @@ func (w *worker) expire() {
 	hung := e.hung
 	p.mu.Unlock()
 	attrs := []any{"proc", e.name, "topic", topic, "timeout", timeout, "hung", hung}
-	p.log.Error("a processor ignores the end of its context; its output will be dropped", attrs...)
+	p.log.Warn("a claim has timed out and its processor still runs", attrs...)
 	if hung == maxHung {
-		p.log.Error("too many processors of a proc hang; it rests until one returns", attrs...)
+		p.log.Error("too many processors of a proc ignore that their claims have timed out; it rests until one returns", attrs...)
 	}
 }
-

@@ -18,16 +18,16 @@ type worker struct {
 	work   Work
 	lanes  lanes
 	cancel context.CancelFunc // of the present claim's context
+	inside bool               // the processor is being called
 
 	// Guarded by Pool.mu. What is not said otherwise is written by the worker
 	// only, and so read by it without the lock.
-	entry  *entry // nil between claims
-	job    *Job   // nil: entry is there for what it owes
-	inside bool   // the processor is being called
-	hung   bool   // written by expire: the worker was replaced
-	timer  *time.Timer
-	armed  bool // the timer was started for this claim
-	stale  int  // calls of expire to come that are for an earlier claim
+	entry *entry // nil between claims
+	job   *Job   // nil: entry is there for what it owes
+	hung  bool   // written by expire: the worker was replaced
+	timer *time.Timer
+	armed bool // the timer was started for this claim
+	stale int  // calls of expire to come that are for an earlier claim
 }
 
 // outcome is how a worker leaves an entry.
@@ -45,10 +45,7 @@ const (
 // work is a worker's goroutine.
 func (p *Pool) work(w *worker) {
 	defer func() {
-		p.mu.Lock()
-		inside := w.inside
-		p.mu.Unlock()
-		if inside { // runtime.Goexit: another goroutine goes on from there
+		if w.inside { // runtime.Goexit: another goroutine goes on from there
 			go p.work(w)
 		}
 	}()
