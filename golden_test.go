@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -65,6 +67,63 @@ func goldenRecord(topic string, i int) pipeproc.Record {
 	return r
 }
 
+// writeGoldenProcs adds procs in every state, a system proc and a policy.
+func writeGoldenProcs(t *testing.T, n *pipeproc.Node) {
+	t.Helper()
+	ctx := context.Background()
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim := func(name string, o pipeproc.ProcOptions) pipeproc.Claim {
+		t.Helper()
+		o.Name, o.Topic, o.Count = name, "big", 7
+		c, err := n.Proc(ctx, o)
+		must(nil, err)
+		return c
+	}
+	must(n.Ack(ctx, "acked", claim("acked", pipeproc.ProcOptions{Offset: ":9"}).Token))
+	claim("acked", pipeproc.ProcOptions{})
+	claim("given back", pipeproc.ProcOptions{OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Hour})
+	must(n.Reclaim(ctx, "given back", pipeproc.Token{}, ""))
+	claim("stopped", pipeproc.ProcOptions{MaxReclaims: -1, ReclaimTimeout: -1})
+	must(n.DisableProc(ctx, "stopped"))
+	must(n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "waits", Topic: "not_yet", Offset: "1800000000000"}))
+	must(n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "system", From: []string{"big", "small"}, To: []string{"empty"}, Count: 3, Lanes: 2}))
+	must(nil, n.SetRetention(ctx, "big", pipeproc.Retention{MaxAge: 1000 * time.Hour, MaxBytes: 1 << 40}))
+}
+
+func checkGoldenProcs(t *testing.T, n *pipeproc.Node) {
+	t.Helper()
+	ctx := context.Background()
+	list, err := n.Procs(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, p := range list {
+		got += fmt.Sprintf("%s %s next %d claim %v disabled %v reclaims %d %v\n", p.Name, p.Topic, p.Next, p.Claim, p.Disabled, p.Reclaims, p.OnMaxReclaims)
+	}
+	want := `acked big next 17 claim 1-2 disabled false reclaims 0 disable
+given back big next 0 claim  disabled false reclaims 1 deadletter
+stopped big next 0 claim 1-4 disabled true reclaims 0 disable
+system__big big next 0 claim  disabled false reclaims 0 disable
+system__small small next 7 claim  disabled false reclaims 0 disable
+waits not_yet next 0 claim  disabled false reclaims 0 disable
+`
+	if got != want {
+		t.Errorf("procs:\n%s", got)
+	}
+	if r, err := n.Retention(ctx, "big"); err != nil || r.MaxBytes != 1<<40 {
+		t.Error(r, err)
+	}
+	if s, err := n.SystemProcs(ctx); err != nil || len(s) != 1 || s[0].Lanes != 2 || len(s[0].From) != 2 {
+		t.Error(s, err)
+	}
+}
+
 func checkGolden(t *testing.T, n *pipeproc.Node) {
 	t.Helper()
 	ctx := context.Background()
@@ -106,6 +165,7 @@ func TestGoldenStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeGolden(t, n)
+			writeGoldenProcs(t, n)
 			var from vfs.FS = disk
 			if kill {
 				from = disk.Kill()
@@ -113,7 +173,7 @@ func TestGoldenStore(t *testing.T) {
 			if err := n.Close(); err != nil {
 				t.Fatal(err)
 			}
-			copyFiles(t, vfs.OS(), "testdata/store-v1-"+map[bool]string{false: "closed", true: "killed"}[kill], from, "s")
+			copyFiles(t, vfs.OS(), "testdata/store-v1-procs-"+map[bool]string{false: "closed", true: "killed"}[kill], from, "s")
 		}
 	}
 	list, err := filepath.Glob("testdata/store-v*")
@@ -130,6 +190,9 @@ func TestGoldenStore(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkGolden(t, n)
+				if strings.Contains(dir, "-procs-") {
+					checkGoldenProcs(t, n)
+				}
 				if err := n.Close(); err != nil {
 					t.Fatal(err)
 				}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
@@ -98,8 +100,37 @@ func dumpSnapshot(w io.Writer, f vfs.File) error {
 			d := enc.Reader{B: payload}
 			next, floor := d.Uvarint(), d.Varint()
 			fmt.Fprintf(w, "section at %d: registry, next topic id %d, time floor %d\n", off, next, floor)
+		case kind == secProcs:
+			d := enc.Reader{B: payload}
+			fmt.Fprintf(w, "section at %d: procs, next id %d\n", off, d.Uvarint())
+		case kind == secProc, kind == secSystem, kind == secPolicy:
+			fmt.Fprintf(w, "section at %d: %s\n", off, describe(kind, payload))
 		default:
 			fmt.Fprintf(w, "section at %d: unknown kind %d, %d bytes\n", off, kind, len(payload))
 		}
 	}
+}
+
+// describe shows a section about procs or retention.
+func describe(kind uint32, payload []byte) string {
+	if kind == secPolicy {
+		topic, p, err := gcprune.DecodePolicy(payload)
+		if err != nil {
+			return "retention: BAD: " + err.Error()
+		}
+		return fmt.Sprintf("retention of topic %d: %+v", topic, p)
+	}
+	m := procstate.New(0)
+	code := byte(procstate.OpProc)
+	if kind == secSystem {
+		code = procstate.OpSystem
+	}
+	if err := m.Decode(code, payload); err != nil {
+		return "proc: BAD: " + err.Error()
+	}
+	m.Publish(nil)
+	for _, s := range m.All() {
+		return fmt.Sprintf("proc %d %q of topic %q, next %d, claims %v, disabled %v", s.Def.ID, s.Def.Name, s.Def.Topic, s.Next, s.Claims, s.Disabled)
+	}
+	return fmt.Sprintf("system proc %+v", *m.Systems()[0])
 }

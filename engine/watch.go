@@ -10,12 +10,13 @@ import (
 
 // watches are callbacks for whoever waits until a proc may have something to
 // claim. Nothing polls: a commit to the topic, or a change of the proc, calls
-// them. Without any, a commit looks at one counter.
+// them. Without any, a commit looks at one counter. They are called without a
+// lock, so that what they lock cannot wait for this.
 type watches struct {
 	n       atomic.Int64
-	mu      sync.RWMutex
-	byProc  map[string][]*watch
-	byTopic map[string][]*watch
+	mu      sync.Mutex // changes
+	byProc  sync.Map   // name: []*watch, never changed
+	byTopic sync.Map
 }
 
 type watch struct{ fn func() }
@@ -29,52 +30,51 @@ func (e *Engine) Watch(proc, topic string, fn func()) (stop func()) {
 	w, s := &watch{fn}, &e.watches
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byProc == nil {
-		s.byProc, s.byTopic = make(map[string][]*watch), make(map[string][]*watch)
-	}
-	s.byProc[proc] = append(s.byProc[proc], w)
-	s.byTopic[topic] = append(s.byTopic[topic], w)
+	add(&s.byProc, proc, w)
+	add(&s.byTopic, topic, w)
 	s.n.Add(1)
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		drop(s.byProc, proc, w)
-		drop(s.byTopic, topic, w)
+		drop(&s.byProc, proc, w)
+		drop(&s.byTopic, topic, w)
 		s.n.Add(-1)
 	})
 }
 
-func drop(m map[string][]*watch, name string, w *watch) {
-	list := slices.DeleteFunc(slices.Clone(m[name]), func(x *watch) bool { return x == w })
-	if len(list) == 0 {
-		delete(m, name)
+func list(m *sync.Map, name string) []*watch {
+	v, _ := m.Load(name)
+	l, _ := v.([]*watch)
+	return l
+}
+
+func add(m *sync.Map, name string, w *watch) { m.Store(name, append(slices.Clip(list(m, name)), w)) }
+
+func drop(m *sync.Map, name string, w *watch) {
+	l := slices.DeleteFunc(slices.Clone(list(m, name)), func(x *watch) bool { return x == w })
+	if len(l) == 0 {
+		m.Delete(name)
 	} else {
-		m[name] = list
+		m.Store(name, l)
 	}
 }
 
-func (s *watches) call(m map[string][]*watch, name string) {
-	for _, w := range m[name] {
+func call(m *sync.Map, name string) {
+	for _, w := range list(m, name) {
 		w.fn()
 	}
 }
 
 // committed calls those who watch the topics of a batch.
 func (s *watches) committed(b *topics.Batch) {
-	if s.n.Load() == 0 {
-		return
+	if s.n.Load() > 0 {
+		b.Slots(func(t *topics.Topic, _ bool, _ []topics.Block) { call(&s.byTopic, t.Name()) })
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b.Slots(func(t *topics.Topic, _ bool, _ []topics.Block) { s.call(s.byTopic, t.Name()) })
 }
 
 // changed calls those who watch a proc.
 func (s *watches) changed(proc string) {
-	if s.n.Load() == 0 {
-		return
+	if s.n.Load() > 0 {
+		call(&s.byProc, proc)
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	s.call(s.byProc, proc)
 }

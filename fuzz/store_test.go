@@ -69,6 +69,7 @@ func seedStore(f *testing.F, closed bool) *storeImage {
 	if err := n.Checkpoint(ctx); err != nil {
 		f.Fatal(err)
 	}
+	seedProcs(f, n)
 	if err := n.Prune(ctx, "few", 2); err != nil {
 		f.Fatal(err)
 	}
