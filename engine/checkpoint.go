@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/mutate"
-	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
@@ -140,13 +138,12 @@ func (e *Engine) checkpoint(final bool) error {
 		}
 	}
 	l := e.log
-	c := e.reg.Capture()
-	procs, rules := e.procs.Capture(), e.rules.Capture()
+	c := captured{e.reg.Capture(), e.procs.Capture(), e.rules.Capture(), e.once.Capture()}
 	if !halted {
 		e.commitMu.Unlock()
 	}
 
-	err := e.writeCheckpoint(&st, c, procs, rules, func() error {
+	err := e.writeCheckpoint(&st, &c, func() error {
 		if l == nil || final || halted {
 			return nil
 		}
@@ -163,7 +160,7 @@ func (e *Engine) checkpoint(final bool) error {
 		e.commitMu.Lock()
 	}
 	if err != nil {
-		e.reg.Uncapture(c)
+		e.reg.Uncapture(c.topics)
 	} else {
 		e.store = st
 		e.covered.Store(st.Position)
@@ -177,7 +174,7 @@ func (e *Engine) checkpoint(final bool) error {
 
 	// 5. What the checkpoint covers may go.
 	e.stats.checkpoints.Add(1)
-	freed, err := e.reg.Done(c)
+	freed, err := e.reg.Done(c.topics)
 	if err != nil {
 		e.cfg.Logger.Warn("pipeproc: could not remove a pruned segment file", "err", err)
 	}
@@ -200,18 +197,6 @@ func (e *Engine) checkpoint(final bool) error {
 		}
 	}
 	return nil
-}
-
-// appendProcs writes the sections of procs and system procs.
-func appendProcs(w *snapWriter, c *procstate.Captured) {
-	c.Sort()
-	w.section(secProcs, c.AppendHead)
-	for _, s := range c.Procs {
-		w.section(secProc, func(dst []byte) []byte { return procstate.AppendProc(dst, s) })
-	}
-	for _, s := range c.Systems {
-		w.section(secSystem, func(dst []byte) []byte { return procstate.AppendSystem(dst, s) })
-	}
 }
 
 // reserveSnapshot makes room for the next snapshot in its file, as far as there
@@ -249,9 +234,9 @@ func (e *Engine) restartLog() error {
 }
 
 // writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
-func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, procs *procstate.Captured, rules []gcprune.Entry, before func() error) error {
+func (e *Engine) writeCheckpoint(st *storeState, c *captured, before func() error) error {
 	// 2. Segment files, and their directory entries.
-	files, err := e.reg.Flush(c, carryBudget, st.Clean)
+	files, err := e.reg.Flush(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // also of a checkpoint that failed
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -265,14 +250,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, procs *pr
 	// 3. The snapshot, in the file that the last checkpoint does not use.
 	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
 	head, err = writeSnapshot(e.fs, e.cfg.Dir, head, func(w *snapWriter) {
-		w.section(secRegistry, c.AppendRegistry)
-		for i := range c.Topics {
-			w.section(secTopic, c.Topics[i].Append)
-		}
-		appendProcs(w, procs)
-		for _, p := range rules {
-			w.section(secPolicy, func(dst []byte) []byte { return gcprune.AppendPolicy(dst, p.Topic, p.Policy) })
-		}
+		c.write(w)
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -292,6 +270,6 @@ func (e *Engine) writeCheckpoint(st *storeState, c *topics.Checkpoint, procs *pr
 		// reopen can tell.
 		return &syncError{fmt.Errorf("checkpoint: %w", err)}
 	}
-	e.reserveSnapshot(st, len(c.Topics))
+	e.reserveSnapshot(st, len(c.topics.Topics))
 	return nil
 }

@@ -28,6 +28,7 @@ import (
 //	4 delete topic: topic id
 //	16 to 20        procs, see procstate
 //	24, 25          retention, see gcprune
+//	32              the reply, for a client that may ask again, see once
 //
 // The stored bodies of all blocks are the frame's parts, in order; the frame's
 // table holds their lengths and checksums. A command says outright what it

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/wal"
@@ -27,9 +28,13 @@ const (
 
 // Request is one command on its way. It is reused by its owner.
 type Request struct {
-	ticket     wal.Ticket[*Request]
-	Batch      *topics.Batch   // may be nil
-	Procs      []*procstate.Op // decided in order, before the batch
+	ticket wal.Ticket[*Request]
+	Batch  *topics.Batch   // may be nil
+	Procs  []*procstate.Op // decided in order, before the batch
+	// Once, if not nil, names the command for the client that sent it. Reply
+	// appends what the client is to be told, once the command has been staged.
+	Once       *once.Op
+	Reply      func(dst []byte) []byte
 	admin      *admin
 	Durability Durability
 	Position   uint64
@@ -234,6 +239,29 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 }
 
 func (e *Engine) stageOne(r *Request, now int64) error {
+	if r.Once == nil {
+		return e.stageWhat(r, now)
+	}
+	if err := e.once.Stage(r.Once); err != nil {
+		return err
+	}
+	if err := e.stageWhat(r, now); err != nil {
+		e.once.Undo(r.Once)
+		return err
+	}
+	if r.Reply != nil {
+		r.Once.Reply = r.Reply(r.Once.Reply[:0])
+	}
+	s := &e.scratch
+	var m int
+	s.meta, m = openOp(s.meta, once.OpReply)
+	s.meta = r.Once.Append(s.meta)
+	closeOp(s.meta, m)
+	return nil
+}
+
+// stageWhat stages all of r but its key.
+func (e *Engine) stageWhat(r *Request, now int64) error {
 	if r.admin != nil {
 		return e.stageAdmin(r, now)
 	}
@@ -289,6 +317,9 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 	for _, r := range rs {
 		pos++
 		r.Position = pos
+		if r.Once != nil {
+			e.once.Apply(r.Once, r.ms)
+		}
 		if r.admin != nil {
 			e.applyAdmin(r, pos)
 			continue
@@ -323,6 +354,9 @@ func (e *Engine) abort(r *Request) {
 	}
 	for _, op := range r.Procs {
 		e.procs.Abort(op)
+	}
+	if r.Once != nil {
+		e.once.Undo(r.Once)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 )
@@ -16,10 +17,11 @@ type machines struct {
 	reg   *topics.Registry
 	procs *procstate.Machine
 	rules *gcprune.Machine
+	once  *once.Machine
 }
 
 func newMachines(c topics.Config) machines {
-	return machines{reg: topics.NewRegistry(c), procs: procstate.New(c.Epoch), rules: gcprune.New()}
+	return machines{reg: topics.NewRegistry(c), procs: procstate.New(c.Epoch), rules: gcprune.New(), once: once.New()}
 }
 
 // restoreSection takes over one section of the snapshot at position pos.
@@ -37,6 +39,8 @@ func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error 
 		return m.procs.Decode(procstate.OpSystem, payload)
 	case secPolicy:
 		return m.rules.Decode(gcprune.OpPolicy, payload)
+	case secClient:
+		return m.once.Restore(payload)
 	}
 	return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
 }
@@ -64,6 +68,8 @@ func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
 		return m.procs.Decode(op.kind, op.rest)
 	case gcprune.OpPolicy, gcprune.OpPolicyGone:
 		return m.rules.Decode(op.kind, op.rest)
+	case once.OpReply:
+		return m.once.Decode(op.rest, ms)
 	}
 	return errs.Version.With(fmt.Sprintf("command with operation %d", op.kind))
 }
@@ -85,4 +91,5 @@ func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.S
 	m.reg.Publish(pos)
 	m.procs.Publish(changed)
 	m.rules.Publish()
+	m.once.Publish()
 }

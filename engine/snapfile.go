@@ -39,7 +39,7 @@ const (
 	snapHeader  = 128
 	snapSection = 32
 	snapSpace   = 64 << 10 // smallest size of a snapshot file
-	maxSection  = 6        // highest kind
+	maxSection  = 7        // highest kind
 )
 
 // Section kinds.
@@ -50,6 +50,7 @@ const (
 	secProc     = 4
 	secSystem   = 5
 	secPolicy   = 6
+	secClient   = 7
 )
 
 type snapHead struct {

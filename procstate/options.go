@@ -58,17 +58,23 @@ func (o Options) Check(topic string) (Options, error) {
 			return bad("DeadLetterTopic", "it is the topic that the proc reads")
 		}
 	}
-	if o.Backoff < 0 || o.MaxBackoff < 0 {
+	if o.Backoff < 0 {
 		return bad("Backoff", "it is negative")
+	}
+	if o.MaxBackoff < 0 {
+		return bad("MaxBackoff", "it is negative")
 	}
 	if o.Backoff > 0 && o.MaxBackoff == 0 {
 		o.MaxBackoff = max(DefaultMaxBackoff, o.Backoff)
 	}
-	for _, d := range []*time.Duration{&o.ReclaimTimeout, &o.Backoff, &o.MaxBackoff} {
-		if *d > maxDuration {
-			return bad("ReclaimTimeout", "%v is too long; use a negative one for never", *d)
+	for _, f := range []struct {
+		name string
+		d    *time.Duration
+	}{{"ReclaimTimeout", &o.ReclaimTimeout}, {"Backoff", &o.Backoff}, {"MaxBackoff", &o.MaxBackoff}} {
+		if *f.d > maxDuration {
+			return bad(f.name, "%v is too long", *f.d)
 		}
-		*d = (*d + time.Millisecond - 1).Truncate(time.Millisecond)
+		*f.d = (*f.d + time.Millisecond - 1).Truncate(time.Millisecond)
 	}
 	if o.ReclaimTimeout <= 0 { // rounded up from -1 ms
 		o.ReclaimTimeout = -time.Millisecond
