@@ -156,7 +156,10 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 		return Claim{}, context.Cause(ctx)
 	}
 	c := n.claims.Get().(*engine.Claimed)
-	defer n.claims.Put(c)
+	defer func() {
+		c.Trim()
+		n.claims.Put(c)
+	}()
 	if err := n.e.Claim(ctx, name, count, c); err != nil {
 		return Claim{}, err
 	}

@@ -117,36 +117,56 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count int) error {
 	if len(c.Records) == 0 {
 		return c.cur.Err() // behind damage: somebody has to decide what becomes of it
 	}
-	c.slice()
+	c.headers = point(c.Records, c.parts, c.arena, c.headers)
 	c.Range = record.Range{First: c.Records[0].ID, Last: c.Records[len(c.Records)-1].ID, Count: uint64(len(c.Records))}
 	return nil
 }
 
-// Own returns the records as the caller's own, and forgets their memory.
+// Own returns copies of the records, which are the caller's.
 func (c *Claimed) Own() []record.Record {
-	recs := c.Records
-	c.Records, c.arena, c.headers = nil, nil, nil
+	if len(c.Records) == 0 {
+		return nil
+	}
+	recs := append(make([]record.Record, 0, len(c.Records)), c.Records...)
+	var hs []record.Header
+	if n := len(c.headers); n > 0 {
+		hs = make([]record.Header, 0, n)
+	}
+	point(recs, c.parts, append(make([]byte, 0, len(c.arena)), c.arena...), hs)
 	return recs
 }
 
-// slice points the records into the arena, which does not move any more.
-func (c *Claimed) slice() {
-	at := 0
-	for i := range c.Records {
-		r, p := &c.Records[i], c.parts[i]
-		if p.key > at {
-			r.Key = c.arena[at:p.key:p.key]
-		}
-		from := len(c.headers)
-		for name, value := range segment.EachHeader(c.arena[p.key:p.headers:p.headers]) {
-			c.headers = append(c.headers, record.Header{Name: name, Value: value})
-		}
-		if n := len(c.headers); n > from {
-			r.Headers = c.headers[from:n:n]
-		}
-		r.Body = c.arena[p.headers:p.body:p.body]
-		at = p.body
+// Trim lets go of memory that an unusually large claim took.
+func (c *Claimed) Trim() {
+	if cap(c.arena) > keepBytes {
+		c.arena = nil
 	}
+}
+
+// keepBytes is how much memory a Claimed keeps for the records of the next
+// claim.
+const keepBytes = 1 << 20
+
+// point makes the records those that lie in arena. It returns their headers.
+func point(recs []record.Record, at []parts, arena []byte, hs []record.Header) []record.Header {
+	from := 0
+	for i := range recs {
+		r, p := &recs[i], at[i]
+		r.Key, r.Headers = nil, nil
+		if p.key > from {
+			r.Key = arena[from:p.key:p.key]
+		}
+		first := len(hs)
+		for name, value := range segment.EachHeader(arena[p.key:p.headers:p.headers]) {
+			hs = append(hs, record.Header{Name: name, Value: value})
+		}
+		if n := len(hs); n > first {
+			r.Headers = hs[first:n:n]
+		}
+		r.Body = arena[p.headers:p.body:p.body]
+		from = p.body
+	}
+	return hs
 }
 
 // Reclaim takes a claim back, so that its records are claimed again, and

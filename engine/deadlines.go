@@ -17,15 +17,22 @@ import (
 // looked at only for what an earlier opening of the store left.
 type deadlines struct {
 	mu     sync.Mutex
-	procs  map[uint64]*deadline
+	procs  map[uint64]*procTimer
 	closed bool
-	wg     sync.WaitGroup
+	wg     sync.WaitGroup // timers that run, or whose call is under way
 }
 
-type deadline struct {
-	token   procstate.Token // of the claim that is timed
-	retryAt int64           // of the retry that is waited for
-	timer   *time.Timer     // nil: the time was up while the proc was disabled
+// procTimer is the timer of one proc, which is used again for every claim.
+// Everything but e and p is guarded by deadlines.mu.
+type procTimer struct {
+	e       *Engine
+	p       *procstate.Proc
+	timer   *time.Timer
+	token   procstate.Token // the claim that is timed
+	retryAt int64           // the retry that is waited for
+	armed   bool
+	lapsed  bool // the claim's time was up while the proc was disabled
+	stale   int  // calls to come that are for what was timed before
 }
 
 // expireAgain is how long a claim that could not be taken back for want of
@@ -35,10 +42,9 @@ const expireAgain = time.Second
 func (d *deadlines) close() {
 	d.mu.Lock()
 	d.closed = true
-	for id, t := range d.procs {
-		d.drop(id, t)
+	for _, t := range d.procs {
+		t.disarm(d)
 	}
-	d.procs = nil
 	d.mu.Unlock()
 	d.wg.Wait()
 }
@@ -51,68 +57,31 @@ func (d *deadlines) held(id uint64, s *procstate.State) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.procs[id]
-	return t != nil && t.retryAt == s.RetryAt
+	return t != nil && t.armed && t.retryAt == s.RetryAt
 }
 
-// set makes fn run after wait, in place of what was to happen for the proc, if
-// that was something else.
-func (d *deadlines) set(id uint64, want deadline, wait time.Duration, fn func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (t *procTimer) disarm(d *deadlines) {
+	if t.armed {
+		t.armed = false
+		if t.timer.Stop() {
+			d.wg.Done()
+		} else {
+			t.stale++
+		}
+	}
+}
+
+func (t *procTimer) start(d *deadlines, wait time.Duration) {
 	if d.closed {
 		return
 	}
-	if t := d.procs[id]; t != nil {
-		if t.token == want.token && t.retryAt == want.retryAt && t.timer != nil {
-			return
-		}
-		if t.token == want.token && want.token != (procstate.Token{}) {
-			wait = 0 // it lapsed while the proc was disabled
-		}
-		d.drop(id, t)
-	}
-	if want == (deadline{}) {
-		return
-	}
-	if d.procs == nil {
-		d.procs = make(map[uint64]*deadline)
-	}
-	t := &want
-	d.procs[id] = t
 	d.wg.Add(1)
-	t.timer = time.AfterFunc(wait, func() {
-		defer d.wg.Done()
-		fn()
-	})
-}
-
-func (d *deadlines) drop(id uint64, t *deadline) {
-	if t.timer != nil && t.timer.Stop() {
-		d.wg.Done()
+	t.armed = true
+	if t.timer == nil {
+		t.timer = time.AfterFunc(wait, t.fire)
+	} else {
+		t.timer.Reset(wait)
 	}
-	delete(d.procs, id)
-}
-
-// lapsed notes that a claim's time was up while its proc was disabled.
-func (d *deadlines) lapsed(id uint64, want deadline) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.closed && d.procs[id] == nil {
-		d.procs[id] = &want
-	}
-}
-
-// over forgets a deadline that has come, and reports whether it was still the
-// proc's.
-func (d *deadlines) over(id uint64, want deadline) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t := d.procs[id]
-	if t == nil || t.token != want.token || t.retryAt != want.retryAt {
-		return false
-	}
-	delete(d.procs, id)
-	return true
 }
 
 // procChanged follows the visible state of a proc. It is called by the commit
@@ -125,43 +94,92 @@ func (e *Engine) procChanged(p *procstate.Proc, s *procstate.State) {
 // arm sets the timer that state s asks for. ran is the time that has passed
 // since the state came to be.
 func (e *Engine) arm(p *procstate.Proc, s *procstate.State, ran time.Duration) {
-	var want deadline
+	var token procstate.Token
+	var retryAt int64
+	var wait time.Duration
 	switch {
 	case s == nil:
-		e.deadlines.set(p.ID(), want, 0, nil)
-	case s.Disabled && s.Claim() != nil: // its time runs on
 	case s.Claim() != nil && s.Def.ReclaimTimeout >= 0:
-		want.token = s.Claim().Token
-		e.deadlines.set(p.ID(), want, max(s.Def.ReclaimTimeout-ran, 0), func() { e.expire(p, s, want) })
+		token, wait = s.Claim().Token, max(s.Def.ReclaimTimeout-ran, 0)
 	case s.Claim() == nil && s.RetryAt > 0 && !s.Disabled:
-		want.retryAt = s.RetryAt
-		e.deadlines.set(p.ID(), want, max(s.Def.Delay(s.Reclaims)-ran, 0), func() {
-			if e.deadlines.over(p.ID(), want) {
-				e.watches.changed(p.Name())
-			}
-		})
-	default:
-		e.deadlines.set(p.ID(), want, 0, nil)
+		retryAt, wait = s.RetryAt, max(s.Def.Delay(s.Reclaims)-ran, 0)
+	}
+	d := &e.deadlines
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.procs[p.ID()]
+	if t == nil {
+		if token == (procstate.Token{}) && retryAt == 0 {
+			return
+		}
+		if d.procs == nil {
+			d.procs = make(map[uint64]*procTimer)
+		}
+		t = &procTimer{e: e, p: p}
+		d.procs[p.ID()] = t
+	}
+	same := t.token == token && t.retryAt == retryAt
+	if same && t.lapsed && !s.Disabled {
+		t.lapsed = false
+		t.start(d, 0)
+	}
+	if !same {
+		t.disarm(d)
+		t.token, t.retryAt, t.lapsed = token, retryAt, false
+		if token != (procstate.Token{}) || retryAt != 0 {
+			t.start(d, wait)
+		}
+	}
+	if s == nil {
+		delete(d.procs, p.ID())
+	}
+}
+
+// fire is what the timer calls.
+func (t *procTimer) fire() {
+	d := &t.e.deadlines
+	defer d.wg.Done()
+	d.mu.Lock()
+	if t.stale > 0 {
+		t.stale--
+		d.mu.Unlock()
+		return
+	}
+	t.armed = false
+	token := t.token
+	d.mu.Unlock()
+	if token == (procstate.Token{}) {
+		t.e.watches.changed(t.p.Name())
+	} else {
+		t.expire(token)
 	}
 }
 
 // expire takes back a claim whose time is up. The proposal carries the claim's
 // token, and does nothing if the claim is not open any more.
-func (e *Engine) expire(p *procstate.Proc, s *procstate.State, want deadline) {
-	if !e.deadlines.over(p.ID(), want) {
+func (t *procTimer) expire(token procstate.Token) {
+	e := t.e
+	s := t.p.State()
+	if s == nil {
 		return
 	}
-	_, err := e.Reclaim(context.Background(), p.Name(), want.token, fmt.Sprintf("not acknowledged within %v", s.Def.ReclaimTimeout))
+	_, err := e.Reclaim(context.Background(), t.p.Name(), token, fmt.Sprintf("not acknowledged within %v", s.Def.ReclaimTimeout))
 	switch {
 	case err == nil:
-		e.cfg.Logger.Info("pipeproc: a claim timed out", "proc", p.Name(), "records", s.Claim().Range.String())
-		e.event(Event{Kind: EventClaimTimeout, Name: p.Name()})
-	case errors.Is(err, errs.ProcDisabled):
-		e.deadlines.lapsed(p.ID(), want)
+		e.cfg.Logger.Info("pipeproc: a claim timed out", "proc", t.p.Name())
+		e.event(Event{Kind: EventClaimTimeout, Name: t.p.Name()})
 	case errors.Is(err, errs.ClaimLost) || errors.Is(err, errs.InvalidProc) || errors.Is(err, errs.Closed) || e.writable() != nil:
+	case errors.Is(err, errs.ProcDisabled):
+		e.deadlines.mu.Lock()
+		t.lapsed = t.token == token
+		e.deadlines.mu.Unlock()
 	default: // for want of space, mostly
-		e.cfg.Logger.Warn("pipeproc: a claim that timed out could not be taken back, trying again", "proc", p.Name(), "err", err)
-		e.deadlines.set(p.ID(), want, expireAgain, func() { e.expire(p, s, want) })
+		e.cfg.Logger.Warn("pipeproc: a claim that timed out could not be taken back, trying again", "proc", t.p.Name(), "err", err)
+		e.deadlines.mu.Lock()
+		if t.token == token && !t.armed {
+			t.start(&e.deadlines, expireAgain)
+		}
+		e.deadlines.mu.Unlock()
 	}
 }
 
@@ -169,9 +187,6 @@ func (e *Engine) expire(p *procstate.Proc, s *procstate.State, want deadline) {
 // owner was an earlier opening of the store.
 func (e *Engine) wakeProcs() {
 	now := e.cfg.Clock().UnixMilli()
-	since := func(ms int64) time.Duration {
-		return time.Duration(max(now-ms, 0)) * time.Millisecond
-	}
 	for _, s := range e.procs.All() {
 		p, _, err := e.procs.Get(s.Def.Name)
 		if err != nil {
@@ -184,10 +199,14 @@ func (e *Engine) wakeProcs() {
 		}
 		var ran time.Duration
 		if c := s.Claim(); c != nil {
-			ran = since(c.At)
+			ran = elapsed(c.At, now)
 		} else if s.RetryAt > 0 {
-			ran = max(s.Def.Delay(s.Reclaims)-time.Duration(max(s.RetryAt-now, 0))*time.Millisecond, 0)
+			ran = s.Def.Delay(s.Reclaims) - elapsed(now, s.RetryAt)
 		}
-		e.arm(p, s, ran)
+		e.arm(p, s, max(ran, 0))
 	}
 }
+
+// elapsed returns the time from one unix millisecond to another, 0 when it is
+// negative.
+func elapsed(from, to int64) time.Duration { return time.Duration(max(to-from, 0)) * time.Millisecond }

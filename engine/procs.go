@@ -45,12 +45,7 @@ func (e *Engine) undoProcs(ops []*procstate.Op) {
 // appendProcOps encodes what staged proposals come to.
 func appendProcOps(dst []byte, ops []*procstate.Op) []byte {
 	for _, op := range ops {
-		op.Encode(func(code byte, fill func([]byte) []byte) {
-			var m int
-			dst, m = openOp(dst, code)
-			dst = fill(dst)
-			closeOp(dst, m)
-		})
+		dst = op.Encode(dst, openOp, closeOp)
 	}
 	return dst
 }

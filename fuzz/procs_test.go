@@ -22,12 +22,9 @@ func procOps(f *testing.F) []byte {
 		if err := m.Stage(op, 1_700_000_000_000); err != nil {
 			f.Fatal(err)
 		}
-		op.Encode(func(code byte, fill func([]byte) []byte) {
-			payload := fill(nil)
-			out = append(out, code)
-			out = binary.AppendUvarint(out, uint64(len(payload)))
-			out = append(out, payload...)
-		})
+		out = op.Encode(out, func(dst []byte, code byte) ([]byte, int) {
+			return append(dst, code, 0), len(dst) + 2 // the payloads are short
+		}, func(dst []byte, mark int) { dst[mark-1] = byte(len(dst) - mark) })
 		m.Apply(op)
 		m.Publish(nil)
 	}

@@ -46,28 +46,37 @@ const (
 
 const millisecond = int64(time.Millisecond)
 
-// Encode calls fn for every operation that a staged proposal comes to, in
-// order. fill appends its payload.
-func (op *Op) Encode(fn func(code byte, fill func(dst []byte) []byte)) {
-	for _, k := range op.procs {
+// Encode appends every operation that a staged proposal comes to, in order.
+// open appends the start of one, with its code, and shut, given what open
+// returned, completes it.
+func (op *Op) Encode(dst []byte, open func(dst []byte, code byte) ([]byte, int), shut func(dst []byte, mark int)) []byte {
+	var mark int
+	for i := range op.procs {
+		k := &op.procs[i]
 		switch {
 		case k.after == nil:
-			fn(OpGone, func(dst []byte) []byte { return binary.AppendUvarint(dst, k.p.id) })
+			dst, mark = open(dst, OpGone)
+			dst = binary.AppendUvarint(dst, k.p.id)
 		case k.before == nil || k.before.Def != k.after.Def:
-			fn(OpProc, func(dst []byte) []byte { return appendProc(dst, k.after) })
+			dst, mark = open(dst, OpProc)
+			dst = appendProc(dst, k.after)
 		default:
-			fn(OpState, func(dst []byte) []byte {
-				return appendState(binary.AppendUvarint(dst, k.p.id), k.after)
-			})
+			dst, mark = open(dst, OpState)
+			dst = appendState(binary.AppendUvarint(dst, k.p.id), k.after)
 		}
+		shut(dst, mark)
 	}
 	for _, k := range op.cells {
 		if k.after == nil {
-			fn(OpSystemGone, func(dst []byte) []byte { return enc.AppendString(dst, k.c.name) })
+			dst, mark = open(dst, OpSystemGone)
+			dst = enc.AppendString(dst, k.c.name)
 		} else {
-			fn(OpSystem, func(dst []byte) []byte { return appendSystem(dst, k.after) })
+			dst, mark = open(dst, OpSystem)
+			dst = appendSystem(dst, k.after)
 		}
+		shut(dst, mark)
 	}
+	return dst
 }
 
 func appendProc(dst []byte, s *State) []byte {
@@ -265,7 +274,8 @@ func decodeState(d *enc.Reader, s *State) error {
 		if c.Range.Empty() || c.Token == (Token{}) {
 			return enc.ErrMalformed
 		}
-		s.Claims = append(s.Claims, c)
+		s.one[0] = c
+		s.Claims = s.one[:]
 	}
 	if d.Uvarint() != 0 {
 		return errs.Version.With("a proc with acknowledged ranges, which a newer version made")

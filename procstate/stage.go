@@ -62,6 +62,7 @@ type Op struct {
 	State *State
 
 	procs []change
+	first [1]change
 	cells []sysChange
 }
 
@@ -78,7 +79,7 @@ type sysChange struct {
 // Stage decides a proposal against the state with everything that is in
 // flight, for a command at time ms. On error nothing is changed. Leader only.
 func (m *Machine) Stage(op *Op, ms int64) error {
-	op.procs, op.cells = op.procs[:0], op.cells[:0]
+	op.procs, op.cells = op.first[:0], op.cells[:0]
 	switch op.Kind {
 	case Create:
 		return m.stageCreate(op, ms)
@@ -220,7 +221,8 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 	m.serial++
 	op.Claim = Claim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
 	n := *s
-	n.Claims = []Claim{op.Claim}
+	n.one[0] = op.Claim
+	n.Claims = n.one[:]
 	n.LastClaimed, n.PrevClaimed = op.Range, s.LastClaimed
 	n.LastClaimedAt = ms
 	n.RetryAt = 0
@@ -321,7 +323,7 @@ func (m *Machine) Undo(op *Op) {
 	for i := len(op.cells) - 1; i >= 0; i-- {
 		op.cells[i].c.staged = op.cells[i].before
 	}
-	op.procs, op.cells = op.procs[:0], op.cells[:0]
+	op.procs, op.cells = nil, nil
 }
 
 // Abort puts what a staged proposal touched back to the applied state, when

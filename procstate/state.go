@@ -94,6 +94,7 @@ type State struct {
 
 	Disabled bool
 	Claims   []Claim // open ones; at most one at present
+	one      [1]Claim
 
 	LastClaimed, PrevClaimed, LastAcked record.Range
 	LastClaimedAt, LastAckedAt          int64  // unix milliseconds, 0: never

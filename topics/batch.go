@@ -29,9 +29,11 @@ type Block struct {
 type Batch struct {
 	slots   []slot
 	order   []uint32 // the slot of each record, in the order added
-	last    int      // slot of the latest record, -1 at the start
-	bytes   int      // encoded bytes of all records
-	largest int      // the largest body
+	count   int
+	lent    bool // the records are somebody else's memory: see ReadWire
+	last    int  // slot of the latest record, -1 at the start
+	bytes   int  // encoded bytes of all records
+	largest int  // the largest body
 	ids     []ID
 	err     error // the first bad record; reported by Prepare
 	force   bool  // take explicit ids in the future; survives Reset
@@ -70,15 +72,22 @@ const maxLinear = 16
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
+	if b.lent {
+		for i := range b.slots {
+			b.slots[i].raw = nil
+		}
+		b.lent = false
+	}
 	b.slots = b.slots[:0]
 	b.order = b.order[:0]
+	b.count = 0
 	b.last = -1
 	b.bytes, b.largest, b.err = 0, 0, nil
 	clear(b.byName)
 }
 
 // Len returns the number of records.
-func (b *Batch) Len() int { return len(b.order) }
+func (b *Batch) Len() int { return b.count }
 
 // Bytes returns the size of the encoded records, in bytes.
 func (b *Batch) Bytes() int { return b.bytes }
@@ -192,6 +201,7 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 	b.bytes += len(s.raw) - n
 	b.largest = max(b.largest, len(body))
 	b.order = append(b.order, uint32(i))
+	b.count++
 	b.last = i
 	return nil
 }

@@ -21,6 +21,7 @@ type Cursor struct {
 
 	in   bool // within a block
 	head segment.Header
+	body []byte // stored bytes of the block that fetch found
 	recs segment.Records
 	raw  []byte // decompressed body
 	rec  segment.Record
@@ -104,6 +105,27 @@ func (c *Cursor) Next() bool {
 
 // load enters the block that holds c.next.
 func (c *Cursor) load() bool {
+	c.body = nil
+	if !c.fetch() || c.body == nil {
+		return c.err == nil
+	}
+	h := c.head
+	body, err := c.open(h, c.body)
+	if err != nil {
+		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
+		return false
+	}
+	c.recs = segment.NewRecords(h, body)
+	if c.next > h.Base {
+		c.recs.Skip(c.next - h.Base)
+	}
+	c.in = true
+	return true
+}
+
+// fetch finds the block that holds c.next, and sets head and body, or moves
+// c.next over a gap.
+func (c *Cursor) fetch() bool {
 	t := c.r.t
 	if c.s == nil {
 		if g, ok := t.gapAt(c.next); ok {
@@ -143,15 +165,10 @@ func (c *Cursor) load() bool {
 			return false
 		}
 	}
-	if body, err = c.open(h, body); err != nil {
-		c.fail(t.corrupt(c.s, c.off, "", err), h, false)
-		return false
+	c.head, c.body = h, body
+	if c.body == nil {
+		c.body = []byte{}
 	}
-	c.recs = segment.NewRecords(h, body)
-	if c.next > h.Base {
-		c.recs.Skip(c.next - h.Base)
-	}
-	c.head, c.in = h, true
 	c.off += h.Size()
 	return true
 }

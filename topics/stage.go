@@ -14,7 +14,7 @@ func (r *Registry) Prepare(b *Batch) error {
 	if b.err != nil {
 		return b.err
 	}
-	if len(b.order) == 0 {
+	if b.count == 0 {
 		return errs.Uncommitted.With("the batch holds no record")
 	}
 	if b.largest > r.MaxBody {
