@@ -30,6 +30,9 @@ func ParseStrategy(s string) (Strategy, error) { return procstate.ParseStrategy(
 // was given back.
 type Token = procstate.Token
 
+// ParseToken parses the text form of a Token.
+func ParseToken(s string) (Token, error) { return procstate.ParseToken(s) }
+
 // IDRange is a run of records of one topic, both ends included. Its text form
 // is "first..last", and "" for none.
 type IDRange = record.Range

@@ -54,6 +54,33 @@ func (t Token) String() string {
 	return strconv.FormatUint(t.Epoch, 10) + "-" + strconv.FormatUint(t.Serial, 10)
 }
 
+// ParseToken is the inverse of String. The error is ErrClaimLost: whatever such
+// a text named, it is no open claim.
+func ParseToken(s string) (Token, error) {
+	if s == "" {
+		return Token{}, nil
+	}
+	epoch, serial, _ := strings.Cut(s, "-")
+	e, err1 := strconv.ParseUint(epoch, 10, 64)
+	n, err2 := strconv.ParseUint(serial, 10, 64)
+	if t := (Token{e, n}); err1 == nil && err2 == nil && t.String() == s {
+		return t, nil
+	}
+	return Token{}, errs.ClaimLost.With(fmt.Sprintf("%q is not the text of a claim", s))
+}
+
+// MarshalText returns the text form. It never fails.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText parses the text form.
+func (t *Token) UnmarshalText(b []byte) error {
+	v, err := ParseToken(string(b))
+	if err == nil {
+		*t = v
+	}
+	return err
+}
+
 // Options are what a proc was made with.
 type Options struct {
 	Offset         string        // where it began, as text
