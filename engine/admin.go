@@ -44,7 +44,7 @@ func (e *Engine) admin(ctx context.Context, a *admin) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	return e.submit(ctx, &Request{admin: a})
+	return e.send(ctx, &Request{admin: a})
 }
 
 func (e *Engine) stageAdmin(r *Request, now int64) (err error) {

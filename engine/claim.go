@@ -54,6 +54,13 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 			return errClosed()
 		case err != nil:
 			return err
+		}
+		if k, ok := keyOf(ctx); ok && k.Again {
+			if claim, known := e.claimedBefore(k, s); known {
+				return e.claimAgain(s, claim, c)
+			}
+		}
+		switch {
 		case s.Disabled:
 			return procstate.Disabled(s)
 		case s.Claim() != nil || e.deadlines.held(p.ID(), s):
@@ -83,15 +90,39 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 		if err = e.waitWAL(ctx); err == nil {
 			err = e.Commit(ctx, &c.req)
 		}
-		if err == nil {
+		if err == nil && c.op.Claim.Range == c.Range {
 			c.Token = c.op.Claim.Token
 			return nil
+		}
+		if err == nil { // the answer to a claim that was made before
+			k, _ := keyOf(ctx)
+			k.Again = true
+			ctx = WithKey(ctx, k)
+			continue
 		}
 		c.Records, c.Range = c.Records[:0], record.Range{}
 		if !errors.Is(err, procstate.ErrStale) {
 			return err
 		}
 	}
+}
+
+// claimAgain reads the records of a claim that was made before, when the answer
+// to it was lost. Without a claim c is empty.
+func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claimed) error {
+	if claim == nil {
+		return nil
+	}
+	t, err := e.reg.Topic(s.Def.Topic)
+	if err != nil {
+		return err
+	}
+	if err := c.read(t, topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1}, -1); err != nil {
+		return err
+	}
+	c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = s.Def.Name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, 0
+	c.Token, c.Range = claim.Token, claim.Range
+	return nil
 }
 
 // read reads up to count records of sp.

@@ -28,18 +28,16 @@ const (
 
 // Request is one command on its way. It is reused by its owner.
 type Request struct {
-	ticket wal.Ticket[*Request]
-	Batch  *topics.Batch   // may be nil
-	Procs  []*procstate.Op // decided in order, before the batch
-	// Once, if not nil, names the command for the client that sent it. Reply
-	// appends what the client is to be told, once the command has been staged.
-	Once       *once.Op
-	Reply      func(dst []byte) []byte
+	ticket     wal.Ticket[*Request]
+	Batch      *topics.Batch   // may be nil
+	Procs      []*procstate.Op // decided in order, before the batch
 	admin      *admin
 	Durability Durability
 	Position   uint64
 	ms         int64
 	err        error
+	once       once.Op // the key of the client that sent it, if keyed
+	keyed      bool
 }
 
 // maxGroup bounds the commands that share one write and one sync.
@@ -66,6 +64,14 @@ func (e *Engine) Commit(ctx context.Context, r *Request) error {
 		if err := e.waitWAL(ctx); err != nil {
 			return err
 		}
+	}
+	return e.send(ctx, r)
+}
+
+// send runs a command that has been prepared.
+func (e *Engine) send(ctx context.Context, r *Request) error {
+	if k, ok := keyOf(ctx); ok {
+		return e.submitOnce(ctx, r, k)
 	}
 	return e.submit(ctx, r)
 }
@@ -239,23 +245,21 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 }
 
 func (e *Engine) stageOne(r *Request, now int64) error {
-	if r.Once == nil {
+	if !r.keyed {
 		return e.stageWhat(r, now)
 	}
-	if err := e.once.Stage(r.Once); err != nil {
+	if err := e.once.Stage(&r.once); err != nil {
 		return err
 	}
 	if err := e.stageWhat(r, now); err != nil {
-		e.once.Undo(r.Once)
+		e.once.Undo(&r.once)
 		return err
 	}
-	if r.Reply != nil {
-		r.Once.Reply = r.Reply(r.Once.Reply[:0])
-	}
+	r.once.Reply = r.appendReply(r.once.Reply[:0])
 	s := &e.scratch
 	var m int
 	s.meta, m = openOp(s.meta, once.OpReply)
-	s.meta = r.Once.Append(s.meta)
+	s.meta = r.once.Append(s.meta)
 	closeOp(s.meta, m)
 	return nil
 }
@@ -317,8 +321,8 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 	for _, r := range rs {
 		pos++
 		r.Position = pos
-		if r.Once != nil {
-			e.once.Apply(r.Once, r.ms)
+		if r.keyed {
+			e.once.Apply(&r.once, r.ms)
 		}
 		if r.admin != nil {
 			e.applyAdmin(r, pos)
@@ -355,8 +359,8 @@ func (e *Engine) abort(r *Request) {
 	for _, op := range r.Procs {
 		e.procs.Abort(op)
 	}
-	if r.Once != nil {
-		e.once.Undo(r.Once)
+	if r.keyed {
+		e.once.Undo(&r.once)
 	}
 }
 

@@ -138,6 +138,30 @@ func appendState(dst []byte, s *State) []byte {
 	return u(binary.AppendVarint(dst, s.RetryAt), s.Skipped)
 }
 
+// AppendResult appends what became of a staged proposal: its claim, and the proc
+// as it is afterwards.
+func (op *Op) AppendResult(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, op.Claim.Token.Epoch)
+	dst = binary.AppendUvarint(dst, op.Claim.Token.Serial)
+	dst = appendRange(dst, op.Claim.Range)
+	if op.State == nil {
+		return enc.AppendBytes(dst, nil)
+	}
+	return enc.AppendBytes(dst, appendProc(nil, op.State))
+}
+
+// ReadResult is the inverse of AppendResult.
+func (op *Op) ReadResult(d *enc.Reader) error {
+	op.Claim = Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d)}
+	p := enc.Reader{B: d.Bytes()}
+	if d.Err != nil || len(p.B) == 0 {
+		return d.Err
+	}
+	var err error
+	op.State, err = readProc(&p)
+	return err
+}
+
 func appendSystem(dst []byte, s *System) []byte {
 	dst = enc.AppendString(dst, s.Name)
 	dst = enc.AppendString(dst, s.Processor)
@@ -213,17 +237,27 @@ func done(d *enc.Reader, err error) error {
 	return nil
 }
 
-func (m *Machine) decodeProc(d *enc.Reader) error {
+// readProc reads a proc with its definition.
+func readProc(d *enc.Reader) (*State, error) {
 	def := &Def{ID: d.Uvarint(), Name: string(d.Bytes()), Topic: string(d.Bytes()), CreatedAt: d.Varint(),
 		Owner: d.Uvarint(), System: string(d.Bytes())}
 	def.Options = decodeOptions(d)
 	s := &State{Def: def}
 	if err := done(d, decodeState(d, s)); err != nil {
-		return err
+		return nil, err
 	}
 	if def.ID == 0 || def.ID == 1<<64-1 || def.OnMax >= numStrategies || def.Name == "" || record.CheckName(def.Topic) != nil {
-		return enc.ErrMalformed
+		return nil, enc.ErrMalformed
 	}
+	return s, nil
+}
+
+func (m *Machine) decodeProc(d *enc.Reader) error {
+	s, err := readProc(d)
+	if err != nil {
+		return err
+	}
+	def := s.Def
 	p := m.byID[def.ID]
 	if other := m.byName[def.Name]; other != p || p != nil && (p.applied == nil || p.topic != def.Topic) {
 		return fmt.Errorf("proc %d %q does not fit the state", def.ID, def.Name)
