@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/topics"
@@ -17,10 +16,10 @@ import (
 // one that is being written, and so for its sync.
 type Node struct {
 	e       *engine.Engine
-	batches sync.Pool     // *Batch, for Commit
-	getters sync.Pool     // *topics.Getter
-	claims  sync.Pool     // *engine.Claimed
-	turn    atomic.Uint64 // of AvailableProc
+	batches sync.Pool // *Batch, for Commit
+	getters sync.Pool // *topics.Getter
+	claims  sync.Pool // *engine.Claimed
+	turns   turns
 	pipes   pipes
 }
 

@@ -1,8 +1,11 @@
 package pipeproc
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pipeproc/pipeproc/engine"
@@ -171,9 +174,9 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 }
 
 // AvailableProc makes the procs of the list that do not exist, and claims for
-// the first that has something to claim. It begins at another place of the list
-// each time, so that none is starved. Disabled procs are passed over. Without
-// work the claim is empty.
+// one that has something to claim: the one that was served here longest ago, so
+// that none is starved, whoever asks. Disabled procs are passed over. Without work
+// the claim is empty.
 func (n *Node) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, error) {
 	if len(list) == 0 {
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
@@ -183,18 +186,54 @@ func (n *Node) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, e
 			return Claim{}, err
 		}
 	}
-	start := int(n.turn.Add(1) % uint64(len(list)))
-	for i := range list {
-		o := &list[(start+i)%len(list)]
+	for _, o := range n.turns.order(list) {
 		c, err := n.claim(ctx, o.Name, countOf(o.Count))
 		if errors.Is(err, errs.ProcDisabled) || errors.Is(err, errs.InvalidProc) {
 			continue
+		}
+		if err == nil && !c.Empty() {
+			n.turns.served(o.Name)
 		}
 		if err != nil || !c.Empty() {
 			return c, err
 		}
 	}
 	return Claim{}, nil
+}
+
+// turns remembers in which order AvailableProc has served procs.
+type turns struct {
+	mu   sync.Mutex
+	n    uint64
+	last map[string]uint64
+}
+
+// order returns the procs of a list, those that were served longest ago first.
+func (t *turns) order(list []ProcOptions) []*ProcOptions {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]*ProcOptions, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	slices.SortStableFunc(out, func(a, b *ProcOptions) int { return cmp.Compare(t.last[a.Name], t.last[b.Name]) })
+	return out
+}
+
+func (t *turns) served(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		t.last = make(map[string]uint64)
+	}
+	t.n++
+	t.last[name] = t.n
+}
+
+func (t *turns) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.last, name)
 }
 
 // Ack acknowledges a claim and returns its range. A zero token means the claim
@@ -273,6 +312,7 @@ func (n *Node) DestroyProc(ctx context.Context, name string) (ProcInfo, error) {
 	info, err := n.change(ctx, procstate.Destroy, name)
 	if err == nil {
 		n.pipes.detach(name)
+		n.turns.forget(name)
 	}
 	return info, err
 }

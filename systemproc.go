@@ -221,6 +221,8 @@ func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*
 		return nil, err
 	case s.Def.Topic != topic:
 		return nil, procstate.NotUnique(s.Def, topic)
+	case s.Def.System != "" && s.Def.System != want.Name:
+		return nil, errs.ProcNameNotUnique.With(fmt.Sprintf("proc %q belongs to the system proc %q", d.Name, s.Def.System))
 	case s.Def.Owner != 0:
 		return nil, errs.InvalidProcOptions.With(fmt.Sprintf("Name: proc %q is ephemeral", d.Name))
 	}

@@ -80,7 +80,15 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 		if from >= end {
 			return nil
 		}
-		if err := c.read(t, topics.Span{From: from, To: end}, count); err != nil || len(c.Records) == 0 {
+		most, each := min(claimBytes, e.cfg.MaxBatch), 0
+		if s.Def.OnMax == procstate.DeadLetter {
+			each = deadRoom // so that the records fit one command with what they get then
+		}
+		err = c.read(t, topics.Span{From: from, To: end}, count, most, each)
+		if errors.Is(err, errs.Pruned) || errors.Is(err, errs.InvalidTopic) {
+			continue // meanwhile: look again from where the topic starts now
+		}
+		if err != nil || len(c.Records) == 0 {
 			return err
 		}
 		c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, skipped
@@ -117,7 +125,7 @@ func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claim
 	if err != nil {
 		return err
 	}
-	if err := c.read(t, topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1}, -1); err != nil {
+	if err := c.read(t, topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1}, -1, 1<<62, 0); err != nil {
 		return err
 	}
 	c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = s.Def.Name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, 0
@@ -125,8 +133,9 @@ func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claim
 	return nil
 }
 
-// read reads up to count records of sp.
-func (c *Claimed) read(t *topics.Topic, sp topics.Span, count int) error {
+// read reads up to count records of sp, until they have most bytes, with each
+// more for every record.
+func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) error {
 	c.arena, c.parts, c.headers = c.arena[:0], c.parts[:0], c.headers[:0]
 	c.cur.Reset(t, sp)
 	c.cur.Expect(count)
@@ -141,7 +150,7 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count int) error {
 		c.arena = append(c.arena, r.Body...)
 		p.body = len(c.arena)
 		c.parts = append(c.parts, p)
-		if len(c.Records) == count || p.body >= claimBytes {
+		if len(c.Records) == count || p.body+each*len(c.Records) >= most {
 			break
 		}
 	}
@@ -211,7 +220,10 @@ func (e *Engine) Reclaim(ctx context.Context, name string, token procstate.Token
 			return op.State, err
 		}
 		s, err := e.bury(ctx, op.State, op.Claim, reason)
-		if !errors.Is(err, errs.ClaimLost) || token != (procstate.Token{}) {
+		switch {
+		case errors.Is(err, procstate.ErrStale): // resumed meanwhile: this is its first
+		case errors.Is(err, errs.ClaimLost) && token == (procstate.Token{}):
+		default:
 			return s, err
 		}
 	}

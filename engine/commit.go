@@ -97,16 +97,16 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 	}
 }
 
-// lead is what the leader of a group does. Commands that are not batches of
-// records run alone, so that each is checked against a state without others
-// in flight.
+// lead is what the leader of a group does. Commands about topics, and imports,
+// which tell procs where a topic begins, run alone, so that each is checked
+// against a state without others in flight.
 func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
 	live := e.scratch.live[:0]
 	for _, t := range batch {
 		r := t.Value
-		if r.admin == nil {
+		if r.admin == nil && (r.Batch == nil || !r.Batch.Explicit()) {
 			live = append(live, r)
 			continue
 		}

@@ -20,13 +20,18 @@ const (
 	DeadReason   = "pipeproc-dead-reason"   // of the last failure
 )
 
-// maxReason bounds the text of a reason, in bytes.
-const maxReason = 1 << 10
+// maxReason bounds the text of a reason, in bytes. A record gets longer by
+// deadRoom at most.
+const (
+	maxReason = 1 << 10
+	deadRoom  = 2 << 10
+)
 
 // bury moves the records of a claim to the dead-letter topic and acknowledges
 // the claim, in one command.
 func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
 	b := new(topics.Batch)
+	b.Unbounded()
 	if err := e.deadLetters(b, s, claim, reason); err != nil {
 		return nil, err
 	}

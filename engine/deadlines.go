@@ -56,8 +56,10 @@ func (d *deadlines) held(id uint64, s *procstate.State) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// A state can be seen before its timer is set: only a timer that was set for
+	// this wait, and has run out, says that it is over.
 	t := d.procs[id]
-	return t != nil && t.armed && t.retryAt == s.RetryAt
+	return t == nil || t.armed || t.retryAt != s.RetryAt
 }
 
 func (t *procTimer) disarm(d *deadlines) {
@@ -171,7 +173,13 @@ func (t *procTimer) expire(token procstate.Token) {
 	case errors.Is(err, errs.ClaimLost) || errors.Is(err, errs.InvalidProc) || errors.Is(err, errs.Closed) || e.writable() != nil:
 	case errors.Is(err, errs.ProcDisabled):
 		e.deadlines.mu.Lock()
-		t.lapsed = t.token == token
+		if t.token == token && !t.armed {
+			t.lapsed = true
+			if s := t.p.State(); s != nil && !s.Disabled { // resumed meanwhile
+				t.lapsed = false
+				t.start(&e.deadlines, 0)
+			}
+		}
 		e.deadlines.mu.Unlock()
 	default: // for want of space, mostly
 		e.cfg.Logger.Warn("pipeproc: a claim that timed out could not be taken back, trying again", "proc", t.p.Name(), "err", err)

@@ -173,6 +173,12 @@ func (m *Machine) decide(op *Op, s *State, ms int64) (*State, error) {
 	case Take:
 		return m.take(op, s, ms)
 	case Ack, Bury:
+		if op.Kind == Bury && s.Disabled {
+			return nil, Disabled(s)
+		}
+		if op.Kind == Bury && !s.Spent() {
+			return nil, ErrStale
+		}
 		c, err := find(op, s, ms)
 		if err != nil {
 			return nil, err

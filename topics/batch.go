@@ -27,16 +27,17 @@ type Block struct {
 // copies what is added, keeps its buffers across Reset, and is not safe for
 // concurrent use.
 type Batch struct {
-	slots   []slot
-	order   []uint32 // the slot of each record, in the order added
-	count   int
-	lent    bool // the records are somebody else's memory: see ReadWire
-	last    int  // slot of the latest record, -1 at the start
-	bytes   int  // encoded bytes of all records
-	largest int  // the largest body
-	ids     []ID
-	err     error // the first bad record; reported by Prepare
-	force   bool  // take explicit ids in the future; survives Reset
+	slots     []slot
+	order     []uint32 // the slot of each record, in the order added
+	count     int
+	lent      bool // the records are somebody else's memory: see ReadWire
+	last      int  // slot of the latest record, -1 at the start
+	bytes     int  // encoded bytes of all records
+	largest   int  // the largest body
+	ids       []ID
+	err       error // the first bad record; reported by Prepare
+	unbounded bool
+	force     bool // take explicit ids in the future; survives Reset
 	// byName finds slots once there are too many to walk over.
 	byName map[string]int
 }
@@ -231,6 +232,20 @@ func (b *Batch) FrameBound() int64 {
 	}
 	return n
 }
+
+// Explicit reports whether any record brings its own id.
+func (b *Batch) Explicit() bool {
+	for i := range b.slots {
+		if b.slots[i].explicit {
+			return true
+		}
+	}
+	return false
+}
+
+// Unbounded lets the batch be larger than Config.MaxBatch and MaxBody allow: its
+// records have been committed before. It survives Reset.
+func (b *Batch) Unbounded() { b.unbounded = true }
 
 // Force makes the batch take explicit ids however far in the future they are.
 func (b *Batch) Force(on bool) { b.force = on }

@@ -17,10 +17,10 @@ func (r *Registry) Prepare(b *Batch) error {
 	if b.count == 0 {
 		return errs.Uncommitted.With("the batch holds no record")
 	}
-	if b.largest > r.MaxBody {
+	if b.largest > r.MaxBody && !b.unbounded {
 		return errs.TooLarge.With(fmt.Sprintf("a body of %d bytes is over the limit of %d (Options.MaxBody)", b.largest, r.MaxBody))
 	}
-	if b.bytes > r.MaxBatch {
+	if b.bytes > r.MaxBatch && !b.unbounded {
 		return errs.TooLarge.With(fmt.Sprintf("a batch of %d bytes is over the limit of %d (Options.MaxBatch)", b.bytes, r.MaxBatch))
 	}
 	for i := range b.slots {
