@@ -157,6 +157,11 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		MaxMapped: or(o.MaxMapped, defaultFiles), MaxFuture: or(o.MaxFuture, 24*time.Hour)}
 	var gcErr error
 	c.GC, gcErr = o.GC.settings()
+	for name, p := range o.Processors {
+		if p == nil {
+			return engine.Config{}, errs.NoProcessor.With(fmt.Sprintf("Processors: the processor %q is nil", name))
+		}
+	}
 	switch {
 	case dir == "":
 		return bad("dir", "it is empty")

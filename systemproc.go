@@ -177,7 +177,15 @@ func (n *Node) define(ctx context.Context, want *procstate.System, replace bool)
 			return err
 		}
 	}
-	var ops []*procstate.Op
+	put := &procstate.Op{Kind: procstate.PutSystem, System: want, SeenSystem: old}
+	ops := []*procstate.Op{put} // first: what goes then finds itself gone from it
+	if old != nil {
+		for _, t := range old.From {
+			if !want.Reads(old.ProcName(t), t) {
+				ops = append(ops, &procstate.Op{Kind: procstate.Destroy, Name: old.ProcName(t)})
+			}
+		}
+	}
 	for _, t := range want.From {
 		op, err := n.defineProc(want, t, replace)
 		if err != nil {
@@ -187,19 +195,7 @@ func (n *Node) define(ctx context.Context, want *procstate.System, replace bool)
 			ops = append(ops, op)
 		}
 	}
-	if old != nil { // Replace: what is not read any more
-		for _, t := range old.From {
-			name := old.ProcName(t)
-			if slices.ContainsFunc(want.From, func(w string) bool { return want.ProcName(w) == name }) {
-				continue
-			}
-			ops = append(ops, &procstate.Op{Kind: procstate.Destroy, Name: name})
-		}
-	}
-	if old == nil || len(ops) > 0 || !sameSystem(want, old) {
-		ops = append(ops, &procstate.Op{Kind: procstate.PutSystem, System: want})
-	}
-	if len(ops) == 0 {
+	if old != nil && len(ops) == 1 && sameSystem(want, old) {
 		return nil
 	}
 	return n.e.Propose(ctx, engine.ByMode, ops...)
@@ -219,6 +215,8 @@ func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*
 		return n.e.Creation(d)
 	case err != nil:
 		return nil, err
+	case s.Def.Topic != topic && s.Def.System == want.Name && replace: // it is destroyed before
+		return n.e.Creation(d)
 	case s.Def.Topic != topic:
 		return nil, procstate.NotUnique(s.Def, topic)
 	case s.Def.System != "" && s.Def.System != want.Name:

@@ -98,6 +98,7 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 		e.reg.ApplyCreate(a.id, a.name, a.opts, pos, r.ms)
 	case opPrune:
 		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
+		e.procs.TopicPruned(a.name)
 	case opDelete:
 		err = e.deleteTopic(a.id, pos, r.ms)
 	case opPolicy:

@@ -279,6 +279,9 @@ func (e *Engine) Durable() uint64 {
 	return max(e.log.Durable(), e.store.Position)
 }
 
+// Done is closed when the engine is being closed.
+func (e *Engine) Done() <-chan struct{} { return e.procs.Done() }
+
 func errClosed() error { return errs.Closed.With("the node is closed") }
 
 // Close finishes what is running, writes a last checkpoint and releases the

@@ -259,7 +259,11 @@ func (m *Machine) decodeProc(d *enc.Reader) error {
 	}
 	def := s.Def
 	p := m.byID[def.ID]
-	if other := m.byName[def.Name]; other != p || p != nil && (p.applied == nil || p.topic != def.Topic) {
+	other := m.byName[def.Name]
+	if other != nil && other.applied == nil { // destroyed by the same command
+		other = p
+	}
+	if other != p || p != nil && (p.applied == nil || p.topic != def.Topic) {
 		return fmt.Errorf("proc %d %q does not fit the state", def.ID, def.Name)
 	}
 	if p == nil {

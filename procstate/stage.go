@@ -37,24 +37,26 @@ const (
 	Resume                     // Name
 	Destroy                    // Name
 	Seek                       // Name, Next, Floor
-	PutSystem                  // System
+	PutSystem                  // System, SeenSystem
 	DropSystem                 // Name
 )
 
 // Op is one proposal. Stage decides it and fills in the results.
 type Op struct {
-	Kind    Kind
-	Name    string
-	Def     Def
-	System  *System
-	Next    uint64
-	Floor   record.ID
-	AtEnd   bool  // for the user: Next is to be the end of the topic, known when it is staged
-	Token   Token // zero: whatever is claimed
-	Seen    *State
-	Range   record.Range
-	Skipped uint64
-	Commit  bool // the ack comes with records
+	Kind   Kind
+	Name   string
+	Def    Def
+	System *System
+	Next   uint64
+	Floor  record.ID
+	AtEnd  bool  // for the user: Next is to be the end of the topic, known when it is staged
+	Token  Token // zero: whatever is claimed
+	Seen   *State
+	// SeenSystem is the definition that PutSystem replaces, nil for none.
+	SeenSystem *System
+	Range      record.Range
+	Skipped    uint64
+	Commit     bool // the ack comes with records
 
 	// Results. Claim is the one that was made, acknowledged or taken back;
 	// State is the proc afterwards, or as it was when it is gone.
@@ -85,6 +87,9 @@ func (m *Machine) Stage(op *Op, ms int64) error {
 		return m.stageCreate(op, ms)
 	case PutSystem:
 		c := m.cell(op.System.Name)
+		if c.staged != op.SeenSystem {
+			return ErrStale
+		}
 		s := *op.System
 		s.CreatedAt = ms
 		if c.staged != nil {
@@ -139,11 +144,8 @@ func (m *Machine) stageCreate(op *Op, ms int64) error {
 	m.mu.RLock()
 	p := m.byName[op.Def.Name]
 	m.mu.RUnlock()
-	if p != nil {
-		switch {
-		case p.staged == nil:
-			return ErrStale // it is being destroyed in the same group
-		case p.topic != op.Def.Topic:
+	if p != nil && p.staged != nil { // else it is being destroyed
+		if p.topic != op.Def.Topic {
 			return NotUnique(p.staged.Def, op.Def.Topic)
 		}
 		op.State = p.staged
@@ -308,6 +310,9 @@ func (m *Machine) leaveSystem(op *Op, p *Proc) {
 	if c.staged == nil {
 		return
 	}
+	if !slices.Contains(c.staged.From, p.topic) {
+		return
+	}
 	s := *c.staged
 	s.From = slices.DeleteFunc(slices.Clone(s.From), func(t string) bool { return t == p.topic })
 	if len(s.From) == 0 {
@@ -322,9 +327,7 @@ func (m *Machine) Undo(op *Op) {
 	for i := len(op.procs) - 1; i >= 0; i-- {
 		k := op.procs[i]
 		k.p.staged = k.before
-		if k.before == nil && k.p.applied == nil {
-			m.remove(k.p)
-		}
+		m.keep(k.p)
 	}
 	for i := len(op.cells) - 1; i >= 0; i-- {
 		op.cells[i].c.staged = op.cells[i].before
@@ -332,14 +335,24 @@ func (m *Machine) Undo(op *Op) {
 	op.procs, op.cells = nil, nil
 }
 
+// keep makes a proc that a proposal has let go of known again, or forgets it when
+// it came to nothing.
+func (m *Machine) keep(p *Proc) {
+	if p.staged == nil && p.applied == nil {
+		m.remove(p)
+	} else if p.staged != nil {
+		m.mu.Lock()
+		m.byName[p.name] = p // another one may have had the name meanwhile
+		m.mu.Unlock()
+	}
+}
+
 // Abort puts what a staged proposal touched back to the applied state, when
 // everything that is staged and not applied comes to nothing.
 func (m *Machine) Abort(op *Op) {
 	for _, k := range op.procs {
 		k.p.staged = k.p.applied
-		if k.p.applied == nil {
-			m.remove(k.p)
-		}
+		m.keep(k.p)
 	}
 	for _, k := range op.cells {
 		k.c.staged = k.c.applied
@@ -374,6 +387,18 @@ func (m *Machine) TopicBegins(topic string, base uint64) {
 		n.Next = max(n.Next, base)
 		return n.Next == base
 	})
+}
+
+// TopicPruned makes whoever waits for the procs of a topic look again: there may
+// be nothing left that they have to do.
+func (m *Machine) TopicPruned(topic string) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, p := range m.byTopic[topic] {
+		if p.applied != nil {
+			m.changed = append(m.changed, p)
+		}
+	}
 }
 
 // eachOf gives every proc of a topic a changed state, if fn says so.

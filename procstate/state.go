@@ -2,6 +2,7 @@ package procstate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -166,6 +167,11 @@ type System struct {
 	Lanes     int      // records of one claim that may run side by side, by key; 1: none
 	CreatedAt int64    // unix milliseconds
 	Options            // of its procs
+}
+
+// Reads reports whether the proc of that name reads topic for s.
+func (s *System) Reads(proc, topic string) bool {
+	return slices.Contains(s.From, topic) && s.ProcName(topic) == proc
 }
 
 // ProcName returns the name of the proc that reads topic for s.

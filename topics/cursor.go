@@ -19,13 +19,14 @@ type Cursor struct {
 	next   uint64 // sequence to deliver next
 	end    uint64 // exclusive
 
-	in   bool // within a block
-	head segment.Header
-	body []byte // stored bytes of the block that fetch found
-	recs segment.Records
-	raw  []byte // decompressed body
-	rec  segment.Record
-	err  error
+	in    bool // within a block
+	head  segment.Header
+	body  []byte // stored bytes of the block that fetch found
+	first uint64 // see BlockFirst
+	recs  segment.Records
+	raw   []byte // decompressed body
+	rec   segment.Record
+	err   error
 }
 
 // Cursor returns a cursor over the records of sp.

@@ -227,12 +227,17 @@ func (c *Cursor) NextBlock() bool {
 			if c.head.Base >= c.end {
 				return false
 			}
+			c.first = max(c.next, c.head.Base)
 			c.next = c.head.Next()
 			return true
 		}
 	}
 	return false
 }
+
+// BlockFirst returns the first sequence of the current block that the cursor had
+// not passed.
+func (c *Cursor) BlockFirst() uint64 { return c.first }
 
 // AppendBlockHead appends what stands before the body of the current block, and
 // returns the body, which is valid until the next call.
