@@ -41,6 +41,18 @@ func (b *Batch) AddRecord(rec *Record) error {
 	return b.b.Add(rec.Topic, rec.Key, b.headers, rec.Body)
 }
 
+// fill makes b a batch of the records, as durable as the node's mode says.
+func (b *Batch) fill(recs []Record) error {
+	b.Reset()
+	b.Durability = ByMode
+	for i := range recs {
+		if err := b.AddRecord(&recs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Expect makes the commit conditional: it goes through only if the topic's
 // next sequence is next (0 for a topic without records). Otherwise it fails
 // with a *ConflictError and commits nothing.

@@ -71,7 +71,7 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 	if e.Err() != nil {
 		return n, nil // opened for reading
 	}
-	if err := n.pipes.attach(n); err != nil {
+	if err := n.pipes.attach(context.Background(), n); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.pipes.missing(n, o.Logger)
@@ -88,11 +88,8 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 func (n *Node) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
 	b := n.batches.Get().(*Batch)
 	defer n.batches.Put(b)
-	b.Reset()
-	for i := range recs {
-		if err := b.AddRecord(&recs[i]); err != nil {
-			return nil, err
-		}
+	if err := b.fill(recs); err != nil {
+		return nil, err
 	}
 	if err := n.CommitBatch(ctx, b); err != nil {
 		return nil, err

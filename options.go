@@ -158,8 +158,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	var gcErr error
 	c.GC, gcErr = o.GC.settings()
 	for name, p := range o.Processors {
-		if p == nil {
-			return engine.Config{}, errs.NoProcessor.With(fmt.Sprintf("Processors: the processor %q is nil", name))
+		if err := checkProcessor(name, p); err != nil {
+			return engine.Config{}, err
 		}
 	}
 	switch {

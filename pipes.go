@@ -14,6 +14,14 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
+// host is where the procs are that a pool of this process runs: the node itself,
+// or a client's connection to it.
+type host interface {
+	definitions(ctx context.Context) ([]*procstate.System, error)
+	gone(ctx context.Context, proc string) bool
+	source() worker.Source
+}
+
 // pipes brings the definitions of system procs, which the store keeps, and the
 // processors, which the program has, together in a pool. The pool comes to be
 // with the first proc that can run.
@@ -23,6 +31,7 @@ type pipes struct {
 	processors map[string]Processor
 	pool       *worker.Pool
 	running    map[string]*procstate.System // by name of the proc
+	remote     map[string]int               // pools of clients that run a proc
 	closed     bool
 }
 
@@ -50,20 +59,40 @@ func (p *pipes) has(name string) bool {
 func (p *pipes) waiting(d *procstate.Def) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running[d.Name] != nil {
+	if p.running[d.Name] != nil || p.remote[d.Name] > 0 {
 		return ""
 	}
 	return fmt.Sprintf("no processor is registered for system proc %q", d.System)
 }
 
+// elsewhere notes that the pool of a client runs a proc, until over is called.
+func (p *pipes) elsewhere(proc string) (over func()) {
+	count := func(n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.remote == nil {
+			p.remote = make(map[string]int)
+		}
+		if p.remote[proc] += n; p.remote[proc] == 0 {
+			delete(p.remote, proc)
+		}
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
 // attach brings the pool up to the definitions.
-func (p *pipes) attach(n *Node) error {
+func (p *pipes) attach(ctx context.Context, h host) error {
+	systems, err := h.definitions(ctx)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return errs.Closed.With("the node is closed")
+		return errs.Closed.With("it is closed")
 	}
-	for _, s := range n.e.Systems() {
+	for _, s := range systems {
 		fn := p.processors[s.Processor]
 		if fn == nil {
 			continue
@@ -74,7 +103,7 @@ func (p *pipes) attach(n *Node) error {
 				continue
 			}
 			if p.pool == nil {
-				p.pool = worker.New(source{n.e}, p.opts)
+				p.pool = worker.New(h.source(), p.opts)
 				p.running = make(map[string]*procstate.System)
 			}
 			if err := p.pool.Add(worker.Job{Proc: name, Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
@@ -84,7 +113,7 @@ func (p *pipes) attach(n *Node) error {
 		}
 	}
 	for name := range p.running {
-		if _, err := n.e.Proc(name); errors.Is(err, errs.InvalidProc) {
+		if h.gone(ctx, name) {
 			p.pool.Remove(name)
 			delete(p.running, name)
 		}
@@ -126,6 +155,15 @@ func (p *pipes) close() error {
 	}
 	return pool.Close(context.Background())
 }
+
+func (n *Node) definitions(context.Context) ([]*procstate.System, error) { return n.e.Systems(), nil }
+
+func (n *Node) gone(_ context.Context, proc string) bool {
+	_, err := n.e.Proc(proc)
+	return errors.Is(err, errs.InvalidProc)
+}
+
+func (n *Node) source() worker.Source { return source{n.e} }
 
 // source lets the pool work on the engine of the same process.
 type source struct{ e *engine.Engine }

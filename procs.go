@@ -252,12 +252,8 @@ func (n *Node) Ack(ctx context.Context, proc string, t Token) (IDRange, error) {
 func (n *Node) AckCommit(ctx context.Context, proc string, t Token, recs ...Record) (IDRange, []ID, error) {
 	b := n.batches.Get().(*Batch)
 	defer n.batches.Put(b)
-	b.Reset()
-	b.Durability = ByMode
-	for i := range recs {
-		if err := b.AddRecord(&recs[i]); err != nil {
-			return IDRange{}, nil, err
-		}
+	if err := b.fill(recs); err != nil {
+		return IDRange{}, nil, err
 	}
 	r, err := n.AckCommitBatch(ctx, proc, t, b)
 	if err != nil {

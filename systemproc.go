@@ -48,7 +48,7 @@ type SystemProcOptions struct {
 	// To are the topics that Work.Emit writes to.
 	To []string
 	// Processor may be nil: the proc then waits for Register.
-	Processor     Processor
+	Processor     Processor `json:"-"`
 	ProcessorName string
 	// Count is how many records a processor is called with at most. Default 1.
 	Count int
@@ -155,7 +155,7 @@ func (n *Node) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo,
 	if o.Processor != nil {
 		n.pipes.register(want.Processor, o.Processor)
 	}
-	if err := n.pipes.attach(n); err != nil {
+	if err := n.pipes.attach(ctx, n); err != nil {
 		return nil, err
 	}
 	infos := make([]ProcInfo, 0, len(want.From))
@@ -257,11 +257,18 @@ func sameSystem(a, b *procstate.System) bool {
 // Register attaches a processor to all system procs, present and future ones,
 // that name it. A processor of that name that is attached already is replaced.
 func (n *Node) Register(name string, p Processor) error {
+	if err := checkProcessor(name, p); err != nil {
+		return err
+	}
+	n.pipes.register(name, p)
+	return n.pipes.attach(context.Background(), n)
+}
+
+func checkProcessor(name string, p Processor) error {
 	if p == nil {
 		return errs.NoProcessor.With(fmt.Sprintf("the processor %q is nil", name))
 	}
-	n.pipes.register(name, p)
-	return n.pipes.attach(n)
+	return nil
 }
 
 // SystemProcInfo describes a system proc.

@@ -279,6 +279,14 @@ func (e *Engine) Durable() uint64 {
 	return max(e.log.Durable(), e.store.Position)
 }
 
+// Identity returns the store's id, the number of this opening, and the largest
+// batch that it takes, in bytes.
+func (e *Engine) Identity() (id [16]byte, epoch uint64, maxBatch int) {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	return e.store.ID, e.store.Epoch, e.cfg.MaxBatch
+}
+
 // Done is closed when the engine is being closed.
 func (e *Engine) Done() <-chan struct{} { return e.procs.Done() }
 

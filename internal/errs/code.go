@@ -86,6 +86,7 @@ var (
 	Version            = &Error{Code: "unsupported_version"}
 	Damaged            = &Error{Code: "topic_damaged"}
 	InvalidProcOptions = &Error{Code: "invalid_proc_options"}
+	Forbidden          = &Error{Code: "forbidden"}
 	ClaimLost          = &Error{Code: "claim_lost"}
 	ProcDiffers        = &Error{Code: "proc_definition_differs"}
 )
