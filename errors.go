@@ -1,6 +1,8 @@
 package pipeproc
 
 import (
+	"errors"
+
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -67,18 +69,17 @@ type (
 )
 
 // Code returns the machine-readable code of an error of this package, such as
-// "invalid_topic" or "corrupt", or "" for others.
+// "invalid_topic" or "corrupt", or "" for others. Of several errors that were
+// joined it is that of the first that has one.
 func Code(err error) string {
 	if c := errs.Code(err); c != "" {
 		return c
 	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		return Code(e.Unwrap())
-	case *ConflictError:
-		return "conflict"
-	case *PrunedError:
-		return "pruned"
+	if _, ok := errors.AsType[*ConflictError](err); ok {
+		return errs.Conflict.Code
+	}
+	if _, ok := errors.AsType[*PrunedError](err); ok {
+		return errs.Pruned.Code
 	}
 	return ""
 }

@@ -48,8 +48,11 @@ type LiveProc struct {
 
 	mu   sync.Mutex
 	last Token // of the latest claim
-	once sync.Once
-	err  error // of Cancel
+
+	// gate is held for reading while a claim is made, which also makes the proc
+	// if it is missing, so that nothing is claimed, or made, behind Cancel.
+	gate sync.RWMutex
+	done bool // Cancel has done its work; under gate
 }
 
 var errCancelled = errs.Closed.With("the live proc was cancelled")
@@ -95,7 +98,7 @@ func (l *LiveProc) Next(ctx context.Context) (Claim, error) {
 		if err := l.s.WaitForWork(ctx, l.o.Name); err != nil {
 			return Claim{}, l.ended(err)
 		}
-		c, err := l.s.Proc(ctx, l.o)
+		c, err := l.claim(ctx)
 		if err != nil {
 			return Claim{}, l.ended(err)
 		}
@@ -106,6 +109,15 @@ func (l *LiveProc) Next(ctx context.Context) (Claim, error) {
 			return c, nil
 		}
 	}
+}
+
+func (l *LiveProc) claim(ctx context.Context) (Claim, error) {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if l.ctx.Err() != nil {
+		return Claim{}, errCancelled
+	}
+	return l.s.Proc(ctx, l.o)
 }
 
 // join returns a context that ends with ctx and with the LiveProc.
@@ -193,15 +205,18 @@ func (l *LiveProc) Resume(ctx context.Context) (ProcInfo, error) {
 
 // Cancel ends the LiveProc: nothing is delivered after it has returned. A proc
 // without a name of its own is removed; one with a name stays, with its
-// position, for the next LiveProc of that name. Calling it again does nothing.
+// position, for the next LiveProc of that name. Calling it again does nothing,
+// unless it failed.
 func (l *LiveProc) Cancel(ctx context.Context) error {
-	l.once.Do(func() {
-		l.cancel(errCancelled)
-		if l.o.Ephemeral {
-			if _, err := l.s.DestroyProc(ctx, l.o.Name); err != nil && !errors.Is(err, ErrInvalidProc) {
-				l.err = err
-			}
-		}
-	})
-	return l.err
+	l.cancel(errCancelled)
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if l.done || !l.o.Ephemeral {
+		return nil
+	}
+	if _, err := l.s.DestroyProc(ctx, l.o.Name); err != nil && !errors.Is(err, ErrInvalidProc) {
+		return err
+	}
+	l.done = true
+	return nil
 }

@@ -184,6 +184,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	case c.MaxFuture < 0:
 		return bad("MaxFuture", "%v is negative", c.MaxFuture)
 	}
+	began := time.Now()
+	c.Elapsed = func() time.Duration { return time.Since(began) }
 	c.Topic.SegmentSize = or(c.Topic.SegmentSize, defaultSegment)
 	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > 1<<31 {
 		return bad("Topic.SegmentSize", "%d is not between 64 KiB and 2 GiB", c.Topic.SegmentSize)

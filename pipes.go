@@ -2,7 +2,6 @@ package pipeproc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,8 +16,8 @@ import (
 // host is where the procs are that a pool of this process runs: the node itself,
 // or a client's connection to it.
 type host interface {
-	definitions(ctx context.Context) ([]*procstate.System, error)
-	gone(ctx context.Context, proc string) bool
+	// definitions returns the system procs of these names, all for none.
+	definitions(ctx context.Context, names ...string) ([]*procstate.System, error)
 	source() worker.Source
 }
 
@@ -30,7 +29,7 @@ type pipes struct {
 	opts       worker.Options
 	processors map[string]Processor
 	pool       *worker.Pool
-	running    map[string]*procstate.System // by name of the proc
+	running    map[string]*procstate.System // as they were attached, by name
 	remote     map[string]int               // pools of clients that run a proc
 	closed     bool
 }
@@ -41,10 +40,14 @@ func (p *pipes) register(name string, fn Processor) {
 	if p.processors == nil {
 		p.processors = make(map[string]Processor)
 	}
+	old := p.processors[name]
 	p.processors[name] = fn
-	for proc, s := range p.running { // attached anew, with fn
+	if old == nil {
+		return
+	}
+	for system, s := range p.running { // attached anew, with fn
 		if s.Processor == name {
-			delete(p.running, proc)
+			delete(p.running, system)
 		}
 	}
 }
@@ -59,7 +62,7 @@ func (p *pipes) has(name string) bool {
 func (p *pipes) waiting(d *procstate.Def) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running[d.Name] != nil || p.remote[d.Name] > 0 {
+	if p.pool != nil && p.pool.Has(d.Name) || p.remote[d.Name] > 0 {
 		return ""
 	}
 	return fmt.Sprintf("no processor is registered for system proc %q", d.System)
@@ -81,9 +84,9 @@ func (p *pipes) elsewhere(proc string) (over func()) {
 	return func() { count(-1) }
 }
 
-// attach brings the pool up to the definitions.
-func (p *pipes) attach(ctx context.Context, h host) error {
-	systems, err := h.definitions(ctx)
+// attach brings the pool up to the definitions of these names, or to all.
+func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
+	systems, err := h.definitions(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -93,32 +96,38 @@ func (p *pipes) attach(ctx context.Context, h host) error {
 		return errs.Closed.With("it is closed")
 	}
 	for _, s := range systems {
-		fn := p.processors[s.Processor]
+		fn, old := p.processors[s.Processor], p.running[s.Name]
+		if old != nil && sameSystem(old, s) {
+			continue
+		}
+		if old != nil {
+			p.leave(old, s)
+		}
 		if fn == nil {
 			continue
 		}
+		if p.pool == nil {
+			p.pool = worker.New(h.source(), p.opts)
+			p.running = make(map[string]*procstate.System)
+		}
 		for _, t := range s.From {
-			name := s.ProcName(t)
-			if old := p.running[name]; old != nil && sameSystem(old, s) {
-				continue
-			}
-			if p.pool == nil {
-				p.pool = worker.New(h.source(), p.opts)
-				p.running = make(map[string]*procstate.System)
-			}
-			if err := p.pool.Add(worker.Job{Proc: name, Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
+			if err := p.pool.Add(worker.Job{Proc: s.ProcName(t), Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
 				return err
 			}
-			p.running[name] = s
 		}
-	}
-	for name := range p.running {
-		if h.gone(ctx, name) {
-			p.pool.Remove(name)
-			delete(p.running, name)
-		}
+		p.running[s.Name] = s
 	}
 	return nil
+}
+
+// leave stops running what old ran and s does not.
+func (p *pipes) leave(old, s *procstate.System) {
+	delete(p.running, old.Name)
+	for _, t := range old.From {
+		if name := old.ProcName(t); !s.Reads(name, t) || p.processors[s.Processor] == nil {
+			p.pool.Remove(name)
+		}
+	}
 }
 
 // missing says which system procs wait for a processor.
@@ -137,9 +146,8 @@ func (p *pipes) missing(n *Node, log *slog.Logger) {
 func (p *pipes) detach(proc string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running[proc] != nil {
+	if p.pool != nil {
 		p.pool.Remove(proc)
-		delete(p.running, proc)
 	}
 }
 
@@ -156,11 +164,17 @@ func (p *pipes) close() error {
 	return pool.Close(context.Background())
 }
 
-func (n *Node) definitions(context.Context) ([]*procstate.System, error) { return n.e.Systems(), nil }
-
-func (n *Node) gone(_ context.Context, proc string) bool {
-	_, err := n.e.Proc(proc)
-	return errors.Is(err, errs.InvalidProc)
+func (n *Node) definitions(_ context.Context, names ...string) ([]*procstate.System, error) {
+	if len(names) == 0 {
+		return n.e.Systems(), nil
+	}
+	var out []*procstate.System
+	for _, name := range names {
+		if s := n.e.System(name); s != nil {
+			out = append(out, s)
+		}
+	}
+	return out, nil
 }
 
 func (n *Node) source() worker.Source { return source{n.e} }

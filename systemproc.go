@@ -155,7 +155,7 @@ func (n *Node) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo,
 	if o.Processor != nil {
 		n.pipes.register(want.Processor, o.Processor)
 	}
-	if err := n.pipes.attach(ctx, n); err != nil {
+	if err := n.pipes.attach(ctx, n, want.Name); err != nil {
 		return nil, err
 	}
 	infos := make([]ProcInfo, 0, len(want.From))

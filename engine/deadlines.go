@@ -191,18 +191,37 @@ func (t *procTimer) expire(token procstate.Token) {
 	}
 }
 
-// wakeProcs sets the timers of procs that were restored, and ends those whose
-// owner was an earlier opening of the store.
+// wakeProcs sets the timers of procs that were restored, and brings them up to
+// what has happened meanwhile: procs of an earlier opening end, claims whose time
+// is up are taken back, and those of system procs, whose processors ended with the
+// process, as well. They count: a processor that kills its process each time must
+// come to an end. What cannot be written now is done by the timers.
 func (e *Engine) wakeProcs() {
 	now := e.cfg.Clock().UnixMilli()
+	ctx := context.Background()
+	var ops []*procstate.Op
+	for _, s := range e.procs.All() {
+		c := s.Claim()
+		switch {
+		case s.Def.Owner != 0:
+			ops = append(ops, &procstate.Op{Kind: procstate.Destroy, Name: s.Def.Name})
+		case c == nil || s.Disabled || s.Def.System == "" && (s.Def.ReclaimTimeout < 0 || elapsed(c.At, now) < s.Def.ReclaimTimeout):
+		case s.Def.OnMax == procstate.DeadLetter && s.Spent():
+			if _, err := e.Reclaim(ctx, s.Def.Name, c.Token, "the node ended while it was being processed"); err != nil {
+				e.cfg.Logger.Warn("pipeproc: a claim of the last opening could not be taken back yet", "proc", s.Def.Name, "err", err)
+			}
+		default:
+			ops = append(ops, &procstate.Op{Kind: procstate.Reclaim, Name: s.Def.Name, Token: c.Token})
+		}
+	}
+	if len(ops) > 0 {
+		if err := e.Propose(ctx, Buffered, ops...); err != nil {
+			e.cfg.Logger.Warn("pipeproc: claims of the last opening could not be taken back yet", "err", err)
+		}
+	}
 	for _, s := range e.procs.All() {
 		p, _, err := e.procs.Get(s.Def.Name)
 		if err != nil {
-			continue
-		}
-		if s.Def.Owner != 0 {
-			// What cannot be written now is tried at the next opening.
-			_ = e.Propose(context.Background(), Buffered, &procstate.Op{Kind: procstate.Destroy, Name: s.Def.Name})
 			continue
 		}
 		var ran time.Duration

@@ -38,7 +38,9 @@ type Config struct {
 	Sync   SyncMode
 	Logger *slog.Logger
 	Clock  func() time.Time
-	Event  func(Event) // may be nil; called on the goroutine where it happens
+	// Elapsed returns the time since some moment, which does not jump.
+	Elapsed func() time.Duration
+	Event   func(Event) // may be nil; called on the goroutine where it happens
 
 	ReadOnly bool
 	// MustExist makes Open fail when the directory holds no store.
@@ -84,8 +86,9 @@ type Engine struct {
 	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
 	shut     atomic.Bool   // Close was called; set under commitMu
 
-	gcMu   sync.Mutex // one collection at a time
-	gcLast time.Time  // of the last one; under gcMu
+	gcMu   sync.Mutex    // one collection at a time
+	gcLast int64         // what the clock said at the last one, unix milliseconds; under gcMu
+	gcAt   time.Duration // what had elapsed then
 	gcKick chan struct{}
 	gcStop context.CancelFunc
 	gcDone chan struct{}
@@ -184,6 +187,8 @@ func (e *Engine) poison(err error) {
 		if f, merr := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create); merr == nil {
 			_ = f.Close()
 		}
+		e.procs.Wake() // what they wait for does not come
+		e.watches.all()
 		e.event(Event{Kind: EventFailed, Err: err})
 	}
 }

@@ -37,11 +37,15 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 	if err != nil {
 		return nil, err
 	}
+	dead := e.deadLetterTopics()
 	for _, t := range list {
 		if ctx.Err() != nil {
 			return out, context.Cause(ctx)
 		}
 		rules := e.rules.Get(t.ID()).Resolve(set)
+		if dead[t.Name()] && e.rules.Get(t.ID()).GC != gcprune.On {
+			rules.GC = false // they are there for somebody to look at
+		}
 		if !rules.Any() {
 			continue
 		}
@@ -56,6 +60,17 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 	return out, failed
 }
 
+// deadLetterTopics returns the topics that procs put their dead letters into.
+func (e *Engine) deadLetterTopics() map[string]bool {
+	m := make(map[string]bool)
+	for _, s := range e.procs.All() {
+		if s.Def.OnMax == procstate.DeadLetter {
+			m[s.Def.DeadLetter] = true
+		}
+	}
+	return m
+}
+
 // jump is how much faster than elapsed time the clock may run between two
 // collections.
 const jump = time.Minute
@@ -64,12 +79,9 @@ const jump = time.Minute
 // is believed when it still says so at the next collection: one wrong reading
 // deletes nothing.
 func (e *Engine) gcNow() int64 {
-	now, last := e.cfg.Clock(), e.gcLast
-	e.gcLast = now
-	if last.IsZero() {
-		return now.UnixMilli()
-	}
-	return min(now.UnixMilli(), last.UnixMilli()+(now.Sub(last)+jump).Milliseconds())
+	last, at := e.gcLast, e.gcAt
+	e.gcLast, e.gcAt = e.cfg.Clock().UnixMilli(), e.cfg.Elapsed()
+	return min(e.gcLast, last+(e.gcAt-at+jump).Milliseconds())
 }
 
 // collect prunes one topic.
@@ -147,24 +159,21 @@ func (e *Engine) wakeGC() {
 // collector runs collections at the interval, as long as there is a rule.
 func (e *Engine) collector(ctx context.Context) {
 	defer close(e.gcDone)
+	var tick <-chan time.Time // nil while there is no rule
 	for {
-		var tick <-chan time.Time
-		var timer *time.Timer
-		if e.cfg.GC.On || e.rules.Any() {
-			timer = time.NewTimer(e.cfg.GC.Interval)
-			tick = timer.C
+		on := e.cfg.GC.On || e.rules.Any()
+		if on && tick == nil {
+			tick = time.After(e.cfg.GC.Interval)
+		} else if !on {
+			tick = nil
 		}
 		select {
 		case <-ctx.Done():
+			return
 		case <-e.gcKick:
 		case <-tick:
+			tick = nil
 			e.collectAll(ctx)
-		}
-		if timer != nil {
-			timer.Stop()
-		}
-		if ctx.Err() != nil {
-			return
 		}
 	}
 }

@@ -48,6 +48,7 @@ func Open(cfg Config) (*Engine, error) {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
 		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
+		e.gcLast, e.gcAt = cfg.Clock().UnixMilli(), cfg.Elapsed()
 		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}

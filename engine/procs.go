@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/procstate"
@@ -16,6 +17,9 @@ func (e *Engine) stageProcs(r *Request, ms int64) error {
 	for i, op := range r.Procs {
 		if op.AtEnd {
 			op.Next = e.reg.StagedNext(e.topicOf(op))
+		} else if op.Kind == procstate.Create || op.Kind == procstate.Seek {
+			// Pruned since the offset was resolved: nothing that it had was skipped.
+			op.Next = max(op.Next, e.reg.First(e.topicOf(op)))
 		}
 		if err := e.procs.Stage(op, ms); err != nil {
 			e.undoProcs(r.Procs[:i])
@@ -145,6 +149,9 @@ func (e *Engine) Offset(topic, text string) (Place, error) {
 
 // above returns the least id above id.
 func above(id record.ID) record.ID {
+	if id.Time == math.MaxInt64 {
+		return id // no record has it
+	}
 	if id.Seq == 1<<64-1 {
 		return record.ID{Time: id.Time + 1}
 	}

@@ -16,7 +16,7 @@ import (
 
 func sentEngine(t *testing.T, fs vfs.FS) *Engine {
 	t.Helper()
-	e, err := Open(Config{FS: fs, Dir: "s", Sync: SyncAlways, Logger: slog.New(slog.DiscardHandler), Clock: time.Now,
+	e, err := Open(Config{FS: fs, Dir: "s", Sync: SyncAlways, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Elapsed: func() time.Duration { return 0 },
 		WALFileSize: 64 << 10, CheckpointBytes: 1 << 20, MaxWAL: 2 << 20, MaxBody: 1 << 20, MaxBatch: 1 << 20,
 		MaxOpenFiles: 8, MaxMapped: 8, MaxFuture: time.Hour, Topic: topics.Options{SegmentSize: 64 << 10},
 		GC: GCSettings{Interval: time.Minute}})

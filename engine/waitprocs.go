@@ -10,7 +10,8 @@ import (
 
 // WaitForProcs returns once all procs, or those named, have acknowledged
 // everything in their topics, all at one moment. A proc that is disabled or
-// does not exist, or whose topic does not, has nothing to do.
+// does not exist, or whose topic does not, has nothing to do. On a node that
+// takes no writes it returns why, if there is anything to wait for.
 func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 	for {
 		if ctx.Err() != nil {
@@ -21,6 +22,9 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 		}
 		ch, stop := e.procs.Changed()
 		idle, err := e.idle(names)
+		if err == nil && !idle {
+			err = e.writable() // without writes nothing is ever acknowledged
+		}
 		if err == nil && !idle {
 			err = e.procs.Wait(ctx, ch)
 		}

@@ -27,6 +27,9 @@ func (e *Engine) WaitForWork(ctx context.Context, name string) error {
 		if ok, err := e.claimable(name); ok || err != nil {
 			return err
 		}
+		if err := e.writable(); err != nil {
+			return err
+		}
 		select {
 		case <-ch:
 		case <-ctx.Done():

@@ -72,6 +72,14 @@ func (s *watches) committed(b *topics.Batch) {
 	}
 }
 
+// all calls everybody.
+func (s *watches) all() {
+	s.byProc.Range(func(name, _ any) bool {
+		call(&s.byProc, name.(string))
+		return true
+	})
+}
+
 // changed calls those who watch a proc.
 func (s *watches) changed(proc string) {
 	if s.n.Load() > 0 {

@@ -169,6 +169,19 @@ func (m *Machine) Changed() (ch <-chan struct{}, stop func()) {
 	return ch, func() { m.waiting.Add(-1) }
 }
 
+// Wake makes whoever waits for a change look again.
+func (m *Machine) Wake() {
+	if m.waiting.Load() == 0 {
+		return
+	}
+	m.waitMu.Lock()
+	defer m.waitMu.Unlock()
+	if m.wake != nil {
+		close(m.wake)
+		m.wake = nil
+	}
+}
+
 // Done is closed when the machine is.
 func (m *Machine) Done() <-chan struct{} { return m.closed }
 
@@ -253,14 +266,7 @@ func (m *Machine) Publish(fn func(p *Proc, s *State)) {
 			m.remove(p)
 		}
 	}
-	if m.waiting.Load() > 0 {
-		m.waitMu.Lock()
-		if m.wake != nil {
-			close(m.wake)
-			m.wake = nil
-		}
-		m.waitMu.Unlock()
-	}
+	m.Wake()
 	if fn != nil {
 		for _, p := range m.changed {
 			fn(p, p.applied)

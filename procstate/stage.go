@@ -310,8 +310,8 @@ func (m *Machine) leaveSystem(op *Op, p *Proc) {
 	if c.staged == nil {
 		return
 	}
-	if !slices.Contains(c.staged.From, p.topic) {
-		return
+	if !c.staged.Reads(p.name, p.topic) {
+		return // it goes because the definition was replaced
 	}
 	s := *c.staged
 	s.From = slices.DeleteFunc(slices.Clone(s.From), func(t string) bool { return t == p.topic })

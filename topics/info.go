@@ -112,9 +112,10 @@ func (t *Topic) Meta(f FileInfo) segment.Meta {
 	return m
 }
 
-// Gap reports whether all of the sequences [from, to) are in a gap that the
-// topic's state knows of.
+// Gap reports whether the topic's state knows that the sequences [from, to) are
+// not there: because of gaps, or below its start, where it forgets them.
 func (t *Topic) Gap(from, to uint64) bool {
+	from = max(from, t.First())
 	for from < to {
 		g, ok := t.gapAt(from)
 		if !ok {

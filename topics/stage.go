@@ -87,6 +87,15 @@ func (r *Registry) StagedNext(name string) uint64 {
 	return t.staged.next
 }
 
+// First returns the first sequence that a topic has, 0 when it does not exist.
+// Leader only: prunes are never in flight.
+func (r *Registry) First(name string) uint64 {
+	if t := r.lookup(name); t != nil {
+		return t.first
+	}
+	return 0
+}
+
 // maxImportSeq leaves every topic more sequences than it can use.
 const maxImportSeq = 1 << 63
 

@@ -152,7 +152,9 @@ func (closedPipe) Write([]byte) (int, error) {
 
 func TestClosedOutput(t *testing.T) {
 	dir := store(t, numbered(10)...)
-	for _, args := range []string{"range t", "get t 0", "length t", "topics", "tail t", "export t", "verify", "topic info t", "version", "demo"} {
+	for _, args := range []string{"range t", "get t 0", "length t", "topics", "tail t", "export t", "verify", "topic info t", "version", "demo",
+		"proc p --topic t --reclaim-timeout never", "inspect p", "procs", "ack p", "proc p --topic t", "reclaim p", "disable p", "resume p", "seek p >", "destroy p", "procs --output json",
+		"topic retention t"} {
 		var errs strings.Builder
 		if args != "demo" {
 			args += " --dir " + dir

@@ -15,18 +15,25 @@ import (
 )
 
 const demoLong = `
-Shows what a store does, on real lines: those of FILE, or of a Debian package
-log that comes with the program. Each line goes to the topic "lines", and what
-can be read from it to another topic, in the same atomic batch. Then the demo
-reads the records back in every way there is, closes and opens the store, and
-verifies it.
+Runs real lines through a pipeline: those of FILE, or of a Debian package log that
+comes with the program.
 
-It works in a temporary directory and removes it, unless --dir is given.
+  lines -> parse -> events -> aggregate -> counts -> report -> totals
+
+Between the topics work three system procs. parse makes a structured record of
+each line, with a key: its first word. aggregate counts the keys of each claim,
+and report sums the counts up. Each stage commits what it makes together with the
+acknowledgement of what it read. To show what that is good for, some claims fail
+on purpose, when their work is done. In the end the totals are compared with a
+count of the lines that uses no pipeline.
+
+It works in a temporary directory and removes it, unless --dir is given. There it
+goes on where the last demo stopped.
 `
 
 func (a *app) demoCommand() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = a.command("demo [FILE]", "See it work on a real file", demoLong, "pipeproc demo\npipeproc demo /var/log/syslog\npipeproc demo --dir ./demo_data",
+	cmd = a.command("demo [FILE]", "See a pipeline work on a real file", demoLong, "pipeproc demo\npipeproc demo /var/log/syslog\npipeproc demo --dir ./demo_data",
 		between(0, 1, "[FILE]"), func(ctx context.Context, args []string) error {
 			d := &demo{app: a, text: newDemoText(a), keep: cmd.Root().PersistentFlags().Changed("dir")}
 			return d.run(ctx, args)
@@ -40,23 +47,12 @@ type demo struct {
 	keep bool
 	node *pipeproc.Node
 	opts *pipeproc.Options
-	in   *lineReader
 
-	packages bool // the lines are those of a package log
-	perBatch int
-
-	lines, records uint64
-	batches, syncs uint64
-	bytes          int64
-	topics         map[string]*demoTopic
-	order          []string
-}
-
-// demoTopic is what this demo put into a topic.
-type demoTopic struct {
-	records     uint64
-	bytes       int64
-	first, last pipeproc.ID
+	in       *lineReader
+	ingested ingested
+	stages   []*stage
+	elapsed  time.Duration // of the pipeline
+	syncs    uint64
 }
 
 func (d *demo) run(ctx context.Context, args []string) error {
@@ -71,14 +67,12 @@ func (d *demo) run(ctx context.Context, args []string) error {
 		defer os.RemoveAll(d.dir)
 	}
 	d.text.title("pipeproc demo", what)
-	for _, step := range []func(context.Context) error{d.write, d.read, d.check} {
-		if err := step(ctx); err != nil {
-			if d.node != nil {
-				_ = d.node.Close()
-			}
-			return err
+	for _, step := range []func(context.Context) error{d.pipeline, d.computed, d.read, d.store} {
+		err := step(ctx)
+		if err == nil {
+			err = d.text.flush()
 		}
-		if err := d.text.flush(); err != nil {
+		if err != nil {
 			if d.node != nil {
 				_ = d.node.Close()
 			}
@@ -92,110 +86,103 @@ func (d *demo) run(ctx context.Context, args []string) error {
 // source opens what the demo reads.
 func (d *demo) source(args []string) (what string, err error) {
 	d.opts = d.options()
-	d.topics = map[string]*demoTopic{}
 	var r io.Reader
 	if len(args) == 0 {
 		r, what = bytes.NewReader(sampleLog), "the log of a Debian package manager, which comes with the program"
-		d.perBatch = 100
+		d.ingested.size, d.ingested.perBatch = int64(len(sampleLog)), 100
 		d.opts.WALSize, d.opts.Topic.SegmentSize = 4<<20, 1<<20
 	} else {
-		if r, err = d.input([]string{"", args[0]}); err != nil {
+		in, err := d.input([]string{"", args[0]})
+		if err != nil {
 			return "", err
 		}
-		what, d.perBatch = args[0], 1000
+		if f, ok := in.(*os.File); ok {
+			if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+				d.ingested.size = info.Size()
+			}
+		}
+		r, what, d.ingested.perBatch = in, args[0], 1000
 	}
 	d.in = newLineReader(r, 16<<20)
+	if _, err := d.in.r.Peek(1); err == io.EOF {
+		return "", errors.New("the file is empty; give one that has lines of text")
+	}
 	return what, nil
 }
 
-// write commits the lines.
-func (d *demo) write(ctx context.Context) (err error) {
+// pipeline commits the lines and waits until every stage is done with them.
+func (d *demo) pipeline(ctx context.Context) (err error) {
 	if d.node, err = d.open(d.opts); err != nil {
 		return err
 	}
-	next := uint64(0)
-	if t, err := d.node.Topic(ctx, "lines"); err == nil {
-		next = t.Next
+	if err := d.define(ctx); err != nil {
+		return err
 	}
-	start, p := time.Now(), d.progress()
-	defer p.done()
-	var b pipeproc.Batch
-	var names []string // of the topics of the records of b
-	var sizes []int
-	for ended := false; !ended; {
-		b.Reset()
-		names, sizes = names[:0], sizes[:0]
-		for len(names) < 2*d.perBatch && b.Size() < splitBytes {
-			line, err := d.in.next()
-			if err == io.EOF {
-				ended = true
-				break
-			} else if err != nil {
-				return err
-			}
-			if d.lines == 0 {
-				_, _, d.packages = parsePackageLine(line)
-			}
-			topic, key, body := demoEvent(next, line, d.packages)
-			_ = b.Add("lines", line)
-			_ = b.AddRecord(&pipeproc.Record{Topic: topic, Key: key, Body: body})
-			names, sizes = append(names, "lines", topic), append(sizes, len(line), len(body))
-			next++
-			d.lines++
-		}
-		if len(names) == 0 {
-			break
-		}
-		if err := d.node.CommitBatch(ctx, &b); err != nil {
-			return err
-		}
-		d.batches++
-		d.account(names, sizes, b.IDs())
-		p.update(func() string { return count(d.records) + " records committed" })
+	d.text.section("Pipeline", "lines -> parse -> events -> aggregate -> counts -> report -> totals")
+	if err := d.text.flush(); err != nil {
+		return err
 	}
-	if d.lines == 0 {
-		return errors.New("the file is empty; give one that has lines of text")
+	start := time.Now()
+	live := d.live()
+	err = d.ingest(ctx)
+	if err == nil {
+		err = d.node.WaitForProcs(ctx, d.names()...)
 	}
-	p.done()
+	live.stop()
+	if err == nil {
+		err = d.ended(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	d.elapsed = time.Since(start)
 	d.syncs = d.node.Stats().Syncs
-	d.wrote(time.Since(start))
+	d.ran()
 	return nil
 }
 
-func (d *demo) account(names []string, sizes []int, ids []pipeproc.ID) {
-	for i, name := range names {
-		t := d.topics[name]
-		if t == nil {
-			t = &demoTopic{first: ids[i]}
-			d.topics[name] = t
-			d.order = append(d.order, name)
-		}
-		t.records++
-		t.bytes += int64(sizes[i])
-		t.last = ids[i]
-		d.records++
-		d.bytes += int64(sizes[i])
+// ran says how the pipeline went.
+func (d *demo) ran() {
+	t := d.text
+	t.table(d.stageRows(false))
+	ingested, lines, bytes := d.ingested.lines.Load(), d.stages[0].end-d.stages[0].begin, d.ingested.bytes.Load()
+	all := fmt.Sprintf("%s through three stages in %s: %s lines/s", many(lines, "line"), took(d.elapsed), perSecond(lines, d.elapsed))
+	if lines == ingested {
+		all += fmt.Sprintf(", %s/s", size(int64(float64(bytes)/max(d.elapsed, 1).Seconds())))
+	} else {
+		all += fmt.Sprintf("; %s were left from before", count(lines-ingested))
 	}
+	t.item("all of it", "%s", all)
+	if d.syncs > 0 {
+		t.item("disk", "--sync %s: %s, each for one or more commits", d.sync.String(), many(d.syncs, "sync"))
+	} else {
+		t.item("disk", "--sync %s: no commit waited for the disk", d.sync.String())
+	}
+	var failed uint64
+	for _, s := range d.stages {
+		failed += s.failed.Load()
+	}
+	t.item("again", "%s failed on purpose, with the work done, and came again", many(failed, "claim"))
 }
 
-func (d *demo) wrote(elapsed time.Duration) {
-	t := d.text
-	where := d.dir
-	if !d.keep {
-		where = "a temporary directory"
+// next says what to do after the demo.
+func (d *demo) next(args []string) {
+	t, dir := d.text, ""
+	if d.keep {
+		dir = " --dir " + shellWord(d.dir)
+		t.section("Next", "the store is in "+d.dir)
+	} else {
+		t.section("Next", "the temporary directory is gone; keep one and look around:")
+		file := ""
+		if len(args) > 0 {
+			file = " " + shellWord(args[0])
+		}
+		dir = " --dir demo_data"
+		t.plain("%s demo%s%s", t.program, file, dir)
 	}
-	t.section("Write", fmt.Sprintf("to %s, --sync %s", where, d.sync.String()))
-	t.item("records", "%s: %s and %s read from them, %s", count(d.records), many(d.lines, "line"), many(d.records-d.lines, "event"), size(d.bytes))
-	t.item("batches", "%s, each with lines and their events in several topics: whole or not at all", count(d.batches))
-	t.item("time", "%s: %s records/s, %s/s", took(elapsed), perSecond(d.records, elapsed), size(int64(float64(d.bytes)/max(elapsed, 1).Seconds())))
-	if d.syncs > 0 {
-		t.item("syncs", "%s, %s per batch until it is safe on disk", count(d.syncs), took(elapsed/time.Duration(d.batches)))
-	}
-	rows := [][]string{{"topic", "records", "bytes", "first id", "last id"}}
-	for _, name := range d.order {
-		s := d.topics[name]
-		rows = append(rows, []string{name, count(s.records), size(s.bytes), s.first.String(), s.last.String()})
-	}
-	t.section("Topics", "ids are {milliseconds}-{sequence}")
-	t.table(rows)
+	t.plain("%s procs%s", t.program, dir)
+	t.plain("%s tail totals --limit 1 --output body%s", t.program, dir)
+	t.plain("%s proc mine --topic events --count 3%s", t.program, dir)
+	t.plain("%s ack mine%s", t.program, dir)
+	t.plain("%s --help", t.program)
 }

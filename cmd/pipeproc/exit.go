@@ -52,11 +52,15 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	return code
 }
 
+// interrupted replaces what the context of a signal says.
+var interrupted = strings.NewReplacer(context.Canceled.Error(), "interrupted",
+	"interrupt signal received", "interrupted", "terminated signal received", "interrupted")
+
 // explain returns an error as one line that ends with what to do about it.
 func explain(err error) string {
 	s := oneLine(err.Error())
 	if errors.Is(err, context.Canceled) {
-		return strings.Replace(s, context.Canceled.Error(), "interrupted", 1)
+		return interrupted.Replace(s)
 	}
 	// Some errors come with their code, others need it put in front.
 	if code := pipeproc.Code(err); code != "" && !strings.Contains(s, code) {
@@ -73,6 +77,9 @@ func hint(err error) string {
 	case "invalid_topic":
 		return "'pipeproc topics' lists those there are"
 	case "invalid_range_offset":
+		if strings.Contains(err.Error(), "$>") {
+			return "" // an offset of a proc: it has said what it takes
+		}
 		return "use an id, a time in milliseconds or :sequence"
 	case "invalid_tone_id_search":
 		return "'pipeproc topics' shows the sequences that each topic has"
@@ -80,6 +87,24 @@ func hint(err error) string {
 		return "see 'pipeproc import --help'"
 	case "topic_exists":
 		return "choose another name, or remove it with 'pipeproc topic delete'"
+	case "uncommited":
+		return "'pipeproc ack' acknowledges without records"
+	case "invalid_proc":
+		return "'pipeproc procs' lists those there are"
+	case "invalid_proc_options":
+		return "see 'pipeproc proc --help'"
+	case "proc_is_disabled":
+		return "'pipeproc resume' does that"
+	case "proc_name_not_unique":
+		return "'pipeproc procs' lists those in use"
+	case "proc_already_disabled":
+		return "'pipeproc resume' lets it go on"
+	case "proc_already_active":
+		return "nothing had to be done"
+	case "invalid_ack", "invalid_ack_or_commit", "nothing_to_reclaim":
+		return "a claim that timed out was taken back; 'pipeproc proc' claims again"
+	case "claim_lost":
+		return "'pipeproc proc' claims again what is not acknowledged"
 	case "topic_damaged":
 		return "run 'pipeproc verify', then 'pipeproc repair'"
 	case "corrupt":

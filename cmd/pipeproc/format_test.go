@@ -83,3 +83,38 @@ func TestWholeLines(t *testing.T) {
 		}
 	}
 }
+
+func TestDurationFlag(t *testing.T) {
+	for s, want := range map[string]time.Duration{"10s": 10 * time.Second, "500ms": 500 * time.Millisecond, "1h30m": 90 * time.Minute, "0s": 0, "never": never} {
+		f := durationFlag{orNever: true}
+		if err := f.Set(s); err != nil || f.d != want {
+			t.Errorf("%s: %v, %v", s, f.d, err)
+		}
+		if again := f.String(); want != 0 && again != durationText(want) {
+			t.Errorf("%s: %s", s, again)
+		}
+	}
+	for _, s := range []string{"", "0", "+0", "10", "1.5", "s", "-1s", "1 s", "never "} {
+		f := durationFlag{orNever: true}
+		if err := f.Set(s); err == nil {
+			t.Errorf("%q: %v", s, f.d)
+		}
+	}
+	if err := new(durationFlag).Set("never"); err == nil {
+		t.Error("never was taken where it is no time")
+	}
+}
+
+func TestParseToken(t *testing.T) {
+	for _, s := range []string{"1-1", "3-0", "18446744073709551615-7"} {
+		var f tokenFlag
+		if err := f.Set(s); err != nil || f.String() != s {
+			t.Errorf("%s: %v, %v", s, f, err)
+		}
+	}
+	for _, s := range []string{"", "-", "1", "1-", "-1", "1-1-1", "01-1", "+1-1", "1- 1", "0-0", "18446744073709551616-7", "null"} {
+		if err := new(tokenFlag).Set(s); err == nil {
+			t.Errorf("%q was taken", s)
+		}
+	}
+}

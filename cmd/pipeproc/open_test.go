@@ -10,7 +10,9 @@ import (
 )
 
 var allCommands = []string{"range t", "get t 0", "length t", "topics", "tail t", "topic info t", "topic create u", "topic delete t",
-	"export t", "commit t", "import u", "backup b", "verify", "repair --yes"}
+	"export t", "commit t", "import u", "backup b", "verify", "repair --yes",
+	"proc p --topic t", "ack p", "reclaim p", "inspect p", "disable p", "resume p", "destroy p", "seek p >", "procs", "wait", "gc", "system-procs",
+	"topic retention t", "topic retention t --gc on"}
 
 func TestInUse(t *testing.T) {
 	dir := store(t, "x")

@@ -23,6 +23,12 @@ Where a command takes an offset (--start, --end), it is one of
   :5                a sequence, which must exist
                     and nothing at all for the end of the topic on that side
 
+PROCS
+A proc is a position in a topic, with a name, that the store keeps. It claims the
+next records; until the claim is acknowledged or given back, it gives nothing
+else. Who acknowledges may commit what came of the records in the same commit, so
+that it is there once, whatever crashes. 'pipeproc proc --help' tells more.
+
 TOPIC NAMES
 1 to 255 letters, digits, _ and -. A topic comes to be with its first record.
 
@@ -53,7 +59,8 @@ pipeproc demo                                 # see it work on a real file
 printf 'one\ntwo\n' | pipeproc commit orders  # append two records
 pipeproc range orders                         # read them back
 pipeproc range orders --start :1 --output body
-pipeproc topics
+pipeproc proc mailer --topic orders           # claim the next record
+pipeproc ack mailer                           # and say that it is done
 `
 
 func (a *app) rootCommand() *cobra.Command {
@@ -84,7 +91,7 @@ func (a *app) rootCommand() *cobra.Command {
 	_ = root.MarkPersistentFlagDirname("dir")
 	_ = root.RegisterFlagCompletionFunc("sync", cobra.FixedCompletions([]string{"always", "interval=1s", "never"}, cobra.ShellCompDirectiveNoFileComp))
 
-	root.AddGroup(&cobra.Group{ID: "data", Title: "Records:"}, &cobra.Group{ID: "care", Title: "Looking after a store:"},
+	root.AddGroup(&cobra.Group{ID: "data", Title: "Records:"}, &cobra.Group{ID: "procs", Title: "Procs:"}, &cobra.Group{ID: "care", Title: "Looking after a store:"},
 		&cobra.Group{ID: "more", Title: "More:"})
 	root.SetHelpCommand(a.helpCommand())
 	root.SetHelpCommandGroupID("more")
@@ -97,7 +104,9 @@ func (a *app) rootCommand() *cobra.Command {
 		}
 	}
 	group("data", a.commitCommand(), a.rangeCommand(), a.getCommand(), a.tailCommand(), a.lengthCommand(), a.topicsCommand(), a.topicCommand())
-	group("care", a.verifyCommand(), a.repairCommand(), a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand(), a.dumpCommand())
+	group("procs", a.procCommand(), a.ackCommand(), a.ackCommitCommand(), a.reclaimCommand(), a.procsCommand(), a.inspectCommand(),
+		a.disableCommand(), a.resumeCommand(), a.seekCommand(), a.destroyCommand(), a.waitCommand(), a.systemProcsCommand())
+	group("care", a.gcCommand(), a.verifyCommand(), a.repairCommand(), a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand(), a.dumpCommand())
 	group("more", a.demoCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

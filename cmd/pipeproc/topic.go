@@ -11,12 +11,12 @@ import (
 )
 
 func (a *app) topicCommand() *cobra.Command {
-	cmd := a.command("topic COMMAND", "Create, delete or describe one topic", "Creates, deletes or describes one topic.",
-		"pipeproc topic create orders --compression zstd\npipeproc topic info orders\npipeproc topic delete orders", unknownCommand,
+	cmd := a.command("topic COMMAND", "Create, delete or describe one topic", "Creates, deletes or describes one topic, or says what of it may be deleted with time.",
+		"pipeproc topic create orders --compression zstd\npipeproc topic info orders\npipeproc topic delete orders\npipeproc topic retention orders --max-age 720h", unknownCommand,
 		func(context.Context, []string) error {
-			return usageError{errors.New("a command is missing: create, delete or info")}
+			return usageError{errors.New("a command is missing: create, delete, info or retention")}
 		})
-	cmd.AddCommand(a.topicCreateCommand(), a.topicDeleteCommand(), a.topicInfoCommand())
+	cmd.AddCommand(a.topicCreateCommand(), a.topicDeleteCommand(), a.topicInfoCommand(), a.topicRetentionCommand())
 	return cmd
 }
 
@@ -53,9 +53,7 @@ Deletes a topic and all its records for good. There is no question asked. A
 topic of the same name that is made later has nothing to do with it.`,
 		"pipeproc topic delete orders", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			o := a.options()
-			o.MustExist = true
-			n, err := a.open(o)
+			n, err := a.change()
 			return with(n, err, func(n *pipeproc.Node) error {
 				t, err := n.Topic(ctx, args[0])
 				if err != nil {

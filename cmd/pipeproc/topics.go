@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,9 +90,11 @@ func (a *app) topicLines(list []pipeproc.TopicInfo) error {
 
 // json adds v as a line of JSON.
 func (l *lineWriter) json(v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // offsets are ">" and "$>"
+	if err := e.Encode(v); err != nil {
 		return err
 	}
-	return l.line(func(dst []byte) []byte { return append(dst, b...) })
+	return l.line(func(dst []byte) []byte { return append(dst, bytes.TrimSpace(b.Bytes())...) })
 }

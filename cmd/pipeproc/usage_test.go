@@ -38,7 +38,7 @@ func TestUsageErrors(t *testing.T) {
 		"--sync interval=x range t":       {"--sync", "interval", "--help"},
 		"--sync interval=0s range t":      {"--sync", "interval", "--help"},
 		"--sync interval=-1s range t":     {"--sync", "interval", "--help"},
-		"topic":                           {"create, delete or info", "'pipeproc topic --help'"},
+		"topic":                           {"create, delete, info or retention", "'pipeproc topic --help'"},
 		"topic nosuch":                    {`unknown command "nosuch"`, "--help"},
 		"topic create":                    {"NAME", "'pipeproc topic create --help'"},
 		"topic create x --segment-size 1": {"--segment-size", "64KiB", "--help"},
@@ -52,6 +52,52 @@ func TestUsageErrors(t *testing.T) {
 		"demo a b":                        {"--help"},
 		"completion":                      {"bash", "--help"},
 		"completion nosuch":               {"nosuch", "--help"},
+
+		"proc":                                                            {"NAME", "'pipeproc proc --help'"},
+		"proc p":                                                          {"--topic", "'pipeproc proc --help'"},
+		"proc p q --topic t":                                              {`unexpected argument "q"`, "--help"},
+		"proc p --topic t --x":                                            {"unknown flag: --x", "--help"},
+		"proc p --topic t --count 0":                                      {"--count", "1 or more, or -1", "--help"},
+		"proc p --topic t --count x":                                      {"--count", "--help"},
+		"proc p --topic t --max-reclaims 0":                               {"--max-reclaims", "1 or more, or -1", "--help"},
+		"proc p --topic t --reclaim-timeout 10":                           {"--reclaim-timeout", "unit", "or never", "--help"},
+		"proc p --topic t --reclaim-timeout 0":                            {"--reclaim-timeout", "unit", "--help"},
+		"proc p --topic t --reclaim-timeout 0s":                           {"--reclaim-timeout", "1ms or more", "--help"},
+		"proc p --topic t --reclaim-timeout -1s":                          {"--reclaim-timeout", "1ms or more", "--help"},
+		"proc p --topic t --backoff never":                                {"--backoff", "unit", "--help"},
+		"proc p --topic t --max-backoff 5":                                {"--max-backoff", "unit", "--help"},
+		"proc p --topic t --on-max-reclaims explode":                      {"--on-max-reclaims", "disable, continue or deadletter", "--help"},
+		"proc p --topic t --dead-letter-topic d":                          {"--dead-letter-topic", "deadletter", "--help"},
+		"proc p --topic t --on-max-reclaims deadletter --max-reclaims -1": {"--max-reclaims", "--help"},
+		"proc p --topic t --output xml":                                   {"--output", "json, body or id", "--help"},
+		"ack":                                                             {"NAME", "'pipeproc ack --help'"},
+		"ack p q":                                                         {`unexpected argument "q"`, "--help"},
+		"ack p --claim 1":                                                 {"--claim", "such as 3-1", "--help"},
+		"ack p --claim 0-0":                                               {"--claim", "--help"},
+		"reclaim":                                                         {"NAME", "--help"},
+		"reclaim p --claim x":                                             {"--claim", "--help"},
+		"reclaim p --reason":                                              {"--reason", "--help"},
+		"ack-commit":                                                      {"NAME [FILE]", "--help"},
+		"ack-commit p":                                                    {"--to", "--help"},
+		"ack-commit p f g --to t":                                         {`unexpected argument "g"`, "--help"},
+		"ack-commit p --to t --max-body 1GiB":                             {"--max-body", "256MiB", "--help"},
+		"inspect":                                                         {"NAME", "--help"},
+		"disable":                                                         {"NAME", "--help"},
+		"resume":                                                          {"NAME", "--help"},
+		"destroy":                                                         {"NAME", "--help"},
+		"seek p":                                                          {"NAME OFFSET", "--help"},
+		"procs p":                                                         {`unexpected argument "p"`, "--help"},
+		"procs --output xml":                                              {"table or json", "--help"},
+		"wait --timeout 5":                                                {"--timeout", "unit", "--help"},
+		"wait --timeout 0s":                                               {"--timeout", "1ms or more", "--help"},
+		"gc t":                                                            {`unexpected argument "t"`, "--help"},
+		"gc --min-prune-time 5":                                           {"--min-prune-time", "unit", "--help"},
+		"gc --min-prune-time -5s":                                         {"--min-prune-time", "0s or more", "--help"},
+		"system-procs x":                                                  {`unexpected argument "x"`, "--help"},
+		"topic retention":                                                 {"NAME", "'pipeproc topic retention --help'"},
+		"topic retention t --gc maybe":                                    {"--gc", "on, off or inherit", "--help"},
+		"topic retention t --max-age 5":                                   {"--max-age", "unit", "--help"},
+		"topic retention t --max-bytes x":                                 {"--max-bytes", "--help"},
 	} {
 		r := fails(t, exitUsage, "", argv(args), texts...)
 		if r.out != "" || strings.Count(r.err, "\n") != 1 {
@@ -134,7 +180,9 @@ func TestFlagPositions(t *testing.T) {
 
 func TestMissingStore(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, args := range []string{"range t", "get t 0", "length t", "topics", "tail t", "export t", "export t x", "topic info t", "topic delete t", "backup b"} {
+	for _, args := range []string{"range t", "get t 0", "length t", "topics", "tail t", "export t", "export t x", "topic info t", "topic delete t", "backup b",
+		"ack p", "reclaim p", "inspect p", "disable p", "resume p", "destroy p", "seek p :1", "procs", "wait", "wait p", "gc", "system-procs",
+		"topic retention t", "topic retention t --max-age 1h", "ack-commit p --to t " + writeFile(t, "in", "x")} {
 		fails(t, exitError, "", argv(args), "there is no pipeproc store in ./pipeproc_data", "--dir")
 		fails(t, exitError, "", append([]string{"--dir", "other"}, argv(args)...), "there is no pipeproc store in other", "--dir")
 	}
