@@ -80,7 +80,10 @@ func dumpSnapshot(w io.Writer, f vfs.File) error {
 	}
 	fmt.Fprintf(w, "snapshot of store %x: checkpoint %d at position %d, epoch %d, wal file %d, %d sections, %d bytes\n",
 		h.Store, h.Number, h.Position, h.Epoch, h.WAL, h.Sections, h.Length)
-	r := &snapReader{head: h, f: f, name: path.Base(f.Name()), off: snapHeader, left: h.Sections}
+	r, err := newSnapReader(f, path.Base(f.Name()), h)
+	if err != nil {
+		return err
+	}
 	for {
 		off := r.off
 		kind, payload, skip, err := r.next()

@@ -184,7 +184,14 @@ type snapReader struct {
 	off  int64
 	left uint64
 	lost bool // sections were passed over, nobody knows how many
+
+	size   int64 // of the file
+	win    []byte
+	winOff int64
 }
+
+// snapWindow is how much of a snapshot is read at once, in bytes.
+const snapWindow = 256 << 10
 
 // openSnapshot opens the snapshot that the STORE file names. Damage of its
 // header is a *CorruptError.
@@ -220,12 +227,25 @@ func openSnapshot(fsys vfs.FS, dir string, st *storeState) (*snapReader, error) 
 		_ = f.Close()
 		return nil, err
 	}
-	return &snapReader{head: h, f: f, name: name, off: snapHeader, left: h.Sections}, nil
+	r, err := newSnapReader(f, name, h)
+	if err != nil {
+		_ = f.Close()
+	}
+	return r, err
+}
+
+func newSnapReader(f vfs.File, name string, h snapHead) (*snapReader, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return &snapReader{head: h, f: f, name: name, off: snapHeader, left: h.Sections, size: size}, nil
 }
 
 func (r *snapReader) close() { _ = r.f.Close() }
 
-// next returns the next section, or kind 0 at the end. Damage is a
+// next returns the next section, or kind 0 at the end. The payload is valid until
+// the next call. Damage is a
 // *CorruptError; when the section's frame can be trusted the reader has moved
 // past it and next may be called again (skip is true).
 func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) {
@@ -237,11 +257,11 @@ func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) 
 		}
 		return 0, nil, false, nil
 	}
-	head := make([]byte, snapSection)
 	if rest < snapSection {
 		return 0, nil, false, r.corrupt(r.off, "sections are missing", nil)
 	}
-	if err := r.read(head, r.off); err != nil {
+	head, err := r.read(r.off, snapSection)
+	if err != nil {
 		return 0, nil, false, err
 	}
 	if !r.valid(head, r.off) {
@@ -255,13 +275,11 @@ func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) 
 	if n > uint64(rest-snapSection) {
 		return 0, nil, false, r.corrupt(r.off, "a section reaches beyond the end", nil)
 	}
-	if size, err := r.f.Size(); err == nil && r.off+snapSection+int64(n) > size {
-		return 0, nil, false, r.corrupt(r.off, "the file ends before its sections", nil)
-	}
-	payload = make([]byte, n)
-	if err := r.read(payload, r.off+snapSection); err != nil {
+	all, err := r.read(r.off, snapSection+int64(n))
+	if err != nil {
 		return 0, nil, false, err
 	}
+	head, payload = all[:snapSection], all[snapSection:]
 	off := r.off
 	r.off += snapSection + int64(n)
 	r.left--
@@ -279,13 +297,8 @@ func (r *snapReader) valid(head []byte, off int64) bool {
 // resync moves to the next valid head behind a damaged one, or to the end.
 func (r *snapReader) resync() error {
 	r.lost = true
-	size, err := r.f.Size()
+	b, err := r.read(r.off, max(min(r.size, int64(r.head.Length))-r.off, 0))
 	if err != nil {
-		return err
-	}
-	end := min(size, int64(r.head.Length))
-	b := make([]byte, max(end-r.off, 0))
-	if err := r.read(b, r.off); err != nil {
 		return err
 	}
 	for i := 1; i+snapSection <= len(b); i++ {
@@ -300,15 +313,28 @@ func (r *snapReader) resync() error {
 	return nil
 }
 
-func (r *snapReader) read(b []byte, off int64) error {
-	n, err := r.f.ReadAt(b, off)
-	if n == len(b) {
-		return nil
+// read returns n bytes at off, which are valid until the next call.
+func (r *snapReader) read(off, n int64) ([]byte, error) {
+	if off+n > r.size {
+		return nil, r.corrupt(off, "the file ends before its sections", nil)
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return r.corrupt(off, "the file ends before its sections", nil)
+	if i := off - r.winOff; i >= 0 && i+n <= int64(len(r.win)) {
+		return r.win[i : i+n : i+n], nil
 	}
-	return fmt.Errorf("reading %s: %w", r.name, err)
+	want := min(max(n, snapWindow), r.size-off)
+	if int64(cap(r.win)) < want {
+		r.win = make([]byte, want)
+	}
+	r.win, r.winOff = r.win[:want], off
+	got, err := r.f.ReadAt(r.win, off)
+	r.win = r.win[:got]
+	switch {
+	case int64(got) >= n:
+		return r.win[:n:n], nil
+	case err == nil || errors.Is(err, io.EOF):
+		return nil, r.corrupt(off, "the file ends before its sections", nil)
+	}
+	return nil, fmt.Errorf("reading %s: %w", r.name, err)
 }
 
 func (r *snapReader) corrupt(off int64, what string, err error) error {

@@ -38,6 +38,7 @@ type Proc struct {
 	name, topic string
 	id          uint64
 	shown       atomic.Pointer[State] // what readers see; nil: not there
+	prev        *Proc                 // what had the name, until this one is visible; under Machine.mu
 	// Leader only: the applied state, and that with everything in flight.
 	applied, staged *State
 }
@@ -73,13 +74,22 @@ func (m *Machine) Close() { close(m.closed) }
 func (m *Machine) Get(name string) (*Proc, *State, error) {
 	m.mu.RLock()
 	p := m.byName[name]
+	p, s := p.visible()
 	m.mu.RUnlock()
-	if p != nil {
+	if s == nil {
+		return nil, nil, unknown(name)
+	}
+	return p, s, nil
+}
+
+// visible returns the proc of p's name that readers see. Machine.mu is held.
+func (p *Proc) visible() (*Proc, *State) {
+	for ; p != nil; p = p.prev {
 		if s := p.State(); s != nil {
-			return p, s, nil
+			return p, s
 		}
 	}
-	return nil, nil, unknown(name)
+	return nil, nil
 }
 
 func unknown(name string) error {
@@ -98,7 +108,7 @@ func (m *Machine) All() []*State {
 	m.mu.RLock()
 	list := make([]*State, 0, len(m.byName))
 	for _, p := range m.byName {
-		if s := p.State(); s != nil {
+		if _, s := p.visible(); s != nil {
 			list = append(list, s)
 		}
 	}
@@ -201,6 +211,7 @@ func (m *Machine) Wait(ctx context.Context, ch <-chan struct{}) error {
 func (m *Machine) add(d *Def) *Proc {
 	p := &Proc{name: d.Name, topic: d.Topic, id: d.ID}
 	m.mu.Lock()
+	p.prev = m.byName[p.name]
 	m.byName[p.name], m.byID[p.id] = p, p
 	m.byTopic[p.topic] = append(m.byTopic[p.topic], p)
 	m.mu.Unlock()
@@ -214,6 +225,9 @@ func (m *Machine) remove(p *Proc) {
 	defer m.mu.Unlock()
 	if m.byName[p.name] == p {
 		delete(m.byName, p.name)
+		if p.prev != nil && p.prev.State() != nil { // it comes to nothing
+			m.byName[p.name] = p.prev
+		}
 	}
 	delete(m.byID, p.id)
 	list := slices.DeleteFunc(m.byTopic[p.topic], func(q *Proc) bool { return q == p })
@@ -260,9 +274,19 @@ func (m *Machine) Publish(fn func(p *Proc, s *State)) {
 			m.mu.Unlock()
 		}
 	}
+	for _, p := range m.changed { // before those that go: one may have the name of another
+		if p.applied != nil {
+			p.shown.Store(p.applied)
+			if p.prev != nil {
+				m.mu.Lock()
+				p.prev = nil
+				m.mu.Unlock()
+			}
+		}
+	}
 	for _, p := range m.changed {
-		p.shown.Store(p.applied)
 		if p.applied == nil {
+			p.shown.Store(nil)
 			m.remove(p)
 		}
 	}
