@@ -18,7 +18,7 @@ import (
 // The error then names the procs whose processors still run; it wraps ctx's, or
 // context.DeadlineExceeded. Whatever these do later is dropped without a call of
 // the Source; their claims stay open until they time out. Close may be called
-// again: it says what runs by then.
+// again: it says what runs by then. A processor must not call it.
 func (p *Pool) Close(ctx context.Context) error {
 	p.shut()
 	t := time.NewTimer(p.opts.Grace)

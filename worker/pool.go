@@ -105,9 +105,7 @@ func (p *Pool) Add(j Job) error {
 	stop := p.src.Watch(job.Proc, job.Topic, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if e.job == job {
-			p.ready(e)
-		}
+		p.ready(e)
 	})
 	p.mu.Lock()
 	if e.job == job && !p.closing { // not replaced or removed meanwhile

@@ -11,7 +11,8 @@ import (
 
 // Claim is what a Source gave. A Claim is used again for further claims, of
 // other procs too, once it was acknowledged or given back; one whose processor
-// hangs never is.
+// hangs never is. The pool counts Timeout from the return of Source.Claim, and so
+// never gives a processor up before the Source does.
 type Claim struct {
 	Proc, Topic string
 	Token       procstate.Token
