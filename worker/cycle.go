@@ -69,8 +69,12 @@ func (p *Pool) begin(w *worker) bool {
 	return true
 }
 
+// errLate is the failure of a processor that succeeded when the claim's time was
+// up: its Source takes the claim back, or has done so.
+var errLate = errors.New("the processor returned after the reclaim timeout")
+
 // call calls the processor. It does not return after runtime.Goexit.
-func (w *worker) call() error {
+func (w *worker) call() (err error) {
 	c, job := w.claim, w.job
 	var ctx context.Context
 	if c.Timeout > 0 {
@@ -78,6 +82,11 @@ func (w *worker) call() error {
 	} else {
 		ctx, w.cancel = context.WithCancel(w.pool.ctx)
 	}
+	defer func() {
+		if err == nil && ctx.Err() == context.DeadlineExceeded {
+			err = errLate
+		}
+	}()
 	w.out.Reset()
 	n := min(job.Lanes, len(c.Records))
 	if n == 1 {

@@ -11,16 +11,22 @@ import (
 )
 
 // The fixed history: some 40 commits over 4 topics, with checkpoints, prunes, a
-// deletion, a topic made again, a close and a reopening. It is small enough to
-// be cut at each of its operations.
+// deletion, a topic made again, a close and a reopening, and some 40 commands
+// about procs in between. It is small enough to be cut at each of its operations.
 
 // hstep is one step of the history.
 type hstep struct {
-	do    string // commit, create, delete, prune, sync, checkpoint, reopen
+	do    string // commit, create, delete, prune, sync, checkpoint, reopen; see prochistory_test.go for procs
 	draft *draft
 	topic string
 	opts  pipeproc.TopicOptions
 	first uint64
+
+	name   string // of a proc
+	proc   pipeproc.ProcOptions
+	system pipeproc.SystemProcOptions
+	offset string
+	policy pipeproc.Retention
 }
 
 // makeHistory returns the history, always the same.
@@ -28,40 +34,51 @@ func makeHistory() []hstep {
 	r := rand.New(rand.NewPCG(1, 2))
 	names := []string{"alpha", "beta", "gamma", "delta"}
 	var h []hstep
+	k := 0 // steps that are not about procs
+	add := func(steps ...hstep) {
+		h = append(h, steps...)
+		k += len(steps)
+	}
 	commit := func(n int, sizes ...int) {
 		d := &draft{}
 		for i := range n {
-			d.topics = append(d.topics, names[(len(h)+i)%len(names)])
+			d.topics = append(d.topics, names[(k+i)%len(names)])
 			d.recs = append(d.recs, rec{body: fill(r, sizes[i%len(sizes)], i%2 == 0)})
 		}
-		h = append(h, hstep{do: "commit", draft: d})
+		add(hstep{do: "commit", draft: d})
 	}
 	few := func(n int) {
 		for i := range n {
-			commit(1+(len(h)+i)%5, 100, 0, 700)
+			commit(1+(k+i)%5, 100, 0, 700)
 		}
 	}
 	few(5)
-	h = append(h, hstep{do: "create", topic: "zipped", opts: pipeproc.TopicOptions{SegmentSize: 64 << 10, Compression: pipeproc.Zstd}})
+	h = append(h, procSteps[0]...)
+	add(hstep{do: "create", topic: "zipped", opts: pipeproc.TopicOptions{SegmentSize: 64 << 10, Compression: pipeproc.Zstd}})
 	names[3] = "zipped"
 	few(4)
 	commit(3, 30<<10)
-	h = append(h, hstep{do: "sync"}, hstep{do: "checkpoint"})
+	h = append(h, procSteps[1]...)
+	add(hstep{do: "sync"}, hstep{do: "checkpoint"})
 	few(3)
 	commit(4, 20<<10, 5<<10)
-	h = append(h, hstep{do: "prune", topic: "alpha", first: 4})
+	add(hstep{do: "prune", topic: "alpha", first: 4})
 	few(3)
-	h = append(h, hstep{do: "delete", topic: "beta"}, hstep{do: "checkpoint"})
+	h = append(h, procSteps[2]...)
+	add(hstep{do: "delete", topic: "beta"}, hstep{do: "checkpoint"})
 	few(4)
 	commit(2, 40<<10)
-	h = append(h, hstep{do: "reopen"})
+	h = append(h, procSteps[3]...)
+	add(hstep{do: "reopen"})
+	h = append(h, procSteps[4]...)
 	few(5)
-	h = append(h, hstep{do: "prune", topic: "gamma", first: 6})
+	add(hstep{do: "prune", topic: "gamma", first: 6})
 	commit(4, 25<<10)
 	few(3)
-	h = append(h, hstep{do: "checkpoint"})
+	h = append(h, procSteps[5]...)
+	add(hstep{do: "checkpoint"})
 	few(5)
-	h = append(h, hstep{do: "close"})
+	add(hstep{do: "close"})
 	return h
 }
 
@@ -86,17 +103,33 @@ func newPlayer(cfg config, fs vfs.FS) *player {
 }
 
 func historyOptions(cfg config, fs vfs.FS, c *clock) *pipeproc.Options {
-	return &pipeproc.Options{Sync: cfg.mode, WALSize: cfg.walSize, Topic: cfg.topic, MaxBody: maxBody, MaxBatch: maxBatch, Clock: c.now, FS: fs}
+	return &pipeproc.Options{Sync: cfg.mode, WALSize: cfg.walSize, Topic: cfg.topic, MaxBody: maxBody, MaxBatch: maxBatch, Clock: c.now, FS: fs, GC: byHand}
 }
 
+// open opens the store. An ephemeral proc ends then, unless a fault hinders it.
 func (p *player) open() error {
-	n, err := pipeproc.Open(dir, historyOptions(p.cfg, p.fs, &p.clock))
+	o, opt := newOpening(), historyOptions(p.cfg, p.fs, &p.clock)
+	opt.OnEvent = o.event
+	all := p.acked.Load()
+	wakes := p.st.wakes(p.clock.ms.Load())
+	p.tried.Store(all + int64(len(wakes)))
+	n, err := pipeproc.Open(dir, opt)
 	if err != nil {
+		p.tried.Store(all)
 		return err
 	}
 	p.node = n
-	all := p.acked.Load()
 	p.durable.Store(all)
+	more := int64(n.Stats().Position) - o.found.Load()
+	if more > int64(len(wakes)) {
+		return wrongf("%d commands follow from opening, want %d at most", more, len(wakes))
+	}
+	for _, c := range wakes[:more] {
+		p.cmds = append(p.cmds, *c)
+		p.st.apply(c)
+	}
+	p.tried.Store(all + more)
+	p.acked.Store(all + more)
 	return nil
 }
 
@@ -148,7 +181,7 @@ func (p *player) play(s *hstep) error {
 		}
 		return nil
 	}
-	panic(s.do)
+	return p.playProc(s, now)
 }
 
 // safe notes that all is durable unless err says otherwise.
@@ -203,7 +236,9 @@ var afterCrash = make([]byte, 20<<10)
 func recoverPrefix(cfg config, fs vfs.FS, cmds []command) (got int64, err error) {
 	var c clock
 	c.ms.Store(1_800_000_000_000)
-	n, err := pipeproc.Open(dir, historyOptions(cfg, fs, &c))
+	o, opt := newOpening(), historyOptions(cfg, fs, &c)
+	opt.OnEvent = o.event
+	n, err := pipeproc.Open(dir, opt)
 	if err != nil {
 		return 0, fmt.Errorf("open: %w", err)
 	}
@@ -218,11 +253,18 @@ func recoverPrefix(cfg config, fs vfs.FS, cmds []command) (got int64, err error)
 	if err := n.Err(); err != nil {
 		return 0, fmt.Errorf("the node takes no writes: %w", err)
 	}
-	got = int64(n.Stats().Position)
+	got = o.found.Load()
 	if got > int64(len(cmds)) {
 		return got, fmt.Errorf("%d commands survived of %d", got, len(cmds))
 	}
 	st := fold(cfg.topic, cmds[:got])
+	wakes := st.wakes(c.ms.Load())
+	for _, w := range wakes {
+		st.apply(w)
+	}
+	if p := int64(n.Stats().Position); p != got+int64(len(wakes)) {
+		return got, fmt.Errorf("position %d after %d commands and %d that follow from opening", p, got, len(wakes))
+	}
 	if err := checkAll(n, st); err != nil {
 		return got, fmt.Errorf("after %d commands: %w", got, err)
 	}

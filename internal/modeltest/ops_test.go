@@ -10,7 +10,7 @@ import (
 )
 
 // topicNames are the topics of the random test.
-var topicNames = []string{"a", "b", "c", "d", "Events", "events", "x_1", "long-" + strings.Repeat("n", 250)}
+var topicNames = []string{"a", "b", "c", "d", "Events", "events", "x_1", "dead", "long-" + strings.Repeat("n", 250)}
 
 // op is a random operation with its weight.
 type op struct {
@@ -38,6 +38,23 @@ var ops = []op{
 	{4, "power cut", func(w *world) error { return w.crash(true) }},
 	{6, "arm", func(w *world) error { w.arm(w.rng, 1+w.rng.Int64N(120)); return nil }},
 	{4, "clock", (*world).tick},
+	{5, "ensure proc", (*world).ensure},
+	{1, "bad proc", (*world).badProc},
+	{22, "claim", (*world).claim},
+	{5, "available proc", (*world).availableProc},
+	{10, "ack", (*world).ack},
+	{10, "ack commit", (*world).ackCommit},
+	{12, "reclaim", (*world).reclaim},
+	{3, "disable", (*world).disable},
+	{6, "resume", (*world).resume},
+	{5, "seek", (*world).seek},
+	{4, "late", (*world).late},
+	{3, "destroy", (*world).destroy},
+	{4, "system proc", (*world).system},
+	{3, "wait for procs", (*world).waitForProcs},
+	{3, "import", (*world).importRecords},
+	{6, "retention", (*world).retention},
+	{8, "gc", (*world).gc},
 }
 
 // step runs one random operation, and what follows from a crash during it.
@@ -132,7 +149,7 @@ func (w *world) commit(cond int) error {
 		name := w.name()
 		next := uint64(0)
 		if t := w.st.topics[name]; t != nil {
-			next = t.next()
+			next = t.next
 		}
 		if cond == 2 {
 			next += 1 + w.rng.Uint64N(3)
@@ -256,11 +273,11 @@ func (w *world) prune() error {
 	case t == nil:
 		want = pipeproc.ErrInvalidTopic
 	case w.rng.IntN(5) == 0:
-		c.first = t.next() // all of it
+		c.first = t.next // all of it
 	case w.rng.IntN(8) == 0:
-		c.first, want = t.next()+1+w.rng.Uint64N(3), pipeproc.ErrInvalidSequence
+		c.first, want = t.next+1+w.rng.Uint64N(3), pipeproc.ErrInvalidSequence
 	default:
-		c.first = w.rng.Uint64N(t.next() + 1)
+		c.first = w.rng.Uint64N(t.next + 1)
 	}
 	return w.admin(c, want, func() error { return w.node.Prune(bg, c.topic, c.first) })
 }
@@ -300,20 +317,5 @@ func (w *world) reopen() error {
 	if err := w.open(i); err != nil {
 		return err
 	}
-	return nil
-}
-
-// tick moves the clock, at times by years, either way.
-func (w *world) tick() error {
-	const year = 365 * 24 * 3600 * 1000
-	switch w.rng.IntN(8) {
-	case 0:
-		w.clock.ms.Add(w.rng.Int64N(3 * year))
-	case 1, 2:
-		w.clock.ms.Add(-w.rng.Int64N(2 * year))
-	default:
-		w.clock.ms.Add(w.rng.Int64N(1000) - 200)
-	}
-	w.clock.ms.Store(max(w.clock.ms.Load(), 0))
 	return nil
 }

@@ -184,21 +184,30 @@ func expected(cfg config) []command {
 	p := newPlayer(cfg, nil)
 	for _, s := range makeHistory() {
 		p.clock.ms.Add(7)
-		c := command{topic: s.topic, ms: max(p.clock.ms.Load(), p.st.floor)}
+		cs := []*command{{topic: s.topic, ms: p.st.at(p.clock.ms.Load())}}
+		c := cs[0]
 		switch s.do {
 		case "commit":
-			c, _ = p.st.commit(s.draft, p.clock.ms.Load())
+			*c, _ = p.st.commit(s.draft, p.clock.ms.Load())
 		case "create":
 			c.kind, c.opts = kCreate, s.opts
 		case "delete":
 			c.kind = kDelete
 		case "prune":
 			c.kind, c.first = kPrune, s.first
-		default:
+		case "sync", "checkpoint", "close":
 			continue
+		case "reopen":
+			cs = p.st.wakes(p.clock.ms.Load())
+		default:
+			cs[0], _ = p.st.procStep(&s, p.clock.ms.Load())
 		}
-		p.cmds = append(p.cmds, c)
-		p.st.apply(&c)
+		for _, c := range cs {
+			if c != nil {
+				p.cmds = append(p.cmds, *c)
+				p.st.apply(c)
+			}
+		}
 	}
 	return p.cmds
 }

@@ -19,7 +19,7 @@ func (w *world) randomBound(t *topicState) string {
 		if n := len(t.recs); n > 0 && w.rng.IntN(10) > 0 {
 			return t.recs[w.rng.IntN(n)]
 		}
-		return rec{id: pipeproc.ID{Time: w.clock.ms.Load(), Seq: t.next()}}
+		return rec{id: pipeproc.ID{Time: w.clock.ms.Load(), Seq: t.next}}
 	}
 	switch w.rng.IntN(12) {
 	case 0, 1, 2:
@@ -68,7 +68,7 @@ func (w *world) get() error {
 	name := w.name()
 	next := uint64(2)
 	if t := w.st.topics[name]; t != nil {
-		next += t.next()
+		next += t.next
 	}
 	for range 5 {
 		if err := checkGet(w.node, w.st, name, w.rng.Uint64N(next)); err != nil {
@@ -110,8 +110,8 @@ func (w *world) view() error {
 		if t == nil {
 			t = &topicState{}
 		}
-		if n := v.Next(name); n != t.next() {
-			return fmt.Errorf("a view has %s end at %d, want %d", name, n, t.next())
+		if n := v.Next(name); n != t.next {
+			return fmt.Errorf("a view has %s end at %d, want %d", name, n, t.next)
 		}
 		if was.topics[name] == nil {
 			continue

@@ -56,12 +56,14 @@ type life struct {
 	// survive a power cut, and commands that may have reached the log.
 	acked, durable, tried atomic.Int64
 
-	armed   atomic.Int64 // operations until a crash image is taken, 0 for none
-	power   atomic.Bool  // of the armed image: power cut or kill
-	survive atomic.Uint64
-	opening atomic.Bool
-	dead    atomic.Bool
-	image   atomic.Pointer[image]
+	*opening
+
+	armed     atomic.Int64 // operations until a crash image is taken, 0 for none
+	power     atomic.Bool  // of the armed image: power cut or kill
+	survive   atomic.Uint64
+	isOpening atomic.Bool
+	dead      atomic.Bool
+	image     atomic.Pointer[image]
 }
 
 var errDead = errors.New("this life is over")
@@ -89,7 +91,7 @@ func (l *life) arm(rng *rand.Rand, n int64) {
 
 // capture takes a crash image now. It may run on any goroutine.
 func (l *life) capture(where string) {
-	i := &image{lo: l.acked.Load(), safe: l.durable.Load(), opening: l.opening.Load()}
+	i := &image{lo: l.acked.Load(), safe: l.durable.Load(), opening: l.isOpening.Load()}
 	if seed := l.survive.Load(); l.power.Load() {
 		p := chances[seed%uint64(len(chances))]
 		i.disk = l.disk.Crash(vfs.RandomPick(seed, p))
@@ -120,6 +122,9 @@ type world struct {
 	cmds   []command
 	st     *state
 	counts map[string]int
+	tokens tokens
+	waits  waits // of this life
+	gcClock
 }
 
 func newWorld(cfg config, seed uint64) *world {
@@ -131,7 +136,7 @@ func newWorld(cfg config, seed uint64) *world {
 
 func (w *world) options(fs vfs.FS) *pipeproc.Options {
 	return &pipeproc.Options{Sync: w.cfg.mode, WALSize: w.cfg.walSize, Topic: w.cfg.topic, MaxBody: maxBody, MaxBatch: maxBatch,
-		MaxOpenFiles: 8, MaxMapped: 4, Clock: w.clock.now, FS: fs}
+		MaxOpenFiles: 8, MaxMapped: 4, Clock: w.clock.now, FS: fs, GC: byHand, OnEvent: w.life.event}
 }
 
 // newDisk returns a file system with a durable, empty data directory.
@@ -156,7 +161,7 @@ func (w *world) open(i *image) error {
 		if w.life != nil {
 			w.end()
 		}
-		l := &life{disk: i.disk}
+		l := &life{disk: i.disk, opening: newOpening()}
 		l.acked.Store(i.lo)
 		l.durable.Store(i.safe)
 		l.tried.Store(i.hi)
@@ -165,8 +170,9 @@ func (w *world) open(i *image) error {
 		if depth < 4 && w.rng.IntN(3) == 0 {
 			l.arm(w.rng, 1+w.rng.Int64N(60))
 		}
-		l.opening.Store(true)
+		l.isOpening.Store(true)
 		w.reconfigure()
+		w.gcClock = gcClock{w.clock.ms.Load(), time.Now()}
 		n, err := pipeproc.Open(dir, w.options(l.fault))
 		if err != nil {
 			return fmt.Errorf("open after %s: %w", i.how, err)
@@ -175,13 +181,13 @@ func (w *world) open(i *image) error {
 		if err := w.survived(i); err != nil {
 			return fmt.Errorf("after %s: %w", i.how, err)
 		}
-		l.opening.Store(false)
+		l.isOpening.Store(false)
 		next := l.image.Swap(nil)
 		if next != nil && next.opening {
 			// It cannot have lost or gained anything against i that was
-			// durable there.
-			got := l.acked.Load()
-			next.hi = min(next.hi, got)
+			// durable there, but for what follows from opening.
+			got := l.found.Load()
+			next.hi = l.acked.Load()
 			if i.full || !next.full {
 				next.lo = got
 			}
@@ -223,20 +229,26 @@ func (w *world) survived(i *image) error {
 	if err := n.Err(); err != nil {
 		return fmt.Errorf("the node takes no writes: %w", err)
 	}
-	got := int64(n.Stats().Position)
+	got := w.found.Load()
 	if got < i.lo || got > i.hi {
 		return fmt.Errorf("%d commands survived, want %d to %d", got, i.lo, i.hi)
-	}
-	if d := int64(n.DurablePosition()); d != got {
-		return fmt.Errorf("position %d, durable %d after open", got, d)
 	}
 	if got < int64(len(w.cmds)) {
 		w.cmds = w.cmds[:got:got]
 		w.st = fold(w.cfg.topic, w.cmds)
 	}
-	w.acked.Store(got)
-	w.durable.Store(got)
-	w.tried.Store(got)
+	w.wake()
+	all := int64(len(w.cmds))
+	if p := int64(n.Stats().Position); p != all {
+		return fmt.Errorf("position %d after open, want %d, of which %d follow from opening", p, all, all-got)
+	}
+	d := int64(n.DurablePosition())
+	if d < got || d > all {
+		return fmt.Errorf("position %d, durable %d after open", all, d)
+	}
+	w.acked.Store(all)
+	w.durable.Store(d)
+	w.tried.Store(all)
 	return checkAll(n, w.st)
 }
 
@@ -269,19 +281,34 @@ func (w *world) count(what string) { w.counts[what]++ }
 // write runs one command on the node, which the model says will be c, and
 // notes its outcome. durable says whether success means that it is on disk.
 func (w *world) write(c command, durable bool, fn func() error) error {
-	pos := int64(len(w.cmds)) + 1
-	w.tried.Store(pos)
+	return w.writeAll([]*command{&c}, b2i(durable), fn)
+}
+
+// writeAll runs what comes to several commands, of which the first ones are on
+// disk when it succeeds.
+func (w *world) writeAll(cs []*command, durable int, fn func() error) error {
+	pos := int64(len(w.cmds))
+	w.tried.Store(pos + int64(len(cs)))
 	if err := fn(); err != nil {
-		w.tried.Store(pos - 1)
+		w.tried.Store(pos)
 		return err
 	}
-	w.cmds = append(w.cmds, c)
-	w.st.apply(&c)
-	w.acked.Store(pos)
-	if durable {
-		w.durable.Store(pos)
+	for _, c := range cs {
+		w.cmds = append(w.cmds, *c)
+		w.st.apply(c)
+	}
+	w.acked.Store(pos + int64(len(cs)))
+	if durable > 0 {
+		w.durable.Store(pos + int64(durable))
 	}
 	return w.noteDurable()
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // noteDurable checks the node's durable position and takes its word for it.
