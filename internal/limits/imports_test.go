@@ -24,7 +24,7 @@ var allowed = []string{
 
 func TestImportGraph(t *testing.T) {
 	for _, pkg := range []string{module, module + "/engine", module + "/topics", module + "/segment", module + "/wal", module + "/index", module + "/vfs",
-		module + "/record", module + "/procstate", module + "/gcprune", module + "/worker"} {
+		module + "/record", module + "/procstate", module + "/gcprune", module + "/once", module + "/worker", module + "/worker/program", module + "/rpc"} {
 		cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
@@ -44,16 +44,18 @@ func TestImportGraph(t *testing.T) {
 
 // layers lists what a layer must not import: those above it.
 var layers = map[string][]string{
-	"vfs":       {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "wal", "record"},
-	"wal":       {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "record"},
-	"segment":   {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "wal", "record"},
-	"index":     {"", "worker", "engine", "topics", "procstate", "gcprune", "segment", "wal", "vfs", "record"},
-	"record":    {"", "worker", "engine", "topics", "procstate", "gcprune", "index", "segment", "wal", "vfs"},
-	"topics":    {"", "worker", "engine", "procstate", "gcprune", "wal"},
-	"procstate": {"", "worker", "engine", "topics", "gcprune", "index", "segment", "wal", "vfs"},
-	"gcprune":   {"", "worker", "engine", "topics", "procstate", "index", "segment", "wal", "vfs"},
-	"engine":    {"", "worker"},
-	"worker":    {"", "engine", "wal", "vfs"},
+	"vfs":       {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "wal", "record"},
+	"wal":       {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "record"},
+	"segment":   {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "wal", "record"},
+	"index":     {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "segment", "wal", "vfs", "record"},
+	"record":    {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "wal", "vfs"},
+	"topics":    {"", "worker", "rpc", "engine", "procstate", "gcprune", "once", "wal"},
+	"procstate": {"", "worker", "rpc", "engine", "topics", "gcprune", "once", "index", "segment", "wal", "vfs"},
+	"gcprune":   {"", "worker", "rpc", "engine", "topics", "procstate", "once", "index", "segment", "wal", "vfs"},
+	"once":      {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "record", "index", "segment", "wal", "vfs"},
+	"engine":    {"", "worker", "rpc"},
+	"worker":    {"", "engine", "rpc", "wal", "vfs"},
+	"rpc":       {"", "worker", "engine", "topics", "procstate", "gcprune", "once", "record", "index", "segment", "wal", "vfs"},
 }
 
 // sources are the non-test Go files of the library, parsed.
@@ -125,6 +127,9 @@ func uses(f *ast.File, pkg string, fn func(sel *ast.SelectorExpr)) {
 	})
 }
 
+// socketFile looks after the files that unix sockets are, and reads certificates.
+const socketFile = "rpc/socketfile.go"
+
 // Files are touched through vfs only, and the clock is read in one place, so
 // that tests can stand in for both. Libraries print nothing.
 func TestNoBackDoors(t *testing.T) {
@@ -138,7 +143,7 @@ func TestNoBackDoors(t *testing.T) {
 		}
 		at := func(sel *ast.SelectorExpr) string { return fset.Position(sel.Pos()).String() }
 		uses(f, "os", func(sel *ast.SelectorExpr) {
-			if !strings.HasPrefix(rel, "vfs/") && slices.Contains(fileIO, sel.Sel.Name) {
+			if !strings.HasPrefix(rel, "vfs/") && rel != socketFile && slices.Contains(fileIO, sel.Sel.Name) {
 				t.Errorf("%s: os.%s outside of vfs", at(sel), sel.Sel.Name)
 			}
 			if slices.Contains(std, sel.Sel.Name) {
