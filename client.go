@@ -1,0 +1,325 @@
+package pipeproc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/once"
+	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/worker"
+)
+
+// ConnectOptions configure Connect. The zero value is the best default.
+type ConnectOptions struct {
+	// TLS is needed for tls://, see rpc.LoadClientTLS.
+	TLS *tls.Config
+	// Timeout is how long Connect, and every later attempt to connect, may take.
+	// Default 1 s.
+	Timeout time.Duration
+	// RetryFor is how long a call waits for a connection that was lost to come
+	// back. Default 30 s; negative: it does not.
+	RetryFor time.Duration
+	// Name is what the client calls itself in the node's log.
+	Name string
+	// Workers and CloseGrace are as in Options, for processors that run here.
+	Workers    int
+	CloseGrace time.Duration
+	// Logger receives what an operator should read. Default: nothing.
+	Logger *slog.Logger
+}
+
+// Client is a connection to a node of another process. It is a Store like the
+// node itself, and its methods mean the same. They are safe for concurrent use,
+// and calls that are made at once share the connection.
+//
+// When the connection is lost it is made again, and calls that had no answer are
+// made again. The node remembers the answers of a client, also over a restart,
+// so that a commit, a claim or an acknowledgement that was done is not done
+// again. ErrOutcomeUnknown is returned when that cannot be told any more, or when
+// the context ended while the answer was awaited.
+type Client struct {
+	addr   rpc.Addr
+	o      ConnectOptions
+	id     once.Client
+	codecs *segment.Codecs
+	keys   keys
+	known  sync.Map // names of procs that were ensured
+	pipes  pipes
+	turns  turns
+	batch  sync.Pool
+
+	mu     sync.Mutex
+	conn   *rpc.Conn
+	dial   chan struct{} // closed when the attempt under way is over
+	node   [16]byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+// Connect connects to the node at addr: unix:///path, tcp://host:port or
+// tls://host:port; rpc.Namespace makes an address of a namespace. It returns
+// when the node has answered.
+func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, error) {
+	a, err := rpc.ParseAddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		o = &ConnectOptions{}
+	}
+	c := &Client{addr: a, o: *o, codecs: segment.NewCodecs(), closed: make(chan struct{})}
+	c.o.Timeout, c.o.RetryFor = or(o.Timeout, time.Second), or(o.RetryFor, 30*time.Second)
+	if c.o.Logger == nil {
+		c.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if _, err := rand.Read(c.id[:]); err != nil {
+		return nil, err
+	}
+	c.batch.New = func() any { return new(Batch) }
+	c.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
+	conn, err := c.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.conn, c.node = conn, conn.Welcome().NodeID
+	return c, nil
+}
+
+// open makes a connection.
+func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name})
+	if err != nil {
+		return nil, err
+	}
+	// The node counts the client as there for as long as this is open.
+	s, err := conn.Stream(ctx, methodSession)
+	if err == nil {
+		_, err = s.Next(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Backoff between attempts to connect.
+const (
+	dialBackoff    = 10 * time.Millisecond
+	dialMaxBackoff = time.Second
+)
+
+// get returns a connection, which it makes if the last one was lost. It waits
+// for it until ctx ends or c.o.RetryFor has passed.
+func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
+	var limit <-chan time.Time
+	for {
+		c.mu.Lock()
+		if c.conn != nil && c.conn.Err() == nil {
+			defer c.mu.Unlock()
+			return c.conn, nil
+		}
+		select {
+		case <-c.closed:
+			c.mu.Unlock()
+			return nil, errClientClosed()
+		default:
+		}
+		if c.o.RetryFor < 0 {
+			defer c.mu.Unlock()
+			return nil, fmt.Errorf("the connection to the node was lost: %w", c.conn.Err())
+		}
+		if c.dial == nil {
+			c.dial = make(chan struct{})
+			go c.redial(c.dial)
+		}
+		done := c.dial
+		c.mu.Unlock()
+		if limit == nil {
+			t := time.NewTimer(c.o.RetryFor)
+			defer t.Stop()
+			limit = t.C
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-c.closed:
+			return nil, errClientClosed()
+		case <-limit:
+			return nil, fmt.Errorf("the node at %s has not come back for %v: %w", c.addr, c.o.RetryFor, rpc.ErrDisconnected)
+		}
+	}
+}
+
+// redial connects again, however long it takes.
+func (c *Client) redial(done chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-c.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	wait := dialBackoff
+	for {
+		conn, err := c.open(ctx)
+		c.mu.Lock()
+		if err == nil {
+			c.conn, c.dial = conn, nil
+			if c.node != conn.Welcome().NodeID {
+				c.o.Logger.Warn("pipeproc: another store is served at the address now", "address", c.addr.String())
+			}
+			close(done)
+			c.mu.Unlock()
+			if ctx.Err() != nil {
+				conn.Close()
+			}
+			return
+		}
+		c.mu.Unlock()
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			c.mu.Lock()
+			c.dial = nil
+			close(done)
+			c.mu.Unlock()
+			return
+		}
+		wait = min(2*wait, dialMaxBackoff)
+	}
+}
+
+func errClientClosed() error { return errs.Closed.With("the client is closed") }
+
+// call makes a call that may be made again. build makes the request.
+func (c *Client) call(ctx context.Context, method uint16, build func() [][]byte) ([]byte, error) {
+	for {
+		conn, err := c.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		reply, err := conn.Call(ctx, method, build()...)
+		if err == nil {
+			return reply, nil
+		}
+		if !lost(err) || ctx.Err() != nil {
+			return nil, c.failure(err)
+		}
+	}
+}
+
+// lost reports whether a call may have been done, or not, without an answer.
+func lost(err error) bool {
+	return errors.Is(err, rpc.ErrDisconnected) || errors.Is(err, rpc.ErrGoingAway)
+}
+
+// send makes a call that changes the state, under a key, so that it is done once
+// however often it is sent.
+func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key) [][]byte) ([]byte, error) {
+	k := c.keys.take()
+	defer c.keys.done(k.Seq)
+	sent := false
+	for {
+		conn, err := c.get(ctx)
+		if err == nil && conn.Welcome().NodeID != c.node && sent {
+			err = errors.New("another store is served at the address now")
+		}
+		if err != nil {
+			return nil, unknown(sent, err)
+		}
+		k.Floor = c.keys.floor()
+		reply, err := conn.Call(ctx, method, build(k)...)
+		switch {
+		case err == nil:
+			return reply, nil
+		case ctx.Err() != nil:
+			return nil, unknown(sent || !errors.Is(err, rpc.ErrNotSent), context.Cause(ctx))
+		case !lost(err):
+			return nil, c.failure(err)
+		case !errors.Is(err, rpc.ErrNotSent) && !errors.Is(err, rpc.ErrGoingAway):
+			k.Again, sent = true, true
+		}
+	}
+}
+
+// unknown says that it is not known whether a call was done, if it was sent.
+func unknown(sent bool, err error) error {
+	if !sent {
+		return err
+	}
+	return errs.OutcomeUnknown.Wrap(err, "the answer of the node did not come")
+}
+
+// failure turns what the node answered into the error that it was.
+func (c *Client) failure(err error) error {
+	if r, ok := errors.AsType[*rpc.RemoteError](err); ok {
+		return decodeError(r.Code, r.Text, r.Details)
+	}
+	return err
+}
+
+// Close ends the client. Processors that run here are told to stop first.
+// Calls after it fail with ErrClosed.
+func (c *Client) Close() error {
+	err := c.pipes.close()
+	c.once.Do(func() { close(c.closed) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	return err
+}
+
+// keys numbers the commands of a client.
+type keys struct {
+	mu   sync.Mutex
+	next uint64
+	open map[uint64]struct{}
+	low  uint64 // every command below has its answer
+}
+
+func (s *keys) take() once.Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open, s.low = make(map[uint64]struct{}), 1
+	}
+	s.next++
+	s.open[s.next] = struct{}{}
+	return once.Key{Seq: s.next}
+}
+
+func (s *keys) done(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, seq)
+	for s.low <= s.next {
+		if _, ok := s.open[s.low]; ok {
+			break
+		}
+		s.low++
+	}
+}
+
+func (s *keys) floor() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.low
+}

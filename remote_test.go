@@ -1,0 +1,216 @@
+package pipeproc_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+func serveNode(t testing.TB, n *pipeproc.Node) (addr string) {
+	t.Helper()
+	a, err := rpc.ParseAddr("unix://" + t.TempDir() + "/s.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := rpc.Listen(context.Background(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Serve(ctx, l, nil) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return a.String()
+}
+
+func TestRemoteSmoke(t *testing.T) {
+	n, err := pipeproc.OpenMemory(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	addr := serveNode(t, n)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c, err := pipeproc.Connect(ctx, addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i := range 10 {
+		ids, err := c.Commit(ctx, pipeproc.Record{Topic: "a", Key: []byte("k"), Headers: []pipeproc.Header{{Name: "h", Value: []byte("v")}}, Body: fmt.Append(nil, i)},
+			pipeproc.Record{Topic: "b", Body: fmt.Append(nil, i)})
+		if err != nil || len(ids) != 2 {
+			t.Fatal(ids, err)
+		}
+	}
+	k := 0
+	for r, err := range c.Range(ctx, "a", pipeproc.RangeOptions{Start: ":2", Limit: 5}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(r.Body) != fmt.Sprint(k+2) || string(r.Key) != "k" || len(r.Headers) != 1 {
+			t.Error(r)
+		}
+		k++
+	}
+	if k != 5 {
+		t.Error(k)
+	}
+	k = 9
+	for r, err := range c.RevRange(ctx, "a", pipeproc.RangeOptions{}) {
+		if err != nil || string(r.Body) != fmt.Sprint(k) {
+			t.Fatal(r, err)
+		}
+		k--
+	}
+	for _, err := range c.Range(ctx, "nope", pipeproc.RangeOptions{}) {
+		if pipeproc.Code(err) != "invalid_topic" {
+			t.Error(err)
+		}
+	}
+	cl, err := c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 3})
+	if err != nil || len(cl.Records) != 3 || len(cl.Records[0].Headers) != 1 {
+		t.Fatal(cl, err)
+	}
+	r, ids, err := c.AckCommit(ctx, "p", cl.Token, pipeproc.Record{Topic: "out"})
+	if err != nil || r != cl.Range || len(ids) != 1 {
+		t.Fatal(r, ids, err)
+	}
+	_, err = c.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "sys", From: []string{"a"}, To: []string{"up"}, Count: 4, Processor: func(ctx context.Context, w *pipeproc.Work) error {
+		for _, r := range w.Records() {
+			w.Emit(r.Body)
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitForProcs(ctx, "sys"); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := c.Length(ctx, "up"); l != 10 || err != nil {
+		t.Error(l, err)
+	}
+	lp, err := c.LiveProc(ctx, pipeproc.LiveOptions{Topic: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, _ = c.Commit(ctx, pipeproc.Record{Topic: "a", Body: []byte("live")})
+	}()
+	cl, err = lp.Next(ctx)
+	if err != nil || string(cl.Records[0].Body) != "live" {
+		t.Error(cl, err)
+	}
+	if _, err := lp.Ack(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := lp.Cancel(ctx); err != nil {
+		t.Error(err)
+	}
+	infos, err := c.Procs(ctx)
+	if err != nil || len(infos) != 2 || infos[1].Waiting != "" {
+		t.Error(infos, err)
+	}
+	topics, err := c.Topics(ctx)
+	if err != nil || len(topics) != 4 {
+		t.Error(topics, err)
+	}
+	for r, err := range c.Follow(ctx, "a", 9) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.ID.Seq == 10 {
+			break
+		}
+	}
+}
+
+func BenchmarkRemoteRoundTrip(b *testing.B) {
+	n, _ := pipeproc.OpenMemory(nil)
+	defer n.Close()
+	c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	body := make([]byte, 128)
+	for b.Loop() {
+		if _, err := c.Commit(context.Background(), pipeproc.Record{Topic: "t", Body: body}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRemotePipelined(b *testing.B) {
+	for _, size := range []int{1, 100} {
+		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
+			n, _ := pipeproc.OpenMemory(nil)
+			defer n.Close()
+			c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			body := make([]byte, 128)
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				var batch pipeproc.Batch
+				for pb.Next() {
+					batch.Reset()
+					for range size {
+						_ = batch.Add("t", body)
+					}
+					if err := c.CommitBatch(context.Background(), &batch); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+func BenchmarkRemoteRange(b *testing.B) {
+	n, _ := pipeproc.OpenMemory(nil)
+	defer n.Close()
+	var batch pipeproc.Batch
+	const total = 500_000
+	for range total / 100 {
+		batch.Reset()
+		for range 100 {
+			_ = batch.Add("t", make([]byte, 128))
+		}
+		if err := n.CommitBatch(context.Background(), &batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	for b.Loop() {
+		k := 0
+		for _, err := range c.Range(context.Background(), "t", pipeproc.RangeOptions{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			k++
+		}
+		if k != total {
+			b.Fatal(k)
+		}
+	}
+	b.ReportMetric(float64(b.N*total)/b.Elapsed().Seconds(), "records/s")
+}

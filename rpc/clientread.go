@@ -1,0 +1,225 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// receive reads what the node sends until the connection ends. It never waits
+// for anything else: what it has to answer is queued.
+func (c *Conn) receive() {
+	defer close(c.read)
+	err := c.frames()
+	switch {
+	case errors.Is(err, io.EOF):
+		err = errors.New("the node closed the connection")
+	case errors.Is(err, errProtocol):
+		e, _ := errors.AsType[*errs.Error](err)
+		b := AppendError(nil, &RemoteError{Code: e.Code, Text: err.Error()})
+		_ = c.w.post(control(KindError, 0, b)) // it may be too late
+	}
+	c.fail(err)
+}
+
+func (c *Conn) frames() error {
+	var amid int // messages of which frames are missing
+	for {
+		h, err := c.r.head()
+		if err != nil {
+			return err
+		}
+		switch h.kind {
+		case KindReply, KindItem:
+			err = c.part(h, &amid)
+			c.r.owed = amid > 0
+		case KindError:
+			err = c.failed(h.stream)
+		default:
+			err = c.control(*h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// find returns the call of a stream.
+func (c *Conn) find(id uint64) (p *pending, left bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p = c.calls[id]; p == nil {
+		if c.err != nil {
+			return nil, false, c.err
+		}
+		return nil, false, protocolError("an answer on stream %d, which has no call", id)
+	}
+	return p, p.left, nil
+}
+
+// finish ends p with what the node answered.
+func (c *Conn) finish(p *pending, reply []byte, err error) {
+	c.mu.Lock()
+	ok := c.calls[p.id] == p
+	left := p.left
+	last := ok && c.exit(p)
+	c.mu.Unlock()
+	if ok && !left {
+		p.end(reply, err)
+	}
+	c.retire(last)
+}
+
+// part takes in a frame of a reply or an item.
+func (c *Conn) part(h *header, amid *int) error {
+	p, left, err := c.find(h.stream)
+	if err != nil {
+		return err
+	}
+	kind, more := h.kind, h.more
+	first := !p.amid
+	if more && first {
+		*amid++
+	}
+	if !more && !first {
+		*amid--
+	}
+	p.amid = more
+	switch {
+	case p.ping:
+		return protocolError("a %v to a ping", kind)
+	case left:
+		err = c.skip()
+	case kind == KindReply && p.stream == nil:
+		if p.part, err = c.r.payload(p.part); err == nil {
+			err = c.tooLarge(len(p.part))
+		}
+	case kind == KindItem && p.stream != nil:
+		err = p.stream.take(first, more)
+	default:
+		if err = c.skip(); err == nil {
+			p = c.mismatch(p, kind)
+		}
+	}
+	if err == nil && kind == KindReply && !more {
+		c.finish(p, p.part, nil)
+	}
+	return err
+}
+
+func (c *Conn) tooLarge(n int) error {
+	if n > c.opts.MaxMessage {
+		return protocolError("a message of more than %d bytes", c.opts.MaxMessage)
+	}
+	return nil
+}
+
+// skip reads a payload that nobody wants.
+func (c *Conn) skip() (err error) {
+	c.r.big, err = c.r.payload(c.r.big[:0])
+	return err
+}
+
+// mismatch gives up a call that was answered in another way than it was made,
+// and returns what takes its place until the node has ended it: p itself may be
+// used for another call.
+func (c *Conn) mismatch(p *pending, kind Kind) *pending {
+	place := &pending{id: p.id, cost: p.cost, left: true, amid: p.amid}
+	c.mu.Lock()
+	ok := c.calls[p.id] == p && !p.left
+	if ok {
+		c.calls[p.id] = place
+	}
+	c.mu.Unlock()
+	if !ok {
+		return p
+	}
+	if kind == KindItem {
+		_ = c.w.post(control(KindCancel, p.id, nil)) // or the connection has ended
+	}
+	p.end(nil, fmt.Errorf("the node answered with a frame of kind %v: the method is to be called otherwise", kind))
+	return place
+}
+
+// failed takes in an error, of a call or of the connection.
+func (c *Conn) failed(stream uint64) error {
+	b, err := c.r.payload(nil)
+	if err != nil {
+		return err
+	}
+	e, err := DecodeError(b)
+	if err != nil {
+		return err
+	}
+	if stream == 0 {
+		return e
+	}
+	p, _, err := c.find(stream)
+	if err != nil {
+		return err
+	}
+	if p.amid || p.ping {
+		return protocolError("an error in the middle of stream %d", stream)
+	}
+	c.finish(p, nil, e)
+	return nil
+}
+
+// control takes in the other kinds of frames.
+func (c *Conn) control(h header) error {
+	if _, err := c.r.small(); err != nil {
+		return err
+	}
+	switch h.kind {
+	case KindEnd:
+		p, left, err := c.find(h.stream)
+		switch {
+		case err != nil:
+			return err
+		case p.amid || p.ping:
+			return protocolError("an end in the middle of stream %d", h.stream)
+		case p.stream == nil && !left:
+			c.finish(p, nil, errors.New("the node answered with an end: the method is to be called otherwise"))
+		default:
+			c.finish(p, nil, io.EOF)
+		}
+	case KindGoAway:
+		c.goneAway()
+	case KindPing:
+		if !c.w.full() { // the node counts on no answer while it does not read
+			_ = c.w.post(control(KindPong, h.stream, nil)) // or the connection has ended
+		}
+	case KindPong:
+		p, _, err := c.find(h.stream)
+		if err != nil {
+			return err
+		}
+		if !p.ping {
+			return protocolError("a pong on stream %d, which is no ping's", h.stream)
+		}
+		c.finish(p, nil, nil)
+	default:
+		return protocolError("a frame of kind %v from a node", h.kind)
+	}
+	return nil
+}
+
+// goneAway makes no more calls, and ends the connection with the last one.
+func (c *Conn) goneAway() {
+	c.mu.Lock()
+	first := !c.gone
+	c.gone = true
+	queue := c.queue
+	c.queue = nil
+	last := len(c.calls) == 0
+	c.mu.Unlock()
+	if first {
+		close(c.away)
+	}
+	for _, p := range queue {
+		p.admit <- errGoingAway.With("the node is shutting down")
+	}
+	c.retire(last)
+}

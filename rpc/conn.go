@@ -1,0 +1,259 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// Conn is a client's connection to a node. Calls of several goroutines share it.
+// It is safe for concurrent use, and must be closed.
+type Conn struct {
+	nc      net.Conn
+	r       *FrameReader
+	w       *writer
+	opts    DialOptions
+	welcome Welcome
+	bufs    buffers
+	pending sync.Pool // of *pending without a stream
+	count   atomic.Int32
+	last    atomic.Uint64 // stream
+	done    chan struct{}
+	away    chan struct{}
+	read    chan struct{} // closed when the reader has returned
+
+	mu    sync.Mutex
+	calls map[uint64]*pending
+	held  int64 // bytes of the requests in flight
+	queue []*pending
+	gone  bool // a goaway has come
+	err   error
+}
+
+// pending is a call that has not ended. It is in calls until the node has ended
+// it, also when nobody waits for it any more: so long it counts against the
+// node's limits.
+type pending struct {
+	id     uint64
+	cost   int
+	stream *Stream       // nil for a call with one reply
+	ready  chan struct{} // of capacity 1: reply or err is there
+	admit  chan error    // of capacity 1, if it had to wait for its turn
+	part   []byte        // of a reply, of which more frames come
+	reply  []byte
+	err    error
+	left   bool // nobody waits; guarded by Conn.mu
+	ping   bool
+	amid   bool // a message has begun and not ended; the reader's own
+}
+
+func newConn(nc net.Conn, r *FrameReader, w Welcome, o DialOptions) *Conn {
+	c := &Conn{nc: nc, r: r, opts: o, welcome: w, calls: make(map[uint64]*pending),
+		done: make(chan struct{}), away: make(chan struct{}), read: make(chan struct{})}
+	c.w = newWriter(nc, o.MaxQueued, o.WriteTimeout, &c.bufs, &c.count, c.fail)
+	c.r.watch = newWatchdog(o.ReadTimeout, func() { c.fail(protocolError("the node fell silent within a message")) })
+	go c.receive()
+	return c
+}
+
+// Welcome returns what the node said of itself.
+func (c *Conn) Welcome() Welcome { return c.welcome }
+
+// Done is closed when the connection has ended. Err then says why.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// GoingAway is closed when the node takes no more calls, or the connection has
+// ended. Calls in flight may still be answered.
+func (c *Conn) GoingAway() <-chan struct{} { return c.away }
+
+// Err returns why the connection has ended, nil while it has not.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the connection, and with it the calls in flight. It always returns
+// nil.
+func (c *Conn) Close() error {
+	c.fail(errClosed)
+	<-c.read
+	return nil
+}
+
+var errClosed = errs.Closed.With("the connection was closed")
+
+// Call makes a call whose body is the parts one after the other, and returns the
+// reply, which is the caller's. The parts are not used after it has returned.
+// Errors:
+//
+//   - *RemoteError: what the node answered
+//   - ErrDisconnected: the connection ended before the reply; with ErrNotSent,
+//     before the request had been sent
+//   - ErrGoingAway: the node takes no more calls
+//   - ErrTooLarge: the node does not take a request of that size
+//   - the cause of ctx: the call is canceled at the node; what it did until then
+//     is not known
+//
+// A call waits for its turn when the node has as many in flight as it takes.
+func (c *Conn) Call(ctx context.Context, method uint16, parts ...[]byte) ([]byte, error) {
+	p, _ := c.pending.Get().(*pending)
+	if p == nil {
+		p = &pending{ready: make(chan struct{}, 1)}
+	}
+	if err := c.begin(ctx, p, method, parts); err != nil {
+		return nil, err
+	}
+	return c.await(ctx, p)
+}
+
+// await waits for the reply of a call that was sent.
+func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
+	if done := ctx.Done(); done == nil {
+		<-p.ready
+	} else {
+		select {
+		case <-p.ready:
+		case <-done:
+			if c.leave(p) {
+				return nil, context.Cause(ctx)
+			}
+			<-p.ready // the reply came at the same time
+		}
+	}
+	reply, err := p.reply, p.err
+	p.reply, p.part, p.err = nil, nil, nil
+	c.pending.Put(p)
+	return reply, err
+}
+
+// begin sends the request of p. After an error p must not be used again.
+func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	n := timeoutSize + length(parts)
+	if most := int(c.welcome.Limits.MaxMessage); n > most {
+		return errs.TooLarge.With(fmt.Sprintf("a request of %d bytes; the node takes %d", n, most))
+	}
+	p.id, p.cost = c.last.Add(1), n+RequestCost
+	if err := c.enter(ctx, p); err != nil {
+		return err
+	}
+	m := message{kind: KindRequest, method: method, stream: p.id, timeout: timeoutMillis(c.timeLeft(ctx)), size: n, parts: parts}
+	if err := c.w.send(ctx, &m, nil); err != nil {
+		return c.unsent(ctx, p, m.sent, err)
+	}
+	return nil
+}
+
+// timeLeft returns what a request says about its deadline.
+func (c *Conn) timeLeft(ctx context.Context) time.Duration {
+	if c.opts.Clock == nil {
+		return 0
+	}
+	d, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(d.Sub(c.opts.Clock()), time.Millisecond)
+}
+
+// unsent settles a call whose request was not sent, or not whole.
+func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) error {
+	if ctx.Err() == nil { // so it is the connection
+		c.fail(err)
+		return &lostError{cause: c.Err(), notSent: true}
+	}
+	if part {
+		c.leave(p)
+		return context.Cause(ctx)
+	}
+	c.mu.Lock()
+	last := c.calls[p.id] == p && c.exit(p)
+	c.mu.Unlock()
+	c.retire(last)
+	return context.Cause(ctx)
+}
+
+// leave gives up waiting for p and cancels it at the node. It returns false if p
+// has ended already.
+func (c *Conn) leave(p *pending) bool {
+	c.mu.Lock()
+	ok := c.calls[p.id] == p
+	p.left = ok
+	c.mu.Unlock()
+	if ok {
+		_ = c.w.post(control(KindCancel, p.id, nil)) // or the connection has ended
+	}
+	return ok
+}
+
+// Ping sends a ping and waits for the answer.
+func (c *Conn) Ping(ctx context.Context) error {
+	p := &pending{id: c.last.Add(1), ping: true, ready: make(chan struct{}, 1)}
+	if err := c.enter(ctx, p); err != nil {
+		return err
+	}
+	if err := c.w.send(ctx, control(KindPing, p.id, nil), nil); err != nil {
+		return c.unsent(ctx, p, false, err)
+	}
+	select {
+	case <-p.ready:
+		return p.err
+	case <-ctx.Done():
+		c.mu.Lock()
+		p.left = true
+		c.mu.Unlock()
+		return context.Cause(ctx)
+	}
+}
+
+// retire ends a connection to a node that is going away, after its last call.
+func (c *Conn) retire(last bool) {
+	if last {
+		c.fail(errGoingAway.With("the node has shut down"))
+	}
+}
+
+// fail ends the connection and its calls. The first reason counts.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	calls, queue := c.calls, c.queue
+	c.calls, c.queue = nil, nil
+	first := !c.gone
+	c.gone = true
+	c.mu.Unlock()
+	if first {
+		close(c.away)
+	}
+	close(c.done)
+	c.nc.Close()
+	c.w.fail(err)
+	for _, p := range queue {
+		p.admit <- &lostError{cause: err, notSent: true}
+	}
+	for _, p := range calls {
+		p.end(nil, &lostError{cause: err})
+	}
+}
+
+// end hands the outcome to who waits.
+func (p *pending) end(reply []byte, err error) {
+	if p.stream != nil {
+		p.stream.end(err)
+		return
+	}
+	p.reply, p.err = reply, err
+	p.ready <- struct{}{}
+}

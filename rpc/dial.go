@@ -1,0 +1,254 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// DialOptions configure a Conn. The zero value is the default.
+type DialOptions struct {
+	// Timeout is how long connecting may take, up to the welcome. Default 1 s.
+	Timeout time.Duration
+	// TLS is needed for tls://, and makes tcp:// the same; see LoadClientTLS.
+	TLS *tls.Config
+	// ClientID is told to the node. Default: a random one.
+	ClientID [16]byte
+	// Name is for the node's logs, at most 255 bytes of UTF-8.
+	Name string
+
+	// MaxMessage is the largest reply or item, in bytes. Default 72 MiB.
+	MaxMessage int
+	// StreamCredit is how many bytes of a stream's items, with ItemCost for
+	// each, the node may send ahead of Next. Default 2 MiB.
+	StreamCredit int
+	// MaxQueued is from how many bytes on, that wait to be written, calls wait
+	// before they add theirs. Default 1 MiB.
+	MaxQueued int
+	// ReadTimeout is how long the node may be silent within a frame or a
+	// message. Default 30 s.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long the node may take to read 264 KiB of what waits
+	// for it. Default 30 s.
+	WriteTimeout time.Duration
+	// Clock gives the time, to tell the node how long a call has left until its
+	// context's deadline. Without it the node learns that from the cancellation
+	// only.
+	Clock func() time.Time
+}
+
+// config checks o and fills in defaults.
+func (o *DialOptions) config() (DialOptions, error) {
+	var c DialOptions
+	if o != nil {
+		c = *o
+	}
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defTime(&c.Timeout, time.Second)
+	def(&c.MaxMessage, 72<<20)
+	def(&c.StreamCredit, 2<<20)
+	def(&c.MaxQueued, 1<<20)
+	defTime(&c.ReadTimeout, 30*time.Second)
+	defTime(&c.WriteTimeout, 30*time.Second)
+	if c.ClientID == [16]byte{} {
+		_, _ = rand.Read(c.ClientID[:]) // it does not fail
+	}
+	bad := func(name, format string, a ...any) (DialOptions, error) {
+		return c, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
+	}
+	const most = 1 << 31
+	switch {
+	case len(c.Name) > maxName:
+		return bad("Name", "it has %d bytes", len(c.Name))
+	case c.MaxMessage < minMessage || c.MaxMessage > most:
+		return bad("MaxMessage", "%d is not between 1 KiB and 2 GiB", c.MaxMessage)
+	case c.StreamCredit < 0 || c.StreamCredit > most:
+		return bad("StreamCredit", "%d is not between 1 and 2 GiB", c.StreamCredit)
+	case c.MaxQueued < 0:
+		return bad("MaxQueued", "%d is negative", c.MaxQueued)
+	case c.Timeout < 0 || c.ReadTimeout < 0 || c.WriteTimeout < 0:
+		return bad("timeouts", "one is negative")
+	}
+	return c, nil
+}
+
+// Dial connects to the node at a. Errors: that of connecting as it is; of TLS;
+// ErrNoWelcome, which reads "connection timed-out", when a connection was made
+// and no welcome came in time, or the node closed it before; a *RemoteError when
+// the node refuses the client; and the cause of ctx.
+func Dial(ctx context.Context, a Addr, o *DialOptions) (*Conn, error) {
+	c, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDial(a, &c); err != nil {
+		return nil, err
+	}
+	lim, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	network, address := a.network()
+	nc, err := new(net.Dialer).DialContext(lim, network, address)
+	if err != nil {
+		if lim.Err() != nil {
+			return nil, late(ctx, a.String(), c.Timeout)
+		}
+		return nil, err
+	}
+	if c.TLS != nil {
+		if nc, err = dialTLS(lim, nc, a, c.TLS); err != nil {
+			if lim.Err() != nil {
+				return nil, late(ctx, a.String(), c.Timeout)
+			}
+			return nil, err
+		}
+	}
+	conn, err := meet(lim, nc, c)
+	if err != nil && lim.Err() != nil {
+		err = late(ctx, a.String(), c.Timeout)
+	}
+	return conn, err
+}
+
+// NewConn makes a Conn of a connection that exists already; see Dial, also for
+// the errors. It closes nc when it fails.
+func NewConn(ctx context.Context, nc net.Conn, o *DialOptions) (*Conn, error) {
+	c, err := o.config()
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	lim, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	conn, err := meet(lim, nc, c)
+	if err != nil && lim.Err() != nil {
+		err = late(ctx, "the node", c.Timeout)
+	}
+	return conn, err
+}
+
+func checkDial(a Addr, o *DialOptions) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	switch {
+	case a.Scheme == SchemeUnix && o.TLS != nil:
+		return errAddress.With(a.String())
+	case a.Scheme == SchemeTLS && o.TLS == nil:
+		return errs.InvalidOptions.With("TLS: " + a.String() + " needs it")
+	case a.Private:
+		err := privateDir(filepath.Dir(a.Path), false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // connecting says it better
+		}
+		return err
+	}
+	return nil
+}
+
+// late returns the error of a time that has run out, or of a ctx that has ended
+// before.
+func late(ctx context.Context, where string, d time.Duration) error {
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return context.Cause(ctx)
+	}
+	return errNoWelcome.Wrap(context.DeadlineExceeded, fmt.Sprintf("no welcome from %s within %v or the context's deadline", where, d))
+}
+
+func dialTLS(ctx context.Context, nc net.Conn, a Addr, c *tls.Config) (net.Conn, error) {
+	c = c.Clone()
+	if c.ServerName == "" {
+		c.ServerName = a.Host
+	}
+	t := tls.Client(nc, c)
+	if err := t.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("TLS with %v: %w", a, err)
+	}
+	return t, nil
+}
+
+// meet says hello over nc and waits for the welcome.
+func meet(ctx context.Context, nc net.Conn, o DialOptions) (*Conn, error) {
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	w, r, err := greetNode(nc, &o)
+	if !stop() && err == nil { // closed meanwhile
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return newConn(nc, r, w, o), nil
+}
+
+func greetNode(nc net.Conn, o *DialOptions) (Welcome, *FrameReader, error) {
+	hello := Hello{MinVersion: leastVersion, MaxVersion: greatestVersion, ClientID: o.ClientID, Name: o.Name,
+		Limits: Limits{MaxMessage: uint32(o.MaxMessage), StreamCredit: uint32(o.StreamCredit)}}
+	_, writeErr := nc.Write(AppendFrame(nil, Frame{Kind: KindHello, Payload: AppendHello(nil, &hello)}))
+	r := NewFrameReader(nc)
+	h, err := r.head() // even if the hello could not be written: the node may have said why
+	if err != nil {
+		return Welcome{}, nil, noWelcome(r, err, writeErr)
+	}
+	switch h.kind {
+	case KindWelcome:
+		b, err := r.small()
+		if err != nil {
+			return Welcome{}, nil, err
+		}
+		w, err := DecodeWelcome(b)
+		if err == nil && (w.Version < leastVersion || w.Version > greatestVersion || w.Features&^knownFeatures != 0) {
+			err = protocolError("a welcome of version %d with features %#x", w.Version, w.Features)
+		}
+		return w, r, err
+	case KindError:
+		b, err := r.payload(nil)
+		if err != nil {
+			return Welcome{}, nil, err
+		}
+		e, err := DecodeError(b)
+		if err != nil {
+			return Welcome{}, nil, err
+		}
+		return Welcome{}, nil, e
+	case KindGoAway:
+		return Welcome{}, nil, errGoingAway.With("the node is shutting down")
+	}
+	return Welcome{}, nil, protocolError("a frame of kind %v in place of a welcome", h.kind)
+}
+
+// noWelcome explains why a connection ended before the welcome.
+func noWelcome(r *FrameReader, err, writeErr error) error {
+	const tlsAlert = 0x15
+	if b := r.buf[r.lo:r.hi]; len(b) >= 2 && b[0] == tlsAlert && b[1] == 3 {
+		return errNoWelcome.With("the node wants TLS: use tls:// and a certificate")
+	}
+	var alert tls.AlertError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error": // what the node's TLS has against us
+		return errNoWelcome.Wrap(err, "the node refuses the client's certificate")
+	case errors.Is(err, errProtocol):
+		return errNoWelcome.Wrap(err, "this is no node")
+	case writeErr != nil:
+		return errNoWelcome.Wrap(writeErr, "the node ended the connection without a welcome")
+	}
+	return errNoWelcome.Wrap(err, "the node ended the connection without a welcome")
+}

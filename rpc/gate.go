@@ -1,0 +1,88 @@
+package rpc
+
+import (
+	"context"
+	"math"
+	"slices"
+)
+
+// A client keeps to the node's limits by itself: a call that would pass them
+// waits here. So the node never has to stop reading, and what it must always be
+// able to read, a cancel or credit, gets through.
+
+// enter makes p a call in flight, when its turn has come.
+func (c *Conn) enter(ctx context.Context, p *pending) error {
+	c.mu.Lock()
+	if err := c.refusal(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	if len(c.queue) == 0 && c.fits(p) {
+		c.calls[p.id] = p
+		c.held += int64(p.cost)
+		c.mu.Unlock()
+		c.count.Add(1)
+		return nil
+	}
+	p.admit = make(chan error, 1)
+	c.queue = append(c.queue, p)
+	c.mu.Unlock()
+	select {
+	case err := <-p.admit:
+		return err
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	last := false
+	if i := slices.Index(c.queue, p); i >= 0 {
+		c.queue = slices.Delete(c.queue, i, i+1)
+		c.letIn() // p may have been too large for what is left
+	} else if c.calls[p.id] == p {
+		last = c.exit(p)
+	}
+	c.mu.Unlock()
+	c.retire(last)
+	return context.Cause(ctx)
+}
+
+// refusal returns why no call can begin, nil if it can. mu is held.
+func (c *Conn) refusal() error {
+	switch {
+	case c.err != nil:
+		return &lostError{cause: c.err, notSent: true}
+	case c.gone:
+		return errGoingAway.With("the node is shutting down")
+	}
+	return nil
+}
+
+// fits reports whether the node takes p now. mu is held.
+func (c *Conn) fits(p *pending) bool {
+	l := &c.welcome.Limits
+	calls := uint32(min(len(c.calls), math.MaxUint32))
+	return calls == 0 || calls < l.MaxCalls && c.held+int64(p.cost) <= int64(l.MaxBytes)
+}
+
+// exit removes a call that has ended, and lets in those whose turn it is. It
+// reports whether it was the last of a connection that is going away. mu is
+// held.
+func (c *Conn) exit(p *pending) (last bool) {
+	delete(c.calls, p.id)
+	c.held -= int64(p.cost)
+	c.count.Add(-1)
+	c.letIn()
+	return c.gone && len(c.calls) == 0
+}
+
+// letIn begins the calls whose turn it is. mu is held.
+func (c *Conn) letIn() {
+	for len(c.queue) > 0 && c.fits(c.queue[0]) {
+		q := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.calls[q.id] = q
+		c.held += int64(q.cost)
+		c.count.Add(1)
+		q.admit <- nil
+	}
+}

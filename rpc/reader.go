@@ -1,0 +1,211 @@
+package rpc
+
+import (
+	"encoding/binary"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+const readBuffer = 64 << 10
+
+// FrameReader reads frames. It allocates one buffer of 64 KiB, and beyond that
+// nothing before the bytes that need it have arrived. It is not safe for
+// concurrent use.
+type FrameReader struct {
+	src    io.Reader
+	buf    []byte
+	lo, hi int // what was read and not used is buf[lo:hi]
+
+	h      header
+	inside bool // between head and payload
+	big    []byte
+
+	// watch runs while bytes of a frame, or frames of a message, are awaited.
+	watch *watchdog
+	owed  bool // more frames of a message must come
+}
+
+// NewFrameReader returns a reader of src's frames.
+func NewFrameReader(src io.Reader) *FrameReader {
+	return &FrameReader{src: src, buf: make([]byte, readBuffer)}
+}
+
+// Next returns the next frame. Its payload is valid until the next call. The
+// error is io.EOF when src ended between frames, io.ErrUnexpectedEOF when it
+// ended within one, and matches ErrProtocol when the bytes are not a frame or
+// the checksum is wrong; there is no way on after an error.
+func (r *FrameReader) Next() (Frame, error) {
+	h, err := r.head()
+	if err != nil {
+		return Frame{}, err
+	}
+	f := Frame{Kind: h.kind, More: h.more, Method: h.method, Stream: h.stream}
+	f.Payload, err = r.payload(r.big[:0])
+	r.big = f.Payload
+	return f, err
+}
+
+// head returns the next header. payload or small must follow.
+func (r *FrameReader) head() (*header, error) {
+	if err := r.fill(headerSize); err != nil {
+		return nil, err
+	}
+	h, err := parseHeader(r.buf[r.lo:])
+	if err != nil {
+		return nil, err
+	}
+	r.h, r.inside = h, true
+	return &r.h, nil
+}
+
+// small returns the payload as a part of the buffer, valid until the next call
+// of the reader. It is for frames that must be small.
+func (r *FrameReader) small() ([]byte, error) {
+	n := headerSize + r.h.size
+	if n > len(r.buf) {
+		return nil, protocolError("a frame of kind %v with %d bytes", r.h.kind, r.h.size)
+	}
+	if err := r.fill(n); err != nil {
+		return nil, err
+	}
+	frame := r.buf[r.lo : r.lo+n]
+	if uint32(xxhash.Sum64(frame[8:])) != r.h.sum {
+		return nil, r.badSum()
+	}
+	r.lo += n
+	r.inside = false
+	return frame[headerSize:], nil
+}
+
+// payload appends the payload to dst.
+func (r *FrameReader) payload(dst []byte) ([]byte, error) {
+	if headerSize+r.h.size <= len(r.buf) {
+		b, err := r.small()
+		if err != nil {
+			return dst, err
+		}
+		return append(dst, b...), nil
+	}
+	var sum xxhash.Digest
+	sum.Reset()
+	_, _ = sum.Write(r.buf[r.lo+8 : r.lo+headerSize])
+	r.lo += headerSize
+	left := r.h.size
+	if n := min(left, r.hi-r.lo); n > 0 {
+		_, _ = sum.Write(r.buf[r.lo : r.lo+n])
+		dst = append(dst, r.buf[r.lo:r.lo+n]...)
+		r.lo += n
+		left -= n
+	}
+	for left > 0 {
+		if len(dst) == cap(dst) {
+			room := max(len(dst), 4<<10) // as much as has arrived, or very little
+			if !r.h.more {
+				room = min(room, left)
+			}
+			dst = slices.Grow(dst, room)
+		}
+		n, err := r.read(dst[len(dst):min(cap(dst), len(dst)+left)])
+		_, _ = sum.Write(dst[len(dst) : len(dst)+n])
+		dst = dst[:len(dst)+n]
+		if left -= n; err != nil && left > 0 {
+			return dst, err
+		}
+	}
+	if uint32(sum.Sum64()) != r.h.sum {
+		return dst, r.badSum()
+	}
+	r.inside = false
+	return dst, nil
+}
+
+func (r *FrameReader) badSum() error {
+	return protocolError("a frame of kind %v with %d bytes whose checksum is wrong", r.h.kind, r.h.size)
+}
+
+// fill reads until the buffer holds n bytes.
+func (r *FrameReader) fill(n int) error {
+	if r.hi-r.lo >= n {
+		return nil
+	}
+	if r.lo+n > len(r.buf) || r.lo == r.hi {
+		r.hi = copy(r.buf, r.buf[r.lo:r.hi])
+		r.lo = 0
+	}
+	for r.hi-r.lo < n {
+		k, err := r.read(r.buf[r.hi:])
+		r.hi += k
+		if err != nil && r.hi-r.lo < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads at least one byte. A source that ends within a frame is
+// io.ErrUnexpectedEOF.
+func (r *FrameReader) read(p []byte) (int, error) {
+	amid := r.inside || r.hi > r.lo
+	if amid || r.owed {
+		r.watch.start()
+		defer r.watch.stop()
+	}
+	for range 100 {
+		n, err := r.src.Read(p)
+		if err == io.EOF && amid && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// watchdog calls a function when what it watches takes too long. It belongs to
+// one goroutine; a nil one watches nothing.
+type watchdog struct {
+	limit time.Duration
+	timer *time.Timer
+}
+
+func newWatchdog(limit time.Duration, expired func()) *watchdog {
+	w := &watchdog{limit: limit, timer: time.AfterFunc(limit, expired)}
+	w.timer.Stop()
+	return w
+}
+
+func (w *watchdog) start() {
+	if w != nil {
+		w.timer.Reset(w.limit)
+	}
+}
+
+func (w *watchdog) stop() {
+	if w != nil {
+		w.timer.Stop()
+	}
+}
+
+// possibleHello reports whether b can be the beginning of a hello's frame, so
+// that a peer that speaks something else is seen by its first bytes.
+func possibleHello(b []byte) bool {
+	var want header
+	want.kind = KindHello
+	var p [headerSize + len(helloMagic)]byte
+	want.put(p[:])
+	copy(p[headerSize:], helloMagic)
+	if len(b) >= 4 {
+		if n := binary.LittleEndian.Uint32(b); n < helloSize || n > maxSmall {
+			return false
+		}
+	}
+	if len(b) <= 8 {
+		return true
+	}
+	n := min(len(b), len(p))
+	return string(b[8:n]) == string(p[8:n])
+}

@@ -1,0 +1,212 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// read reads frames until the connection ends.
+func (c *serverConn) read() error {
+	for {
+		h, err := c.r.head()
+		if err != nil {
+			return err
+		}
+		if h.kind == KindRequest {
+			err = c.request(h)
+		} else {
+			err = c.control(*h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// control handles the frames that are no requests.
+func (c *serverConn) control(h header) error {
+	b, err := c.r.small()
+	if err != nil {
+		return err
+	}
+	switch h.kind {
+	case KindCancel:
+		if p := c.parts[h.stream]; p != nil {
+			c.forget(p)
+			return c.refuse(p, CodeCanceled, "the request was canceled before it was there")
+		}
+		if call := c.call(h.stream); call != nil {
+			call.own.cancel()
+		}
+	case KindCredit:
+		if call := c.call(h.stream); call != nil {
+			call.grant(binary.LittleEndian.Uint32(b))
+		}
+	case KindPing:
+		return c.w.send(context.Background(), control(KindPong, h.stream, nil), nil)
+	case KindPong:
+	case KindError:
+		e, err := DecodeError(b)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("the client ended the connection: %w", e)
+	default:
+		return protocolError("a frame of kind %v from a client", h.kind)
+	}
+	return nil
+}
+
+// request takes in a frame of a request, and starts the call with the last one.
+func (c *serverConn) request(h *header) error {
+	call, first := c.parts[h.stream], false
+	if call == nil {
+		first = true
+		call = &Call{conn: c, id: h.stream, method: h.method}
+	} else if call.method != h.method {
+		return protocolError("a request whose method changes from %d to %d", call.method, h.method)
+	}
+	n, more := h.size, h.more
+	if first {
+		n += RequestCost
+		if err := c.w.wait(); err != nil { // replies that the client does not read
+			return err
+		}
+	}
+	if err := c.take(call, first, n); err != nil {
+		return err
+	}
+	if err := c.receive(call); err != nil {
+		c.parts[call.id] = call // so that it is dropped with the connection
+		return err
+	}
+	if more {
+		c.parts[call.id] = call
+		c.r.owed = true
+		return nil
+	}
+	if !first {
+		c.forget(call)
+	}
+	if call.refused {
+		return c.refuse(call, CodeGoingAway, "the node is shutting down; it has not begun the call")
+	}
+	c.start(call)
+	return nil
+}
+
+// receive takes in the payload of a frame of call.
+func (c *serverConn) receive(call *Call) error {
+	if call.message == nil {
+		call.message = c.s.bufs.get(c.r.h.size)
+	}
+	m, err := call.message, error(nil)
+	if m.b, err = c.r.payload(m.b); err != nil {
+		return err
+	}
+	if most := c.s.opts.MaxMessage; len(m.b) > most {
+		return errs.TooLarge.With(fmt.Sprintf("a request of more than %d bytes", most))
+	}
+	if call.refused {
+		m.b = m.b[:0]
+		return nil
+	}
+	if call.body == nil { // the first frame has the timeout
+		call.timeout, call.body, err = DecodeRequest(m.b)
+	}
+	return err
+}
+
+// start hands a whole request to a handler.
+func (c *serverConn) start(call *Call) {
+	call.body = call.message.b[timeoutSize:]
+	call.credit = int64(c.hello.Limits.StreamCredit)
+	call.own.base = c.base
+	call.ctx = &call.own
+	if call.timeout > 0 {
+		call.ctx, call.stop = context.WithTimeout(&call.own, call.timeout)
+	}
+	c.calls.Add(1)
+	c.mu.Lock()
+	c.live[call.id] = call
+	over := c.err != nil
+	c.mu.Unlock()
+	if over {
+		call.own.cancel()
+	}
+	c.s.workers.add(call)
+}
+
+// forget removes call from the requests of which frames are missing.
+func (c *serverConn) forget(call *Call) {
+	delete(c.parts, call.id)
+	c.r.owed = len(c.parts) > 0
+}
+
+// refuse ends a call that no handler has seen.
+func (c *serverConn) refuse(call *Call, code, text string) error {
+	err := call.Fail(code, text, nil)
+	c.settle(call)
+	return err
+}
+
+// take waits until the limits of the connection allow n bytes more of call.
+// Reading stops meanwhile, which holds the client back.
+func (c *serverConn) take(call *Call, first bool, n int) error {
+	o := &c.s.opts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first && (c.live[call.id] != nil) {
+		return protocolError("stream %d is in use", call.id)
+	}
+	for c.err == nil {
+		if (!first || c.taken < o.MaxInFlight) && c.held+n <= o.MaxBuffered {
+			if first {
+				c.taken++
+				call.refused = c.away
+			}
+			call.held += n
+			c.held += n
+			return nil
+		}
+		if len(c.live) == 0 { // nothing will end by itself
+			return errs.Overloaded.With(fmt.Sprintf("%d requests that were begun and not ended are all that a connection may have in flight", c.taken))
+		}
+		c.changed.Wait()
+	}
+	return c.err
+}
+
+func (c *serverConn) call(id uint64) *Call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.live[id]
+}
+
+// drop gives back what call counts. mu is held.
+func (c *serverConn) drop(call *Call) {
+	c.taken--
+	c.held -= call.held
+	c.s.bufs.put(call.message)
+	call.message, call.body = nil, nil
+	c.changed.Signal()
+}
+
+// settle is called when call has ended, and its handler, if it had one, has
+// returned.
+func (c *serverConn) settle(call *Call) {
+	c.mu.Lock()
+	delete(c.live, call.id)
+	c.drop(call)
+	idle, away, over := c.taken == 0, c.away, c.over
+	c.mu.Unlock()
+	switch {
+	case idle && over:
+		c.s.left(c)
+	case idle && away:
+		c.depart()
+	}
+}

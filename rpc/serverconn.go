@@ -1,0 +1,204 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long a connection that is ending waits for the client to
+// read why, or to notice.
+const lingerTime = time.Second
+
+// serverConn is the server's side of a connection. One goroutine reads; handlers
+// run on others.
+type serverConn struct {
+	s     *Server
+	base  context.Context
+	nc    net.Conn
+	r     *FrameReader
+	w     *writer
+	log   *slog.Logger
+	peer  *Peer
+	hello Hello
+	calls atomic.Int32 // those whose handler runs, for the writer
+
+	admitted bool // said hello; guarded by Server.mu
+
+	// parts are requests of which frames are missing. The reader's own.
+	parts map[uint64]*Call
+
+	mu      sync.Mutex
+	changed sync.Cond // a call has ended, or the connection has
+	live    map[uint64]*Call
+	taken   int // requests being received or handled
+	held    int // their bytes
+	away    bool
+	late    *time.Timer // ends a connection whose client does not
+	err     error       // why it ended
+	over    bool        // the reader has returned
+}
+
+func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
+	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), parts: make(map[uint64]*Call), live: make(map[uint64]*Call)}
+	c.changed.L = &c.mu
+	c.peer = &Peer{gone: make(chan struct{}), Transport: "other"}
+	if a := nc.RemoteAddr(); a != nil {
+		c.peer.Addr = a.String()
+	}
+	switch nc.(type) {
+	case *net.UnixConn:
+		c.peer.Transport, c.peer.Addr = SchemeUnix, ""
+	case *net.TCPConn:
+		c.peer.Transport = SchemeTCP
+	case *tls.Conn:
+		c.peer.Transport = SchemeTLS
+	}
+	c.log = s.opts.Logger.With("transport", c.peer.Transport, "addr", c.peer.Addr)
+	c.w = newWriter(nc, s.opts.MaxQueued, s.opts.WriteTimeout, &s.bufs, &c.calls, c.fail)
+	return c
+}
+
+// run serves the connection until it ends.
+func (c *serverConn) run() error {
+	defer context.AfterFunc(c.base, func() { c.fail(context.Cause(c.base)) })()
+	timer := time.AfterFunc(c.s.opts.HelloTimeout, func() { c.fail(errLateHello) })
+	err := c.greet()
+	timer.Stop()
+	if err == nil {
+		c.r.watch = newWatchdog(c.s.opts.ReadTimeout, func() { c.fail(errSilent) })
+		err = c.read()
+	}
+	c.say(err)
+	c.fail(err)
+	c.mu.Lock()
+	err = c.err
+	for _, p := range c.parts {
+		c.drop(p)
+	}
+	c.over = true
+	gone := c.taken == 0
+	c.mu.Unlock()
+	c.report(err)
+	if gone {
+		c.s.left(c)
+	}
+	return err
+}
+
+var (
+	errLateHello = protocolError("no hello came in time")
+	errSilent    = protocolError("the client fell silent within a request")
+)
+
+// say tells the client why its connection ends, if that is for the client to
+// know, and waits a little for it to read that: what was sent can be lost when
+// a connection is closed that has more to read.
+func (c *serverConn) say(err error) {
+	c.mu.Lock()
+	over := c.err != nil
+	c.mu.Unlock()
+	if over {
+		return
+	}
+	timer := time.AfterFunc(lingerTime, func() { c.nc.Close() })
+	defer timer.Stop()
+	if _, ok := errors.AsType[*tlsError](err); ok {
+		linger(c.nc.(*tls.Conn).NetConn()) // an alert was sent
+		return
+	}
+	re := refusal(err)
+	if re == nil {
+		return
+	}
+	b := AppendError(nil, re)
+	if c.w.post(control(KindError, 0, b)) != nil || c.w.drain(c.base) != nil {
+		return
+	}
+	linger(c.nc)
+}
+
+// linger reads what the peer has sent until it notices that nothing more comes.
+// Somebody must close the connection in the end.
+func linger(nc net.Conn) {
+	cw, ok := nc.(interface{ CloseWrite() error })
+	if !ok || cw.CloseWrite() != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, nc, 1<<20)
+}
+
+// report logs an end that was not regular.
+func (c *serverConn) report(err error) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, errServerClosed), c.base.Err() != nil:
+		c.log.Debug("a connection has ended", "client", c.peer.Name, "reason", err)
+	default:
+		c.log.Warn("a connection was ended", "client", c.peer.Name, "reason", err)
+	}
+}
+
+// fail ends the connection and the contexts of its calls. The first reason
+// counts.
+func (c *serverConn) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	live := make([]*Call, 0, len(c.live))
+	for _, call := range c.live {
+		live = append(live, call)
+	}
+	c.changed.Broadcast()
+	if c.late != nil {
+		c.late.Stop()
+	}
+	c.mu.Unlock()
+	close(c.peer.gone)
+	c.nc.Close()
+	c.w.fail(err)
+	for _, call := range live {
+		call.own.cancel()
+	}
+}
+
+// goAway tells the client to make no more calls, and ends the connection when
+// those in flight have ended.
+func (c *serverConn) goAway() {
+	c.mu.Lock()
+	first := !c.away
+	c.away = true
+	idle := c.taken == 0
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	text := []byte("the node is shutting down")
+	if c.w.post(control(KindGoAway, 0, text)) == nil && idle {
+		c.depart()
+	}
+}
+
+// depart gives the client some time to end the connection itself: it may have
+// sent calls before it knew, and should get an answer to these.
+func (c *serverConn) depart() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.late == nil && c.err == nil {
+		c.late = time.AfterFunc(lingerTime, func() { c.fail(errServerClosed) })
+	}
+}
+
+func (c *serverConn) inFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken
+}

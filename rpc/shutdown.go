@@ -1,0 +1,150 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// Shutdown ends the server gracefully: it stops accepting, tells clients to make
+// no more calls, waits until the calls in flight have ended, and closes each
+// connection when its last one has. When ctx ends it closes what is left and
+// returns an error with ctx's cause; handlers may still run then, and another
+// Shutdown waits for them.
+func (s *Server) Shutdown(ctx context.Context) error {
+	for _, c := range s.stop() {
+		c.goAway()
+	}
+	s.mu.Lock()
+	if len(s.conns) == 0 && len(s.strangers) == 0 {
+		s.mu.Unlock()
+		s.workers.close()
+		return nil
+	}
+	quiet := make(chan struct{})
+	s.quiet = append(s.quiet, quiet)
+	s.mu.Unlock()
+	select {
+	case <-quiet:
+		s.workers.close()
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	i := slices.Index(s.quiet, quiet)
+	if i >= 0 {
+		s.quiet = slices.Delete(s.quiet, i, i+1)
+	}
+	conns := len(s.conns)
+	calls := 0
+	for c := range s.conns {
+		calls += c.inFlight()
+	}
+	s.mu.Unlock()
+	s.Close()
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("%d calls of %d connections had not ended: %w", calls, conns, context.Cause(ctx))
+}
+
+// Close ends the server at once: listeners and connections are closed and the
+// contexts of all calls end. It does not wait for handlers; Shutdown does, also
+// after Close.
+func (s *Server) Close() {
+	for _, c := range s.stop() {
+		c.fail(errServerClosed)
+	}
+	s.workers.close()
+}
+
+// stop takes no new connections from here on, and returns those there are.
+func (s *Server) stop() []*serverConn {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining = true
+		close(s.drain)
+	}
+	for l := range s.listeners {
+		l.Close()
+	}
+	conns := make([]*serverConn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	strangers := slices.Clone(s.strangers)
+	s.mu.Unlock()
+	for _, c := range strangers {
+		c.fail(errServerClosed)
+	}
+	return conns
+}
+
+// maxStrangers is how many connections there may be whose client has not said
+// hello.
+const maxStrangers = 128
+
+var errCrowded = errs.Overloaded.With("too many others have connected and not said hello")
+
+// meet takes in a connection whose client has not said hello.
+func (s *Server) meet(ctx context.Context, nc net.Conn) (*serverConn, error) {
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		nc.Close()
+		return nil, errServerClosed
+	}
+	c := newServerConn(ctx, s, nc)
+	s.strangers = append(s.strangers, c)
+	var oldest *serverConn
+	if len(s.strangers) > maxStrangers {
+		oldest = s.strangers[0]
+		s.strangers = slices.Delete(s.strangers, 0, 1)
+		s.conns[oldest] = struct{}{} // until it has left
+		s.dropped++
+	}
+	s.mu.Unlock()
+	if oldest != nil {
+		oldest.fail(errCrowded)
+	}
+	return c, nil
+}
+
+// admit makes a stranger a client.
+func (s *Server) admit(c *serverConn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.strangers, c)
+	switch {
+	case i < 0: // dropped, and its connection is closed
+		return errCrowded
+	case s.draining:
+		return errGoingAway.With("the node is shutting down")
+	case len(s.conns)-s.dropped >= s.opts.MaxConns:
+		return errs.Overloaded.With(fmt.Sprintf("the node has %d connections, which is its limit", s.opts.MaxConns))
+	}
+	s.strangers = slices.Delete(s.strangers, i, i+1)
+	s.conns[c] = struct{}{}
+	c.admitted = true
+	return nil
+}
+
+// left is called when a connection has ended and its last handler has returned.
+func (s *Server) left(c *serverConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.strangers, c); i >= 0 {
+		s.strangers = slices.Delete(s.strangers, i, i+1)
+	} else if delete(s.conns, c); !c.admitted {
+		s.dropped--
+	}
+	if len(s.conns) == 0 && len(s.strangers) == 0 {
+		for _, q := range s.quiet {
+			close(q)
+		}
+		s.quiet = nil
+	}
+}

@@ -1,0 +1,161 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file is where the package touches files: sockets, the lock beside a
+// socket, a namespace's folder, and certificates.
+
+// maxSocketPath is the longest path of a unix socket, in bytes.
+const maxSocketPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// privateDir checks that dir is a real directory that the user owns and nobody
+// else can enter, and with create makes it if it is missing.
+func privateDir(dir string, create bool) error {
+	if create {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	refuse := func(why string) error {
+		return fmt.Errorf("%s is refused as the folder of a private socket: %s", dir, why)
+	}
+	switch {
+	case fi.Mode()&fs.ModeSymlink != 0:
+		return refuse("it is a symbolic link")
+	case !fi.IsDir():
+		return refuse("it is not a directory")
+	case !ok || int(st.Uid) != os.Geteuid():
+		return refuse("it belongs to another user")
+	case fi.Mode().Perm()&0o077 != 0:
+		return refuse(fmt.Sprintf("its mode %04o lets others in", fi.Mode().Perm()))
+	}
+	return nil
+}
+
+// socketLock is the lock of the node that listens on a unix socket: a flock(2)
+// on the file path.lock.
+type socketLock struct{ f *os.File }
+
+// lockSocket takes the lock of the socket at path. If another process, or
+// another listener of this one, has it, the error matches ErrAddressInUse and
+// says who.
+func lockSocket(path string) (*socketLock, error) {
+	name := path + ".lock"
+	for range 100 {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errInUse.With(path + " is held by " + holder(f))
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		// Who gives the lock up removes the file first. What was locked may be a
+		// file that has no name any more, and somebody else may lock the next.
+		held, err := f.Stat()
+		named, nameErr := os.Lstat(name)
+		if err == nil && nameErr == nil && os.SameFile(held, named) {
+			// For people and error messages; the lock holds without it.
+			_ = f.Truncate(0)
+			_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+			return &socketLock{f}, nil
+		}
+		f.Close()
+	}
+	return nil, errInUse.With(path + ": others take and leave it all the time")
+}
+
+func holder(f *os.File) string {
+	var buf [32]byte
+	n, _ := f.ReadAt(buf[:], 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n]))); err == nil && pid > 0 {
+		return "process " + strconv.Itoa(pid)
+	}
+	return "another process"
+}
+
+// unlock removes the lock's file and gives the lock up.
+func (l *socketLock) unlock() error {
+	err := os.Remove(l.f.Name())
+	// A child that was forked and has not reached its exec has a copy of the
+	// descriptor: closing ours alone would leave the lock with it.
+	_ = flock(l.f, unix.LOCK_UN)
+	return errors.Join(err, l.f.Close())
+}
+
+func flock(f *os.File, how int) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	ctlErr := raw.Control(func(fd uintptr) {
+		for {
+			if err = unix.Flock(int(fd), how); err != unix.EINTR {
+				return
+			}
+		}
+	})
+	if ctlErr != nil {
+		return ctlErr
+	}
+	return err
+}
+
+// socketAt reports whether there is a socket at path. Anything else there is an
+// error: it is not ours to remove.
+func socketAt(path string) (bool, error) {
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case fi.Mode()&fs.ModeSocket == 0:
+		return false, fmt.Errorf("%s is there and is not a socket", path)
+	}
+	return true, nil
+}
+
+func removeSocket(path string) error { return os.Remove(path) }
+
+// closeToOthers makes the socket at path its owner's only.
+func closeToOthers(path string) error { return os.Chmod(path, 0o600) }
+
+// socketFile identifies the file at path, nil if there is none.
+func socketFile(path string) fs.FileInfo {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	return fi
+}
+
+// removeOwn removes the socket at path, if it still is the one that fi says.
+func removeOwn(path string, fi fs.FileInfo) error {
+	if now := socketFile(path); now == nil || fi == nil || !os.SameFile(now, fi) {
+		return nil
+	}
+	return os.Remove(path)
+}
+
+// readCert reads a file with a certificate or a key.
+func readCert(path string) ([]byte, error) { return os.ReadFile(path) }

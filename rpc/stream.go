@@ -1,0 +1,183 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"sync"
+)
+
+// Stream is a call that is answered with items. One goroutine at a time may use
+// it; Close may be called from any.
+type Stream struct {
+	c    *Conn
+	p    *pending
+	stop func() bool // ends the watch of the context
+	wake chan struct{}
+	part *buffer // of an item of which frames are missing; the reader's own
+	last *buffer // what Next returned
+
+	mu     sync.Mutex
+	items  fifo[*buffer]
+	err    error // how it ended, io.EOF if well
+	closed bool  // items are not wanted any more
+	credit int64 // what the node may still send
+	used   int   // what Next has taken and the node was not told of
+}
+
+// Stream makes a call that is answered with items; see Call, also for errors,
+// which Next returns as well. When ctx ends, the stream does, and the call is
+// canceled at the node. A stream counts as a call in flight until it has ended.
+// It must be read to its end or closed.
+func (c *Conn) Stream(ctx context.Context, method uint16, parts ...[]byte) (*Stream, error) {
+	s := &Stream{c: c, wake: make(chan struct{}, 1), credit: int64(c.opts.StreamCredit)}
+	s.p = &pending{stream: s}
+	if err := c.begin(ctx, s.p, method, parts); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { s.give(context.Cause(ctx)) })
+	s.mu.Lock()
+	s.stop = stop
+	ended := s.err != nil
+	s.mu.Unlock()
+	if ended {
+		stop()
+	}
+	return s, nil
+}
+
+// Next returns the next item, which is valid until the next call of Next or
+// Close. The error is io.EOF after the last one. When ctx ends, Next returns its
+// cause, and the stream goes on.
+func (s *Stream) Next(ctx context.Context) ([]byte, error) {
+	for {
+		b, err := s.pop()
+		if b != nil {
+			return b.b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// pop takes the next item, and grants the node credit for those before it when
+// half of it is used.
+func (s *Stream) pop() (*buffer, error) {
+	s.mu.Lock()
+	s.c.bufs.put(s.last)
+	s.last = nil
+	if s.items.len() == 0 {
+		defer s.mu.Unlock()
+		return nil, s.err
+	}
+	b := s.items.pop()
+	s.last = b
+	s.used += len(b.b) + ItemCost
+	grant := 0
+	if s.err == nil && s.used >= s.c.opts.StreamCredit/2 {
+		grant, s.used = s.used, 0
+		s.credit += int64(grant)
+	}
+	s.mu.Unlock()
+	if grant > 0 {
+		p := binary.LittleEndian.AppendUint32(nil, uint32(grant))
+		_ = s.c.w.post(control(KindCredit, s.p.id, p)) // or the connection has ended
+	}
+	return b, nil
+}
+
+// Close ends the stream. If the node has not ended it, the call is canceled. It
+// always returns nil.
+func (s *Stream) Close() error {
+	s.give(errStreamClosed)
+	return nil
+}
+
+var errStreamClosed = errClosed.With("the stream was closed")
+
+// give ends the stream from this side.
+func (s *Stream) give(err error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	over := s.err != nil
+	if !over || s.items.len() > 0 {
+		s.err = err // io.EOF would say that all items were read
+	}
+	for s.items.len() > 0 {
+		s.c.bufs.put(s.items.pop())
+	}
+	stop := s.stop
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	if !over {
+		s.c.leave(s.p)
+		s.rouse()
+	}
+}
+
+// end is called when the node has ended the stream, or the connection has ended.
+func (s *Stream) end(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	stop := s.stop
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	s.rouse()
+}
+
+func (s *Stream) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take reads a frame of an item.
+func (s *Stream) take(first, more bool) error {
+	if first {
+		s.mu.Lock()
+		credit := s.credit
+		s.mu.Unlock()
+		if credit <= 0 {
+			return protocolError("an item on stream %d without credit for it", s.p.id)
+		}
+		s.part = s.c.bufs.get(s.c.r.h.size)
+	}
+	var err error
+	if s.part.b, err = s.c.r.payload(s.part.b); err != nil {
+		return err
+	}
+	if err := s.c.tooLarge(len(s.part.b)); err != nil || more {
+		return err
+	}
+	b := s.part
+	s.part = nil
+	s.mu.Lock()
+	s.credit -= int64(len(b.b)) + ItemCost
+	if s.closed {
+		s.c.bufs.put(b)
+	} else {
+		s.items.push(b)
+	}
+	s.mu.Unlock()
+	s.rouse()
+	return nil
+}
+
+var _ io.Closer = (*Stream)(nil)

@@ -1,0 +1,115 @@
+package rpc
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// TLSFiles names the PEM files of one side of mutual TLS.
+type TLSFiles struct {
+	Cert string // own certificate, with those between it and the CA
+	Key  string // the private key that goes with it
+	CA   string // the certificates that vouch for the other side
+	// MinVersion is the least version of TLS: tls.VersionTLS13, which is the
+	// default, or tls.VersionTLS12.
+	MinVersion uint16
+}
+
+// LoadServerTLS returns the configuration of a node. A client must have a
+// certificate that f.CA vouches for. A file that is not named or cannot be used
+// gives an error whose code is "tls options require a server ca", or cert, or
+// key. The files are read once.
+func LoadServerTLS(f TLSFiles) (*tls.Config, error) {
+	c, ca, err := f.load("tls options require a server ")
+	if err != nil {
+		return nil, err
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	c.ClientCAs = ca
+	// A ticket would let a client in again without a look at its certificate's
+	// chain. Connections are few and long.
+	c.SessionTicketsDisabled = true
+	return c, nil
+}
+
+// LoadClientTLS returns the configuration of a client. It takes a node whose
+// certificate f.CA vouches for and that has the name or IP address of the
+// address that is dialed. A file that is not named or cannot be used gives an
+// error whose code is "tls connect options require a client ca", or cert, or
+// key. The files are read once.
+func LoadClientTLS(f TLSFiles) (*tls.Config, error) {
+	c, ca, err := f.load("tls connect options require a client ")
+	if err != nil {
+		return nil, err
+	}
+	c.RootCAs = ca
+	return c, nil
+}
+
+func (f *TLSFiles) load(need string) (*tls.Config, *x509.CertPool, error) {
+	least := f.MinVersion
+	switch least {
+	case 0:
+		least = tls.VersionTLS13
+	case tls.VersionTLS12, tls.VersionTLS13:
+	default:
+		return nil, nil, errs.InvalidOptions.With("MinVersion: TLS 1.2 or 1.3")
+	}
+	var pem [3][]byte
+	for i, file := range []struct{ what, path string }{{"ca", f.CA}, {"cert", f.Cert}, {"key", f.Key}} {
+		e := &errs.Error{Code: need + file.what}
+		if file.path == "" {
+			return nil, nil, e
+		}
+		if pem[i], e.Err = readCert(file.path); e.Err != nil {
+			return nil, nil, e
+		}
+	}
+	ca := x509.NewCertPool()
+	if !ca.AppendCertsFromPEM(pem[0]) {
+		return nil, nil, &errs.Error{Code: need + "ca", Detail: f.CA + " has no certificate"}
+	}
+	cert, err := tls.X509KeyPair(pem[1], pem[2])
+	if err != nil {
+		return nil, nil, &errs.Error{Code: need + "cert", Detail: f.Cert + " and " + f.Key, Err: err}
+	}
+	return &tls.Config{MinVersion: least, Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true}, ca, nil
+}
+
+// checkServerTLS refuses a configuration that would let in a client without a
+// certificate.
+func checkServerTLS(c *tls.Config) error {
+	switch {
+	case c == nil:
+		return errs.InvalidOptions.With("TLS: tls:// needs it")
+	case len(c.Certificates) == 0 && c.GetCertificate == nil:
+		return errs.InvalidOptions.With("TLS: it has no certificate")
+	case c.ClientAuth != tls.RequireAndVerifyClientCert || c.ClientCAs == nil:
+		return errs.InvalidOptions.With("TLS: it does not require that clients have a certificate")
+	case c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12:
+		return errs.InvalidOptions.With("TLS: MinVersion: TLS 1.2 at least")
+	}
+	return nil
+}
+
+// certNames returns the names that a certificate gives its holder.
+func certNames(c *x509.Certificate) []string {
+	var names []string
+	if c.Subject.CommonName != "" {
+		names = append(names, c.Subject.CommonName)
+	}
+	names = append(names, c.DNSNames...)
+	names = append(names, c.EmailAddresses...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, u := range c.URIs {
+		names = append(names, u.String())
+	}
+	return names
+}
+
+var errWantsTLS = errors.New("the node wants TLS: use tls:// and a certificate")

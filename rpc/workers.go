@@ -1,0 +1,85 @@
+package rpc
+
+import "sync"
+
+// keepWorkers is how many idle goroutines are kept for later calls.
+const keepWorkers = 128
+
+// workers runs calls, in order of arrival and as many at a time as there are.
+// Its goroutines are used again, because a fresh one has to grow its stack
+// first. At most one of them is on its way at a time, and when it comes it sends
+// for the next if there is more to do. So calls that return soon are run by few
+// goroutines, and one that blocks holds nobody up.
+type workers struct {
+	run func(*Call)
+
+	mu     sync.Mutex
+	queue  fifo[*Call]
+	idle   []chan struct{}
+	coming bool // somebody was sent for and has not come yet
+	closed bool
+}
+
+// add queues c.
+func (w *workers) add(c *Call) {
+	w.mu.Lock()
+	w.queue.push(c)
+	w.send()
+	w.mu.Unlock()
+}
+
+// send sends for a goroutine, unless one is coming. mu is held.
+func (w *workers) send() {
+	if w.coming {
+		return
+	}
+	w.coming = true
+	if n := len(w.idle); n > 0 {
+		w.idle[n-1] <- struct{}{}
+		w.idle = w.idle[:n-1]
+		return
+	}
+	go w.work()
+}
+
+// work runs calls until there are none and enough others are idle.
+func (w *workers) work() {
+	var woken chan struct{}
+	w.mu.Lock()
+	for {
+		w.coming = false
+		for w.queue.len() > 0 {
+			c := w.queue.pop()
+			if w.queue.len() > 0 {
+				w.send()
+			}
+			w.mu.Unlock()
+			w.run(c)
+			w.mu.Lock()
+		}
+		if w.closed || len(w.idle) >= keepWorkers {
+			w.mu.Unlock()
+			return
+		}
+		if woken == nil {
+			woken = make(chan struct{}, 1)
+		}
+		w.idle = append(w.idle, woken)
+		w.mu.Unlock()
+		if _, ok := <-woken; !ok {
+			return
+		}
+		w.mu.Lock()
+	}
+}
+
+// close ends the idle goroutines; others end when they have nothing to do.
+func (w *workers) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	for _, ch := range w.idle {
+		close(ch)
+	}
+	w.idle = nil
+}

@@ -1,0 +1,176 @@
+package pipeproc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// ServeOptions configure Serve. The zero value is the default.
+type ServeOptions struct {
+	// Access says what a client may do. Default: everything; over a unix socket
+	// the file's mode decides who can connect, over TLS the certificate.
+	Access func(*rpc.Peer) Access
+	// MaxConns is how many clients there may be. Default 1024.
+	MaxConns int
+	// Linger is how long the ephemeral procs of a client stay after its last
+	// connection ended, for it to come back. Default 10 s.
+	Linger time.Duration
+	// Logger receives what an operator should read. Default: nothing.
+	Logger *slog.Logger
+}
+
+// Access is what a client may do; each includes the one before.
+type Access uint8
+
+// Accesses.
+const (
+	AccessAll   Access = iota // also create, delete and prune topics, define system procs, collect
+	AccessWrite               // commit, consume, acknowledge
+	AccessRead                // read topics and look at procs
+	AccessNone
+)
+
+// service answers the calls of clients.
+type service struct {
+	n       *Node
+	o       ServeOptions
+	clients clients
+	calls   map[string]adminCall
+}
+
+// Server serves a node to clients of other processes.
+type Server struct {
+	s   *service
+	rpc *rpc.Server
+}
+
+// NewServer returns a server of the node. It starts nothing.
+func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
+	if o == nil {
+		o = &ServeOptions{}
+	}
+	s := &service{n: n, o: *o, calls: adminCalls()}
+	s.o.Linger = or(o.Linger, 10*time.Second)
+	if s.o.Linger < 0 {
+		return nil, errs.InvalidOptions.With("Linger: it is negative")
+	}
+	id, epoch, most := n.e.Identity()
+	srv, err := rpc.NewServer(s.handle, rpc.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns,
+		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	s.clients.n, s.clients.linger = n, s.o.Linger
+	return &Server{s, srv}, nil
+}
+
+// Serve answers clients that connect to l until ctx ends or the server is shut
+// down, for which it returns nil. It closes l. It may be called for several
+// listeners.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	err := s.rpc.Serve(ctx, l)
+	if errors.Is(err, rpc.ErrClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Shutdown ends the server gracefully: it takes no new connections and calls,
+// calls under way are finished, those that wait are ended. When ctx ends it
+// waits no longer.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.rpc.Shutdown(ctx)
+	s.s.clients.close()
+	return err
+}
+
+// Serve serves the node at l until ctx ends, and then shuts down; see
+// Server.
+func (n *Node) Serve(ctx context.Context, l net.Listener, o *ServeOptions) error {
+	s, err := n.NewServer(o)
+	if err != nil {
+		return err
+	}
+	err = s.Serve(ctx, l)
+	stop, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	return errors.Join(err, s.Shutdown(stop))
+}
+
+// shutdownTime is how long Serve waits for calls under way.
+const shutdownTime = 10 * time.Second
+
+// handle answers one call.
+func (s *service) handle(ctx context.Context, c *rpc.Call) {
+	need := AccessWrite
+	var run func(context.Context, *rpc.Call) error
+	switch c.Method() {
+	case methodCommit:
+		run = s.commit
+	case methodAck:
+		run = s.ack
+	case methodReclaim, methodRelease:
+		run = s.reclaim
+	case methodClaim:
+		run = s.claim
+	case methodRange:
+		need, run = AccessRead, s.ranges
+	case methodGet:
+		need, run = AccessRead, s.get
+	case methodLength:
+		need, run = AccessRead, s.length
+	case methodSync, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+		need, run = AccessRead, s.wait
+	case methodWatch:
+		run = s.watch
+	case methodSession:
+		need, run = AccessNone, s.session
+	case methodAdmin:
+		need, run = AccessNone, s.admin // which looks at the call's name
+	default:
+		_ = c.Fail("unknown_method", "the node does not know this call; use a newer one", nil)
+		return
+	}
+	if err := s.allow(c, need); err != nil {
+		fail(c, err)
+		return
+	}
+	switch err := run(ctx, c); {
+	case err != nil:
+		fail(c, err)
+	case c.Method() == methodRange || c.Method() == methodWatch || c.Method() == methodSession:
+		_ = c.End()
+	}
+}
+
+// allow refuses what the client may not do.
+func (s *service) allow(c *rpc.Call, need Access) error {
+	if s.o.Access == nil || need == AccessNone {
+		return nil
+	}
+	if has := s.o.Access(c.Peer()); has > need {
+		return errs.Forbidden.With("this client may not do that")
+	}
+	return nil
+}
+
+// session runs methodSession: it ends with the connection.
+func (s *service) session(ctx context.Context, c *rpc.Call) error {
+	s.clients.come(c.Peer().ClientID)
+	defer s.clients.leave(c.Peer().ClientID)
+	if err := c.Item(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.n.e.Done():
+		return errs.Closed.With("the node is closing")
+	}
+}

@@ -1,0 +1,101 @@
+package pipeproc
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// clients knows which clients are there, and which ephemeral procs are theirs.
+// Those of a client end a while after its last connection.
+type clients struct {
+	n      *Node
+	linger time.Duration
+
+	mu     sync.Mutex
+	known  map[[16]byte]*clientState
+	closed bool
+}
+
+type clientState struct {
+	conns int
+	procs map[string]struct{}
+	timer *time.Timer
+}
+
+func (c *clients) state(id [16]byte) *clientState {
+	if c.known == nil {
+		c.known = make(map[[16]byte]*clientState)
+	}
+	s := c.known[id]
+	if s == nil {
+		s = &clientState{procs: make(map[string]struct{})}
+		c.known[id] = s
+	}
+	return s
+}
+
+func (c *clients) come(id [16]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.state(id)
+	s.conns++
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+}
+
+func (c *clients) leave(id [16]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.state(id)
+	if s.conns--; s.conns > 0 || c.closed {
+		return
+	}
+	if len(s.procs) == 0 {
+		delete(c.known, id)
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(c.linger, func() { c.end(id, t) })
+	s.timer = t
+}
+
+// own notes that an ephemeral proc is the client's.
+func (c *clients) own(id [16]byte, proc string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state(id).procs[proc] = struct{}{}
+}
+
+// end destroys the procs of a client that has not come back.
+func (c *clients) end(id [16]byte, t *time.Timer) {
+	c.mu.Lock()
+	s := c.known[id]
+	if s == nil || s.timer != t || c.closed {
+		c.mu.Unlock()
+		return
+	}
+	delete(c.known, id)
+	c.mu.Unlock()
+	c.destroy(s)
+}
+
+func (c *clients) destroy(s *clientState) {
+	for name := range s.procs {
+		// Gone already, or the node is closing, which ends it as well.
+		_, _ = c.n.DestroyProc(context.Background(), name)
+	}
+}
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, s := range c.known {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+	}
+}
