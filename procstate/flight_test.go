@@ -239,7 +239,7 @@ func TestSystemsInFlight(t *testing.T) {
 
 // Readers beside a leader see one published state after the other, never half
 // of a publication.
-func TestReadersBesideTheLeader(t *testing.T) {
+func TestProcReadersBesideTheLeader(t *testing.T) {
 	m := newMachine(t)
 	m.run(&Op{Kind: Create, Def: Def{Name: "a", Topic: "t"}})
 	stop, stopped := make(chan struct{}), make(chan struct{})

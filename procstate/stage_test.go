@@ -216,7 +216,7 @@ func TestTokensAreUnique(t *testing.T) {
 }
 
 // The wait doubles up to its bound, for any number of retries.
-func TestDelay(t *testing.T) {
+func TestDelayDoubles(t *testing.T) {
 	o := Options{Backoff: 10 * time.Millisecond, MaxBackoff: 3 * time.Second}
 	for n, want := range map[int]time.Duration{1: 10 * time.Millisecond, 2: 20 * time.Millisecond, 9: 2560 * time.Millisecond, 10: 3 * time.Second, 1 << 30: 3 * time.Second} {
 		if d := o.Delay(n); d != want {
