@@ -1,0 +1,45 @@
+package lintest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// TestLinearizableRemote runs clients over connections of their own.
+func TestLinearizableRemote(t *testing.T) {
+	n, err := pipeproc.OpenMemory(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l, err := rpc.Listen(ctx, addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- n.Serve(ctx, l, nil) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	var stores []pipeproc.Store
+	for range 4 {
+		c, err := pipeproc.Connect(ctx, addr.String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		stores = append(stores, c)
+	}
+	check(t, record(t, seedOf(t), *opsFlag/2, stores...))
+}
