@@ -90,6 +90,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// Close ends the server at once: connections are closed, calls under way are
+// cancelled. What they have done stays done.
+func (s *Server) Close() {
+	s.rpc.Close()
+	s.s.clients.close()
+}
+
 // Serve serves the node at l until ctx ends, and then shuts down; see
 // Server.
 func (n *Node) Serve(ctx context.Context, l net.Listener, o *ServeOptions) error {
