@@ -405,6 +405,9 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	for {
+		if err := e.writable(); err != nil {
+			return err
+		}
 		e.waitMu.Lock()
 		done := e.ckptDone
 		e.waitMu.Unlock()
@@ -422,9 +425,8 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWait))
 		case <-e.stop:
 			return errClosed()
-		}
-		if err := e.writable(); err != nil {
-			return err
+		case <-e.broken:
+			continue
 		}
 		if p := e.ckptErr.Load(); p != nil {
 			return e.spaceError(*p, "the write-ahead log is full and no checkpoint can be made")

@@ -103,6 +103,7 @@ type Engine struct {
 	waitMu   sync.Mutex
 
 	failed   atomic.Pointer[error] // why nothing is acknowledged any more
+	broken   chan struct{}         // closed when failed is set
 	readOnly error                 // why it never was
 
 	kick     chan struct{}
@@ -187,6 +188,7 @@ func (e *Engine) poison(err error) {
 		if f, merr := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create); merr == nil {
 			_ = f.Close()
 		}
+		close(e.broken)
 		e.procs.Wake() // what they wait for does not come
 		e.watches.all()
 		e.event(Event{Kind: EventFailed, Err: err})

@@ -23,7 +23,7 @@ import (
 // of the rest work. Recovery lists it.
 func Open(cfg Config) (*Engine, error) {
 	start := cfg.Clock()
-	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), kick: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
 		if isNoSpace(err) {

@@ -92,7 +92,7 @@ func (r *repairer) lost(topic string, first, next uint64, what string) {
 // open brings up as much of the state as there is.
 func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
-	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{})}
+	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
 	r.e = e
 	if err := e.claim(); err != nil {
 		return err
