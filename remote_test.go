@@ -214,3 +214,36 @@ func BenchmarkRemoteRange(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*total)/b.Elapsed().Seconds(), "records/s")
 }
+
+// TestRemoteShutdown: a server that shuts down ends calls that wait, and clients
+// go on at the one that comes after it.
+func TestRemoteShutdown(t *testing.T) {
+	m := newMortal(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c, err := pipeproc.Connect(ctx, m.addr.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	waited := make(chan error, 1)
+	go func() { waited <- c.WaitFor(ctx, "t", 0) }()
+	if _, err := c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := m.srv.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Error("the shutdown waited for calls that wait:", took)
+	}
+	m.stop()
+	m.start()
+	if _, err := c.Commit(ctx, pipeproc.Record{Topic: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+}

@@ -40,6 +40,7 @@ const (
 type service struct {
 	n       *Node
 	o       ServeOptions
+	drain   <-chan struct{} // closed when the server shuts down
 	clients clients
 	calls   map[string]adminCall
 }
@@ -67,6 +68,7 @@ func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
 		return nil, err
 	}
 	s.clients.n, s.clients.linger = n, s.o.Linger
+	s.drain = srv.Draining()
 	return &Server{s, srv}, nil
 }
 
@@ -148,12 +150,41 @@ func (s *service) handle(ctx context.Context, c *rpc.Call) {
 		fail(c, err)
 		return
 	}
+	if waits(c.Method()) {
+		var stop func()
+		ctx, stop = s.untilDrain(ctx)
+		defer stop()
+	}
 	switch err := run(ctx, c); {
 	case err != nil:
 		fail(c, err)
 	case c.Method() == methodRange || c.Method() == methodWatch || c.Method() == methodSession:
 		_ = c.End()
 	}
+}
+
+// waits reports whether calls of a method may wait for something that does not
+// come.
+func waits(method uint16) bool {
+	switch method {
+	case methodSession, methodRange, methodWatch, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+		return true
+	}
+	return false
+}
+
+// untilDrain returns a context that also ends when the server shuts down. The
+// client then makes the call again, at whatever comes after.
+func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.drain:
+			cancel(&errs.Error{Code: rpc.CodeGoingAway, Detail: "the node is shutting down"})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // allow refuses what the client may not do.
