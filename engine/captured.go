@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/pipeproc/pipeproc/gcprune"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
@@ -24,6 +25,9 @@ func (c *captured) write(w *snapWriter) {
 	c.procs.Sort()
 	w.section(secProcs, c.procs.AppendHead)
 	for _, s := range c.procs.Procs {
+		if mutate.SkipProcSnapshot {
+			break
+		}
 		w.section(secProc, func(dst []byte) []byte { return procstate.AppendProc(dst, s) })
 	}
 	for _, s := range c.procs.Systems {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
@@ -63,7 +64,7 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 		switch {
 		case s.Disabled:
 			return procstate.Disabled(s)
-		case s.Claim() != nil || e.deadlines.held(p.ID(), s):
+		case s.Claim() != nil && !mutate.SkipOpenClaim || e.deadlines.held(p.ID(), s):
 			return nil
 		}
 		t, err := e.reg.Topic(s.Def.Topic)

@@ -273,7 +273,7 @@ func (e *Engine) stageWhat(r *Request, now int64) error {
 		return err
 	}
 	err := e.stageBatch(r, now)
-	if err != nil {
+	if err != nil && !mutate.SkipUndo {
 		e.undoProcs(r.Procs)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
@@ -65,6 +66,9 @@ func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
 	case opDelete:
 		return m.deleteTopic(op.id, pos, ms)
 	case procstate.OpProc, procstate.OpState, procstate.OpGone, procstate.OpSystem, procstate.OpSystemGone:
+		if mutate.SkipProcReplay && op.kind == procstate.OpState {
+			return nil
+		}
 		return m.procs.Decode(op.kind, op.rest)
 	case gcprune.OpPolicy, gcprune.OpPolicyGone:
 		return m.rules.Decode(op.kind, op.rest)
@@ -88,6 +92,9 @@ func (m machines) deleteTopic(id, pos uint64, ms int64) error {
 // publish makes all commands up to pos visible at once: what procs acknowledged
 // behind what came of it.
 func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.State)) {
+	if mutate.PublishProcsFirst {
+		m.procs.Publish(changed)
+	}
 	m.reg.Publish(pos)
 	m.procs.Publish(changed)
 	m.rules.Publish()

@@ -23,6 +23,9 @@ import (
 // of the rest work. Recovery lists it.
 func Open(cfg Config) (*Engine, error) {
 	start := cfg.Clock()
+	if cfg.Elapsed == nil {
+		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
+	}
 	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
@@ -339,7 +342,8 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 func (e *Engine) openLog() error {
 	e.keepCut()
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
-		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways}
+		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways,
+		Spares: int(e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees is used again
 	_, serr := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
 	cfg.Rewrite = serr == nil
 	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file

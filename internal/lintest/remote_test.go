@@ -32,7 +32,7 @@ func TestLinearizableRemote(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	var stores []pipeproc.Store
+	var stores []calls
 	for range 4 {
 		c, err := pipeproc.Connect(ctx, addr.String(), nil)
 		if err != nil {

@@ -50,6 +50,7 @@ const (
 type cImage struct {
 	disk         *vfs.Crash
 	acked, tried [cWorkers]int64
+	moved, moves int64 // of the mover
 	how          string
 }
 
@@ -70,6 +71,7 @@ func runConcurrent(seed uint64) (opened int, err error) {
 	disk := newDisk([]int64{4096, 512}[seed%2])
 	cfg := config{mode: pipeproc.SyncAlways, walSize: 64 << 10, topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
 	var acked, tried [cWorkers]atomic.Int64
+	var mover mover
 	images := make(chan *cImage, 4)
 	var next atomic.Int64
 	next.Store(20)
@@ -89,6 +91,7 @@ func runConcurrent(seed uint64) (opened int, err error) {
 		for w := range i.acked {
 			i.acked[w] = acked[w].Load()
 		}
+		i.moved = mover.acked.Load()
 		if rng.IntN(4) == 0 {
 			i.disk = disk.Kill()
 			i.how = "kill at " + i.how
@@ -100,6 +103,7 @@ func runConcurrent(seed uint64) (opened int, err error) {
 		for w := range i.tried {
 			i.tried[w] = tried[w].Load()
 		}
+		i.moves = mover.tried.Load()
 		images <- i
 		return nil
 	}
@@ -124,7 +128,18 @@ func runConcurrent(seed uint64) (opened int, err error) {
 		}
 	}()
 	var wg sync.WaitGroup
-	fails := make(chan error, cWorkers)
+	fails := make(chan error, cWorkers+3)
+	var stop atomic.Bool
+	moved := make(chan struct{})
+	if err := mover.start(n); err != nil {
+		fails <- err
+	}
+	go func() {
+		defer close(moved)
+		if err := mover.move(n, &stop); err != nil {
+			fails <- fmt.Errorf("mover: %w", err)
+		}
+	}()
 	for w := range cWorkers {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
@@ -138,7 +153,15 @@ func runConcurrent(seed uint64) (opened int, err error) {
 		})
 	}
 	wg.Wait()
+	stop.Store(true)
+	if _, err := n.Commit(bg, pipeproc.Record{Topic: movedFrom, Body: cBody(cWorkers, 0, 1, 0)}); err != nil { // wakes the mover
+		fails <- err
+	}
+	<-moved
 	fault.SetHook(nil)
+	if from, to := mover.acked.Load(), mover.tried.Load(); from != to {
+		fails <- fmt.Errorf("the mover ended at %d of %d", from, to)
+	}
 	cerr := n.Close()
 	// A hook may still be at work in another goroutine's operation.
 	mu.Lock()
@@ -152,6 +175,7 @@ func runConcurrent(seed uint64) (opened int, err error) {
 		for w := range last.acked {
 			last.acked[w], last.tried[w] = acked[w].Load(), tried[w].Load()
 		}
+		last.moved, last.moves = mover.acked.Load(), mover.tried.Load()
 		found = last.verify(cfg)
 	}
 	return opened, errors.Join(found, cerr, <-fails)
@@ -194,6 +218,9 @@ func (i *cImage) check(cfg config) error {
 	if err := n.Err(); err != nil {
 		return err
 	}
+	if err := checkMoved(n, i.moved, i.moves); err != nil {
+		return err
+	}
 	var got [cWorkers]map[int]int // commit -> topics still to be seen
 	for w := range got {
 		got[w] = map[int]int{}
@@ -203,6 +230,9 @@ func (i *cImage) check(cfg config) error {
 		return err
 	}
 	for _, info := range infos {
+		if info.Name == movedTo {
+			continue
+		}
 		last := [cWorkers]int{}
 		seq, time := uint64(0), int64(0)
 		for r, err := range n.Range(bg, info.Name, pipeproc.RangeOptions{}) {
@@ -220,6 +250,9 @@ func (i *cImage) check(cfg config) error {
 			w, k, topics := int(le.Uint64(r.Body)), int(le.Uint64(r.Body[8:])), int(le.Uint64(r.Body[16:]))
 			if string(r.Body) != string(cBody(w, k, topics, len(r.Body)-24)) {
 				return fmt.Errorf("topic %s: %v has a wrong body", info.Name, r.ID)
+			}
+			if w == cWorkers { // the last record
+				continue
 			}
 			if k+1 <= last[w] {
 				return fmt.Errorf("topic %s: commit %d of worker %d follows %d", info.Name, k, w, last[w]-1)

@@ -162,7 +162,13 @@ func (p *player) callProc(h *hstep, c *command) (err error) {
 		if err == nil && got.Empty() != (c == nil) {
 			return wrongf("claimed %v", got.Range)
 		}
-		if err == nil && c != nil {
+		if err == nil && c != nil { // a read that failed makes it shorter
+			now := p.clock.ms.Load()
+			short, _, _ := p.st.take(h.proc.Name, len(got.Records), now)
+			if got.Range != short.procs[0].st.claimed || got.Range.Count > c.procs[0].st.claimed.Count {
+				return wrongf("claimed %v, want %v", got.Range, c.procs[0].st.claimed)
+			}
+			c.procs[0].st = short.procs[0].st
 			c.procs[0].st.token = got.Token
 		}
 	case "ensure":

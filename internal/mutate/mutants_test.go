@@ -30,6 +30,15 @@ var mutants = []struct{ tag, test string }{
 	{"footersum", "TestMutantFooterSum"},
 	{"order", "TestMutantOrder"},
 	{"recycle", "TestMutantRecycle"},
+	{"token", "TestMutantToken"},
+	{"seen", "TestMutantSeen"},
+	{"openclaim", "TestMutantOpenClaim"},
+	{"procreplay", "TestMutantProcReplay"},
+	{"procsnap", "TestMutantProcSnapshot"},
+	{"gcguard", "TestMutantGuard"},
+	{"procorder", "TestMutantProcOrder"},
+	{"procundo", "TestMutantUndo"},
+	{"once", "TestMutantOnce"},
 }
 
 const pkg = "./internal/modeltest"

@@ -3,7 +3,7 @@
 // again and again, and under simulated power cuts. Whatever happens, every input
 // has exactly one output. It has no code of its own besides tests.
 //
-//	go test ./internal/pipetest                                         # some seconds
+//	go test ./internal/pipetest                                         # half a minute
 //	go test ./internal/pipetest -run TestOnceKilled -once.records 1000000 -once.kills 300
 //	go test ./internal/pipetest -run TestOncePower -once.power 500 -once.seed 7
 //	go test ./internal/pipetest -run TestOncePoints -once.full

@@ -1,0 +1,6 @@
+//go:build mutate_procundo
+
+package mutate
+
+// SkipUndo leaves the acknowledgement of a batch that failed.
+const SkipUndo = true
