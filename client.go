@@ -102,7 +102,7 @@ func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
 		return nil, err
 	}
 	// The node counts the client as there for as long as this is open.
-	s, err := conn.Stream(ctx, methodSession)
+	s, err := conn.Stream(context.Background(), methodSession)
 	if err == nil {
 		_, err = s.Next(ctx)
 	}

@@ -12,6 +12,11 @@ import (
 
 func serveNode(t testing.TB, n *pipeproc.Node) (addr string) {
 	t.Helper()
+	return serveWith(t, n, nil)
+}
+
+func serveWith(t testing.TB, n *pipeproc.Node, o *pipeproc.ServeOptions) (addr string) {
+	t.Helper()
 	a, err := rpc.ParseAddr("unix://" + t.TempDir() + "/s.sock")
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +27,7 @@ func serveNode(t testing.TB, n *pipeproc.Node) (addr string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, nil) }()
+	go func() { done <- n.Serve(ctx, l, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -245,5 +250,55 @@ func TestRemoteShutdown(t *testing.T) {
 	}
 	if err := <-waited; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRemoteEphemeral: the ephemeral procs of a client are there as long as it
+// is, and end a while after it.
+func TestRemoteEphemeral(t *testing.T) {
+	n, err := pipeproc.OpenMemory(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	addr := serveWith(t, n, &pipeproc.ServeOptions{Linger: time.Millisecond})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c, err := pipeproc.Connect(ctx, addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := pipeproc.Connect(ctx, addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	l, err := c.LiveProc(ctx, pipeproc.LiveOptions{Topic: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 { // much longer than the node would wait for a client that is gone
+		if _, err := other.Commit(ctx, pipeproc.Record{Topic: "t"}); err != nil {
+			t.Fatal(err)
+		}
+		k, err := l.Next(ctx)
+		if err != nil || k.Range.First.Seq != uint64(i) {
+			t.Fatal(i, k, err)
+		}
+		if _, err := l.Ack(ctx); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for { // polled, as it is another process's business
+		_, err := other.InspectProc(ctx, l.Name())
+		if pipeproc.Code(err) == "invalid_proc" {
+			return
+		}
+		if err != nil {
+			t.Fatal("the proc of a client that is gone is still there:", err)
+		}
 	}
 }

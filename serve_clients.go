@@ -21,6 +21,7 @@ type clientState struct {
 	conns int
 	procs map[string]struct{}
 	timer *time.Timer
+	left  int // how often the last connection has ended
 }
 
 func (c *clients) state(id [16]byte) *clientState {
@@ -57,9 +58,9 @@ func (c *clients) leave(id [16]byte) {
 		delete(c.known, id)
 		return
 	}
-	var t *time.Timer
-	t = time.AfterFunc(c.linger, func() { c.end(id, t) })
-	s.timer = t
+	s.left++
+	left := s.left
+	s.timer = time.AfterFunc(c.linger, func() { c.end(id, left) })
 }
 
 // own notes that an ephemeral proc is the client's.
@@ -70,10 +71,10 @@ func (c *clients) own(id [16]byte, proc string) {
 }
 
 // end destroys the procs of a client that has not come back.
-func (c *clients) end(id [16]byte, t *time.Timer) {
+func (c *clients) end(id [16]byte, left int) {
 	c.mu.Lock()
 	s := c.known[id]
-	if s == nil || s.timer != t || c.closed {
+	if s == nil || s.conns > 0 || s.left != left || c.closed {
 		c.mu.Unlock()
 		return
 	}
