@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -123,19 +124,24 @@ func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 // round takes a run of commands through the commit path: validate and reserve,
 // WAL, sync, apply, publish. Acknowledging is the group's, when lead returns.
 func (e *Engine) round(rs []*Request) {
-	if len(rs) == 0 {
-		return
+	for len(rs) > 0 {
+		rs = e.roundOnce(rs)
 	}
+}
+
+// roundOnce is round for all but the commands that it returns: they were refused
+// because of others, which then came to nothing, and are to be tried again.
+func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 	if err := e.ready(); err != nil {
 		for _, r := range rs {
 			r.err = err
 		}
-		return
+		return nil
 	}
 	e.stats.groups.Add(1)
 	staged, sync := e.stage(rs)
 	if len(staged) == 0 {
-		return
+		return nil
 	}
 	if mutate.PublishBeforeWAL {
 		e.apply(staged, e.log.Position()+1)
@@ -147,6 +153,7 @@ func (e *Engine) round(rs []*Request) {
 		err = e.appendFailed(err)
 		failed := staged[n:]
 		staged = staged[:n]
+		again = slices.Clone(e.scratch.refused)
 		// What was staged is put back when those before have been applied.
 		defer func() {
 			for _, r := range failed {
@@ -156,7 +163,7 @@ func (e *Engine) round(rs []*Request) {
 		}()
 	}
 	if len(staged) == 0 {
-		return
+		return again
 	}
 	if sync {
 		e.stats.syncs.Add(1)
@@ -168,7 +175,7 @@ func (e *Engine) round(rs []*Request) {
 				r.err = errs.OutcomeUnknown.Wrap(err, "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived")
 				e.abort(r)
 			}
-			return
+			return nil
 		}
 	} else if e.cfg.Sync > 0 {
 		e.armSync()
@@ -177,6 +184,7 @@ func (e *Engine) round(rs []*Request) {
 		e.apply(staged, first)
 	}
 	e.sized(staged)
+	return again
 }
 
 // sized keeps track of the WAL's size, which takes a lock and a loop to tell,
@@ -225,12 +233,16 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	s := &e.scratch
 	s.meta, s.parts, s.frames, s.spans = s.meta[:0], s.parts[:0], s.frames[:0], s.spans[:0]
 	now := e.cfg.Clock().UnixMilli()
-	staged = rs[:0]
+	staged, s.refused = rs[:0], s.refused[:0]
 	for _, r := range rs {
+		r.err = nil
 		sp := span{meta0: len(s.meta), part0: len(s.parts)}
 		if err := e.stageOne(r, now); err != nil {
 			r.err = err
 			s.meta, s.parts = s.meta[:sp.meta0], s.parts[:sp.part0]
+			if len(staged) > 0 { // perhaps because of them
+				s.refused = append(s.refused, r)
+			}
 			continue
 		}
 		sp.meta1, sp.part1 = len(s.meta), len(s.parts)

@@ -143,11 +143,12 @@ type Cut struct {
 
 // scratch is the leader's memory, reused from one group to the next.
 type scratch struct {
-	meta   []byte
-	parts  []wal.Part
-	frames []wal.Frame
-	spans  []span
-	live   []*Request
+	meta    []byte
+	parts   []wal.Part
+	frames  []wal.Frame
+	spans   []span
+	live    []*Request
+	refused []*Request // of the group being staged, while others were in flight
 }
 
 type span struct{ meta0, meta1, part0, part1 int }
