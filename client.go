@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,6 +73,13 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 	a, err := rpc.ParseAddr(addr)
 	if err != nil {
 		return nil, err
+	}
+	// The folder of namespaces must be the user's own; an address says so only if
+	// it was made of a name.
+	if name, ok := strings.CutSuffix(path.Base(a.Path), ".sock"); ok {
+		if n, err := rpc.Namespace(name); err == nil && n.String() == a.String() {
+			a = n
+		}
 	}
 	if o == nil {
 		o = &ConnectOptions{}

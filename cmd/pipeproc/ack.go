@@ -22,7 +22,7 @@ func (a *app) ackCommand() *cobra.Command {
 	cmd := a.command("ack NAME [flags]", "Acknowledge the claim of a proc", ackLong,
 		"pipeproc ack mailer\npipeproc ack mailer --claim 3-1", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			return a.withProc(ctx, args[0], func(n *pipeproc.Node) error {
+			return a.withProc(ctx, args[0], func(n pipeproc.Store) error {
 				r, err := n.Ack(ctx, args[0], claim.t)
 				if err != nil {
 					return err

@@ -60,8 +60,8 @@ func (a *app) ackCommit(ctx context.Context, args []string, to string, t pipepro
 	}
 	o := a.options()
 	o.MustExist, o.MaxBody, o.MaxBatch = true, maxBody, maxBatch
-	n, err := a.open(o)
-	return with(n, err, func(n *pipeproc.Node) error {
+	n, err := a.open(ctx, o)
+	return with(n, err, func(n pipeproc.Store) error {
 		if _, err := n.InspectProc(ctx, args[0]); err != nil {
 			return err
 		}

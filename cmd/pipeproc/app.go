@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 // app is one run of the program.
@@ -19,6 +20,8 @@ type app struct {
 
 	dir  string
 	sync syncFlag
+	addr rpc.Addr // of the node to connect to, if it is not empty
+	tls  tlsFiles
 
 	running bool // the arguments are right and the command has begun
 }
@@ -87,14 +90,23 @@ func (a *app) options() *pipeproc.Options {
 }
 
 // read opens the store for a command that only reads.
-func (a *app) read() (*pipeproc.Node, error) {
+func (a *app) read(ctx context.Context) (pipeproc.Store, error) {
 	o := a.options()
 	o.MustExist, o.ReadOnly = true, true
-	return a.open(o)
+	return a.open(ctx, o)
 }
 
-// open opens the store and says what recovery found.
-func (a *app) open(o *pipeproc.Options) (*pipeproc.Node, error) {
+// open opens the store, or connects to the node that has it open, whose options
+// count then.
+func (a *app) open(ctx context.Context, o *pipeproc.Options) (pipeproc.Store, error) {
+	if a.remote() {
+		return a.connect(ctx, o)
+	}
+	return a.openDir(o)
+}
+
+// openDir opens the store of the directory and says what recovery found.
+func (a *app) openDir(o *pipeproc.Options) (*pipeproc.Node, error) {
 	n, err := pipeproc.Open(a.dir, o)
 	if err != nil {
 		return nil, err
@@ -109,8 +121,8 @@ func (a *app) open(o *pipeproc.Options) (*pipeproc.Node, error) {
 	return n, nil
 }
 
-// with runs do on a node and closes it.
-func with(n *pipeproc.Node, err error, do func(*pipeproc.Node) error) error {
+// with runs do on a store and closes it.
+func with[S io.Closer](n S, err error, do func(S) error) error {
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (a *app) backupCommand() *cobra.Command {
 		func(ctx context.Context, args []string) error {
 			o := a.options()
 			o.MustExist = true
-			n, err := a.open(o)
+			n, err := a.openDir(o)
 			return with(n, err, func(n *pipeproc.Node) error {
 				r, err := n.Backup(ctx, args[0])
 				if err != nil {

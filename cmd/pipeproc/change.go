@@ -7,16 +7,16 @@ import (
 )
 
 // change opens a store that is there for a command that changes it.
-func (a *app) change() (*pipeproc.Node, error) {
+func (a *app) change(ctx context.Context) (pipeproc.Store, error) {
 	o := a.options()
 	o.MustExist = true
-	return a.open(o)
+	return a.open(ctx, o)
 }
 
 // withProc opens the store, looks whether the proc is there, and runs do.
-func (a *app) withProc(ctx context.Context, name string, do func(*pipeproc.Node) error) error {
-	n, err := a.change()
-	return with(n, err, func(n *pipeproc.Node) error {
+func (a *app) withProc(ctx context.Context, name string, do func(pipeproc.Store) error) error {
+	n, err := a.change(ctx)
+	return with(n, err, func(n pipeproc.Store) error {
 		if _, err := n.InspectProc(ctx, name); err != nil {
 			return err
 		}

@@ -21,7 +21,8 @@ empty lines are records, too.
 
 Lines are committed in batches, each of which is there whole or not at all. A
 batch is committed when it is full (--batch) or when the input ends; without
---batch it is also full at 64 MiB. When something goes wrong, or on a signal, no
+--batch it is also full at 64 MiB, or 16 MiB on the way to a running node, which
+has limits of its own. When something goes wrong, or on a signal, no
 batch is left half done, and the summary says how many records were committed.
 
 A topic that does not exist is created, and so is the directory.
@@ -74,14 +75,18 @@ func (a *app) commit(ctx context.Context, args []string, f *commitFlags) error {
 	o := a.options()
 	o.MaxBody, o.MaxBatch = int(f.maxBody.n), maxBatch
 	o.Topic.Compression = f.compression.compression()
-	n, err := a.open(o)
-	return with(n, err, func(n *pipeproc.Node) error {
+	n, err := a.open(ctx, o)
+	return with(n, err, func(n pipeproc.Store) error {
 		if f.compression.value != "" {
 			if t, err := n.Topic(ctx, args[0]); err == nil && t.Options.Compression != o.Topic.Compression {
 				a.note("note: topic %q is there already, with compression %s", t.Name, t.Options.Compression)
 			}
 		}
-		j := &commitJob{app: a, node: n, topic: args[0], flags: f, lines: newLineReader(in, o.MaxBody), out: a.lines()}
+		j := &commitJob{app: a, node: n, topic: args[0], flags: f, lines: newLineReader(in, o.MaxBody), out: a.lines(), split: splitBytes}
+		if a.remote() {
+			j.split = splitBytes / 4
+			j.create = f.compression.value != ""
+		}
 		return j.run(ctx)
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// splitBytes is the size at which a batch is full whatever its number of
+// splitBytes is, for a store of this process, the size at which a batch is full whatever its number of
 // records, unless that was asked for.
 const splitBytes = 64 << 20
 
@@ -19,11 +19,15 @@ const splitBytes = 64 << 20
 // other commits the batch before.
 type commitJob struct {
 	*app
-	node  *pipeproc.Node
+	node  pipeproc.Store
 	topic string
 	flags *commitFlags
 	lines *lineReader
 	out   *lineWriter
+	split int // the size at which a batch is full
+	// create says that the topic is to be made, with its compression, before the
+	// first batch: a node of another process has options of its own.
+	create bool
 
 	records, batches uint64
 	bytes            int64
@@ -89,7 +93,7 @@ func (j *commitJob) fill(b *pipeproc.Batch) (f filled) {
 	if j.flags.atomic {
 		records = math.MaxInt
 	} else if !j.flags.batchGiven {
-		limit = splitBytes
+		limit = j.split
 	}
 	for b.Len() < records {
 		line, err := j.lines.next()
@@ -106,7 +110,7 @@ func (j *commitJob) fill(b *pipeproc.Batch) (f filled) {
 		f.bytes += int64(len(line))
 		switch {
 		case b.Size() < limit:
-		case limit == splitBytes:
+		case limit == j.split:
 			return f
 		case j.flags.atomic:
 			f.err = fmt.Errorf("%w: the input is over 1 GiB, the most that one batch can hold; leave out --atomic", pipeproc.ErrTooLarge)
@@ -134,6 +138,9 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 		}
 		if f.batch.Len() > 0 {
 			// A batch that has begun is finished, whatever signal comes.
+			if err := j.prepare(ctx); err != nil {
+				return err
+			}
 			if err := j.node.CommitBatch(context.WithoutCancel(ctx), f.batch); err != nil {
 				return err
 			}
@@ -147,6 +154,19 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 		}
 		free <- f.batch
 	}
+}
+
+// prepare creates the topic, if that is to be done.
+func (j *commitJob) prepare(ctx context.Context) error {
+	if !j.create {
+		return nil
+	}
+	j.create = false
+	err := j.node.CreateTopic(context.WithoutCancel(ctx), j.topic, pipeproc.TopicOptions{Compression: j.flags.compression.compression()})
+	if errors.Is(err, pipeproc.ErrTopicExists) {
+		return nil
+	}
+	return err
 }
 
 func (j *commitJob) committed(f filled) error {

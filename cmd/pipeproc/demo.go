@@ -112,7 +112,7 @@ func (d *demo) source(args []string) (what string, err error) {
 
 // pipeline commits the lines and waits until every stage is done with them.
 func (d *demo) pipeline(ctx context.Context) (err error) {
-	if d.node, err = d.open(d.opts); err != nil {
+	if d.node, err = d.openDir(d.opts); err != nil {
 		return err
 	}
 	if err := d.define(ctx); err != nil {

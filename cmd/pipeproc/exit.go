@@ -97,6 +97,8 @@ func hint(err error) string {
 		return "'pipeproc resume' does that"
 	case "proc_name_not_unique":
 		return "'pipeproc procs' lists those in use"
+	case "proc_definition_differs":
+		return "--replace takes the new definition"
 	case "proc_already_disabled":
 		return "'pipeproc resume' lets it go on"
 	case "proc_already_active":
@@ -112,13 +114,20 @@ func hint(err error) string {
 	case "no_space":
 		return "free some space and try again"
 	case "outcome_unknown", "log_failed":
+		if strings.Contains(err.Error(), "answer of the node") {
+			return "read the topic to see what is there"
+		}
 		return "check the disk, then read the topic to see what is there"
 	case "unsupported_version":
 		return "use the version of pipeproc that wrote it, or a newer one"
 	}
 	switch {
+	case strings.HasPrefix(pipeproc.Code(err), "tls "):
+		return "--tls-cert, --tls-key and --tls-ca name the files"
+	case strings.Contains(err.Error(), "AllowPlain"):
+		return "--allow-plain does that"
 	case errors.Is(err, pipeproc.ErrInUse):
-		return "a directory has one owner at a time"
+		return "a directory has one owner at a time; 'pipeproc serve' lets many use it"
 	case strings.HasPrefix(err.Error(), "there is no pipeproc store"):
 		return "check --dir; 'pipeproc commit' creates a store"
 	case errors.Is(err, fs.ErrPermission):

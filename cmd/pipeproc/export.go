@@ -28,12 +28,12 @@ func (a *app) exportCommand() *cobra.Command {
 	return completeFiles(a.command("export TOPIC [FILE]", "Write a topic as JSON lines", exportLong,
 		"pipeproc export orders orders.jsonl\npipeproc export orders | zstd > orders.jsonl.zst", between(1, 2, "TOPIC [FILE]"),
 		func(ctx context.Context, args []string) error {
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error { return a.export(ctx, n, args) })
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error { return a.export(ctx, n, args) })
 		}), 1)
 }
 
-func (a *app) export(ctx context.Context, n *pipeproc.Node, args []string) error {
+func (a *app) export(ctx context.Context, n pipeproc.Store, args []string) error {
 	info, err := n.Topic(ctx, args[0])
 	if err != nil {
 		return err
@@ -48,8 +48,7 @@ func (a *app) export(ctx context.Context, n *pipeproc.Node, args []string) error
 	}
 	start, p := time.Now(), a.progress()
 	var records uint64
-	c, err := n.Cursor(ctx, args[0], pipeproc.RangeOptions{})
-	damage := a.scan(ctx, c, err, func(rec *pipeproc.Record) error {
+	damage := a.scan(ctx, n, args[0], pipeproc.RangeOptions{}, false, func(rec *pipeproc.Record) error {
 		records++
 		p.update(func() string {
 			return fmt.Sprintf("%s of %s exported, %s", count(records), many(info.Records, "record"), size(out.size))

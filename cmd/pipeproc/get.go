@@ -24,8 +24,8 @@ func (a *app) getCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				rec, err := n.Get(ctx, args[0], seq)
 				if err != nil {
 					return err

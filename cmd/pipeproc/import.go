@@ -16,7 +16,7 @@ import (
 const importLong = `
 Reads the JSON lines that 'pipeproc export' wrote, from FILE or from the standard
 input when FILE is missing or "-", into TOPIC, which must not have had records.
-The records keep their ids, which must rise.
+The records keep their ids, which must rise. This works on a directory only.
 
 No record of the directory, of any topic, gets a lower time than the newest one
 imported. So ids that are more than a day in the future are refused; --force
@@ -40,7 +40,7 @@ func (a *app) importCommand() *cobra.Command {
 			o := a.options()
 			o.MaxBody, o.MaxBatch = maxBody, maxBatch
 			o.Topic.Compression = compression.compression()
-			n, err := a.open(o)
+			n, err := a.openDir(o)
 			return with(n, err, func(n *pipeproc.Node) error {
 				return a.importLines(ctx, n, args[0], in, &pipeproc.ImportOptions{Force: force})
 			})

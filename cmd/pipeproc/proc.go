@@ -105,8 +105,8 @@ func (a *app) proc(ctx context.Context, f *procFlags) error {
 		return err
 	}
 	var c pipeproc.Claim
-	n, err := a.open(a.options())
-	err = with(n, err, func(n *pipeproc.Node) error {
+	n, err := a.open(ctx, a.options())
+	err = with(n, err, func(n pipeproc.Store) error {
 		i, err := n.EnsureProc(ctx, f.o)
 		if err != nil {
 			return err

@@ -18,9 +18,9 @@ below which everything is acknowledged, "pending" how many sequences are not, an
 // procAction returns a command that does something to a proc and prints what it
 // is then.
 func (a *app) procAction(use, short, long, example string, args cobra.PositionalArgs,
-	do func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error)) *cobra.Command {
+	do func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error)) *cobra.Command {
 	return a.command(use, short, long+procJSONHelp, example, args, func(ctx context.Context, args []string) error {
-		return a.withProc(ctx, args[0], func(n *pipeproc.Node) error {
+		return a.withProc(ctx, args[0], func(n pipeproc.Store) error {
 			i, err := do(n, ctx, args)
 			if err != nil {
 				return err
@@ -32,7 +32,7 @@ func (a *app) procAction(use, short, long, example string, args cobra.Positional
 
 func (a *app) inspectCommand() *cobra.Command {
 	return a.procAction("inspect NAME", "Describe a proc", "Describes the proc NAME.\n", "pipeproc inspect mailer\npipeproc inspect mailer | jq -r .claim",
-		between(1, 1, "NAME"), func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
+		between(1, 1, "NAME"), func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
 			return n.InspectProc(ctx, args[0])
 		})
 }
@@ -43,7 +43,7 @@ Stops the proc NAME from claiming, until 'pipeproc resume'. Its open claim can
 still be acknowledged. Garbage collection keeps what a disabled proc has not
 acknowledged, unless told otherwise.
 `, "pipeproc disable mailer", between(1, 1, "NAME"),
-		func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
+		func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
 			return n.DisableProc(ctx, args[0])
 		})
 }
@@ -53,7 +53,7 @@ func (a *app) resumeCommand() *cobra.Command {
 Lets the proc NAME claim again, where it was, and forgets how often its records
 were given back.
 `, "pipeproc resume mailer", between(1, 1, "NAME"),
-		func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
+		func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
 			return n.ResumeProc(ctx, args[0])
 		})
 }
@@ -64,7 +64,7 @@ Removes the proc NAME and its position for good, and prints what it was. There i
 no question asked. The records of its topic stay. A proc of that name that is made
 later begins anew.
 `, "pipeproc destroy mailer", between(1, 1, "NAME"),
-		func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
+		func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
 			return n.DestroyProc(ctx, args[0])
 		})
 }
@@ -76,7 +76,7 @@ if there is one, is lost. OFFSET is ">" for the first record, "$>" for the end, 
 time in unix milliseconds, or an id or :sequence to go on behind; 'pipeproc proc
 --help' tells more.
 `, "pipeproc seek mailer '>'                # all of it again\npipeproc seek mailer '$>'               # skip what is there\npipeproc seek mailer 1700000000000      # from a time on",
-		between(2, 2, "NAME OFFSET"), func(n *pipeproc.Node, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
+		between(2, 2, "NAME OFFSET"), func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error) {
 			return n.SeekProc(ctx, args[0], args[1])
 		})
 }

@@ -42,7 +42,7 @@ func (f *procFlags) kept(i *pipeproc.ProcInfo) string {
 
 // claimed tells somebody at a terminal what was claimed, or why nothing was. A
 // topic that is not there is worth a word in any case: it may be misspelt.
-func (a *app) claimed(ctx context.Context, n *pipeproc.Node, c *pipeproc.Claim, name string) {
+func (a *app) claimed(ctx context.Context, n pipeproc.Store, c *pipeproc.Claim, name string) {
 	if c.Skipped > 0 {
 		a.note("note: %s of topic %q had been pruned by force before proc %q saw them", plural(c.Skipped, "sequence"), c.Topic, c.Proc)
 	}

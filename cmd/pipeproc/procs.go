@@ -22,8 +22,8 @@ func (a *app) procsCommand() *cobra.Command {
 	var output *choiceFlag
 	cmd := a.command("procs [flags]", "List the procs", procsLong, "pipeproc procs\npipeproc procs --output json | jq .pending",
 		between(0, 0, ""), func(ctx context.Context, _ []string) error {
-			n, err := a.change()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.change(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				list, err := n.Procs(ctx)
 				if err != nil {
 					return err

@@ -37,15 +37,10 @@ func (a *app) rangeCommand() *cobra.Command {
 	cmd := a.command("range TOPIC [flags]", "Print records of a topic", rangeLong, rangeExample, between(1, 1, "TOPIC"),
 		func(ctx context.Context, args []string) error {
 			o.Limit = limit.n
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
-				open := n.Cursor
-				if reverse {
-					open = n.RevCursor
-				}
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				p := printer{a.lines(), output.value}
-				c, err := open(ctx, args[0], o)
-				return p.finish(a.scan(ctx, c, err, p.print))
+				return p.finish(a.scan(ctx, n, args[0], o, reverse, p.print))
 			})
 		})
 	f := cmd.Flags()

@@ -24,7 +24,7 @@ func (a *app) reclaimCommand() *cobra.Command {
 	cmd := a.command("reclaim NAME [flags]", "Give the claim of a proc back", reclaimLong,
 		"pipeproc reclaim mailer\npipeproc reclaim mailer --claim 3-1 --reason 'no route to host'", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			return a.withProc(ctx, args[0], func(n *pipeproc.Node) error {
+			return a.withProc(ctx, args[0], func(n pipeproc.Store) error {
 				r, err := n.Reclaim(ctx, args[0], claim.t, reason)
 				if err != nil {
 					return err

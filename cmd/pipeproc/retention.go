@@ -68,8 +68,8 @@ func (a *app) retention(ctx context.Context, topic string, f *retentionFlags, ch
 	if set {
 		open = a.change
 	}
-	n, err := open()
-	return with(n, err, func(n *pipeproc.Node) error {
+	n, err := open(ctx)
+	return with(n, err, func(n pipeproc.Store) error {
 		r, err := n.Retention(ctx, topic)
 		if err != nil {
 			return err

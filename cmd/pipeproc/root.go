@@ -44,6 +44,18 @@ THE DIRECTORY
 --dir names it, ./pipeproc_data unless given. One process at a time owns it, the
 commands that only read included.
 
+A RUNNING NODE
+'pipeproc serve' owns a directory and lets many processes use it at a time. The
+commands reach it with --namespace NAME, a private socket of the same user, or
+with --connect ADDR:
+
+  unix:///path      a unix socket
+  tcp://host:port   TCP
+  tls://host:port   TLS, with --tls-cert, --tls-key and --tls-ca
+
+These exclude each other, --dir and --sync. import, verify, repair, backup,
+restore and dump work on a directory only.
+
 OUTPUT AND EXIT CODES
 JSON comes as one object per line. Results go to the standard output, all else
 to the standard error. Errors are one line that starts with "pipeproc:", with a
@@ -88,11 +100,20 @@ func (a *app) rootCommand() *cobra.Command {
 	a.dir = "./pipeproc_data"
 	f.Var(textFlag{&a.dir, "PATH"}, "dir", "the store's directory")
 	f.Var(&a.sync, "sync", "when commits are acknowledged: always, interval=D or never")
+	f.Var(addrFlag{&a.addr}, "connect", "the node to use instead of a directory")
+	f.Var(namespaceFlag{&a.addr}, "namespace", "the same, by the name of its private socket")
+	f.Var(textFlag{&a.tls.Cert, "FILE"}, "tls-cert", "certificate, for tls:// (PEM)")
+	f.Var(textFlag{&a.tls.Key, "FILE"}, "tls-key", "its private key")
+	f.Var(textFlag{&a.tls.CA, "FILE"}, "tls-ca", "certificates that vouch for the other side")
+	for _, name := range []string{"tls-cert", "tls-key", "tls-ca"} {
+		_ = root.MarkPersistentFlagFilename(name)
+	}
+	root.PersistentPreRunE = a.checkReach
 	_ = root.MarkPersistentFlagDirname("dir")
 	_ = root.RegisterFlagCompletionFunc("sync", cobra.FixedCompletions([]string{"always", "interval=1s", "never"}, cobra.ShellCompDirectiveNoFileComp))
 
 	root.AddGroup(&cobra.Group{ID: "data", Title: "Records:"}, &cobra.Group{ID: "procs", Title: "Procs:"}, &cobra.Group{ID: "care", Title: "Looking after a store:"},
-		&cobra.Group{ID: "more", Title: "More:"})
+		&cobra.Group{ID: "nodes", Title: "Nodes for many processes:"}, &cobra.Group{ID: "more", Title: "More:"})
 	root.SetHelpCommand(a.helpCommand())
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
@@ -105,9 +126,11 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	group("data", a.commitCommand(), a.rangeCommand(), a.getCommand(), a.tailCommand(), a.lengthCommand(), a.topicsCommand(), a.topicCommand())
 	group("procs", a.procCommand(), a.ackCommand(), a.ackCommitCommand(), a.reclaimCommand(), a.procsCommand(), a.inspectCommand(),
-		a.disableCommand(), a.resumeCommand(), a.seekCommand(), a.destroyCommand(), a.waitCommand(), a.systemProcsCommand())
-	group("care", a.gcCommand(), a.verifyCommand(), a.repairCommand(), a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand(), a.dumpCommand())
-	group("more", a.demoCommand(), a.versionCommand())
+		a.disableCommand(), a.resumeCommand(), a.seekCommand(), a.destroyCommand(), a.waitCommand(), a.systemProcsCommand(), a.runCommand())
+	group("care", a.gcCommand(), only(reachDir, a.verifyCommand()), only(reachDir, a.repairCommand()), a.exportCommand(), only(reachDir, a.importCommand()),
+		only(reachDir, a.backupCommand()), only(reachDir, a.restoreCommand()), only(reachDir, a.dumpCommand()))
+	group("nodes", only(reachServe, a.serveCommand()), only(reachNode, a.pingCommand()))
+	group("more", only(reachDir, a.demoCommand()), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

@@ -10,9 +10,55 @@ import (
 	"github.com/pipeproc/pipeproc/cmd/pipeproc/jsonline"
 )
 
-// scan calls do for the records of a cursor and closes it. Damage does not
-// end it: it is reported, the last of it by the error that scan returns.
-func (a *app) scan(ctx context.Context, c *pipeproc.Cursor, err error, do func(*pipeproc.Record) error) error {
+// cursors is what a store of this process has: it reads without copying.
+type cursors interface {
+	Cursor(ctx context.Context, topic string, o pipeproc.RangeOptions) (*pipeproc.Cursor, error)
+	RevCursor(ctx context.Context, topic string, o pipeproc.RangeOptions) (*pipeproc.Cursor, error)
+}
+
+// scan calls do for the records of a range. Damage does not end it: it is
+// reported, the last of it by the error that scan returns.
+func (a *app) scan(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, reverse bool, do func(*pipeproc.Record) error) error {
+	here, ok := n.(cursors)
+	if !ok {
+		return a.scanRange(ctx, n, topic, o, reverse, do)
+	}
+	open := here.Cursor
+	if reverse {
+		open = here.RevCursor
+	}
+	c, err := open(ctx, topic, o)
+	return a.scanCursor(ctx, c, err, do)
+}
+
+// scanRange is scan for a node of another process.
+func (a *app) scanRange(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, reverse bool, do func(*pipeproc.Record) error) error {
+	records := n.Range
+	if reverse {
+		records = n.RevRange
+	}
+	var damage error
+	for rec, err := range records(ctx, topic, o) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			err = do(&rec)
+		case damage != nil:
+			a.note("%s", oneLine(damage.Error()))
+			fallthrough
+		default:
+			damage = err
+		}
+		if err != nil && !errors.Is(err, pipeproc.ErrCorrupt) {
+			return err
+		}
+	}
+	return damage
+}
+
+// scanCursor is scan for a store of this process. It closes the cursor.
+func (a *app) scanCursor(ctx context.Context, c *pipeproc.Cursor, err error, do func(*pipeproc.Record) error) error {
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ const systemProcsLong = `
 Lists the definitions of system procs: the processor that a program runs over the
 records of topics, the topics that it reads and writes, the procs that it claims
 with, how many records at most it gets at a time, and in how many lanes these may
-be processed. Processors are code of the program that owns the store; this one
-has none.
+be processed. Processors are code of a program that uses the store, or programs
+that 'pipeproc run' runs.
 
 With --output json, one object per line.
 `
@@ -25,8 +25,8 @@ func (a *app) systemProcsCommand() *cobra.Command {
 	cmd := a.command("system-procs [flags]", "List the definitions of system procs", systemProcsLong,
 		"pipeproc system-procs\npipeproc system-procs --output json | jq .from", between(0, 0, ""),
 		func(ctx context.Context, _ []string) error {
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				list, err := n.SystemProcs(ctx)
 				if err != nil {
 					return err
@@ -38,7 +38,7 @@ func (a *app) systemProcsCommand() *cobra.Command {
 					return jsonLines(a, list)
 				}
 				if len(list) == 0 {
-					a.note("note: there are no system procs; a program that embeds the store defines them")
+					a.note("note: there are no system procs; 'pipeproc run' defines one, and so can a program that uses the store")
 				}
 				return a.line(systemProcTable(list))
 			})

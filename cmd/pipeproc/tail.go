@@ -22,8 +22,8 @@ func (a *app) tailCommand() *cobra.Command {
 	cmd := a.command("tail TOPIC [flags]", "Print the last records, and new ones", tailLong,
 		"pipeproc tail orders\npipeproc tail orders --limit 100 --output body\npipeproc tail orders --follow", between(1, 1, "TOPIC"),
 		func(ctx context.Context, args []string) error {
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				return a.tail(ctx, n, args[0], limit.n, follow, printer{a.lines(), output.value})
 			})
 		})
@@ -33,7 +33,7 @@ func (a *app) tailCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) tail(ctx context.Context, n *pipeproc.Node, topic string, limit int, follow bool, p printer) error {
+func (a *app) tail(ctx context.Context, n pipeproc.Store, topic string, limit int, follow bool, p printer) error {
 	info, err := n.Topic(ctx, topic)
 	if err != nil {
 		return err
@@ -45,8 +45,8 @@ func (a *app) tail(ctx context.Context, n *pipeproc.Node, topic string, limit in
 			return err
 		}
 		if found {
-			c, err := n.Cursor(ctx, topic, pipeproc.RangeOptions{Start: first.String()})
-			if err = p.finish(a.scan(ctx, c, err, func(rec *pipeproc.Record) error {
+			o := pipeproc.RangeOptions{Start: first.String()}
+			if err := p.finish(a.scan(ctx, n, topic, o, false, func(rec *pipeproc.Record) error {
 				next = rec.ID.Seq + 1
 				return p.print(rec)
 			})); err != nil {
@@ -72,21 +72,14 @@ func (a *app) tail(ctx context.Context, n *pipeproc.Node, topic string, limit in
 }
 
 // lastRecords returns the id of the oldest of the last limit records.
-func lastRecords(ctx context.Context, n *pipeproc.Node, topic string, limit int) (id pipeproc.ID, found bool, err error) {
-	c, err := n.RevCursor(ctx, topic, pipeproc.RangeOptions{Limit: limit})
-	if err != nil {
-		return id, false, err
-	}
-	defer c.Close()
-	for {
-		for c.Next() {
-			id, found = c.ID(), true
-		}
-		// Damage is reported when the records are printed.
-		if err := c.Err(); err == nil || errors.Is(err, pipeproc.ErrCorrupt) && !c.Resume() {
-			return id, found, nil
-		} else if !errors.Is(err, pipeproc.ErrCorrupt) {
+func lastRecords(ctx context.Context, n pipeproc.Store, topic string, limit int) (id pipeproc.ID, found bool, err error) {
+	for rec, err := range n.RevRange(ctx, topic, pipeproc.RangeOptions{Limit: limit}) {
+		switch {
+		case err == nil:
+			id, found = rec.ID, true
+		case !errors.Is(err, pipeproc.ErrCorrupt): // which is reported when the records are printed
 			return id, found, err
 		}
 	}
+	return id, found, nil
 }

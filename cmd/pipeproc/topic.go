@@ -33,8 +33,8 @@ one that pruned space is free sooner. zstd compression is for text that is
 larger than it needs to be; it costs time on every commit.`,
 		"pipeproc topic create orders\npipeproc topic create logs --segment-size 256MiB --compression zstd", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			n, err := a.open(a.options())
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.open(ctx, a.options())
+			return with(n, err, func(n pipeproc.Store) error {
 				o := pipeproc.TopicOptions{SegmentSize: segment.n, Compression: compression.compression()}
 				if err := n.CreateTopic(ctx, args[0], o); err != nil {
 					return err
@@ -53,8 +53,8 @@ Deletes a topic and all its records for good. There is no question asked. A
 topic of the same name that is made later has nothing to do with it.`,
 		"pipeproc topic delete orders", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			n, err := a.change()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.change(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				t, err := n.Topic(ctx, args[0])
 				if err != nil {
 					return err
@@ -72,8 +72,8 @@ func (a *app) topicInfoCommand() *cobra.Command {
 	cmd := a.command("info NAME [flags]", "Describe a topic", "Prints what there is to know about a topic. With --output json, as 'pipeproc topics' does.",
 		"pipeproc topic info orders\npipeproc topic info orders --output json", between(1, 1, "NAME"),
 		func(ctx context.Context, args []string) error {
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				t, err := n.Topic(ctx, args[0])
 				if err != nil {
 					return err

@@ -23,8 +23,8 @@ func (a *app) topicsCommand() *cobra.Command {
 	var output *choiceFlag
 	cmd := a.command("topics [flags]", "List the topics", topicsLong, "pipeproc topics\npipeproc topics --output json | jq .records",
 		between(0, 0, ""), func(ctx context.Context, _ []string) error {
-			n, err := a.read()
-			return with(n, err, func(n *pipeproc.Node) error {
+			n, err := a.read(ctx)
+			return with(n, err, func(n pipeproc.Store) error {
 				list, err := n.Topics(ctx)
 				if err != nil {
 					return err

@@ -16,7 +16,8 @@ const waitLong = `
 Waits until the procs named, or all, have acknowledged everything in their topics.
 A proc that is disabled, or that does not exist, has nothing to do.
 
-While this waits it owns the directory, so nobody else can acknowledge. What can
+With --connect or --namespace it waits until others have done the work, or until
+--timeout. Else it owns the directory, so nobody else can acknowledge. What can
 still happen is that claims run into their timeouts: their records may go to a
 dead-letter topic, or their proc be disabled. So without --timeout it fails at
 once when there are records that nobody can claim any more; with --timeout it
@@ -46,8 +47,8 @@ func (a *app) wait(ctx context.Context, names []string, timeout time.Duration) e
 			}
 		}
 	}
-	n, err := a.open(o)
-	return with(n, err, func(n *pipeproc.Node) error {
+	n, err := a.open(ctx, o)
+	return with(n, err, func(n pipeproc.Store) error {
 		list, err := n.Procs(ctx)
 		if err != nil {
 			return err
@@ -62,7 +63,7 @@ func (a *app) wait(ctx context.Context, names []string, timeout time.Duration) e
 		if timeout > 0 {
 			t := time.AfterFunc(timeout, func() { cancel(timeoutError(n, names, timeout)) })
 			defer t.Stop()
-		} else {
+		} else if !a.remote() {
 			go watchHopeless(wctx, n, names, lapsed, cancel)
 		}
 		if err = n.WaitForProcs(wctx, names...); ctx.Err() != nil {
@@ -74,7 +75,7 @@ func (a *app) wait(ctx context.Context, names []string, timeout time.Duration) e
 
 // watchHopeless cancels a wait once there are records that nobody can claim:
 // this process claims nothing, and no other one can while it has the store.
-func watchHopeless(ctx context.Context, n *pipeproc.Node, names []string, lapsed <-chan struct{}, cancel context.CancelCauseFunc) {
+func watchHopeless(ctx context.Context, n pipeproc.Store, names []string, lapsed <-chan struct{}, cancel context.CancelCauseFunc) {
 	for {
 		for _, i := range unfinished(n, names) {
 			if i.Claim == (pipeproc.Token{}) || i.ReclaimTimeout < 0 {
@@ -92,7 +93,7 @@ func watchHopeless(ctx context.Context, n *pipeproc.Node, names []string, lapsed
 }
 
 // unfinished returns the procs that a wait for names waits for.
-func unfinished(n *pipeproc.Node, names []string) []pipeproc.ProcInfo {
+func unfinished(n pipeproc.Store, names []string) []pipeproc.ProcInfo {
 	list, err := n.Procs(context.Background())
 	if err != nil {
 		return nil
@@ -102,7 +103,7 @@ func unfinished(n *pipeproc.Node, names []string) []pipeproc.ProcInfo {
 	})
 }
 
-func timeoutError(n *pipeproc.Node, names []string, d time.Duration) error {
+func timeoutError(n pipeproc.Store, names []string, d time.Duration) error {
 	const most = 5
 	list := unfinished(n, names)
 	var parts []string

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// connectTimeout is longer than a library's would be: somebody waits for one
+// answer, on a machine that may be busy.
+const connectTimeout = 5 * time.Second
+
+// remote reports whether the command goes to a node of another process.
+func (a *app) remote() bool { return a.addr.Scheme != "" }
+
+// connect connects to the node that --connect or --namespace names. Of the
+// options it takes what is about processors that run here.
+func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*pipeproc.Client, error) {
+	o := &pipeproc.ConnectOptions{Timeout: connectTimeout, Name: "pipeproc", Workers: here.Workers, CloseGrace: here.CloseGrace, Logger: here.Logger}
+	if err := a.clientTLS(&o.TLS); err != nil {
+		return nil, err
+	}
+	c, err := pipeproc.Connect(ctx, a.addr.String(), o)
+	if err == nil {
+		return c, nil
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("no node answers at %s (%w); 'pipeproc serve' starts one", a.addr, cause(err))
+	}
+	return nil, fmt.Errorf("connecting to %s: %w", a.addr, err)
+}
+
+// clientTLS sets c to the configuration of a client, if the address wants one or
+// there are files for it.
+func (a *app) clientTLS(c **tls.Config) (err error) {
+	if a.addr.Scheme == rpc.SchemeTLS || a.tls.given() {
+		*c, err = rpc.LoadClientTLS(rpc.TLSFiles(a.tls))
+	}
+	return err
+}
+
+// cause returns what the system said, without what was done meanwhile.
+func cause(err error) error {
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e
+	}
+	return err
+}
+
+// tlsFiles are the files of --tls-cert, --tls-key and --tls-ca.
+type tlsFiles rpc.TLSFiles
+
+func (f tlsFiles) given() bool { return f.Cert != "" || f.Key != "" || f.CA != "" }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// listenAt returns where a node is to listen, and the TLS of what is not a unix
+// socket.
+func (a *app) listenAt(f *serveFlags) ([]rpc.Addr, *tls.Config, error) {
+	addrs := f.listen.addrs
+	if a.remote() { // --namespace
+		addrs = append(addrs, a.addr)
+	}
+	if len(addrs) == 0 {
+		d, err := rpc.Namespace(defaultNamespace)
+		if err != nil {
+			return nil, nil, err
+		}
+		addrs = append(addrs, d)
+	}
+	network, secure := false, a.tls.given()
+	for _, addr := range addrs {
+		network = network || addr.Scheme != rpc.SchemeUnix
+		secure = secure || addr.Scheme == rpc.SchemeTLS
+	}
+	switch {
+	case !network && secure:
+		return nil, nil, usageError{errors.New("--tls-cert, --tls-key and --tls-ca go with --listen tls://host:port")}
+	case !network && f.plain:
+		return nil, nil, usageError{errors.New("--allow-plain goes with --listen tcp://host:port")}
+	case !secure:
+		return addrs, nil, nil
+	}
+	c, err := rpc.LoadServerTLS(rpc.TLSFiles(a.tls))
+	return addrs, c, err
+}
+
+// listen listens at all of addrs, or at none.
+func listen(ctx context.Context, addrs []rpc.Addr, c *tls.Config, plain bool) ([]*rpc.Listener, error) {
+	var ls []*rpc.Listener
+	for _, addr := range addrs {
+		o := &rpc.ListenOptions{AllowPlain: plain}
+		if addr.Scheme != rpc.SchemeUnix {
+			o.TLS = c
+		}
+		l, err := rpc.Listen(ctx, addr, o)
+		if err != nil {
+			for _, l := range ls {
+				err = errors.Join(err, l.Close())
+			}
+			return nil, err
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
+}
