@@ -1,57 +1,52 @@
 package rpc
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
+
+// Buffers have sizes of a power of two, from leastClass to greatestClass bits.
+// Up to readyClass they are made for what is to come, which is in a read buffer
+// already; larger ones grow with what arrives.
+const (
+	leastClass    = 9  // 512 bytes
+	readyClass    = 16 // 64 KiB
+	greatestClass = 20 // 1 MiB; larger buffers are left to the collector
+)
 
 // buffer is memory for a body, from one of the pools.
 type buffer struct{ b []byte }
 
-// A body of up to a class's size gets memory of that class. Larger ones share
-// the last pool, whose buffers are as large as what was in them before, up to
-// maxPooled.
-var classes = [...]int{512, 4 << 10, 16 << 10, 64 << 10}
-
-const maxPooled = 2 << 20
-
 // buffers are pools of memory. They are a part of a Server or a Conn.
-type buffers struct{ pools [len(classes) + 1]sync.Pool }
-
-func classOf(n int) int {
-	for i, size := range classes {
-		if n <= size {
-			return i
-		}
-	}
-	return len(classes)
+type buffers struct {
+	pools [greatestClass - leastClass + 1]sync.Pool // pools[i] has buffers of at least 2^(leastClass+i) bytes, and less than twice that
 }
 
-// get returns an empty buffer for n bytes, which have not arrived yet: beyond
-// the last class nothing is allocated for them.
+// get returns an empty buffer for n bytes. One from a pool is less than four
+// times as large, or has 512 bytes.
 func (p *buffers) get(n int) *buffer {
-	i := classOf(n)
-	if b, ok := p.pools[i].Get().(*buffer); ok {
-		return b
-	}
-	if i == len(classes) {
+	class := max(bits.Len(uint(max(n, 1)-1)), leastClass)
+	if class > greatestClass {
 		return new(buffer)
 	}
-	return &buffer{make([]byte, 0, classes[i])}
+	if b, ok := p.pools[class-leastClass].Get().(*buffer); ok {
+		return b
+	}
+	if class > readyClass {
+		return new(buffer)
+	}
+	return &buffer{make([]byte, 0, 1<<class)}
 }
 
 // put takes a buffer back.
 func (p *buffers) put(b *buffer) {
-	if b == nil || cap(b.b) > maxPooled {
-		return // no buffer, or one for the collector
-	}
-	n := cap(b.b)
-	b.b = b.b[:0]
-	if n > classes[len(classes)-1] {
-		p.pools[len(classes)].Put(b)
+	if b == nil {
 		return
 	}
-	for i := len(classes) - 1; i >= 0; i-- {
-		if n >= classes[i] {
-			p.pools[i].Put(b)
-			return
-		}
+	class := bits.Len(uint(cap(b.b))) - 1
+	if class < leastClass || class > greatestClass {
+		return
 	}
+	b.b = b.b[:0]
+	p.pools[class-leastClass].Put(b)
 }

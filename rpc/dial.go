@@ -236,7 +236,6 @@ func greetNode(nc net.Conn, o *DialOptions) (Welcome, *FrameReader, error) {
 
 // noWelcome explains why a connection ended before the welcome.
 func noWelcome(r *FrameReader, err, writeErr error) error {
-	const tlsAlert = 0x15
 	if b := r.buf[r.lo:r.hi]; len(b) >= 2 && b[0] == tlsAlert && b[1] == 3 {
 		return errNoWelcome.With("the node wants TLS: use tls:// and a certificate")
 	}

@@ -15,9 +15,9 @@
 //     A handler that panics or returns without an answer fails its call only.
 //   - Nothing is allocated because of a length that a peer names: memory grows
 //     with the bytes that have arrived, up to limits. What a connection may hold
-//     in the node at most is MaxBuffered, MaxQueued and about 256 KiB, and what
-//     its MaxInFlight handlers need for themselves; buffers of requests of
-//     several frames may be twice as large as what is in them.
+//     in the node at most is MaxBuffered, MaxQueued, about 256 KiB, and what its
+//     MaxInFlight handlers need for themselves. The buffers of requests may be
+//     four times as large as what is in them, and are mostly less than twice.
 //   - A peer that is slow, silent, floods, or sends garbage harms its own
 //     connection only. One that reads nothing, or stops within a frame, is
 //     dropped when its time is up.
@@ -116,10 +116,11 @@
 // its end sends no more of it.
 //
 // A client keeps to the limits of the welcome: streams that are not over, and
-// the sum of their requests with 512 for each. A node stops reading from one
-// that does not until calls have ended, so such a client can lock itself out; it
-// ends a connection whose unfinished requests alone pass the limits. It also
-// stops reading while its answers are not read.
+// the sum of their requests with 512 for each. From one that does not, a node
+// stops reading until calls have ended, so that it sees no cancel or credit
+// meanwhile; it ends the connection when that takes long, or when unfinished
+// requests alone pass the limits. It also stops reading while its answers are
+// not read.
 //
 // Goaway says that the node begins no more calls. Those in flight are answered;
 // those that come later get the error going_away, and were not begun. A client

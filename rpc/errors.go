@@ -77,7 +77,7 @@ func (e *RemoteError) Error() string {
 	switch {
 	case e.Text == "":
 		return e.Code
-	case strings.HasPrefix(e.Text, e.Code):
+	case e.Text == e.Code, strings.HasPrefix(e.Text, e.Code+":"):
 		return e.Text
 	}
 	return e.Code + ": " + e.Text

@@ -38,9 +38,16 @@ func (c *serverConn) greet() error {
 	return c.w.post(control(KindWelcome, 0, b))
 }
 
+const tlsAlert = 0x15 // the type of a TLS record
+
 // secure makes sure that the client has a certificate that was verified.
 func (c *serverConn) secure(t *tls.Conn) error {
 	if err := t.HandshakeContext(c.base); err != nil {
+		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil {
+			// The alert that the standard asks for, so that the client can tell
+			// that this is TLS. Package tls leaves it out.
+			_, _ = re.Conn.Write([]byte{tlsAlert, 3, 1, 0, 2, 2, 10})
+		}
 		return &tlsError{err}
 	}
 	st := t.ConnectionState()

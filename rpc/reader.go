@@ -3,7 +3,7 @@ package rpc
 import (
 	"encoding/binary"
 	"io"
-	"slices"
+	"math/bits"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -96,17 +96,13 @@ func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	left := r.h.size
 	if n := min(left, r.hi-r.lo); n > 0 {
 		_, _ = sum.Write(r.buf[r.lo : r.lo+n])
-		dst = append(dst, r.buf[r.lo:r.lo+n]...)
+		dst = append(grow(dst, n), r.buf[r.lo:r.lo+n]...)
 		r.lo += n
 		left -= n
 	}
 	for left > 0 {
 		if len(dst) == cap(dst) {
-			room := max(len(dst), 4<<10) // as much as has arrived, or very little
-			if !r.h.more {
-				room = min(room, left)
-			}
-			dst = slices.Grow(dst, room)
+			dst = grow(dst, 1)
 		}
 		n, err := r.read(dst[len(dst):min(cap(dst), len(dst)+left)])
 		_, _ = sum.Write(dst[len(dst) : len(dst)+n])
@@ -120,6 +116,16 @@ func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	}
 	r.inside = false
 	return dst, nil
+}
+
+// grow makes room for n bytes, which have arrived. What it allocates has a size
+// that the pools know, and is twice as large as what is in it or 4 KiB.
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	size := 1 << bits.Len(uint(len(b)+n-1))
+	return append(make([]byte, 0, max(size, 4<<10)), b...)
 }
 
 func (r *FrameReader) badSum() error {

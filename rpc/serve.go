@@ -175,7 +175,10 @@ func (c *serverConn) take(call *Call, first bool, n int) error {
 		if len(c.live) == 0 { // nothing will end by itself
 			return errs.Overloaded.With(fmt.Sprintf("%d requests that were begun and not ended are all that a connection may have in flight", c.taken))
 		}
+		// Nobody sees meanwhile whether the client is still there.
+		c.stuck.start()
 		c.changed.Wait()
+		c.stuck.stop()
 	}
 	return c.err
 }

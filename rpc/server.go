@@ -38,7 +38,8 @@ type ServerOptions struct {
 	// Default 5 s.
 	HelloTimeout time.Duration
 	// ReadTimeout is how long a client may be silent within a frame or a
-	// request. Default 30 s.
+	// request, and how long one that keeps to no limits may wait until one of
+	// its calls has ended. Default 30 s.
 	ReadTimeout time.Duration
 	// WriteTimeout is how long a client may take to read 264 KiB of what waits
 	// for it. Default 30 s.

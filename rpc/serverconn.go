@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
 // lingerTime is how long a connection that is ending waits for the client to
@@ -31,8 +33,10 @@ type serverConn struct {
 
 	admitted bool // said hello; guarded by Server.mu
 
-	// parts are requests of which frames are missing. The reader's own.
+	// parts are requests of which frames are missing, and stuck runs while no
+	// more can be taken in. The reader's own.
 	parts map[uint64]*Call
+	stuck *watchdog
 
 	mu      sync.Mutex
 	changed sync.Cond // a call has ended, or the connection has
@@ -60,6 +64,7 @@ func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
 	case *tls.Conn:
 		c.peer.Transport = SchemeTLS
 	}
+	c.stuck = newWatchdog(s.opts.ReadTimeout, func() { c.fail(errStuck) })
 	c.log = s.opts.Logger.With("transport", c.peer.Transport, "addr", c.peer.Addr)
 	c.w = newWriter(nc, s.opts.MaxQueued, s.opts.WriteTimeout, &s.bufs, &c.calls, c.fail)
 	return c
@@ -95,6 +100,7 @@ func (c *serverConn) run() error {
 var (
 	errLateHello = protocolError("no hello came in time")
 	errSilent    = protocolError("the client fell silent within a request")
+	errStuck     = errs.Overloaded.With("the client has more calls in flight than it may, and none has ended for long")
 )
 
 // say tells the client why its connection ends, if that is for the client to

@@ -3,7 +3,6 @@ package rpc
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -46,6 +45,9 @@ func LoadClientTLS(f TLSFiles) (*tls.Config, error) {
 		return nil, err
 	}
 	c.RootCAs = ca
+	// Show the certificate even if the node's CA has not issued it: the node then
+	// says what is wrong with it, in place of that there is none.
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificates[0], nil }
 	return c, nil
 }
 
@@ -111,5 +113,3 @@ func certNames(c *x509.Certificate) []string {
 	}
 	return names
 }
-
-var errWantsTLS = errors.New("the node wants TLS: use tls:// and a certificate")

@@ -1,0 +1,130 @@
+package program
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// claim is what a process has answered to the claim that it works on. Each
+// process has one, whose memory is kept. It belongs to the reader of the
+// process's stdout from begin to the answer of the last record, and to the
+// goroutine that runs the claim before and after; only offered is for both.
+type claim struct {
+	first   uint64       // n of the first record
+	offered atomic.Int64 // records that were written, or are just being written
+	left    int          // records without an answer
+	answers []span       // of each record
+
+	outs    []output
+	bytes   []byte // of outs: bodies and keys
+	headers []record.Header
+	topic   string // of the latest output that names one
+	size    int    // towards Options.MaxOutput
+	most    int    // Options.MaxOutput
+
+	failed int    // answers that are errors
+	worst  int    // the first record in order that has one
+	reason string // of that
+
+	scan    scanner
+	scratch []byte
+}
+
+// span says which of the outs are an answer.
+type span struct {
+	from, to int
+	done     bool
+}
+
+// output is a record that came out. Its parts are claim.bytes[key:keyEnd],
+// claim.headers[header:headerEnd] and claim.bytes[body:bodyEnd].
+type output struct {
+	topic             string // "": all that the proc writes to
+	key, keyEnd       int
+	header, headerEnd int
+	body, bodyEnd     int
+}
+
+// overhead is what a record or header counts towards Options.MaxOutput besides
+// its bytes: about the memory that it takes.
+const overhead = 64
+
+// keepBytes is how much memory of each kind is kept from claim to claim.
+const keepBytes = 1 << 20
+
+// begin makes c ready for the answers of n records.
+func (c *claim) begin(first uint64, n, most int) {
+	c.first, c.left, c.most = first, n, most
+	c.offered.Store(0)
+	if n <= cap(c.answers) {
+		c.answers = c.answers[:n]
+		clear(c.answers)
+	} else {
+		c.answers = make([]span, n)
+	}
+	c.size, c.failed, c.worst, c.reason = 0, 0, n, ""
+}
+
+// trim empties c, and lets go of unusual amounts of memory.
+func (c *claim) trim() {
+	clear(c.headers)
+	c.outs, c.bytes, c.headers = kept(c.outs, overhead), kept(c.bytes, 1), kept(c.headers, overhead)
+	c.answers, c.scratch = kept(c.answers, 24), kept(c.scratch, 1)
+	c.scan.stack, c.scan.key = kept(c.scan.stack, 1), kept(c.scan.key, 1)
+	c.scan.b = nil
+}
+
+func kept[T any](s []T, size int) []T {
+	if cap(s)*size > keepBytes {
+		return nil
+	}
+	return s[:0]
+}
+
+// settle notes the answer to n: the outs from from on, or why it failed.
+func (c *claim) settle(n uint64, from int, failed bool, reason []byte) error {
+	i := n - c.first // huge if n is smaller
+	switch {
+	case i >= uint64(c.offered.Load()):
+		return fmt.Errorf("it has answered n %d, which it was not asked", n)
+	case c.answers[i].done:
+		return fmt.Errorf("it has answered n %d twice", n)
+	}
+	c.answers[i] = span{from, len(c.outs), true}
+	c.left--
+	if failed {
+		c.failed++
+		if int(i) < c.worst {
+			c.worst, c.reason = int(i), shorten(string(reason[:min(len(reason), 4*maxReason)]), maxReason)
+		}
+	}
+	return nil
+}
+
+// maxReason bounds the text of an error that a program answers with, in bytes.
+const maxReason = 1024
+
+// charge counts bytes of output.
+func (c *claim) charge(n int) error {
+	if c.size += overhead + n; c.size > c.most {
+		return fmt.Errorf("the output of one claim is larger than %d bytes", c.most)
+	}
+	return nil
+}
+
+// failure is the error of a claim that was answered in full.
+func (c *claim) failure(recs []record.Record) error {
+	if c.failed == 0 {
+		return nil
+	}
+	text := c.reason
+	if text == "" {
+		text = "the program has failed it without a reason"
+	}
+	if c.failed > 1 {
+		return fmt.Errorf("record %s: %s (and %d more have failed)", recs[c.worst].ID, text, c.failed-1)
+	}
+	return fmt.Errorf("record %s: %s", recs[c.worst].ID, text)
+}

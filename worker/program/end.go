@@ -1,0 +1,160 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// fail kills pr and all that it has started, because of why.
+func (pr *process) fail(why error) { pr.failIf(why, func() bool { return true }) }
+
+// failIf does so if cond, which is called with pr.mu held.
+func (pr *process) failIf(why error, cond func() bool) {
+	pr.mu.Lock()
+	wanted := !pr.gone && cond()
+	if wanted {
+		if pr.why == nil {
+			pr.why = why
+		}
+		pr.signal(syscall.SIGKILL)
+	}
+	pr.mu.Unlock()
+	if wanted {
+		_ = pr.pipes.stdin.Close() // whoever writes is woken, whatever holds the other end
+	}
+}
+
+// broken is called when a pipe to or from pr is closed at its side. Mostly it is
+// about to end then, and how it does says more than that.
+func (pr *process) broken(why error) {
+	pr.after(lingerTime, func() { pr.failIf(why, func() bool { return !pr.asked }) })
+}
+
+// signal sends to the process group. pr.mu is held.
+func (pr *process) signal(sig syscall.Signal) {
+	if !pr.gone {
+		signalGroup(pr.pid, sig)
+	}
+}
+
+// retire makes pr end when it has no claim any more.
+func (pr *process) retire() {
+	pr.mu.Lock()
+	busy, first := pr.busy, pr.claim.first
+	pr.mu.Unlock()
+	if busy {
+		pr.abortLater(first, errClosed) // and then it is given back, and stopped
+	} else {
+		pr.stop()
+	}
+}
+
+// stop asks pr to end, unless a claim runs.
+func (pr *process) stop() {
+	pr.mu.Lock()
+	not := pr.asked || pr.busy
+	pr.asked = pr.asked || !pr.busy
+	pr.mu.Unlock()
+	if not {
+		return
+	}
+	_ = pr.pipes.stdin.Close()
+	grace := pr.prog.o.StopGrace
+	pr.after(grace, func() { pr.urge(syscall.SIGTERM) })
+	pr.after(2*grace, func() { pr.urge(syscall.SIGKILL) })
+}
+
+// urge sends a signal to a process that does not end.
+func (pr *process) urge(sig syscall.Signal) {
+	pr.mu.Lock()
+	gone := pr.gone
+	pr.signal(sig)
+	pr.mu.Unlock()
+	if !gone {
+		pr.prog.o.Logger.Warn("a program that was asked to end gets a signal", "pid", pr.pid, "signal", sig.String())
+	}
+}
+
+// interrupt ends the claim that begins with n first because ctx has ended: at
+// once if its time is over, for then somebody else gets it. Else, when the pool
+// closes or another lane has failed, the process may finish what it does.
+func (pr *process) interrupt(ctx context.Context, first uint64) {
+	cause := context.Cause(ctx)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		pr.abort(first, cause)
+		return
+	}
+	pr.abortLater(first, cause)
+}
+
+// abortLater aborts a claim after the grace.
+func (pr *process) abortLater(first uint64, cause error) {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	if pr.runs(first) && pr.patient == nil {
+		pr.patient = time.AfterFunc(pr.prog.o.StopGrace, func() { pr.abort(first, cause) })
+	}
+}
+
+// runs reports whether the claim that begins with n first runs. pr.mu is held.
+func (pr *process) runs(first uint64) bool { return pr.busy && pr.claim.first == first }
+
+// abort kills pr if it still runs the claim that begins with n first.
+func (pr *process) abort(first uint64, cause error) {
+	pr.failIf(cause, func() bool { return pr.runs(first) })
+}
+
+// bury takes the exit status of a process that has ended, and kills what is left
+// of its process group before the number can be another's.
+func (pr *process) bury() {
+	pr.mu.Lock()
+	pr.signal(syscall.SIGKILL)
+	pr.gone = true
+	for _, t := range pr.timers {
+		t.Stop()
+	}
+	pr.mu.Unlock()
+	_ = pr.cmd.Wait() // the status is what counts
+	_ = pr.pipes.stdin.Close()
+}
+
+// conclude tells how pr has ended: nil if it was asked to.
+func (pr *process) conclude() error {
+	pr.mu.Lock()
+	why, asked := pr.why, pr.asked
+	pr.mu.Unlock()
+	if asked && why == nil {
+		return nil
+	}
+	return &endError{why, &exec.ExitError{ProcessState: pr.cmd.ProcessState}, pr.words.last()}
+}
+
+// endError is why a process has ended before its time.
+type endError struct {
+	why  error // why it was killed, nil if it was not
+	exit *exec.ExitError
+	said string // its last line on stderr
+}
+
+func (e *endError) Error() string {
+	s := "the program has ended: " + e.exit.Error()
+	if e.why != nil {
+		s = "the program was killed: " + e.why.Error()
+	}
+	if e.said != "" {
+		s += fmt.Sprintf("; its last line on stderr: %q", e.said)
+	}
+	return s
+}
+
+// Unwrap returns why it was killed, and an [exec.ExitError] with its exit status.
+func (e *endError) Unwrap() []error {
+	if e.why == nil {
+		return []error{e.exit}
+	}
+	return []error{e.why, e.exit}
+}

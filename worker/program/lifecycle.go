@@ -1,0 +1,99 @@
+package program
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// launched takes note of a process that was started.
+func (p *Program) launched(pr *process) {
+	p.mu.Lock()
+	pr.starting = true
+	p.procs[pr] = struct{}{}
+	p.stats.Started++
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		pr.stop()
+	}
+}
+
+// greeted hands out a process that has written its first line.
+func (p *Program) greeted(pr *process) {
+	p.mu.Lock()
+	pr.starting = false
+	p.starting--
+	p.mu.Unlock()
+	p.give(pr)
+}
+
+// notStarted takes back a slot whose process could not be started.
+func (p *Program) notStarted(s *slot, err error) {
+	p.o.Logger.Warn("a program cannot be started", "err", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting--
+	p.serve(grant{err: err})
+	p.failed(s, err)
+}
+
+// ended takes back the slot of a process. err is nil if it was asked to end.
+func (p *Program) ended(pr *process, err error) {
+	if err != nil {
+		level := slog.LevelWarn
+		if pr.owing() {
+			level = slog.LevelInfo // whoever runs the claim says it too
+		}
+		p.o.Logger.Log(context.Background(), level, "a program has ended before its time", "pid", pr.pid, "err", err)
+		defer pr.settle(err) // last, so that figures are right by then
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.idle, pr); i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	delete(p.procs, pr)
+	if pr.starting {
+		p.starting--
+	}
+	if err == nil {
+		p.release(pr.slot)
+		p.left()
+		return
+	}
+	if pr.starting {
+		p.serve(grant{err: err})
+	}
+	p.failed(pr.slot, err)
+}
+
+// failed lets a slot rest, which is free only after that. p.mu is held.
+func (p *Program) failed(s *slot, err error) {
+	p.last = err
+	p.stats.Failed++
+	s.delay = min(max(2*s.delay, minDelay), maxDelay)
+	if !p.closed {
+		s.rest = time.AfterFunc(s.delay, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			s.rest = nil
+			p.release(s)
+		})
+	}
+	p.left()
+}
+
+// release frees a slot. p.mu is held.
+func (p *Program) release(s *slot) {
+	p.free = append(p.free, s)
+	p.start()
+}
+
+// left ends a call of tend. p.mu is held.
+func (p *Program) left() {
+	if p.live--; p.live == 0 && p.closed {
+		close(p.drained)
+	}
+}

@@ -1,0 +1,118 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/worker"
+)
+
+// Program runs a program in up to Options.Processes processes. It is safe for
+// concurrent use. Its method Process is a [worker.Processor].
+type Program struct {
+	o       Options
+	drained chan struct{} // closed when it is closed and nothing is left
+	dropped atomic.Uint64 // lines of stderr
+
+	// mu is taken before process.mu, never with it held.
+	mu       sync.Mutex
+	closed   bool
+	slots    []slot
+	free     []*slot    // without a process, and not resting
+	idle     []*process // the one used last at the end
+	waiting  []*waiter  // who waits longest first
+	procs    map[*process]struct{}
+	starting int   // calls of tend whose process was not handed out yet
+	live     int   // calls of tend
+	last     error // why the latest process has failed
+	stats    Stats
+}
+
+var errClosed = errs.Closed.With("the program is closed")
+
+// New returns a Program. It starts nothing: the first claim does. Close ends it.
+// Errors: no_valid_processor_provided, invalid_proc_options.
+func New(o Options) (*Program, error) {
+	o, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{o: o, drained: make(chan struct{}), procs: make(map[*process]struct{})}
+	p.slots = make([]slot, o.Processes)
+	for i := range p.slots {
+		p.free = append(p.free, &p.slots[i])
+	}
+	return p, nil
+}
+
+// Process has the records of w handled by a process. It waits for one that is
+// free, or for one that starts, as long as ctx allows. It returns nil when each
+// record was answered and none has failed, and has emitted what came out then.
+//
+// Errors: what the program has answered; how its process has ended, in which
+// case errors.As finds an [exec.ExitError]; why it cannot be started; closed;
+// and the cause of ctx. When the time of ctx is over, the process is killed. When
+// ctx is cancelled, it may go on for Options.StopGrace.
+func (p *Program) Process(ctx context.Context, w *worker.Work) error {
+	recs := w.Records()
+	if len(recs) == 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	pr, err := p.take(ctx, len(recs))
+	if err != nil {
+		return err
+	}
+	alive, err := pr.run(ctx, w)
+	pr.finish()
+	if alive {
+		p.answered(pr, len(recs))
+		p.give(pr)
+	}
+	return err
+}
+
+// run runs a claim. It is not alive when the process has ended before all was
+// answered.
+func (pr *process) run(ctx context.Context, w *worker.Work) (alive bool, err error) {
+	c, recs := &pr.claim, w.Records()
+	first := c.first
+	stop := context.AfterFunc(ctx, func() { pr.interrupt(ctx, first) })
+	pr.send(w)
+	err = <-pr.done
+	stop()
+	if err != nil {
+		return false, fmt.Errorf("%w (%d of %d records were answered)", err, len(recs)-c.left, len(recs))
+	}
+	if err = c.failure(recs); err == nil {
+		c.emit(w)
+	}
+	return true, err
+}
+
+// writeSize is how many bytes of lines are gathered before they are written.
+const writeSize = 32 << 10
+
+// send writes the lines of a claim. That nobody reads them is found out
+// elsewhere.
+func (pr *process) send(w *worker.Work) {
+	recs := w.Records()
+	pr.lines.begin(w.Topic(), w.Attempt())
+	for i := range recs {
+		pr.lines.add(pr.claim.first+uint64(i), &recs[i])
+		if len(pr.lines.line) < writeSize && i < len(recs)-1 {
+			continue
+		}
+		pr.claim.offered.Store(int64(i + 1))
+		if _, err := pr.pipes.stdin.Write(pr.lines.line); err != nil {
+			pr.broken(fmt.Errorf("it does not read its stdin: %w", err))
+			return
+		}
+		pr.lines.line = pr.lines.line[:0]
+	}
+}

@@ -1,0 +1,102 @@
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// readSize is the size of a buffer for a process's output to begin with, in
+// bytes.
+const readSize = 64 << 10
+
+var errClosedStdout = errors.New("it has closed its stdout")
+
+// read takes what pr writes to its stdout, until it ends or writes garbage.
+func (pr *process) read() {
+	most := pr.prog.o.MaxLine + 1 // with the newline
+	buf := make([]byte, min(readSize, most))
+	n := 0    // bytes of buf that are there
+	seen := 0 // of them were searched for the end of the line
+	for {
+		got, err := pr.pipes.stdout.Read(buf[n:])
+		n += got
+		if got > 0 {
+			used, bad := pr.take(buf[:n], seen)
+			if bad != nil {
+				pr.fail(bad)
+				return
+			}
+			n = copy(buf, buf[used:n])
+			seen = n
+		}
+		if err != nil {
+			pr.broken(errClosedStdout)
+			return
+		}
+		switch {
+		case n == most:
+			pr.fail(fmt.Errorf("it has written a line of more than %d bytes", pr.prog.o.MaxLine))
+			return
+		case n == len(buf):
+			buf = append(make([]byte, 0, min(2*n, most)), buf...)
+			buf = buf[:cap(buf)]
+		case n == 0 && len(buf) > keepBytes:
+			buf = make([]byte, readSize)
+		}
+	}
+}
+
+// take reads the lines of b, which has no newline before seen, and returns how
+// many bytes they are.
+func (pr *process) take(b []byte, seen int) (used int, err error) {
+	pr.mu.Lock()
+	greeted, owes, asked := pr.greeted, pr.owes, pr.asked
+	pr.mu.Unlock()
+	switch {
+	case asked:
+		return len(b), nil
+	case greeted && !owes:
+		return 0, fmt.Errorf("it has written %s, though nobody has asked", excerpt(b))
+	}
+	for owes && pr.claim.left > 0 || !greeted {
+		end := bytes.IndexByte(b[used+seen:], '\n')
+		if end < 0 {
+			return used, nil
+		}
+		line := b[used : used+seen+end]
+		used, seen = used+len(line)+1, 0
+		if greeted {
+			err = pr.claim.answer(line)
+		} else {
+			err = checkGreeting(line)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("it has written the line %s: %w", excerpt(line), err)
+		}
+		if !greeted {
+			break
+		}
+	}
+	// Only now, so that what came with the last line still counts.
+	switch {
+	case used < len(b):
+		return 0, fmt.Errorf("it has written %s, though nobody has asked", excerpt(b[used:]))
+	case greeted:
+		pr.settle(nil)
+	default:
+		pr.greet()
+	}
+	return used, nil
+}
+
+// greet makes pr ready for claims.
+func (pr *process) greet() {
+	pr.mu.Lock()
+	ok := pr.why == nil && !pr.asked
+	pr.greeted = ok
+	pr.mu.Unlock()
+	if ok {
+		pr.prog.greeted(pr)
+	}
+}

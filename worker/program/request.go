@@ -1,0 +1,114 @@
+package program
+
+import (
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// version is that of the protocol.
+const version = 1
+
+// greeting is the first line to a program.
+func greeting(name string) []byte {
+	line := append([]byte(`{"pipeproc":`), strconv.Itoa(version)...)
+	if name != "" {
+		line = append(line, `,"proc":`...)
+		from := len(line)
+		line = escapeBreaks(appendString(line, []byte(name)), from)
+	}
+	return append(line, '}', '\n')
+}
+
+// writer makes the lines of a claim. Its memory is kept from claim to claim.
+type writer struct {
+	line    []byte
+	topic   []byte // what all lines have between n and id
+	attempt []byte // what all have before the body
+	json    scanner
+}
+
+func (w *writer) begin(topic string, attempt int) {
+	w.topic = append(w.topic[:0], `,"topic":"`...)
+	w.topic = append(w.topic, topic...) // a name needs no escapes
+	w.topic = append(w.topic, `","id":"`...)
+	w.attempt = append(w.attempt[:0], `,"attempt":`...)
+	w.attempt = strconv.AppendInt(w.attempt, int64(attempt), 10)
+	w.line = w.line[:0]
+}
+
+// trim lets go of an unusual amount of memory.
+func (w *writer) trim() {
+	w.line = kept(w.line, 1)
+	w.json = scanner{stack: kept(w.json.stack, 1)}
+}
+
+// add appends the line of a record.
+func (w *writer) add(n uint64, rec *record.Record) {
+	b := append(w.line, `{"n":`...)
+	b = strconv.AppendUint(b, n, 10)
+	b = append(b, w.topic...)
+	b, _ = rec.ID.AppendText(b) // never fails
+	b = append(b, '"')
+	from := len(b)
+	b = appendMeta(b, rec)
+	b = append(b, w.attempt...)
+	b = w.body(b, rec.Body)
+	b = escapeBreaks(b, from)
+	w.line = append(b, '}', '\n')
+}
+
+func (w *writer) body(dst, body []byte) []byte {
+	const field = `,"body":`
+	if !utf8.Valid(body) {
+		dst = append(dst, `,"encoding":"base64"`...)
+		dst = append(dst, field...)
+		return appendBase64(dst, body)
+	}
+	dst = append(dst, field...)
+	from := len(dst)
+	w.json.reset(body)
+	if dst, ok := w.json.value(dst); ok && w.json.end() {
+		return dst
+	}
+	return appendString(dst[:from], body) // it is text
+}
+
+func appendMeta(dst []byte, rec *record.Record) []byte {
+	if len(rec.Key) > 0 {
+		dst = append(dst, `,"key":`...)
+		if utf8.Valid(rec.Key) {
+			dst = appendString(dst, rec.Key)
+		} else {
+			dst = appendBase64(dst, rec.Key)
+			dst = append(dst, `,"keyEncoding":"base64"`...)
+		}
+	}
+	for i := range rec.Headers {
+		if i == 0 {
+			dst = append(dst, `,"headers":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendHeader(dst, &rec.Headers[i])
+	}
+	if len(rec.Headers) > 0 {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func appendHeader(dst []byte, h *record.Header) []byte {
+	dst = append(dst, '[')
+	if utf8.ValidString(h.Name) && utf8.Valid(h.Value) {
+		dst = appendString(dst, []byte(h.Name))
+		dst = append(dst, ',')
+		dst = appendString(dst, h.Value)
+		return append(dst, ']')
+	}
+	dst = appendBase64(dst, []byte(h.Name))
+	dst = append(dst, ',')
+	dst = appendBase64(dst, h.Value)
+	return append(dst, `,"base64"]`...)
+}

@@ -1,0 +1,125 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The bounds of the wait before a process that has failed is replaced.
+const (
+	minDelay = 10 * time.Millisecond
+	maxDelay = 3 * time.Second
+)
+
+// slot is the place of a process: there are Options.Processes of them. Guarded
+// by Program.mu.
+type slot struct {
+	delay time.Duration // how long it waited the last time, 0 after a success
+	rest  *time.Timer   // set while it waits
+}
+
+// waiter is a claim that waits for a process.
+type waiter struct {
+	got chan grant // takes one
+}
+
+// grant is a process, or why there is none.
+type grant struct {
+	pr  *process
+	err error
+}
+
+// The rule: there are no idle processes while claims wait, and as many are being
+// started as claims wait, as long as there are free slots. Whoever has a
+// process, or a slot, to give keeps it.
+
+// take waits for a process, and makes it ready for a claim of n records.
+func (p *Program) take(ctx context.Context, n int) (*process, error) {
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, errClosed
+		}
+		if i := len(p.idle) - 1; i >= 0 {
+			pr := p.idle[i]
+			p.idle = p.idle[:i]
+			p.mu.Unlock()
+			if pr.begin(n) {
+				return pr, nil
+			}
+			continue // it is ending, and was not taken from the list yet
+		}
+		w := &waiter{make(chan grant, 1)}
+		p.waiting = append(p.waiting, w)
+		p.start()
+		p.mu.Unlock()
+		pr, err := p.wait(ctx, w)
+		if err != nil || pr.begin(n) {
+			return pr, err
+		}
+	}
+}
+
+// wait waits until w is served or ctx has ended.
+func (p *Program) wait(ctx context.Context, w *waiter) (*process, error) {
+	select {
+	case g := <-w.got:
+		return g.pr, g.err
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	i := slices.Index(p.waiting, w)
+	if i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+	}
+	last := p.last
+	p.mu.Unlock()
+	if i < 0 { // it was served just now
+		if g := <-w.got; g.pr != nil {
+			p.give(g.pr)
+		}
+	}
+	err := fmt.Errorf("no process of the program is free: %w", context.Cause(ctx))
+	if last != nil {
+		err = fmt.Errorf("%w; this has ended the last one: %w", err, last)
+	}
+	return nil, err
+}
+
+// start starts as many processes as are missing. p.mu is held.
+func (p *Program) start() {
+	for !p.closed && p.starting < len(p.waiting) && len(p.free) > 0 {
+		i := len(p.free) - 1
+		s := p.free[i]
+		p.free = p.free[:i]
+		p.starting++
+		p.live++
+		go p.tend(s)
+	}
+}
+
+// serve gives g to the claim that waits longest. p.mu is held.
+func (p *Program) serve(g grant) bool {
+	if len(p.waiting) == 0 {
+		return false
+	}
+	p.waiting[0].got <- g
+	p.waiting = slices.Delete(p.waiting, 0, 1)
+	return true
+}
+
+// give takes back what take has given.
+func (p *Program) give(pr *process) {
+	p.mu.Lock()
+	old := p.closed || p.o.RestartAfter > 0 && pr.claims >= p.o.RestartAfter
+	if !old && pr.usable() && !p.serve(grant{pr: pr}) {
+		p.idle = append(p.idle, pr)
+	}
+	p.mu.Unlock()
+	if old {
+		pr.stop()
+	}
+}

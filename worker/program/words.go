@@ -1,0 +1,106 @@
+package program
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What of stderr reaches the log.
+const (
+	maxWords = 4096        // bytes of a line
+	maxLines = 50          // lines of a process in one logPause
+	logPause = time.Second // from its first line on
+	maxFinal = 200         // bytes of the line that an error quotes
+)
+
+// words are what a process writes to stderr, on its way to the log. Whatever
+// comes is read at once, so that the process never waits for it.
+type words struct {
+	log     *slog.Logger
+	from    *os.File
+	dropped *atomic.Uint64 // lines, of all processes
+
+	mu    sync.Mutex
+	final []byte // the beginning of the latest line
+	lines int    // in this pause
+	lost  int    // of them
+	timer *time.Timer
+}
+
+// read reads until stderr is closed.
+func (w *words) read() {
+	r := bufio.NewReaderSize(w.from, maxWords)
+	var long []byte
+	for {
+		line, err := r.ReadSlice('\n')
+		cut := 0
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long[:0], line...)
+			for errors.Is(err, bufio.ErrBufferFull) {
+				line, err = r.ReadSlice('\n')
+				cut += len(bytes.TrimRight(line, "\r\n"))
+			}
+			line = long
+		}
+		w.line(bytes.TrimRight(line, "\r\n"), cut)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// line takes a line, of which cut bytes are missing.
+func (w *words) line(b []byte, cut int) {
+	if len(b) == 0 {
+		return
+	}
+	w.mu.Lock()
+	w.final = append(w.final[:0], b[:min(len(b), maxFinal)]...)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(logPause, w.flush)
+	}
+	w.lines++
+	lost := w.lines > maxLines
+	if lost {
+		w.lost++
+	}
+	w.mu.Unlock()
+	switch {
+	case lost:
+		w.dropped.Add(1)
+	case cut > 0:
+		w.log.Info("stderr of a program", "line", readable(b), "cut", cut)
+	default:
+		w.log.Info("stderr of a program", "line", readable(b))
+	}
+}
+
+// flush ends a pause.
+func (w *words) flush() {
+	w.mu.Lock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	lost := w.lost
+	w.timer, w.lines, w.lost = nil, 0, 0
+	w.mu.Unlock()
+	if lost > 0 {
+		w.log.Warn("a program writes too much to stderr", "dropped", lost)
+	}
+}
+
+// last returns the beginning of the latest line.
+func (w *words) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return readable(w.final)
+}
+
+func readable(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
