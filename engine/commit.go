@@ -107,7 +107,7 @@ func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	live := e.scratch.live[:0]
 	for _, t := range batch {
 		r := t.Value
-		if r.admin == nil && (r.Batch == nil || !r.Batch.Explicit()) {
+		if r.admin == nil && (r.Batch == nil || !r.Batch.Explicit() || mutate.GroupImports) {
 			live = append(live, r)
 			continue
 		}

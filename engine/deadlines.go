@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/procstate"
 )
 
@@ -59,6 +60,9 @@ func (d *deadlines) held(id uint64, s *procstate.State) bool {
 	// A state can be seen before its timer is set: only a timer that was set for
 	// this wait, and has run out, says that it is over.
 	t := d.procs[id]
+	if mutate.SkipHeld && (t == nil || t.retryAt != s.RetryAt) {
+		return false
+	}
 	return t == nil || t.armed || t.retryAt != s.RetryAt
 }
 
@@ -164,6 +168,9 @@ func (t *procTimer) expire(token procstate.Token) {
 	s := t.p.State()
 	if s == nil {
 		return
+	}
+	if mutate.TimerWithoutToken {
+		token = procstate.Token{}
 	}
 	_, err := e.Reclaim(context.Background(), t.p.Name(), token, fmt.Sprintf("not acknowledged within %v", s.Def.ReclaimTimeout))
 	switch {

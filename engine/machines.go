@@ -94,6 +94,7 @@ func (m machines) deleteTopic(id, pos uint64, ms int64) error {
 func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.State)) {
 	if mutate.PublishProcsFirst {
 		m.procs.Publish(changed)
+		mutate.Pause()
 	}
 	m.reg.Publish(pos)
 	m.procs.Publish(changed)

@@ -179,7 +179,7 @@ func (m *Machine) decide(op *Op, s *State, ms int64) (*State, error) {
 		if op.Kind == Bury && s.Disabled {
 			return nil, Disabled(s)
 		}
-		if op.Kind == Bury && !s.Spent() {
+		if op.Kind == Bury && !s.Spent() && !mutate.SkipSpent {
 			return nil, ErrStale
 		}
 		c, err := find(op, s, ms)
@@ -229,6 +229,9 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 	}
 	m.serial++
 	op.Claim = Claim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
+	if mutate.SkipTokenEpoch {
+		op.Claim.Token.Epoch = 0
+	}
 	n := *s
 	n.one[0] = op.Claim
 	n.Claims = n.one[:]

@@ -1,11 +1,10 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
 // receive reads what the node sends until the connection ends. It never waits
@@ -17,11 +16,19 @@ func (c *Conn) receive() {
 	case errors.Is(err, io.EOF):
 		err = errors.New("the node closed the connection")
 	case errors.Is(err, errProtocol):
-		e, _ := errors.AsType[*errs.Error](err)
-		b := AppendError(nil, &RemoteError{Code: e.Code, Text: err.Error()})
-		_ = c.w.post(control(KindError, 0, b)) // it may be too late
+		c.complain(err)
 	}
 	c.fail(err)
+}
+
+// complain tells the node that it does not keep to the protocol, if it reads.
+func (c *Conn) complain(err error) {
+	b := AppendError(nil, &RemoteError{Code: CodeProtocol, Text: err.Error()})
+	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+	defer cancel()
+	if c.w.post(control(KindError, 0, b)) == nil {
+		_ = c.w.drain(ctx)
+	}
 }
 
 func (c *Conn) frames() error {

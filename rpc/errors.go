@@ -56,7 +56,6 @@ var (
 	errNoWelcome   = &errs.Error{Code: "connection timed-out"}
 	errAddress     = &errs.Error{Code: "Invalid connection address"}
 	errInUse       = &errs.Error{Code: "address_in_use"}
-	errCanceled    = &errs.Error{Code: CodeCanceled, Detail: "the client canceled the call", Err: context.Canceled}
 )
 
 func protocolError(format string, a ...any) error {

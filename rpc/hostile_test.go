@@ -219,8 +219,10 @@ func TestClientWriteTimeout(t *testing.T) {
 func TestStuck(t *testing.T) {
 	bubble(t, ServerOptions{MaxInFlight: 2}, func(t *testing.T, f *fixture, l *pipeListener) {
 		nc := l.dial()
-		go io.Copy(io.Discard, nc)
 		_, _ = nc.Write(helloWith(func(*Hello) {}))
+		if g, err := NewFrameReader(nc).Next(); err != nil || g.Kind != KindWelcome {
+			t.Fatal(err)
+		}
 		begin := time.Now()
 		for i := range uint64(3) {
 			_, _ = nc.Write(AppendFrame(nil, request(i+1, mBlock, "")))

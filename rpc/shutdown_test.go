@@ -29,6 +29,7 @@ func TestShutdown(t *testing.T) {
 	}()
 	within(t, "the call", f.started)
 	st := openStream(t, c, 3, 100)
+	within(t, "an item", f.sent) // so the stream has begun
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(ctxFor(t)) }()
 	within(t, "the goaway", c.GoingAway())

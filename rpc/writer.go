@@ -92,7 +92,8 @@ func (w *writer) frame(ctx context.Context, m *message, n int, t *ticket) error 
 
 // post sends a frame of the connection's own. It never waits.
 func (w *writer) post(m *message) error {
-	return w.add(nil, func(b *batch) { b.copyFrame(m, m.size) }, false)
+	var noWait context.Context
+	return w.add(noWait, func(b *batch) { b.copyFrame(m, m.size) }, false)
 }
 
 // add calls fn with what waits, and leads if nobody does. A nil ctx means that

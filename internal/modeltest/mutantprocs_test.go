@@ -40,6 +40,26 @@ func TestMutantToken(t *testing.T) {
 	}
 }
 
+// TestMutantTokenEpoch: a token of a claim that a power cut has lost is not given
+// again.
+func TestMutantTokenEpoch(t *testing.T) {
+	b := newBench(t)
+	b.commit("in", 10)
+	if i, err := b.node.EnsureProc(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"}); err != nil {
+		t.Fatal(i, err)
+	}
+	lost := b.claimNext()
+	n := b.open(b.disk.Crash(nothing))
+	defer n.Close()
+	c, err := n.Proc(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"})
+	if err != nil || c.Empty() {
+		t.Fatal("the claim survived, so the test shows nothing:", err)
+	}
+	if _, err := n.Ack(bg, "p", lost.Token); !errors.Is(err, pipeproc.ErrClaimLost) {
+		t.Errorf("token %v, lost, acknowledged claim %v: %v", lost.Token, c.Token, err)
+	}
+}
+
 // TestMutantOpenClaim: there is one claim at a time.
 func TestMutantOpenClaim(t *testing.T) {
 	b := newBench(t)

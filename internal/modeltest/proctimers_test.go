@@ -109,3 +109,38 @@ func TestResumeInTheGroupOfATimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestMutantTimerToken has the timeout of a claim wait for space, by way of a
+// checkpoint, while the claim is acknowledged and another one is made: that one
+// is not taken back.
+func TestMutantTimerToken(t *testing.T) {
+	bubbled(t, func(b *bench) {
+		b.commit("in", 10)
+		b.commit("in", 10)
+		o := pipeproc.ProcOptions{Name: "p", Topic: "in", ReclaimTimeout: 10 * time.Second}
+		first := b.claim(o)
+		var second pipeproc.Claim
+		var full, done atomic.Bool
+		synctest.Wait() // nothing else is being written
+		b.fault.SetHook(func(op vfs.Op) error {
+			if op.Kind == vfs.OpWriteAt && strings.Contains(op.Name, "/wal/") && full.CompareAndSwap(false, true) {
+				return syscall.ENOSPC
+			}
+			if strings.Contains(op.Name, "/snapshot-") && done.CompareAndSwap(false, true) {
+				if _, err := b.node.Ack(bg, "p", first.Token); err != nil {
+					b.t.Errorf("ack: %v", err)
+				}
+				var err error
+				if second, err = b.node.Proc(bg, o); err != nil {
+					b.t.Errorf("second claim: %v", err)
+				}
+			}
+			return nil
+		})
+		<-time.After(11 * time.Second)
+		synctest.Wait()
+		if i := b.proc("p"); second.Empty() || i.Claim != second.Token {
+			b.t.Errorf("claim %v is open, want %v of %v, given a second ago", i.Claim, second.Token, second.Range)
+		}
+	})
+}

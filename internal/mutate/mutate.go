@@ -3,3 +3,13 @@
 // removes that rule, and a named test must then fail: a suite that cannot fail
 // proves nothing. TestMutants in this folder runs them all.
 package mutate
+
+import "runtime"
+
+// Pause lets other goroutines see what a removed rule lets them see for a moment
+// only. Nothing calls it in a build without tags.
+func Pause() {
+	for range 100 {
+		runtime.Gosched()
+	}
+}

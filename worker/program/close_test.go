@@ -131,6 +131,26 @@ func TestCancelledLane(t *testing.T) {
 	}
 }
 
+// TestLateInterrupt: an interrupt that comes when its claim is over already does
+// nothing to the next one.
+func TestLateInterrupt(t *testing.T) {
+	p := start(t, Options{}, "obey")
+	d := newDesk(t)
+	d.say(p, "a", "b").wantAny(t)
+	c := d.put(p, order{records: bodied("meet 1 "+t.TempDir(), "b")})
+	until(t, "it is busy or done", func() bool { return p.busy(1) || p.Stats().Claims == 2 })
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	for _, pr := range p.all() {
+		pr.interrupt(ctx, 1)
+		pr.abortLater(1, ctx.Err())
+	}
+	(<-c).wantAny(t)
+	if s := p.Stats(); s.Failed != 0 || s.Claims != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestStubborn: what does not end at the end of its stdin gets a SIGTERM, and
 // what ignores that a SIGKILL.
 func TestStubborn(t *testing.T) {
@@ -164,9 +184,10 @@ func TestStubborn(t *testing.T) {
 	})
 }
 
-// TestFinalWords: what a program writes after the end of its stdin does no harm.
+// TestFinalWords: what a program writes after the end of its stdin does no harm,
+// nor does it to close stdout long before it ends.
 func TestFinalWords(t *testing.T) {
-	script := `read -r _; echo '{"pipeproc":1}'; read -r _; echo '{"n":1}'; while read -r _; do :; done; yes bye | head -n 100000`
+	script := `read -r _; echo '{"pipeproc":1}'; read -r _; echo '{"n":1}'; while read -r _; do :; done; yes bye | head -n 100000; exec >&-; sleep 1.3`
 	var l log
 	p := start(t, Options{Logger: l.logger(), Command: []string{"/bin/sh", "-c", script}}, "")
 	newDesk(t).say(p, "a").wantOK(t)
@@ -185,13 +206,11 @@ func TestUnkillable(t *testing.T) {
 	o := newDesk(t).say(p, "pid")
 	o.wantAny(t)
 	pid := o.out[0][len("out "):]
-	p.mu.Lock()
-	for pr := range p.procs { // stands in for one: its number is another's
+	for _, pr := range p.all() { // stands in for one: its number is another's
 		pr.mu.Lock()
 		pr.pid = 1 << 30
 		pr.mu.Unlock()
 	}
-	p.mu.Unlock()
 	if err := p.Close(); err == nil || !strings.Contains(err.Error(), "processes of the program do not end: [1073741824]") {
 		t.Errorf("%v", err)
 	}

@@ -59,9 +59,18 @@ func TestUnasked(t *testing.T) {
 		newDesk(t).say(p, "a").wantOK(t)
 		until(t, "it is killed", func() bool { return p.Stats().Failed == 1 })
 	})
-	t.Run("before it can know", func(t *testing.T) {
+	t.Run("before it starts", func(t *testing.T) {
 		p := start(t, Options{}, "jam")
 		newDesk(t).say(p, "a").wantErr(t, "the program was killed: it has written ")
+	})
+	t.Run("before it can know", func(t *testing.T) {
+		p := start(t, Options{}, "obey")
+		bodies := make([]string, 100)
+		for i := range bodies {
+			bodies[i] = strings.Repeat("x", 10_000) // more than the pipe holds
+		}
+		bodies[0] = `line {"n":100}`
+		newDesk(t).say(p, bodies...).wantErr(t, "it has answered n 100, which it was not asked (0 of 100")
 	})
 }
 

@@ -51,8 +51,11 @@ func until(t testing.TB, what string, ok func() bool) {
 
 // env is the environment of a child in a mode. Its processes are found by it.
 func env(t testing.TB, mode string) []string {
-	return append(os.Environ(), modeEnv+"="+mode, "PIPEPROC_TEST_NAME="+t.Name())
+	return append(os.Environ(), modeEnv+"="+mode, mark(t))
 }
+
+// mark is in the environment of this run's children of a test.
+func mark(t testing.TB) string { return fmt.Sprintf("PIPEPROC_TEST_NAME=%s/%d", t.Name(), os.Getpid()) }
 
 // family returns the processes that have the environment of this test's
 // children, with those that they have started. Dead ones have none.
@@ -63,7 +66,7 @@ func family(t testing.TB) (pids []string) {
 	}
 	for _, name := range list {
 		b, err := os.ReadFile(name)
-		if err == nil && bytes.Contains(b, []byte("PIPEPROC_TEST_NAME="+t.Name()+"\x00")) {
+		if err == nil && bytes.Contains(b, []byte(mark(t)+"\x00")) {
 			pids = append(pids, filepath.Base(filepath.Dir(name)))
 		}
 	}
@@ -111,11 +114,19 @@ func start(t testing.TB, o Options, mode string) *Program {
 	return p
 }
 
-// busy reports whether n processes run claims.
-func (p *Program) busy(n int) bool {
+// all returns the processes.
+func (p *Program) all() (list []*process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for pr := range p.procs {
+		list = append(list, pr)
+	}
+	return list
+}
+
+// busy reports whether n processes run claims.
+func (p *Program) busy(n int) bool {
+	for _, pr := range p.all() {
 		pr.mu.Lock()
 		if pr.busy {
 			n--

@@ -53,11 +53,8 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 	pr.mu.Lock()
 	greeted, owes, asked := pr.greeted, pr.owes, pr.asked
 	pr.mu.Unlock()
-	switch {
-	case asked:
+	if asked {
 		return len(b), nil
-	case greeted && !owes:
-		return 0, fmt.Errorf("it has written %s, though nobody has asked", excerpt(b))
 	}
 	for owes && pr.claim.left > 0 || !greeted {
 		end := bytes.IndexByte(b[used+seen:], '\n')
@@ -80,7 +77,7 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 	}
 	// Only now, so that what came with the last line still counts.
 	switch {
-	case used < len(b):
+	case used < len(b): // all of it, when no claim runs
 		return 0, fmt.Errorf("it has written %s, though nobody has asked", excerpt(b[used:]))
 	case greeted:
 		pr.settle(nil)
