@@ -14,9 +14,9 @@ import (
 
 var (
 	flagSeed     = flag.Uint64("modeltest.seed", 0, "run this one seed of TestModel")
-	flagSeeds    = flag.Int("modeltest.seeds", 18, "number of seeds that TestModel runs")
+	flagSeeds    = flag.Int("modeltest.seeds", 12, "number of seeds that TestModel runs")
 	flagDuration = flag.Duration("modeltest.duration", 0, "run TestModel and TestConcurrent for this long, with new seeds")
-	flagOps      = flag.Int("modeltest.ops", 450, "operations of one run of TestModel")
+	flagOps      = flag.Int("modeltest.ops", 300, "operations of one run of TestModel")
 	flagFull     = flag.Bool("modeltest.full", false, "try every crash point and every fault instead of a sample")
 )
 
