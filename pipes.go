@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/pipeproc/pipeproc/engine"
@@ -25,6 +26,9 @@ type host interface {
 // processors, which the program has, together in a pool. The pool comes to be
 // with the first proc that can run.
 type pipes struct {
+	// attachMu is held from reading definitions to acting on them, so that older
+	// ones never come after newer ones. It is taken before mu.
+	attachMu   sync.Mutex
 	mu         sync.Mutex
 	opts       worker.Options
 	processors map[string]Processor
@@ -86,6 +90,8 @@ func (p *pipes) elsewhere(proc string) (over func()) {
 
 // attach brings the pool up to the definitions of these names, or to all.
 func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
+	p.attachMu.Lock()
+	defer p.attachMu.Unlock()
 	systems, err := h.definitions(ctx, names...)
 	if err != nil {
 		return err
@@ -97,7 +103,7 @@ func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 	}
 	for _, s := range systems {
 		fn, old := p.processors[s.Processor], p.running[s.Name]
-		if old != nil && sameSystem(old, s) {
+		if old != nil && sameSystem(old, s) && p.runs(s) {
 			continue
 		}
 		if old != nil {
@@ -118,6 +124,12 @@ func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 		p.running[s.Name] = s
 	}
 	return nil
+}
+
+// runs reports whether all procs of s are in the pool: those that were destroyed,
+// and made again since, are not.
+func (p *pipes) runs(s *procstate.System) bool {
+	return !slices.ContainsFunc(s.From, func(t string) bool { return !p.pool.Has(s.ProcName(t)) })
 }
 
 // leave stops running what old ran and s does not.
