@@ -138,7 +138,7 @@ func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]b
 		return context.Cause(ctx)
 	}
 	n := timeoutSize + length(parts)
-	if most := int(c.welcome.Limits.MaxMessage); n > most {
+	if most := c.welcome.Limits.MaxMessage; uint64(n) > uint64(most) {
 		return errs.TooLarge.With(fmt.Sprintf("a request of %d bytes; the node takes %d", n, most))
 	}
 	p.id, p.cost = c.last.Add(1), n+RequestCost
@@ -229,7 +229,12 @@ func (c *Conn) fail(err error) {
 		return
 	}
 	c.err = err
-	calls, queue := c.calls, c.queue
+	calls, queue := make([]*pending, 0, len(c.calls)), c.queue
+	for _, p := range c.calls {
+		if !p.left {
+			calls = append(calls, p)
+		}
+	}
 	c.calls, c.queue = nil, nil
 	first := !c.gone
 	c.gone = true

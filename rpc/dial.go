@@ -73,7 +73,7 @@ func (o *DialOptions) config() (DialOptions, error) {
 	bad := func(name, format string, a ...any) (DialOptions, error) {
 		return c, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
 	}
-	const most = 1 << 31
+	const most = 1<<31 - 1
 	switch {
 	case len(c.Name) > maxName:
 		return bad("Name", "it has %d bytes", len(c.Name))

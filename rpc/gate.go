@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"math"
 	"slices"
 )
 
@@ -59,8 +58,8 @@ func (c *Conn) refusal() error {
 // fits reports whether the node takes p now. mu is held.
 func (c *Conn) fits(p *pending) bool {
 	l := &c.welcome.Limits
-	calls := uint32(min(len(c.calls), math.MaxUint32))
-	return calls == 0 || calls < l.MaxCalls && c.held+int64(p.cost) <= int64(l.MaxBytes)
+	calls := len(c.calls)
+	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.held+int64(p.cost) <= int64(l.MaxBytes)
 }
 
 // exit removes a call that has ended, and lets in those whose turn it is. It

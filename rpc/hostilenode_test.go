@@ -191,6 +191,35 @@ func TestLateAnswers(t *testing.T) {
 	}
 }
 
+// A call that was answered in the wrong way keeps its place until the node ends
+// it, and does not hold up the end of the connection.
+func TestMismatchThenEnd(t *testing.T) {
+	p, c := rawNode(t, nil)
+	got := make(chan error, 1)
+	go func() {
+		_, err := c.Call(ctxFor(t), 1)
+		got <- err
+	}()
+	id := p.recv().Stream
+	p.send(Frame{Kind: KindItem, Stream: id})
+	if err := within(t, "the call", got); err == nil || errors.Is(err, ErrDisconnected) {
+		t.Error(err)
+	}
+	if f := p.recv(); f.Kind != KindCancel || f.Stream != id {
+		t.Errorf("%v on stream %d", f.Kind, f.Stream)
+	}
+	go func() {
+		_, err := c.Call(ctxFor(t), 1)
+		got <- err
+	}()
+	p.recv()
+	p.nc.Close()
+	if err := within(t, "the other call", got); !errors.Is(err, ErrDisconnected) {
+		t.Error(err)
+	}
+	within(t, "the end", c.Done())
+}
+
 // A node that falls silent within a message is given up.
 func TestNodeSilent(t *testing.T) {
 	for _, b := range [][]byte{

@@ -340,7 +340,7 @@ func TestPrivateFolder(t *testing.T) {
 
 // TCP without TLS is for this machine, unless the operator says otherwise.
 func TestListenPlain(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "127.1.2.3", "localhost"} {
+	for _, host := range []string{"127.0.0.1", "localhost"} {
 		l := mustListen(t, Addr{Scheme: SchemeTCP, Host: host})
 		if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() || l.Address().Host != host || l.Address().Port == 0 {
 			t.Errorf("%s: %v, %v", host, ip, l.Address())

@@ -173,7 +173,7 @@ func (c *serverConn) take(call *Call, first bool, n int) error {
 			return nil
 		}
 		if len(c.live) == 0 { // nothing will end by itself
-			return errs.Overloaded.With(fmt.Sprintf("%d requests that were begun and not ended are all that a connection may have in flight", c.taken))
+			return errs.Overloaded.With(fmt.Sprintf("%d requests were begun and not ended, and no more can be taken in", c.taken))
 		}
 		// Nobody sees meanwhile whether the client is still there.
 		c.stuck.start()

@@ -73,18 +73,18 @@ func (o ServerOptions) config() (ServerOptions, error) {
 	bad := func(name, format string, a ...any) (ServerOptions, error) {
 		return o, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
 	}
-	const most = 1<<32 - 1
+	const most = int64(1<<32 - 1)
 	switch {
 	case len(o.Software) > maxName:
 		return bad("Software", "it has %d bytes", len(o.Software))
 	case o.MaxConns < 0:
 		return bad("MaxConns", "%d is negative", o.MaxConns)
-	case o.MaxMessage < minMessage || o.MaxMessage > most/2:
+	case o.MaxMessage < minMessage || int64(o.MaxMessage) > most/2:
 		return bad("MaxMessage", "%d is not between 1 KiB and 2 GiB", o.MaxMessage)
 	case o.MaxInFlight < 0 || o.MaxInFlight > 1<<20:
 		return bad("MaxInFlight", "%d is not between 1 and %d", o.MaxInFlight, 1<<20)
-	case o.MaxBuffered < o.MaxMessage+RequestCost || o.MaxBuffered > most:
-		return bad("MaxBuffered", "%d is not between MaxMessage and RequestCost (%d) and 4 GiB", o.MaxBuffered, o.MaxMessage+RequestCost)
+	case o.MaxBuffered < o.MaxMessage+RequestCost || int64(o.MaxBuffered) > most:
+		return bad("MaxBuffered", "%d is not between %d, for one request, and 4 GiB", o.MaxBuffered, o.MaxMessage+RequestCost)
 	case o.MaxQueued < 0:
 		return bad("MaxQueued", "%d is negative", o.MaxQueued)
 	case o.HelloTimeout < 0 || o.ReadTimeout < 0 || o.WriteTimeout < 0:
@@ -119,7 +119,8 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, handler: h, listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{}), drain: make(chan struct{})}
+	s := &Server{opts: opts, handler: h, drain: make(chan struct{}),
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
 	s.workers.run = func(c *Call) { c.serve(s.handler) }
 	return s, nil
 }

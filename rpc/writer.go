@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +29,7 @@ type writer struct {
 	max     int    // bytes that may wait
 	bufs    *buffers
 	watch   *watchdog
-	failed  func(error)   // called once, without a lock
+	failed  func(error)   // called without a lock, maybe more than once
 	callers *atomic.Int32 // calls in flight: with several it pays to wait for others
 
 	mu     sync.Mutex
@@ -44,7 +43,6 @@ type writer struct {
 
 	pieces net.Buffers // of the goroutine that writes
 	rest   net.Buffers
-	joined []byte
 }
 
 func newWriter(conn net.Conn, maxQueued int, stall time.Duration, bufs *buffers, callers *atomic.Int32, failed func(error)) *writer {
@@ -85,7 +83,7 @@ func (w *writer) frame(ctx context.Context, m *message, n int, t *ticket) error 
 		return t.err
 	}
 	f := w.bufs.get(headerSize + n)
-	f.b = appendCopy(f.b, m, n)
+	f.b = appendCopy(grow(f.b, headerSize+n), m, n)
 	sealFrame(f.b)
 	return w.add(ctx, func(b *batch) { b.ownFrame(f) }, false)
 }
@@ -148,168 +146,6 @@ func (w *writer) waitRoom(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	return nil
-}
-
-// lead writes what waits. busy was set by the caller.
-func (w *writer) lead(block bool) {
-	w.others()
-	w.mu.Lock()
-	b := w.swap()
-	w.mu.Unlock()
-	var err error
-	switch {
-	case block:
-		err = w.write(b)
-	default:
-		p := b.single()
-		if w.try == nil || p == nil {
-			go w.flush(b)
-			return
-		}
-		var n int
-		if n, err = w.try.write(p); err == nil && n < len(p) {
-			b.run += n
-			go w.flush(b)
-			return
-		}
-	}
-	if next := w.finish(b, err); next != nil {
-		go w.flush(next)
-	}
-}
-
-// others lets other goroutines add what they have to the same write.
-func (w *writer) others() {
-	if w.callers.Load() > 1 {
-		runtime.Gosched()
-	}
-}
-
-// flush writes b and whatever waits, until nothing does.
-func (w *writer) flush(b *batch) {
-	for b != nil {
-		err := w.write(b)
-		w.others()
-		b = w.finish(b, err)
-	}
-}
-
-// swap takes what waits. mu is held.
-func (w *writer) swap() *batch {
-	b := w.cur
-	w.cur, w.spare = w.spare, nil
-	return b
-}
-
-// finish settles b, which was written unless err says otherwise, and returns
-// what to write next, nil if nothing waits.
-func (w *writer) finish(b *batch, err error) *batch {
-	w.mu.Lock()
-	w.queued -= b.bytes
-	w.settle(b, err)
-	w.spare = b
-	if w.room != nil {
-		close(w.room)
-		w.room = nil
-	}
-	if err != nil && w.err == nil {
-		w.err = err
-	}
-	if w.err != nil {
-		err = w.err
-		w.queued -= w.cur.bytes
-		w.settle(w.cur, err)
-	}
-	var next *batch
-	if w.cur.bytes > 0 {
-		next = w.swap()
-	} else {
-		w.busy = false
-		if w.idle != nil {
-			close(w.idle)
-			w.idle = nil
-		}
-	}
-	w.mu.Unlock()
-	if err != nil {
-		w.failed(err)
-	}
-	return next
-}
-
-// settle tells who waits for b and empties it. mu is held.
-func (w *writer) settle(b *batch, err error) {
-	for _, t := range b.lent {
-		t.err = err
-		t.done <- struct{}{}
-	}
-	b.reset()
-}
-
-// write writes b whole. Each chunk must get on within the write timeout.
-func (w *writer) write(b *batch) error {
-	b.endRun()
-	for {
-		w.pieces = b.chunk(w.pieces[:0])
-		if len(w.pieces) == 0 {
-			return nil
-		}
-		w.watch.start()
-		err := w.writePieces()
-		w.watch.stop()
-		clear(w.pieces)
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (w *writer) writePieces() error {
-	if w.vector {
-		w.rest = w.pieces // WriteTo moves the start of the slice it is called on
-		_, err := w.rest.WriteTo(w.conn)
-		return err
-	}
-	w.joined = w.joined[:0]
-	for _, p := range w.pieces {
-		w.joined = append(w.joined, p...)
-	}
-	_, err := w.conn.Write(w.joined)
-	return err
-}
-
-// fail ends the writer: what waits, and what comes, fails with err.
-func (w *writer) fail(err error) {
-	w.mu.Lock()
-	if w.err == nil {
-		w.err = err
-	}
-	if w.room != nil {
-		close(w.room)
-		w.room = nil
-	}
-	w.mu.Unlock()
-	w.failed(err)
-}
-
-// drain waits until nothing waits to be written.
-func (w *writer) drain(ctx context.Context) error {
-	w.mu.Lock()
-	if !w.busy {
-		w.mu.Unlock()
-		return nil
-	}
-	if w.idle == nil {
-		w.idle = make(chan struct{})
-	}
-	idle := w.idle
-	w.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // full reports whether there is no room in the queue.

@@ -137,16 +137,37 @@ func TestLateInterrupt(t *testing.T) {
 	p := start(t, Options{}, "obey")
 	d := newDesk(t)
 	d.say(p, "a", "b").wantAny(t)
-	c := d.put(p, order{records: bodied("meet 1 "+t.TempDir(), "b")})
-	until(t, "it is busy or done", func() bool { return p.busy(1) || p.Stats().Claims == 2 })
+	dir := t.TempDir()
+	c := d.put(p, order{records: bodied("meet 2 " + dir)})
+	until(t, "it is busy", func() bool { return p.busy(1) })
 	ctx, cancel := context.WithTimeout(context.Background(), 0)
 	defer cancel()
 	for _, pr := range p.all() {
 		pr.interrupt(ctx, 1)
-		pr.abortLater(1, ctx.Err())
+	}
+	if err := os.WriteFile(dir+"/other", nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	(<-c).wantAny(t)
-	if s := p.Stats(); s.Failed != 0 || s.Claims != 2 {
+	for _, pr := range p.all() {
+		pr.interrupt(ctx, 3)
+	}
+	d.say(p, "a").wantAny(t)
+	if s := p.Stats(); s.Started != 1 || s.Claims != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestCloseLaunching: a process that comes to be just when the program is closed
+// is ended as well.
+func TestCloseLaunching(t *testing.T) {
+	p := start(t, Options{}, "silent")
+	p.mu.Lock()
+	p.closed = true
+	p.starting, p.live = 1, 1
+	p.mu.Unlock()
+	p.tend(&p.slots[0])
+	if s := p.Stats(); s.Started != 1 || s.Processes != 0 || s.Failed != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -142,11 +142,31 @@ func TestIdleDeath(t *testing.T) {
 	d := newDesk(t)
 	for i := range 5 {
 		d.say(p, "fine").wantOK(t, "out fine")
+		all := p.all()
 		until(t, "the process has ended", func() bool { return p.Stats().Failed == uint64(i+1) })
+		for _, pr := range all { // whoever had it may be late
+			p.give(pr)
+		}
+		if s := p.Stats(); s.Idle != 0 {
+			t.Fatalf("%+v", s)
+		}
 	}
 	if got := countLines(l.String(), "level=WARN", "exit status 0"); got != 5 {
 		t.Errorf("the log has %d ends:\n%s", got, &l)
 	}
+}
+
+// TestIdleKilled: no claim gets a process that is about to end.
+func TestIdleKilled(t *testing.T) {
+	p := start(t, Options{}, "obey")
+	d := newDesk(t)
+	for range 10 {
+		d.say(p, "fine").wantOK(t, "out fine")
+		for _, pr := range p.all() {
+			pr.fail(errUnused)
+		}
+	}
+	d.say(p, "fine").wantOK(t, "out fine")
 }
 
 // TestHang: a claim whose time is over fails, and its process is killed, with

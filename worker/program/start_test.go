@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -208,4 +209,31 @@ lines:
 		n++
 	}
 	return n
+}
+
+// TestServedTooLate: a process that comes just when the time of its claim is
+// over goes back to the others.
+func TestServedTooLate(t *testing.T) {
+	p := start(t, Options{}, "obey")
+	newDesk(t).say(p, "a").wantOK(t, "out a")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for seen := [2]bool{}; !seen[0] || !seen[1]; { // it is by chance which is noticed first
+		pr, err := p.take(context.Background(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pr.finish()
+		w := &waiter{make(chan grant, 1)}
+		w.got <- grant{pr: pr}
+		if _, err = p.wait(ctx, w); err == nil {
+			seen[0] = true
+			p.give(pr)
+		} else {
+			seen[1] = true
+		}
+		if s := p.Stats(); s.Idle != 1 || err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("%+v %v", s, err)
+		}
+	}
 }
