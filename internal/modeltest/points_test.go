@@ -113,9 +113,14 @@ type verdicts struct {
 	seen map[uint64]int64
 }
 
+// sampled is how many crash points are passed over for each that is tried,
+// without -modeltest.full.
+const sampled = 5
+
 func crashPoints(t *testing.T, cfg config) {
 	disk := newDisk(cfg.grain)
-	points := make(chan point, 2)
+	queue := make(chan point, 2)
+	var points int
 	var p *player
 	var changed atomic.Bool
 	var total int64
@@ -125,7 +130,7 @@ func crashPoints(t *testing.T, cfg config) {
 		pt := point{acked: p.acked.Load(), durable: p.durable.Load(), op: op}
 		pt.disk = disk.Kill()
 		pt.tried = p.tried.Load()
-		points <- pt
+		queue <- pt
 	}
 	hook := func(op vfs.Op) error {
 		mu.Lock()
@@ -134,7 +139,9 @@ func crashPoints(t *testing.T, cfg config) {
 		// Before an operation that follows one that changes nothing, the disk
 		// is as it was before that one.
 		if changed.Swap(changes(op)) {
-			take(op)
+			if points++; *flagFull || points%sampled == 0 {
+				take(op)
+			}
 		}
 		return nil
 	}
@@ -149,7 +156,7 @@ func crashPoints(t *testing.T, cfg config) {
 	for w := range 2 {
 		wg.Go(func() {
 			n := uint64(w)
-			for pt := range points {
+			for pt := range queue {
 				if failures.Load() > 5 {
 					continue
 				}
@@ -170,7 +177,7 @@ func crashPoints(t *testing.T, cfg config) {
 		err = p.play(&s)
 		take(vfs.Op{Kind: "between steps"}) // stores into a mapped log are no operations
 	}
-	close(points)
+	close(queue)
 	wg.Wait()
 	if err == nil && len(p.cmds) != len(cmds) {
 		t.Fatalf("%d commands, %d expected", len(p.cmds), len(cmds))
