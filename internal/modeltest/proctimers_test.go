@@ -46,7 +46,8 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 		})
 		o := historyOptions(mutantConfig, fault, new(clock))
 		var n *pipeproc.Node
-		var first, second pipeproc.Claim
+		var first pipeproc.Claim
+		var second atomic.Pointer[pipeproc.Claim]
 		p := pipeproc.ProcOptions{Name: "p", Topic: "in", ReclaimTimeout: 10 * time.Second}
 		o.Clock = time.Now
 		o.Logger = slog.New(onWarning{slog.DiscardHandler, func(text string) {
@@ -56,10 +57,11 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 			if _, err := n.Ack(bg, "p", first.Token); err != nil {
 				t.Errorf("ack: %v", err)
 			}
-			var err error
-			if second, err = n.Proc(bg, p); err != nil || second.Empty() {
+			c, err := n.Proc(bg, p)
+			if err != nil || c.Empty() {
 				t.Errorf("second claim: %v", err)
 			}
+			second.Store(&c)
 		}})
 		n, err := pipeproc.Open(dir, o)
 		if err != nil {
@@ -75,15 +77,15 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 		full.Store(true)
 		<-time.After(9 * time.Second)
 		synctest.Wait()
-		if !second.Empty() {
+		if second.Load() != nil {
 			t.Fatal("too early")
 		}
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		if second.Empty() {
+		if second.Load() == nil {
 			t.Fatal("the first claim did not time out on a full disk")
 		}
-		if i, err := n.InspectProc(bg, "p"); err != nil || !i.LastClaimed.Empty() && i.Claim == second.Token {
+		if i, err := n.InspectProc(bg, "p"); err != nil || !i.LastClaimed.Empty() && i.Claim == second.Load().Token {
 			t.Errorf("claim %v is open after 30 s, reclaims %d, %v", i.Claim, i.Reclaims, err)
 		}
 	})
