@@ -227,14 +227,15 @@ func TestHelloTimeout(t *testing.T) {
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("enough")
+		plain := func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) }
 		for what, c := range map[string]struct {
 			o    *DialOptions
 			ctx  func() (context.Context, context.CancelFunc)
 			wait time.Duration
 			is   error
 		}{
-			"default": {nil, func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) }, time.Second, ErrNoWelcome},
-			"option":  {&DialOptions{Timeout: time.Minute}, func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) }, time.Minute, ErrNoWelcome},
+			"default": {nil, plain, time.Second, ErrNoWelcome},
+			"option":  {&DialOptions{Timeout: time.Minute}, plain, time.Minute, ErrNoWelcome},
 			"deadline": {nil, func() (context.Context, context.CancelFunc) {
 				return context.WithTimeout(t.Context(), time.Millisecond)
 			},

@@ -44,6 +44,7 @@ func TestNodeProtocolErrors(t *testing.T) {
 	item := func(n int) Frame { return Frame{Kind: KindItem, Stream: 1, Payload: make([]byte, n)} }
 	more := func(f Frame) Frame { f.More = true; return f }
 	unary := Frame{Kind: KindReply, Stream: 2, Payload: []byte("x")}
+	large := Frame{Kind: KindReply, Stream: 2, Payload: make([]byte, 600<<10)}
 	failure := Frame{Kind: KindError, Payload: AppendError(nil, &RemoteError{Code: "no"})}
 	on := func(stream uint64, f Frame) Frame { f.Stream = stream; return f }
 	for what, frames := range map[string][]Frame{
@@ -63,7 +64,7 @@ func TestNodeProtocolErrors(t *testing.T) {
 		"a second reply":       {unary, unary},
 		"an end and an item":   {{Kind: KindEnd, Stream: 1}, item(1)},
 		"beyond the credit":    {item(900), item(100), item(0)},
-		"a large reply":        {more(Frame{Kind: KindReply, Stream: 2, Payload: make([]byte, 600<<10)}), more(Frame{Kind: KindReply, Stream: 2, Payload: make([]byte, 600<<10)})},
+		"a large reply":        {more(large), more(large)},
 		"a large item":         {more(item(600 << 10)), more(item(600 << 10))},
 		"an end in an item":    {more(item(1)), {Kind: KindEnd, Stream: 1}},
 		"an error in a reply":  {more(unary), on(2, failure)},

@@ -68,7 +68,12 @@ func TestTLSVersions(t *testing.T) {
 	for _, c := range []struct {
 		server, most uint16
 		ok           bool
-	}{{0, tls.VersionTLS12, false}, {tls.VersionTLS12, tls.VersionTLS12, true}, {tls.VersionTLS12, tls.VersionTLS13, true}, {tls.VersionTLS12, tls.VersionTLS11, false}} {
+	}{
+		{0, tls.VersionTLS12, false},
+		{tls.VersionTLS12, tls.VersionTLS12, true},
+		{tls.VersionTLS12, tls.VersionTLS13, true},
+		{tls.VersionTLS12, tls.VersionTLS11, false},
+	} {
 		server.MinVersion = c.server
 		_, a := startAt(t, f.handle, ServerOptions{}, Addr{Scheme: SchemeTLS, Host: "127.0.0.1"}, &ListenOptions{TLS: serverTLS(t, server)})
 		cfg := clientTLS(t, client)
@@ -162,7 +167,8 @@ func TestTLSMixUp(t *testing.T) {
 		t.Error(err)
 	}
 	dir := socketDir(t)
-	if _, err := Dial(ctxFor(t), Addr{Scheme: SchemeUnix, Path: dir + "/s"}, &DialOptions{TLS: clientTLS(t, ca.issue("client", nil))}); !errors.Is(err, ErrAddress) || err.Error() != "Invalid connection address: unix://"+dir+"/s" {
+	_, err = Dial(ctxFor(t), unixAt(dir), &DialOptions{TLS: clientTLS(t, ca.issue("client", nil))})
+	if !errors.Is(err, ErrAddress) || err.Error() != "Invalid connection address: unix://"+dir+"/s" {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ func TestFaults(t *testing.T) {
 		for _, sticky := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/sticky=%v", name, sticky), func(t *testing.T) {
 				t.Parallel()
-				eachFault(t, 5, func(n int64) (bool, error) { return runFault(cfg, n, sticky) })
+				eachFault(t, 13, func(n int64) (bool, error) { return runFault(cfg, n, sticky) })
 			})
 		}
 	}
@@ -192,7 +192,7 @@ func TestDiskFull(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var poisoned int
-			eachFault(t, 5, func(n int64) (bool, error) { return runFull(cfg, n, &poisoned) })
+			eachFault(t, 13, func(n int64) (bool, error) { return runFull(cfg, n, &poisoned) })
 			t.Logf("the node gave up in %d of them", poisoned)
 		})
 	}
