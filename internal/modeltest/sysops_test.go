@@ -45,6 +45,13 @@ func (w *world) system() error {
 	if err != nil {
 		return err
 	}
+	if c != nil {
+		for _, k := range c.procs {
+			if k.st == nil || k.st.timeout < 0 {
+				delete(w.waits.late, k.name) // its claim has all the time there is
+			}
+		}
+	}
 	if want == nil {
 		names := w.st.systems[o.Name].procNames(o.Name)
 		if len(got) != len(o.From) {

@@ -47,8 +47,6 @@ var mutants = []mutant{
 	// The check for linearizability sees by itself that something is wrong.
 	{"token", "TestLinearizable"},
 	{"openclaim", "TestLinearizable"},
-	{"procorder", "TestLinearizable"},
-	{"procundo", "TestLinearizable"},
 }
 
 type mutant struct{ tag, test string }
