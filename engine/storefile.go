@@ -55,6 +55,8 @@ type storeState struct {
 	SnapLen     uint64
 	SnapSum     uint64
 	CreatedTime int64
+
+	newest int64 // the copy that counts, when both were read; not stored
 }
 
 func (s *storeState) encode() []byte {
@@ -137,6 +139,7 @@ func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError,
 		}
 		if !found || p.Generation > s.Generation {
 			s = p
+			s.newest = int64(i)
 		}
 		found = true
 	}
@@ -152,7 +155,10 @@ func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError,
 	return s, bad, nil
 }
 
-// writeStore makes s durable, as the next generation.
+// writeStore makes s durable, as the next generation. The copy that does not
+// count goes first: after a cut between the two, the other may be the only one
+// that knows of the latest checkpoint, and a cut in the next opening must not take
+// it away.
 func writeStore(fsys vfs.FS, dir string, s *storeState) error {
 	f, err := fsys.Open(dir+"/"+storeName, vfs.Write)
 	if err != nil {
@@ -161,7 +167,10 @@ func writeStore(fsys vfs.FS, dir string, s *storeState) error {
 	s.Generation++
 	page := s.encode()
 	err = syncStore(f) // the second copy may be as yet unsynced, after a failure
-	for i := int64(0); i < 2 && err == nil; i++ {
+	for _, i := range [...]int64{1 - s.newest, s.newest} {
+		if err != nil {
+			break
+		}
 		if _, err = f.WriteAt(page, i*storePage); err == nil {
 			err = syncStore(f)
 		}
