@@ -28,7 +28,9 @@ fuzz: ## fuzz every target for FUZZTIME
 mutants: ## remove each rule in turn and see its test fail
 	PIPEPROC_MUTANTS=1 go test -count=1 -v -run TestMutants ./internal/mutate
 
-torture: ## model, crash and kill tests for DURATION each
+torture: ## model and kill tests for DURATION each, every crash point, pipelines under kills
+	go test -count=1 -timeout 0 -v ./internal/modeltest -run 'TestCrashPoints|TestFaults|TestDiskFull' -modeltest.full
+	go test -count=1 -timeout 0 -v ./internal/pipetest -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
 	go test -race -count=1 -timeout 0 -v ./internal/modeltest -run 'TestModel$$' -modeltest.duration=$(DURATION)
 	go test -race -count=1 -timeout 0 -v ./internal/proctest -run TestKill -rounds=2000
 
