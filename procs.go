@@ -82,7 +82,8 @@ type ProcOptions struct {
 	// claimed again. It doubles each time, up to MaxBackoff (default 1 min).
 	// Default: no wait.
 	Backoff, MaxBackoff time.Duration
-	// Ephemeral makes a proc that ends when the node is closed.
+	// Ephemeral makes a proc that ends when the node is closed, or a while after
+	// the client of another process that made it is gone.
 	Ephemeral bool
 }
 
