@@ -17,13 +17,13 @@ const root = "../.."
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
+	if err == nil && (name == "python3" || name == "node") {
 		err = exec.Command(path, "--version").Run() // a wrapper may be there without it
 	}
 	if err != nil && os.Getenv("PIPEPROC_CI") == "1" {
 		t.Fatalf("this test must run here, but there is no %s: %v", name, err)
 	}
-	if err != nil && name != "go" && name != "sh" {
+	if err != nil {
 		t.Skipf("SKIPPED: there is no %s here, so its example is not run: %v", name, err)
 	}
 	return path
