@@ -133,6 +133,9 @@ func infos(list []wireProc, err error) ([]ProcInfo, error) {
 // SystemProc is as Node.SystemProc. The processor runs in this process, as long
 // as the client is open.
 func (c *Client) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
+	if _, err := o.system(); err != nil { // names that are no UTF-8 would become others on the way
+		return nil, err
+	}
 	list, err := infos(admin[[]wireProc](ctx, c, "systemProc", systemProcArgs{o}))
 	if err != nil {
 		return nil, err

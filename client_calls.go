@@ -62,6 +62,9 @@ func (c *Client) commit(ctx context.Context, b *Batch, proc string, t Token) (ID
 
 func (c *Client) commitBatch(ctx context.Context, b *topics.Batch, durability Durability, proc string, t Token, pos *uint64) (IDRange, error) {
 	if b.Len() == 0 {
+		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds a bad one
+			return IDRange{}, err
+		}
 		return IDRange{}, errs.Uncommitted.With("the batch holds no record")
 	}
 	var parts [][]byte
@@ -151,6 +154,9 @@ func (c *Client) WaitForWork(ctx context.Context, name string) error {
 
 // Proc is as Node.Proc.
 func (c *Client) Proc(ctx context.Context, o ProcOptions) (Claim, error) {
+	if _, err := o.def(); err != nil { // also if the proc is known, and EnsureProc not called
+		return Claim{}, err
+	}
 	for {
 		if topic, ok := c.known.Load(o.Name); !ok || topic != o.Topic {
 			if _, err := c.EnsureProc(ctx, o); err != nil {
@@ -177,6 +183,9 @@ func (c *Client) claim(ctx context.Context, name string, count int) (Claim, erro
 
 // EnsureProc is as Node.EnsureProc.
 func (c *Client) EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error) {
+	if _, err := o.def(); err != nil { // names that are no UTF-8 would become others on the way
+		return ProcInfo{}, err
+	}
 	i, err := admin[wireProc](ctx, c, "ensureProc", o)
 	if err == nil {
 		c.known.Store(i.Name, i.Topic)
@@ -190,7 +199,10 @@ func (c *Client) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim,
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
 	}
 	for i := range list {
-		if _, ok := c.known.Load(list[i].Name); ok {
+		if _, err := list[i].def(); err != nil {
+			return Claim{}, err
+		}
+		if topic, ok := c.known.Load(list[i].Name); ok && topic == list[i].Topic {
 			continue
 		}
 		if _, err := c.EnsureProc(ctx, list[i]); err != nil {

@@ -44,6 +44,7 @@ func (c *Client) ranges(ctx context.Context, topic string, o RangeOptions, flags
 // remoteRange reads a range, over as many connections as it takes.
 type remoteRange struct {
 	c          *Client
+	ctx        context.Context
 	topic      string
 	flags      byte
 	start, end string
@@ -72,6 +73,7 @@ func (r *remoteRange) request() []byte {
 func (r *remoteRange) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r.ctx = ctx
 	for !r.over && !(r.span && r.from >= r.to) {
 		err := r.stream(ctx)
 		if err == nil {
@@ -173,6 +175,11 @@ func (r *remoteRange) item(p []byte) error {
 func (r *remoteRange) give(rec Record) bool {
 	if !r.yield(rec, nil) {
 		r.over = true
+		return false
+	}
+	if r.ctx.Err() != nil { // what is here already does not matter any more
+		r.over = true
+		r.yield(Record{}, context.Cause(r.ctx))
 		return false
 	}
 	if r.limit > 0 {

@@ -30,13 +30,14 @@ func takeAskedRange(p []byte) (a askedRange, err error) {
 		a.start, a.end = string(d.Bytes()), string(d.Bytes())
 	}
 	a.limit = d.Varint()
-	if d.Err != nil || len(d.B) != 0 || a.flags >= 2*rangeSpan {
+	if d.Err != nil || len(d.B) != 0 || a.flags >= 2*rangePlain {
 		return a, malformed("range")
 	}
 	return a, nil
 }
 
-// ranges runs methodRange. Blocks go out as they are stored.
+// ranges runs methodRange. Blocks go out as they are stored, unless the client
+// cannot decompress them.
 func (s *service) ranges(ctx context.Context, c *rpc.Call) error {
 	a, err := takeAskedRange(c.Body())
 	if err != nil {
@@ -65,9 +66,9 @@ func (s *service) ranges(ctx context.Context, c *rpc.Call) error {
 	}
 	cur := t.Cursor(sp)
 	defer cur.Close()
-	left := a.limit
+	left, plain := a.limit, a.flags&rangePlain != 0
 	for {
-		if err := sendBlocks(c, cur, &left); err != nil {
+		if err := sendBlocks(c, cur, plain, &left); err != nil {
 			return err
 		}
 		if left < 0 || cur.Err() == nil {
@@ -93,9 +94,9 @@ func sendError(c *rpc.Call, err error) error {
 
 // sendBlocks sends the blocks of a cursor until its end, an error or, with a
 // limit above 0, enough records. left is then below 0.
-func sendBlocks(c *rpc.Call, cur *topics.Cursor, left *int64) error {
+func sendBlocks(c *rpc.Call, cur *topics.Cursor, plain bool, left *int64) error {
 	var head []byte
-	for cur.NextBlock() {
+	for cur.NextBlock(plain) {
 		first := cur.BlockFirst()
 		var body []byte
 		head, body = cur.AppendBlockHead(append(head[:0], itemBlock))
@@ -171,7 +172,7 @@ func (s *service) follow(ctx context.Context, c *rpc.Call, a askedRange) error {
 	}
 	for {
 		var all int64
-		if err := sendBlocks(c, cur, &all); err != nil {
+		if err := sendBlocks(c, cur, a.flags&rangePlain != 0, &all); err != nil {
 			return err
 		}
 		if err := cur.Err(); err != nil {

@@ -129,6 +129,7 @@ const (
 	rangeReverse   = 2
 	rangeFollow    = 4 // from the sequence start on, for ever
 	rangeSpan      = 8
+	rangePlain     = 16 // no block is compressed
 )
 
 // A claim is: token | attempt | timeout in milliseconds (varint) | skipped |

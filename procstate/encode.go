@@ -18,7 +18,7 @@ import (
 //	proc state:  id | state
 //	proc gone:   id
 //	system:      name | processor | from… | to… | many byte | count | lanes |
-//	             created time | options
+//	             created time | options | if there is a command: command… | source
 //	system gone: name
 //	definition:  name | topic | created time | owner | system | options
 //	options:     offset | max reclaims (varint) | reclaim timeout | strategy byte |
@@ -165,12 +165,7 @@ func (op *Op) ReadResult(d *enc.Reader) error {
 func appendSystem(dst []byte, s *System) []byte {
 	dst = enc.AppendString(dst, s.Name)
 	dst = enc.AppendString(dst, s.Processor)
-	for _, list := range [][]string{s.From, s.To} {
-		dst = binary.AppendUvarint(dst, uint64(len(list)))
-		for _, t := range list {
-			dst = enc.AppendString(dst, t)
-		}
-	}
+	dst = appendList(appendList(dst, s.From), s.To)
 	var many byte
 	if s.Many {
 		many = 1
@@ -179,7 +174,26 @@ func appendSystem(dst []byte, s *System) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.Count))
 	dst = binary.AppendUvarint(dst, uint64(s.Lanes))
 	dst = binary.AppendVarint(dst, s.CreatedAt)
-	return appendOptions(dst, &s.Options)
+	dst = appendOptions(dst, &s.Options)
+	if len(s.Command) == 0 {
+		return dst // as before there were commands
+	}
+	return enc.AppendString(appendList(dst, s.Command), s.Source)
+}
+
+func appendList(dst []byte, list []string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for _, t := range list {
+		dst = enc.AppendString(dst, t)
+	}
+	return dst
+}
+
+func decodeList(d *enc.Reader) (list []string) {
+	for range d.Count(1) {
+		list = append(list, string(d.Bytes()))
+	}
+	return list
 }
 
 // Decode takes an operation over into the applied state, as replay does. It
@@ -331,15 +345,17 @@ func decodeState(d *enc.Reader, s *State) error {
 
 func (m *Machine) decodeSystem(d *enc.Reader) error {
 	s := &System{Name: string(d.Bytes()), Processor: string(d.Bytes())}
-	for _, list := range []*[]string{&s.From, &s.To} {
-		for range d.Count(1) {
-			*list = append(*list, string(d.Bytes()))
-		}
-	}
+	s.From, s.To = decodeList(d), decodeList(d)
 	s.Many = d.Byte() != 0
 	count, lanes := d.Uvarint(), d.Uvarint()
 	s.CreatedAt = d.Varint()
 	s.Options = decodeOptions(d)
+	if len(d.B) > 0 {
+		s.Command, s.Source = decodeList(d), string(d.Bytes())
+		if len(s.Command) == 0 {
+			return enc.ErrMalformed
+		}
+	}
 	if err := done(d, nil); err != nil {
 		return err
 	}

@@ -68,8 +68,12 @@ func randomSystem(rnd *rand.Rand) *System {
 		}
 		return list
 	}
-	return &System{Name: "sys", Processor: "fn", From: topics(1 + rnd.IntN(4)), To: topics(rnd.IntN(4)), Many: rnd.IntN(2) == 0,
+	s := &System{Name: "sys", Processor: "fn", From: topics(1 + rnd.IntN(4)), To: topics(rnd.IntN(4)), Many: rnd.IntN(2) == 0,
 		Count: rnd.IntN(1 << 20), Lanes: rnd.IntN(1 << 10), CreatedAt: rnd.Int64(), Options: randomOptions(rnd)}
+	if rnd.IntN(2) == 0 {
+		s.Command, s.Source = topics(1+rnd.IntN(3)), topics(1)[0]
+	}
+	return s
 }
 
 // The format is for ever.
@@ -92,6 +96,13 @@ func TestProcBytes(t *testing.T) {
 	want = "\x01s\x01f\x02\x01a\x01b\x01\x01x\x01\xac\x02\x02\x0a" + options
 	if got := AppendSystem(nil, sys); string(got) != want {
 		t.Errorf("% x, want % x", got, want)
+	}
+	sys.Command, sys.Source = []string{"sh", "x"}, "y"
+	if got := AppendSystem(nil, sys); string(got) != want+"\x02\x02sh\x01x\x01y" {
+		t.Errorf("% x, want % x", got, want)
+	}
+	if err := New(epoch).Decode(OpSystem, []byte(want+"\x00\x01y")); err == nil {
+		t.Error("a source without a command was taken")
 	}
 }
 

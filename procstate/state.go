@@ -167,6 +167,11 @@ type System struct {
 	Lanes     int      // records of one claim that may run side by side, by key; 1: none
 	CreatedAt int64    // unix milliseconds
 	Options            // of its procs
+
+	// Command is the program that runs it, with its arguments; none: a processor
+	// that is registered. Source is text for a program that runs several.
+	Command []string `json:",omitempty"`
+	Source  string   `json:",omitempty"`
 }
 
 // Reads reports whether the proc of that name reads topic for s.

@@ -216,8 +216,9 @@ func (b *Batch) ReadResult(p []byte) error {
 // The body is as it is stored, and its checksum is what is checked.
 
 // NextBlock moves to the next block that holds records of the cursor, whole,
-// without decompressing it. Block returns it. It must not be mixed with Next.
-func (c *Cursor) NextBlock() bool {
+// without decompressing it unless plain. AppendBlockHead returns it. It must not
+// be mixed with Next.
+func (c *Cursor) NextBlock(plain bool) bool {
 	for c.err == nil && c.next < c.end {
 		c.body = nil
 		if !c.fetch() {
@@ -227,12 +228,31 @@ func (c *Cursor) NextBlock() bool {
 			if c.head.Base >= c.end {
 				return false
 			}
+			if plain && !c.unpack() {
+				return false
+			}
 			c.first = max(c.next, c.head.Base)
 			c.next = c.head.Next()
 			return true
 		}
 	}
 	return false
+}
+
+// unpack makes the current block one that is not compressed.
+func (c *Cursor) unpack() bool {
+	h := c.head
+	if h.Codec == segment.None {
+		return true
+	}
+	body, err := c.open(h, c.body)
+	if err != nil {
+		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
+		return false
+	}
+	c.body = body
+	c.head.Codec, c.head.Stored, c.head.Sum = segment.None, h.Raw, segment.Sum(body)
+	return true
 }
 
 // BlockFirst returns the first sequence of the current block that the cursor had

@@ -120,10 +120,11 @@ func (c *claim) bodies() error {
 	}
 }
 
-// checkGreeting reads the first line of a program.
-func checkGreeting(line []byte) error {
+// checkGreeting reads the first line of a program. exact says that it wants
+// bodies as strings.
+func checkGreeting(line []byte) (exact bool, err error) {
 	if !utf8.Valid(line) {
-		return errNotUTF8
+		return false, errNotUTF8
 	}
 	var s scanner
 	var speaks uint64
@@ -135,13 +136,15 @@ func checkGreeting(line []byte) error {
 			if string(s.key) == "pipeproc" {
 				speaks, ok = s.count()
 			} else {
+				exactly := string(s.key) == "exact"
 				skipped, ok = s.value(skipped[:0])
+				exact = exact || exactly && string(skipped) == "true"
 			}
 		} else if ok {
 			ok = s.end()
 		}
 		if !ok {
-			return s.err()
+			return false, s.err()
 		}
 		if !more {
 			break
@@ -149,9 +152,9 @@ func checkGreeting(line []byte) error {
 	}
 	switch speaks {
 	case 0:
-		return errors.New(`"pipeproc" is missing`)
+		return false, errors.New(`"pipeproc" is missing`)
 	case version:
-		return nil
+		return exact, nil
 	}
-	return fmt.Errorf("it speaks version %d of the protocol, the node only %d", speaks, version)
+	return false, fmt.Errorf("it speaks version %d of the protocol, the node only %d", speaks, version)
 }

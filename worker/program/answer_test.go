@@ -192,7 +192,7 @@ func FuzzBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body, key []byte) {
 		var w writer
 		w.begin("topic", 1)
-		w.add(1, &record.Record{Body: body, Key: key, Headers: []record.Header{{Name: string(key), Value: body}}})
+		w.add(1, 0, &record.Record{Body: body, Key: key, Headers: []record.Header{{Name: string(key), Value: body}}})
 		line, ok := bytes.CutSuffix(w.line, []byte("\n"))
 		if !ok || bytes.ContainsAny(line, "\n\r\u0085\u2028\u2029") || !utf8.Valid(line) {
 			t.Fatalf("%q", line)
@@ -247,7 +247,7 @@ func FuzzBody(f *testing.F) {
 func FuzzGreeting(f *testing.F) {
 	f.Add([]byte(`{"pipeproc":1,"x":[{}]}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if checkGreeting(line) == nil && !json.Valid(line) {
+		if _, err := checkGreeting(line); err == nil && !json.Valid(line) {
 			t.Fatal("it is taken")
 		}
 	})
@@ -266,7 +266,7 @@ func TestTrim(t *testing.T) {
 		t.Errorf("%d, %d", cap(c.outs), cap(c.bytes))
 	}
 	var w writer
-	w.add(1, &record.Record{Body: make([]byte, 2<<20)})
+	w.add(1, 0, &record.Record{Body: make([]byte, 2<<20)})
 	if w.trim(); w.line != nil {
 		t.Errorf("%d", cap(w.line))
 	}

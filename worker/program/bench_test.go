@@ -104,7 +104,7 @@ func BenchmarkLine(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.begin("in", 1)
-		w.add(1, &rec)
+		w.add(1, 0, &rec)
 		c.trim()
 		c.begin(1, 1, 1<<20)
 		c.offered.Store(1)

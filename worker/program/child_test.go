@@ -24,6 +24,8 @@ func child(mode string) int {
 	switch mode {
 	case "node":
 		return node()
+	case "serve":
+		return servant()
 	case "silent":
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return 0

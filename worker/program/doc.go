@@ -21,8 +21,9 @@
 //	{"pipeproc":1}
 //
 // with the version that it speaks, which must not be higher than the node's. It
-// need not have read the node's line before. Other fields of it are for later
-// versions, and are ignored.
+// need not have read the node's line before. With "exact":true in it the program
+// gets bodies as strings, see below. Other fields are for later versions, and are
+// ignored.
 //
 // Records. From then on the program gets one line for each record:
 //
@@ -44,7 +45,9 @@
 //   - body: the last field, so that a script can cut it out. The stored bytes
 //     as they are, but without spaces, if they are valid JSON; a string if they
 //     are other UTF-8; else a string in base64. A stored JSON string and the
-//     same text stored without quotes look alike.
+//     same text stored without quotes look alike. A program that asked for exact
+//     bodies gets a string in any case: the stored bytes, in base64 if they are
+//     not UTF-8.
 //
 // base64 is the standard alphabet with padding, on both sides.
 //
@@ -79,6 +82,16 @@
 // records, together with the acknowledgement: all of it, or none of it if one
 // has failed. Then the next claim begins. While there is none, a program must
 // not write anything.
+//
+// Shared programs. Several procs can share a program ([Program.Processor]). The
+// node's greeting names no proc then. Before the first record of a proc, and
+// again when its definition has changed, a process gets the line
+//
+//	{"proc":"NAME","processor":"TEXT","source":"TEXT"}
+//
+// which it does not answer. The line of a record has two more fields behind n:
+// "proc" with the name, and "more" with how many records of the same claim follow,
+// so that a program can handle a claim as one. [Serve] is this side of it in Go.
 //
 // The end. The node closes the program's stdin. The program ends then; what it
 // still writes is ignored. After Options.StopGrace its process group gets

@@ -142,7 +142,8 @@ type order struct {
 	timeout time.Duration // default: never
 	to      []string      // default: out
 	lanes   int
-	attempt int // default 1
+	attempt int              // default 1
+	fn      worker.Processor // default: Process
 }
 
 // outcome is what became of an order. The error is what Process has returned, or
@@ -197,8 +198,11 @@ func (d *desk) put(p *Program, o order) <-chan outcome {
 	q := &desked{order: o, done: make(chan outcome, 1)}
 	d.open[name] = q
 	d.mu.Unlock()
+	if o.fn == nil {
+		o.fn = p.Process
+	}
 	fn := func(ctx context.Context, w *worker.Work) error {
-		err := p.Process(ctx, w)
+		err := o.fn(ctx, w)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // the pool may have dropped the claim
 			_ = d.end(name, outcome{err: err})
 		}

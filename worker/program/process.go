@@ -26,6 +26,8 @@ type process struct {
 	lines writer
 	last  uint64 // n of the latest record, of the holder
 
+	defined map[string]*Definition // the procs that it was told of, of the holder
+
 	// Guarded by Program.mu.
 	starting bool // it was not handed out yet
 	claims   int  // that it has run
@@ -92,7 +94,7 @@ func (p *Program) launch(s *slot) (*process, error) {
 	case err != nil:
 		return nil, fmt.Errorf("the program cannot be started: %w", err)
 	}
-	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, pipes: own, done: make(chan error, 1)}
+	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, pipes: own, done: make(chan error, 1), defined: make(map[string]*Definition)}
 	pr.words = &words{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
 	return pr, nil
 }

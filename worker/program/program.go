@@ -57,6 +57,17 @@ func New(o Options) (*Program, error) {
 // and the cause of ctx. When the time of ctx is over, the process is killed. When
 // ctx is cancelled, it may go on for Options.StopGrace.
 func (p *Program) Process(ctx context.Context, w *worker.Work) error {
+	return shared{p, nil}.process(ctx, w)
+}
+
+// shared is a program and what it is to run of it; nil if it runs one thing.
+type shared struct {
+	p *Program
+	d *Definition
+}
+
+func (s shared) process(ctx context.Context, w *worker.Work) error {
+	p := s.p
 	recs := w.Records()
 	if len(recs) == 0 {
 		return nil
@@ -68,7 +79,7 @@ func (p *Program) Process(ctx context.Context, w *worker.Work) error {
 	if err != nil {
 		return err
 	}
-	alive, err := pr.run(ctx, w)
+	alive, err := pr.run(ctx, w, s.d)
 	pr.finish()
 	if alive {
 		p.answered(pr, len(recs))
@@ -79,11 +90,11 @@ func (p *Program) Process(ctx context.Context, w *worker.Work) error {
 
 // run runs a claim. It is not alive when the process has ended before all was
 // answered.
-func (pr *process) run(ctx context.Context, w *worker.Work) (alive bool, err error) {
+func (pr *process) run(ctx context.Context, w *worker.Work, d *Definition) (alive bool, err error) {
 	c, recs := &pr.claim, w.Records()
 	first := c.first
 	stop := context.AfterFunc(ctx, func() { pr.interrupt(ctx, first) })
-	pr.send(w)
+	pr.send(w, d)
 	err = <-pr.done
 	stop()
 	if err != nil {
@@ -95,16 +106,29 @@ func (pr *process) run(ctx context.Context, w *worker.Work) (alive bool, err err
 	return true, err
 }
 
+// serves makes the claim one of a proc that shares the program.
+func (pr *process) serves(proc string, d *Definition) {
+	pr.words.about.Store(&proc)
+	pr.lines.of(proc)
+	if pr.defined[proc] != d {
+		pr.defined[proc] = d
+		pr.lines.line = definition(pr.lines.line, proc, d)
+	}
+}
+
 // writeSize is how many bytes of lines are gathered before they are written.
 const writeSize = 32 << 10
 
 // send writes the lines of a claim. That nobody reads them is found out
 // elsewhere.
-func (pr *process) send(w *worker.Work) {
+func (pr *process) send(w *worker.Work, d *Definition) {
 	recs := w.Records()
 	pr.lines.begin(w.Topic(), w.Attempt())
+	if d != nil {
+		pr.serves(w.Proc(), d)
+	}
 	for i := range recs {
-		pr.lines.add(pr.claim.first+uint64(i), &recs[i])
+		pr.lines.add(pr.claim.first+uint64(i), len(recs)-1-i, &recs[i])
 		if len(pr.lines.line) < writeSize && i < len(recs)-1 {
 			continue
 		}

@@ -66,7 +66,7 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 		if greeted {
 			err = pr.claim.answer(line)
 		} else {
-			err = checkGreeting(line)
+			pr.lines.exact, err = checkGreeting(line) // nobody has pr yet
 		}
 		if err != nil {
 			return 0, fmt.Errorf("it has written the line %s: %w", excerpt(line), err)

@@ -178,7 +178,7 @@ func (c *claim) headerList() error {
 		if !more {
 			return nil
 		}
-		h, err := c.headerOf()
+		h, err := readHeader(s, &c.scratch)
 		if err != nil {
 			return fmt.Errorf(`"headers": %w`, err)
 		}
@@ -189,15 +189,15 @@ func (c *claim) headerList() error {
 	}
 }
 
-func (c *claim) headerOf() (h record.Header, err error) {
-	s := &c.scan
+// readHeader reads an element of "headers".
+func readHeader(s *scanner, scratch *[]byte) (h record.Header, err error) {
 	var parts [3]string
 	n := 0
 	for ; ; n++ {
 		more, ok := s.element(n)
 		if ok && more && n < len(parts) {
-			c.scratch, ok = s.text(c.scratch[:0])
-			parts[n] = string(c.scratch)
+			*scratch, ok = s.text((*scratch)[:0])
+			parts[n] = string(*scratch)
 		}
 		if !ok {
 			return h, s.err()

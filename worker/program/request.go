@@ -24,8 +24,10 @@ func greeting(name string) []byte {
 // writer makes the lines of a claim. Its memory is kept from claim to claim.
 type writer struct {
 	line    []byte
+	proc    []byte // what all lines have after n, in a shared program
 	topic   []byte // what all lines have between n and id
 	attempt []byte // what all have before the body
+	exact   bool   // bodies are strings, whatever they are
 	json    scanner
 }
 
@@ -35,7 +37,15 @@ func (w *writer) begin(topic string, attempt int) {
 	w.topic = append(w.topic, `","id":"`...)
 	w.attempt = append(w.attempt[:0], `,"attempt":`...)
 	w.attempt = strconv.AppendInt(w.attempt, int64(attempt), 10)
-	w.line = w.line[:0]
+	w.line, w.proc = w.line[:0], w.proc[:0]
+}
+
+// of says which proc of a shared program the claim is of.
+func (w *writer) of(proc string) {
+	w.proc = append(w.proc, `,"proc":`...)
+	from := len(w.proc)
+	w.proc = escapeBreaks(appendText(w.proc, proc), from)
+	w.proc = append(w.proc, `,"more":`...)
 }
 
 // trim lets go of an unusual amount of memory.
@@ -44,10 +54,14 @@ func (w *writer) trim() {
 	w.json = scanner{stack: kept(w.json.stack, 1)}
 }
 
-// add appends the line of a record.
-func (w *writer) add(n uint64, rec *record.Record) {
+// add appends the line of a record, which more of the claim follow.
+func (w *writer) add(n uint64, more int, rec *record.Record) {
 	b := append(w.line, `{"n":`...)
 	b = strconv.AppendUint(b, n, 10)
+	if len(w.proc) > 0 {
+		b = append(b, w.proc...)
+		b = strconv.AppendInt(b, int64(more), 10)
+	}
 	b = append(b, w.topic...)
 	b, _ = rec.ID.AppendText(b) // never fails
 	b = append(b, '"')
@@ -67,6 +81,9 @@ func (w *writer) body(dst, body []byte) []byte {
 		return appendBase64(dst, body)
 	}
 	dst = append(dst, field...)
+	if w.exact {
+		return appendString(dst, body)
+	}
 	from := len(dst)
 	w.json.reset(body)
 	if dst, ok := w.json.value(dst); ok && w.json.end() {

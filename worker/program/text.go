@@ -38,6 +38,11 @@ func appendString(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
+// appendText appends what is not known to be UTF-8.
+func appendText(dst []byte, s string) []byte {
+	return appendString(dst, []byte(strings.ToValidUTF8(s, "\uFFFD")))
+}
+
 func appendBase64(dst, b []byte) []byte {
 	dst = append(dst, '"')
 	dst = base64.StdEncoding.AppendEncode(dst, b)

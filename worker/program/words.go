@@ -25,7 +25,8 @@ const (
 type words struct {
 	log     *slog.Logger
 	from    *os.File
-	dropped *atomic.Uint64 // lines, of all processes
+	about   atomic.Pointer[string] // the proc that it works for, in a shared program
+	dropped *atomic.Uint64         // lines, of all processes
 
 	mu    sync.Mutex
 	final []byte // the beginning of the latest line
@@ -72,14 +73,18 @@ func (w *words) line(b []byte, cut int) {
 		w.lost++
 	}
 	w.mu.Unlock()
-	switch {
-	case lost:
+	if lost {
 		w.dropped.Add(1)
-	case cut > 0:
-		w.log.Info("stderr of a program", "line", readable(b), "cut", cut)
-	default:
-		w.log.Info("stderr of a program", "line", readable(b))
+		return
 	}
+	log := w.log
+	if proc := w.about.Load(); proc != nil {
+		log = log.With("proc", *proc)
+	}
+	if cut > 0 {
+		log = log.With("cut", cut)
+	}
+	log.Info("stderr of a program", "line", readable(b))
 }
 
 // flush ends a pause.

@@ -1,0 +1,23 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// Handle calls fn with the records of c, as a Pool does for a claim without
+// lanes, and emit with each record that comes out, in order; topic is empty for
+// those that are for all output topics of the proc. What emit gets is valid until
+// it returns. A panic and runtime.Goexit are errors. It is for processes that run
+// processors on behalf of a pool in another one.
+func Handle(ctx context.Context, c *Claim, fn Processor, emit func(topic string, rec *record.Record)) error {
+	w := &Work{job: &Job{Proc: c.Proc, Topic: c.Topic}, claim: c, records: c.Records, each: emit}
+	done := make(chan error, 1)
+	go func() {
+		err := errGoexit // unless invoke returns
+		defer func() { done <- err }()
+		err = invoke(ctx, fn, w)
+	}()
+	return <-done
+}

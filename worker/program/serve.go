@@ -1,0 +1,125 @@
+package program
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/pipeproc/pipeproc/record"
+	"github.com/pipeproc/pipeproc/worker"
+)
+
+// Find returns the processor of a proc, as a [Definition] says.
+type Find func(proc string, d Definition) (worker.Processor, error)
+
+// errStdin is why a processor's context ends with the node.
+var errStdin = errors.New("the node has closed stdin")
+
+// Serve is the other side of a shared program, for one that is written in Go: it
+// reads claims from in, which is stdin, has them processed, and answers on out,
+// which is stdout. It asks for bodies as they are. It returns nil when in has
+// ended; a processor that runs then sees the end of its context, as it does when
+// ctx ends.
+//
+// A processor is called with all records of a claim, or of a lane of it. Nothing
+// else may write to out.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &server{find: find, out: out, procs: make(map[string]*served), claims: make(chan *claimLines), free: make(chan *claimLines, 2), fault: make(chan error, 1)}
+	s.free <- new(claimLines) // to be read into while the other is processed: the end
+	s.free <- new(claimLines) // of in is to be seen then
+	if _, err := fmt.Fprintf(out, "{\"pipeproc\":%d,\"exact\":true}\n", version); err != nil {
+		return err
+	}
+	go func() {
+		err := s.read(ctx, bufio.NewReaderSize(in, readSize))
+		cancel(errStdin)
+		s.fault <- err
+		close(s.claims)
+	}()
+	for c := range s.claims {
+		if err := s.handle(ctx, c); err != nil {
+			return err
+		}
+		s.free <- c // the node sends the next claim after the answer to this one
+	}
+	return <-s.fault
+}
+
+// server is what Serve knows.
+type server struct {
+	find   Find
+	out    io.Writer
+	procs  map[string]*served // of the reader
+	claims chan *claimLines
+	free   chan *claimLines // there are two
+	fault  chan error       // how reading has ended
+	answer []byte           // of handle
+}
+
+// served is a proc that was defined.
+type served struct {
+	fn  worker.Processor
+	err error // why there is none
+}
+
+// claimLines is a claim. Its memory is kept.
+type claimLines struct {
+	worker.Claim
+	proc  *served
+	first uint64 // n of the first record
+	bytes []byte // of its records
+}
+
+// handle answers one claim: the last of its records with all that came out.
+func (s *server) handle(ctx context.Context, c *claimLines) error {
+	b := s.answer[:0]
+	last := len(c.Records) - 1
+	for i := range last {
+		b = append(strconv.AppendUint(append(b, `{"n":`...), c.first+uint64(i), 10), '}', '\n')
+	}
+	b = strconv.AppendUint(append(b, `{"n":`...), c.first+uint64(last), 10)
+	plain, n := len(b), 0
+	err := c.proc.err
+	if err == nil {
+		err = worker.Handle(ctx, &c.Claim, c.proc.fn, func(topic string, rec *record.Record) {
+			if n++; n == 1 {
+				b = append(b, `,"records":[`...)
+			} else {
+				b = append(b, ',')
+			}
+			b = s.record(b, topic, rec)
+		})
+	}
+	switch {
+	case err != nil:
+		b = append(b[:plain], `,"error":`...)
+		b = appendText(b, err.Error())
+	case n > 0:
+		b = append(b, ']')
+	}
+	b = append(b, '}', '\n')
+	_, werr := s.out.Write(b)
+	s.answer = kept(b, 1)
+	return werr
+}
+
+// record appends an element of "records".
+func (s *server) record(b []byte, topic string, rec *record.Record) []byte {
+	b = append(b, `{"body":`...)
+	if utf8.Valid(rec.Body) {
+		b = append(appendString(b, rec.Body), `,"encoding":"utf8"`...)
+	} else {
+		b = append(appendBase64(b, rec.Body), `,"encoding":"base64"`...)
+	}
+	b = appendMeta(b, rec)
+	if topic != "" {
+		b = appendText(append(b, `,"topic":`...), topic)
+	}
+	return append(b, '}')
+}
