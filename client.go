@@ -63,6 +63,7 @@ type Client struct {
 	dial   chan struct{} // closed when the attempt under way is over
 	node   [16]byte
 	closed chan struct{}
+	why    error // of closed, if it was not by Close
 	once   sync.Once
 }
 
@@ -141,7 +142,7 @@ func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
 		select {
 		case <-c.closed:
 			c.mu.Unlock()
-			return nil, errClientClosed()
+			return nil, c.errClosed()
 		default:
 		}
 		if c.o.RetryFor < 0 {
@@ -164,7 +165,7 @@ func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-c.closed:
-			return nil, errClientClosed()
+			return nil, c.errClosed()
 		case <-limit:
 			return nil, fmt.Errorf("the node at %s has not come back for %v: %w", c.addr, c.o.RetryFor, rpc.ErrDisconnected)
 		}
@@ -228,7 +229,7 @@ func (c *Client) call(ctx context.Context, method uint16, build func() [][]byte)
 			return reply, nil
 		}
 		if !lost(err) || ctx.Err() != nil {
-			return nil, c.failure(err)
+			return nil, c.failure(ctx, err)
 		}
 	}
 }
@@ -260,7 +261,7 @@ func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key)
 		case ctx.Err() != nil:
 			return nil, unknown(sent || !errors.Is(err, rpc.ErrNotSent), context.Cause(ctx))
 		case !lost(err):
-			return nil, c.failure(err)
+			return nil, c.failure(ctx, err)
 		case !errors.Is(err, rpc.ErrNotSent) && !errors.Is(err, rpc.ErrGoingAway):
 			k.Again, sent = true, true
 		}
@@ -276,8 +277,12 @@ func unknown(sent bool, err error) error {
 }
 
 // failure turns what the node answered into the error that it was.
-func (c *Client) failure(err error) error {
+func (c *Client) failure(ctx context.Context, err error) error {
 	if r, ok := errors.AsType[*rpc.RemoteError](err); ok {
+		if _, has := ctx.Deadline(); has && r.Code == "" && r.Text == context.DeadlineExceeded.Error() {
+			<-ctx.Done() // the deadline goes with the call, and came there first
+			return context.Cause(ctx)
+		}
 		return decodeError(r.Code, r.Text, r.Details)
 	}
 	return err
@@ -287,13 +292,29 @@ func (c *Client) failure(err error) error {
 // Calls after it fail with ErrClosed.
 func (c *Client) Close() error {
 	err := c.pipes.close()
-	c.once.Do(func() { close(c.closed) })
+	c.end(nil)
+	return err
+}
+
+// end ends the client at once. Calls fail with why from now on, if it is not nil.
+func (c *Client) end(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.once.Do(func() {
+		c.why = why
+		close(c.closed)
+	})
 	if c.conn != nil {
 		c.conn.Close()
 	}
-	return err
+}
+
+// errClosed is why calls fail. c.closed is closed.
+func (c *Client) errClosed() error {
+	if c.why != nil {
+		return c.why
+	}
+	return errClientClosed()
 }
 
 // keys numbers the commands of a client.

@@ -81,7 +81,7 @@ func (r *remoteRange) run(ctx context.Context) {
 		}
 		if !lost(err) || ctx.Err() != nil {
 			if !r.over {
-				r.yield(Record{}, r.c.failure(err))
+				r.yield(Record{}, r.c.failure(ctx, err))
 			}
 			return
 		}

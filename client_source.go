@@ -78,7 +78,7 @@ func (s remoteSource) watch(ctx context.Context, proc, topic string, fn func()) 
 	defer st.Close()
 	for {
 		if _, err := st.Next(ctx); err != nil {
-			return s.c.failure(err)
+			return s.c.failure(ctx, err)
 		}
 		fn()
 	}

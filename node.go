@@ -3,6 +3,7 @@ package pipeproc
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 
 	"github.com/pipeproc/pipeproc/engine"
@@ -65,6 +66,10 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 	n.getters.New = func() any { return new(topics.Getter) }
 	n.claims.New = func() any { return new(engine.Claimed) }
 	n.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
+	n.pipes.programs = &programs{o: o.Processes, self: o.Program, log: o.Logger}
+	if o.Logger == nil {
+		n.pipes.programs.log = slog.New(slog.DiscardHandler)
+	}
 	for name, p := range o.Processors {
 		n.pipes.register(name, p)
 	}

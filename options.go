@@ -113,22 +113,27 @@ type Options struct {
 
 	// Processors are attached to the system procs that name them, as with
 	// Register, before Open returns.
-	Processors map[string]Processor
-	// Workers is how many processors run at once. Default GOMAXPROCS.
+	Processors map[string]Processor `json:"-"`
+	// Processes bound the worker processes, which run system procs with a Command.
+	Processes ProcessOptions
+	// Program is what Main returned, for system procs whose Command is Self.
+	Program *Program `json:"-"`
+	// Workers is how many processors run at once in this process. Default
+	// GOMAXPROCS.
 	Workers int
 	// CloseGrace is how long Close waits for processors that run. Default 10 s.
 	CloseGrace time.Duration
 
 	// Logger receives what an operator should read. Default: nothing.
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-"`
 	// OnEvent is called for every Event, on the goroutine where it happens: it
 	// must return soon and must not call the node.
-	OnEvent func(Event)
+	OnEvent func(Event) `json:"-"`
 	// Clock gives the time. Default time.Now. Ids never go back, whatever it
 	// does.
-	Clock func() time.Time
+	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
-	FS vfs.FS
+	FS vfs.FS `json:"-"`
 }
 
 const (
@@ -177,6 +182,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		return bad("MaxOpenFiles", "the limits on files must be positive")
 	case gcErr != nil:
 		return engine.Config{}, gcErr
+	case o.Processes.check() != nil:
+		return engine.Config{}, o.Processes.check()
 	case o.Workers < 0:
 		return bad("Workers", "%d is negative", o.Workers)
 	case o.CloseGrace < 0:

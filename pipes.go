@@ -2,6 +2,7 @@ package pipeproc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -32,7 +33,9 @@ type pipes struct {
 	mu         sync.Mutex
 	opts       worker.Options
 	processors map[string]Processor
-	pool       *worker.Pool
+	programs   *programs                    // nil: those of the node, of which this is a client
+	pool       *worker.Pool                 // of processors
+	outer      *worker.Pool                 // of programs
 	running    map[string]*procstate.System // as they were attached, by name
 	remote     map[string]int               // pools of clients that run a proc
 	closed     bool
@@ -50,26 +53,39 @@ func (p *pipes) register(name string, fn Processor) {
 		return
 	}
 	for system, s := range p.running { // attached anew, with fn
-		if s.Processor == name {
+		if s.Processor == name && len(s.Command) == 0 {
 			delete(p.running, system)
 		}
 	}
 }
 
-func (p *pipes) has(name string) bool {
+// lacks says why a system proc cannot run here; "" if it can.
+func (p *pipes) lacks(s *procstate.System) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.processors[name] != nil
+	switch {
+	case len(s.Command) > 0:
+		return p.programs.missing(s)
+	case p.processors[s.Processor] == nil:
+		return fmt.Sprintf("no processor is registered for system proc %q", s.Name)
+	}
+	return ""
 }
 
 // waiting says why a proc of a system proc does not run.
-func (p *pipes) waiting(d *procstate.Def) string {
+func (p *pipes) waiting(s *procstate.System, proc string) string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.pool != nil && p.pool.Has(d.Name) || p.remote[d.Name] > 0 {
+	runs := s == nil || p.hasProc(proc) || p.remote[proc] > 0
+	p.mu.Unlock()
+	if runs {
 		return ""
 	}
-	return fmt.Sprintf("no processor is registered for system proc %q", d.System)
+	return p.lacks(s)
+}
+
+// hasProc reports whether a pool runs a proc. p.mu is held.
+func (p *pipes) hasProc(proc string) bool {
+	return p.pool != nil && p.pool.Has(proc) || p.outer != nil && p.outer.Has(proc)
 }
 
 // elsewhere notes that the pool of a client runs a proc, until over is called.
@@ -102,42 +118,84 @@ func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 		return errs.Closed.With("it is closed")
 	}
 	for _, s := range systems {
-		fn, old := p.processors[s.Processor], p.running[s.Name]
-		if old != nil && sameSystem(old, s) && p.runs(s) {
-			continue
+		if err := p.run(h, s); err != nil {
+			return err
 		}
-		if old != nil {
-			p.leave(old, s)
-		}
-		if fn == nil {
-			continue
-		}
-		if p.pool == nil {
-			p.pool = worker.New(h.source(), p.opts)
-			p.running = make(map[string]*procstate.System)
-		}
-		for _, t := range s.From {
-			if err := p.pool.Add(worker.Job{Proc: s.ProcName(t), Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
-				return err
-			}
-		}
-		p.running[s.Name] = s
 	}
 	return nil
 }
 
-// runs reports whether all procs of s are in the pool: those that were destroyed,
-// and made again since, are not.
-func (p *pipes) runs(s *procstate.System) bool {
-	return !slices.ContainsFunc(s.From, func(t string) bool { return !p.pool.Has(s.ProcName(t)) })
+// run runs s, if there is something to run it with. p.mu is held.
+func (p *pipes) run(h host, s *procstate.System) error {
+	old := p.running[s.Name]
+	if old != nil && sameSystem(old, s) && p.runs(s) {
+		return nil
+	}
+	fn, pool, err := p.processor(h, s)
+	if old != nil {
+		p.leave(old, s, pool)
+	}
+	if fn == nil || err != nil {
+		return err
+	}
+	for _, t := range s.From {
+		if err := pool.Add(worker.Job{Proc: s.ProcName(t), Topic: t, To: s.To, Count: s.Count, Lanes: s.Lanes, Fn: fn}); err != nil {
+			return err
+		}
+	}
+	if p.running == nil {
+		p.running = make(map[string]*procstate.System)
+	}
+	p.running[s.Name] = s
+	return nil
 }
 
-// leave stops running what old ran and s does not.
-func (p *pipes) leave(old, s *procstate.System) {
+// processor returns what s is run with, and the pool for it; nil if there is
+// nothing. p.mu is held.
+func (p *pipes) processor(h host, s *procstate.System) (Processor, *worker.Pool, error) {
+	if len(s.Command) == 0 {
+		fn := p.processors[s.Processor]
+		if fn == nil {
+			return nil, nil, nil
+		}
+		if p.pool == nil {
+			p.pool = worker.New(h.source(), p.opts)
+		}
+		return fn, p.pool, nil
+	}
+	if p.programs.missing(s) != "" {
+		return nil, nil, nil
+	}
+	fn, err := p.programs.use(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.outer == nil {
+		o := p.opts
+		o.Concurrency = p.programs.o.count()
+		p.outer = worker.New(h.source(), o)
+	}
+	return fn, p.outer, nil
+}
+
+// runs reports whether all procs of s are in a pool: those that were destroyed,
+// and made again since, are not.
+func (p *pipes) runs(s *procstate.System) bool {
+	return !slices.ContainsFunc(s.From, func(t string) bool { return !p.hasProc(s.ProcName(t)) })
+}
+
+// leave stops running what old ran and s, in pool, does not. p.mu is held.
+func (p *pipes) leave(old, s *procstate.System, pool *worker.Pool) {
 	delete(p.running, old.Name)
+	if len(s.Command) == 0 {
+		p.programs.leave(old.Name)
+	}
 	for _, t := range old.From {
-		if name := old.ProcName(t); !s.Reads(name, t) || p.processors[s.Processor] == nil {
-			p.pool.Remove(name)
+		name := old.ProcName(t)
+		for _, was := range []*worker.Pool{p.pool, p.outer} {
+			if was != nil && (was != pool || !s.Reads(name, t)) {
+				was.Remove(name)
+			}
 		}
 	}
 }
@@ -148,8 +206,8 @@ func (p *pipes) missing(n *Node, log *slog.Logger) {
 		return
 	}
 	for _, s := range n.e.Systems() {
-		if !p.has(s.Processor) {
-			log.Warn("pipeproc: a system proc waits for its processor to be registered", "name", s.Name, "processor", s.Processor)
+		if why := p.lacks(s); why != "" {
+			log.Warn("pipeproc: a system proc waits", "name", s.Name, "processor", s.Processor, "why", why)
 		}
 	}
 }
@@ -158,8 +216,16 @@ func (p *pipes) missing(n *Node, log *slog.Logger) {
 func (p *pipes) detach(proc string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pool != nil {
-		p.pool.Remove(proc)
+	for _, pool := range []*worker.Pool{p.pool, p.outer} {
+		if pool != nil {
+			pool.Remove(proc)
+		}
+	}
+	for name, s := range p.running { // with its last proc a program is not needed any more
+		if !slices.ContainsFunc(s.From, func(t string) bool { return p.hasProc(s.ProcName(t)) }) {
+			delete(p.running, name)
+			p.programs.leave(name)
+		}
 	}
 }
 
@@ -168,12 +234,17 @@ func (p *pipes) detach(proc string) {
 func (p *pipes) close() error {
 	p.mu.Lock()
 	p.closed = true
-	pool := p.pool
+	pools := []*worker.Pool{p.pool, p.outer}
 	p.mu.Unlock()
-	if pool == nil {
-		return nil
+	errs := make([]error, len(pools))
+	var all sync.WaitGroup
+	for i, pool := range pools {
+		if pool != nil {
+			all.Go(func() { errs[i] = pool.Close(context.Background()) })
+		}
 	}
-	return pool.Close(context.Background())
+	all.Wait()
+	return errors.Join(errors.Join(errs...), p.programs.close())
 }
 
 func (n *Node) definitions(_ context.Context, names ...string) ([]*procstate.System, error) {

@@ -48,7 +48,7 @@ func (n *Node) info(s *procstate.State) ProcInfo {
 		i.Claim = c.Token
 	}
 	if d.System != "" {
-		i.Waiting = n.pipes.waiting(d)
+		i.Waiting = n.pipes.waiting(n.e.System(d.System), d.Name)
 	}
 	return i
 }

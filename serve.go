@@ -16,6 +16,11 @@ type ServeOptions struct {
 	// Access says what a client may do. Default: everything; over a unix socket
 	// the file's mode decides who can connect, over TLS the certificate.
 	Access func(*rpc.Peer) Access
+	// AllowExec are folders, and single programs, that system procs which a client
+	// defines over TCP or TLS may name as Command. Default: none. Over a unix
+	// socket a client, which is the same user, may name anything; Self is always
+	// allowed.
+	AllowExec []string
 	// MaxConns is how many clients there may be. Default 1024.
 	MaxConns int
 	// Linger is how long the ephemeral procs of a client stay after its last

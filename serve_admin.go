@@ -126,15 +126,22 @@ func adminCalls() map[string]adminCall {
 			}
 			return procOf(i), err
 		}},
-		"systemProc": call(AccessAll, func(ctx context.Context, n *Node, a systemProcArgs) (any, error) {
-			a.Options.Processor = nil
-			list, err := n.SystemProc(ctx, a.Options)
+		"systemProc": {need: AccessAll, run: func(ctx context.Context, s *service, c *rpc.Call, args json.RawMessage) (any, error) {
+			var a systemProcArgs
+			err := json.Unmarshal(args, &a)
+			if err != nil {
+				return nil, errs.InvalidOptions.Wrap(err, "the arguments of the call")
+			}
+			if a.Options.Command, err = s.o.mayRun(c.Peer(), a.Options.Command); err != nil {
+				return nil, err
+			}
+			list, err := s.n.SystemProc(ctx, a.Options)
 			out := make([]wireProc, len(list))
 			for i := range list {
 				out[i] = procOf(list[i])
 			}
 			return out, err
-		}),
+		}},
 		"systemProcs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return n.SystemProcs(ctx) }),
 		"definitions": call(AccessRead, func(ctx context.Context, n *Node, a namesArgs) (any, error) { return n.definitions(ctx, a.Names...) }),
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -50,6 +52,15 @@ type SystemProcOptions struct {
 	// Processor may be nil: the proc then waits for Register.
 	Processor     Processor `json:"-"`
 	ProcessorName string
+	// Command, in place of a Processor, is a program with its arguments, which the
+	// node runs in worker processes of its own (see ProcessOptions): any program
+	// that speaks the protocol of package worker/program, or Self. It is kept in
+	// the store, so that it runs again when the node is opened. It runs in the
+	// node's folder, with the node's environment and rights.
+	Command []string
+	// Source is handed to the program with the names of the proc and of the
+	// processor. System procs with a Source and the same Command share processes.
+	Source string
 	// Count is how many records a processor is called with at most. Default 1.
 	Count int
 	// Lanes is how many parts of one claim may be processed side by side. Records
@@ -85,6 +96,12 @@ func (o *SystemProcOptions) system() (*procstate.System, error) {
 		Many: o.PerTopic || len(o.From) > 1, Count: countOf(o.Count), Lanes: max(o.Lanes, 1)}
 	if s.Processor == "" {
 		s.Processor = o.Name
+	}
+	if len(o.Command) > 0 {
+		s.Command, s.Source = slices.Clone(o.Command), o.Source
+	}
+	if name, why := o.checkCommand(); why != "" {
+		return bad(name, "%s", why)
 	}
 	switch {
 	case len(o.From) == 0:
@@ -125,6 +142,39 @@ func (o *SystemProcOptions) system() (*procstate.System, error) {
 		s.DeadLetter = "" // each topic has its own
 	}
 	return s, err
+}
+
+const (
+	maxCommand = 64 << 10
+	maxSource  = 1 << 20
+)
+
+// checkCommand says what is wrong with Command or Source; nothing if why is "".
+func (o *SystemProcOptions) checkCommand() (name, why string) {
+	size := 0
+	for _, a := range o.Command {
+		size += len(a) + 1
+		if strings.ContainsRune(a, 0) {
+			return "Command", "a byte in it is 0"
+		}
+	}
+	switch {
+	case len(o.Command) == 0 && o.Source != "":
+		return "Source", "there is no Command that it could be for"
+	case len(o.Command) == 0:
+		return "", ""
+	case o.Command[0] == "":
+		return "Command", "the program has no name"
+	case o.Processor != nil:
+		return "Command", "there is a Processor as well"
+	case size > maxCommand:
+		return "Command", fmt.Sprintf("it is longer than %d bytes", maxCommand)
+	case len(o.Source) > maxSource:
+		return "Source", fmt.Sprintf("it is longer than %d bytes", maxSource)
+	case !utf8.ValidString(o.Source):
+		return "Source", "it is not UTF-8"
+	}
+	return "", ""
 }
 
 // procOptions returns the options of the proc that reads topic for s.
@@ -248,8 +298,13 @@ func extends(want, old *procstate.System) error {
 func sameSystem(a, b *procstate.System) bool {
 	x, y := *a, *b
 	x.CreatedAt, y.CreatedAt = 0, 0
-	if len(x.To) == 0 && len(y.To) == 0 {
-		x.To, y.To = nil, nil
+	for _, s := range []*procstate.System{&x, &y} { // empty is nil
+		if len(s.To) == 0 {
+			s.To = nil
+		}
+		if len(s.Command) == 0 {
+			s.Command = nil
+		}
 	}
 	return reflect.DeepEqual(x, y)
 }
@@ -278,10 +333,11 @@ type SystemProcInfo struct {
 	From      []string `json:"from"`
 	To        []string `json:"to"`
 	Procs     []string `json:"procs"`
+	Command   []string `json:"command,omitempty"`
 	Count     int      `json:"count"`
 	Lanes     int      `json:"lanes"`
 	CreatedAt int64    `json:"createdAt"` // unix milliseconds
-	Running   bool     `json:"running"`   // its processor is attached
+	Running   bool     `json:"running"`   // there is something to run it with
 }
 
 // SystemProcs returns the definitions of all system procs, by name.
@@ -291,8 +347,8 @@ func (n *Node) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
 	}
 	var out []SystemProcInfo
 	for _, s := range n.e.Systems() {
-		i := SystemProcInfo{Name: s.Name, Processor: s.Processor, From: s.From, To: s.To, Count: s.Count, Lanes: s.Lanes,
-			CreatedAt: s.CreatedAt, Running: n.pipes.has(s.Processor)}
+		i := SystemProcInfo{Name: s.Name, Processor: s.Processor, From: s.From, To: s.To, Command: s.Command, Count: s.Count, Lanes: s.Lanes,
+			CreatedAt: s.CreatedAt, Running: n.pipes.lacks(s) == ""}
 		for _, t := range s.From {
 			i.Procs = append(i.Procs, s.ProcName(t))
 		}

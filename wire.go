@@ -182,8 +182,15 @@ func encodeError(err error) (code, text string, details []byte) {
 	if w != (wireError{}) {
 		details, _ = json.Marshal(w)
 	}
-	return Code(err), err.Error(), details
+	code = Code(err)
+	if code == "" && errors.Is(err, ErrInUse) {
+		code = codeInUse
+	}
+	return code, err.Error(), details
 }
+
+// codeInUse is the code of ErrInUse.
+const codeInUse = "in_use"
 
 // decodeError puts an error together again.
 func decodeError(code, text string, details []byte) error {
@@ -201,6 +208,9 @@ func decodeError(code, text string, details []byte) error {
 	}
 	if code == "" {
 		return errors.New(text)
+	}
+	if code == codeInUse {
+		return fmt.Errorf("%w: %s", ErrInUse, text)
 	}
 	return &errs.Error{Code: code, Detail: strings.TrimPrefix(strings.TrimPrefix(text, code), ": ")}
 }

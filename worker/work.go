@@ -39,11 +39,11 @@ type Work struct {
 	job     *Job
 	claim   *Claim
 	records []record.Record
-	out     *topics.Batch                          // of a claim without lanes
-	held    *held                                  // of a lane, in place of out
-	each    func(topic string, rec *record.Record) // of Handle, in place of both
-	headers []byte                                 // scratch
-	err     error                                  // the first output that was refused
+	out     *topics.Batch                         // of a claim without lanes
+	held    *held                                 // of a lane, in place of out
+	each    func(topic string, rec record.Record) // of Handle, in place of both
+	headers []byte                                // scratch
+	err     error                                 // the first output that was refused
 }
 
 func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *held) {
@@ -77,7 +77,7 @@ func (w *Work) Emit(body []byte) { w.EmitRecord(record.Record{Body: body}) }
 // be stored makes the claim fail when the processor returns.
 func (w *Work) EmitRecord(rec record.Record) {
 	if w.each != nil {
-		w.each("", &rec)
+		w.each("", rec)
 		return
 	}
 	if len(w.job.To) == 0 {
@@ -94,7 +94,7 @@ func (w *Work) EmitRecord(rec record.Record) {
 // when the processor returns.
 func (w *Work) EmitTo(topic string, rec record.Record) {
 	if w.each != nil {
-		w.each(topic, &rec)
+		w.each(topic, rec)
 		return
 	}
 	w.encode(rec.Headers)

@@ -88,5 +88,6 @@ var (
 	InvalidProcOptions = &Error{Code: "invalid_proc_options"}
 	Forbidden          = &Error{Code: "forbidden"}
 	ClaimLost          = &Error{Code: "claim_lost"}
+	NodeExited         = &Error{Code: "node_exited"}
 	ProcDiffers        = &Error{Code: "proc_definition_differs"}
 )

@@ -87,13 +87,13 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 	plain, n := len(b), 0
 	err := c.proc.err
 	if err == nil {
-		err = worker.Handle(ctx, &c.Claim, c.proc.fn, func(topic string, rec *record.Record) {
+		err = worker.Handle(ctx, &c.Claim, c.proc.fn, func(topic string, rec record.Record) {
 			if n++; n == 1 {
 				b = append(b, `,"records":[`...)
 			} else {
 				b = append(b, ',')
 			}
-			b = s.record(b, topic, rec)
+			b = s.record(b, topic, &rec)
 		})
 	}
 	switch {

@@ -1,0 +1,320 @@
+package spawntest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// A spawned node keeps its records, and goes with Close.
+func TestSpawn(t *testing.T) {
+	w := newWorld(t)
+	for i := range 2 {
+		s := w.spawn(w.options())
+		if pid := s.Pid(); !alive(pid) || pid == os.Getpid() {
+			t.Errorf("the node has the process id %d", pid)
+		}
+		commit(t, s, "a", fmt.Sprint(i))
+		if n, err := s.Length(soon(t), "a"); err != nil || n != uint64(i+1) {
+			t.Errorf("%d records, %v", n, err)
+		}
+		other, err := pipeproc.Connect(soon(t), w.options().Address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bodies(t, other, "a"); len(got) != i+1 {
+			t.Errorf("another client sees %q", got)
+		}
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("closed again: %v", err)
+		}
+		if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrClosed) {
+			t.Errorf("a commit after Close: %v", err)
+		}
+		select {
+		case <-s.Done():
+		default:
+			t.Error("it is not done")
+		}
+		if s.Err() != nil || s.Pid() != 0 {
+			t.Error(s.Err(), s.Pid())
+		}
+	}
+}
+
+func TestSpawnMemory(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Memory, o.Dir = true, ""
+	s := w.spawn(o)
+	commit(t, s, "a", "x")
+	wantBodies(t, s, "a", "x")
+	if _, err := os.Stat(w.dir + "/store"); err == nil {
+		t.Error("there is a folder")
+	}
+}
+
+func TestSpawnNamespace(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("TMPDIR", w.dir)
+	o := w.options()
+	o.Address, o.Namespace = "", "mine"
+	s := w.spawn(o)
+	commit(t, s, "a", "x")
+	addr, err := rpc.Namespace("mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := pipeproc.Connect(soon(t), addr.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	wantBodies(t, c, "a", "x")
+}
+
+// The options of the node are those of the node.
+func TestSpawnOptions(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Node.MaxBody = 100
+	o.Node.GC = &pipeproc.GCOptions{Interval: time.Hour}
+	s := w.spawn(o)
+	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a", Body: make([]byte, 101)}); !errors.Is(err, pipeproc.ErrTooLarge) {
+		t.Errorf("a body over Node.MaxBody: %v", err)
+	}
+	for name, change := range map[string]func(o *pipeproc.SpawnOptions){
+		"handed over": func(o *pipeproc.SpawnOptions) { o.Node.Clock = time.Now },
+		"MaxDisk":     func(o *pipeproc.SpawnOptions) { o.Node.MaxDisk = -1 },
+		"Memory":      func(o *pipeproc.SpawnOptions) { o.Memory = true },
+		"Restarts":    func(o *pipeproc.SpawnOptions) { o.Restarts = -1 },
+		"Namespace":   func(o *pipeproc.SpawnOptions) { o.Namespace = "x" },
+		"Binary":      func(o *pipeproc.SpawnOptions) { o.Binary = "x" },
+		"TLS":         func(o *pipeproc.SpawnOptions) { o.ServerTLS.CA = "x" },
+		"Processes":   func(o *pipeproc.SpawnOptions) { o.Node.Processes.Concurrency = -1 },
+	} {
+		o := w.options()
+		change(o)
+		if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidOptions) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Who is there already is said, and nothing is left of the attempt.
+func TestSpawnInUse(t *testing.T) {
+	w := newWorld(t)
+	s := w.spawn(w.options())
+	o := w.options()
+	o.Dir += "2"
+	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, rpc.ErrAddressInUse) {
+		t.Errorf("the address of a live node: %v", err)
+	}
+	o = w.options()
+	o.Address += "2.sock"
+	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(s.Pid())) {
+		t.Errorf("the store of a live node: %v", err)
+	}
+	commit(t, s, "a", "x")
+	if n := len(w.family()); n != 1 {
+		t.Errorf("%d processes", n)
+	}
+}
+
+func TestSpawnNothing(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Program, o.Binary = nil, "no-such-program"
+	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("a program that is not there: %v", err)
+	}
+	for _, binary := range []string{"true", "false", "sleep"} { // none of them calls Main
+		o.Binary, o.Timeout = binary, 200*time.Millisecond
+		if binary != "sleep" {
+			o.Timeout = 0
+		}
+		_, err := pipeproc.Spawn(soon(t), o)
+		if err == nil || binary == "true" && !strings.Contains(err.Error(), "pipeproc.Main") {
+			t.Errorf("%s: %v", binary, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := pipeproc.Spawn(ctx, w.options()); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A node that dies is reported, and calls fail with how it did.
+func TestSpawnDies(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	exits := make(chan error, 1)
+	o.OnExit = func(err error, again bool) {
+		if again {
+			t.Error("again?")
+		}
+		exits <- err
+	}
+	s := w.spawn(o)
+	commit(t, s, "a", "x")
+	waiting := make(chan error, 1)
+	go func() { waiting <- s.WaitFor(context.Background(), "a", 5) }()
+	kill(t, s.Pid())
+	<-s.Done()
+	for _, err := range []error{<-exits, s.Err(), <-waiting} {
+		if !errors.Is(err, pipeproc.ErrNodeExited) || !strings.Contains(err.Error(), "killed") {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrNodeExited) {
+		t.Error(err)
+	}
+	s2 := w.spawn(w.options()) // at the socket that was left
+	wantBodies(t, s2, "a", "x")
+}
+
+// Restarted, it is at the same address with the same store, and calls go on.
+func TestSpawnRestarts(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Address = "tcp://127.0.0.1:0"
+	o.Restarts = 3
+	var mu sync.Mutex
+	var again []bool
+	o.OnExit = func(err error, a bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		again = append(again, a)
+	}
+	s := w.spawn(o)
+	for i := range 3 {
+		commit(t, s, "a", fmt.Sprint(i))
+		kill(t, s.Pid())
+	}
+	commit(t, s, "a", "3")
+	wantBodies(t, s, "a", "0", "1", "2", "3")
+	kill(t, s.Pid())
+	<-s.Done()
+	if !errors.Is(s.Err(), pipeproc.ErrNodeExited) {
+		t.Error(s.Err())
+	}
+	until(t, "four ends were reported", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(again) == 4
+	})
+}
+
+// kill kills a process, and does not wait for it.
+func kill(t testing.TB, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil || pid == 0 {
+		t.Fatal(pid, err)
+	}
+}
+
+// When the parent is killed nothing is left, worker processes neither.
+func TestSpawnParentKilled(t *testing.T) {
+	w := newWorld(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVar+"=parent "+w.dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = w.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	if err := json.Unmarshal([]byte(line), &pids); err != nil {
+		t.Fatal(err)
+	}
+	if family := w.family(); len(family) != 3 { // parent, node, worker
+		t.Errorf("processes: %v", family)
+	}
+	kill(t, cmd.Process.Pid)
+	_ = cmd.Wait()
+	for _, pid := range pids {
+		until(t, "the process ends", func() bool { return !alive(pid) })
+	}
+	n, err := pipeproc.Open(w.dir+"/store", nil) // it was closed properly
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if r := n.Recovery(); !r.Clean {
+		t.Errorf("%+v", r)
+	}
+}
+
+// play is the test binary as another program.
+func play(role string) int {
+	name, arg, _ := strings.Cut(role, " ")
+	var err error
+	switch name {
+	case "parent":
+		err = parent(arg)
+	case "client":
+		err = client(arg)
+	default:
+		err = fmt.Errorf("unknown role %q", role)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// parent spawns a node with a worker process, and waits for its own end.
+func parent(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := pipeproc.Spawn(ctx, &pipeproc.SpawnOptions{Program: self, Dir: dir + "/store", Address: "unix://" + dir + "/node.sock"})
+	if err != nil {
+		return err
+	}
+	_, err = s.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{pipeproc.Self}, ProcessorName: "pid"})
+	if err != nil {
+		return err
+	}
+	if _, err := s.Commit(ctx, pipeproc.Record{Topic: "in"}); err != nil {
+		return err
+	}
+	if err := s.WaitFor(ctx, "out", 0); err != nil {
+		return err
+	}
+	rec, err := s.Get(ctx, "out", 0)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("[%d,%s]\n", s.Pid(), rec.Body)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	<-ctx.Done()
+	return err
+}

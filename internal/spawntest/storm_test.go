@@ -1,0 +1,3 @@
+package spawntest
+
+func client(arg string) error { return nil }

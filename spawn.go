@@ -1,0 +1,247 @@
+package pipeproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/rpc"
+)
+
+// SpawnOptions configure Spawn. The zero value is a node in the folder
+// pipeproc_data, at the private socket of the namespace "default", run by the
+// program pipeproc that is in PATH.
+type SpawnOptions struct {
+	// Program runs the node in another process of the program itself: what Main
+	// returned. Default: Binary.
+	Program *Program
+	// Binary is another program that calls Main, as the program pipeproc does. A
+	// name without a slash is looked for in PATH. Default "pipeproc".
+	Binary string
+
+	// Namespace names the node's private socket. Default "default".
+	Namespace string
+	// Address is where the node listens in place of that: unix:///path,
+	// tcp://host:port or tls://host:port.
+	Address string
+	// ServerTLS and ClientTLS are the files of both sides of tls://.
+	ServerTLS, ClientTLS rpc.TLSFiles
+	// AllowPlain allows tcp:// that other machines can reach.
+	AllowPlain bool
+	// AllowExec is as in ServeOptions.
+	AllowExec []string
+
+	// Dir is the folder of the store. Default "pipeproc_data".
+	Dir string
+	// Memory keeps everything in memory of the node's process, in place of Dir.
+	Memory bool
+	// Node are the node's options. Processors, Program, Logger, OnEvent, Clock and
+	// FS cannot be handed over, and must not be set.
+	Node Options
+	// Client are the options of the connection. TLS comes from ClientTLS.
+	Client ConnectOptions
+
+	// Timeout is how long the node may take until it answers, what recovery takes
+	// included. Default 1 min.
+	Timeout time.Duration
+	// Restarts is how often a node that died is started again. Calls that wait
+	// go on then. Default 0.
+	Restarts int
+	// OnExit is called when the node has died, on a goroutine of its own, with how
+	// it did, and whether it is started again. It is not called for what Close
+	// does.
+	OnExit func(err error, again bool)
+	// Logger receives the node's log. Default: nothing.
+	Logger *slog.Logger
+}
+
+// ErrNodeExited matches the errors of a spawned node that has ended without
+// being asked to.
+var ErrNodeExited error = errs.NodeExited
+
+const (
+	defaultDir     = "pipeproc_data"
+	defaultBinary  = "pipeproc"
+	defaultStart   = time.Minute
+	restartBackoff = 100 * time.Millisecond
+	restartLongest = 3 * time.Second
+)
+
+// Spawned is a node in a child process, and a client of it.
+type Spawned struct {
+	*Client
+	o     SpawnOptions
+	child childConfig
+	path  string
+
+	closing chan struct{} // closed by Close
+	close   sync.Once
+	done    chan struct{} // closed when the node has ended for good
+	node    *nodeProcess  // of watch, once Spawn has returned
+	err     error         // how it ended, before done is closed
+	pid     pidCell
+}
+
+// Spawn starts a node in a child process and connects to it. The node ends with
+// Close, and when this process ends, however it does.
+//
+// Errors: those of Open and of listening, as the node reports them; ErrInUse and
+// rpc.ErrAddressInUse name who is there. Nothing is left running then.
+func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
+	if o == nil {
+		o = &SpawnOptions{}
+	}
+	s := &Spawned{o: *o, closing: make(chan struct{}), done: make(chan struct{})}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	node, err := s.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.child.Address = node.address // with the port, for the next time
+	if s.Client, err = s.connect(ctx, node); err != nil {
+		return nil, errors.Join(err, node.stop(s.patience()))
+	}
+	s.node = node
+	go s.watch()
+	return s, nil
+}
+
+// prepare checks the options.
+func (s *Spawned) prepare() (err error) {
+	o := &s.o
+	n := &o.Node
+	switch {
+	case n.Processors != nil || n.Program != nil || n.Logger != nil || n.OnEvent != nil || n.Clock != nil || n.FS != nil:
+		return errs.InvalidOptions.With("Node: Processors, Program, Logger, OnEvent, Clock and FS cannot be handed over to another process")
+	case o.Memory && o.Dir != "":
+		return errs.InvalidOptions.With("Memory: Dir is given as well")
+	case o.Restarts < 0:
+		return errs.InvalidOptions.With("Restarts: it is negative")
+	case o.Address != "" && o.Namespace != "":
+		return errs.InvalidOptions.With("Namespace: Address is given as well")
+	case o.Client.TLS != nil:
+		return errs.InvalidOptions.With("Client.TLS: it comes from ClientTLS")
+	}
+	if o.Dir == "" && !o.Memory {
+		o.Dir = defaultDir
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultStart
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if _, err := n.config("checked only"); err != nil {
+		return err
+	}
+	addr, err := s.address()
+	if err != nil {
+		return err
+	}
+	secure := o.ServerTLS != (rpc.TLSFiles{}) || o.ClientTLS != (rpc.TLSFiles{}) || addr.Scheme == rpc.SchemeTLS
+	if secure {
+		if addr.Scheme == rpc.SchemeUnix {
+			return errs.InvalidOptions.With("ServerTLS: TLS goes with tls:// and tcp:// only")
+		}
+		if s.o.Client.TLS, err = rpc.LoadClientTLS(o.ClientTLS); err != nil {
+			return err
+		}
+		if _, err = rpc.LoadServerTLS(o.ServerTLS); err != nil {
+			return err
+		}
+	}
+	if s.path, err = o.executable(); err != nil {
+		return err
+	}
+	s.child = childConfig{Address: addr.String(), Private: addr.Private, TLS: o.ServerTLS, Secure: secure, AllowPlain: o.AllowPlain,
+		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: o.Node}
+	return nil
+}
+
+// address is where the node is to listen.
+func (s *Spawned) address() (rpc.Addr, error) {
+	if s.o.Address != "" {
+		return rpc.ParseAddr(s.o.Address)
+	}
+	name := s.o.Namespace
+	if name == "" {
+		name = DefaultNamespace
+	}
+	return rpc.Namespace(name)
+}
+
+// DefaultNamespace is the namespace of a node that was not given one.
+const DefaultNamespace = "default"
+
+func (o *SpawnOptions) executable() (string, error) {
+	if o.Program != nil {
+		if o.Binary != "" {
+			return "", errs.InvalidOptions.With("Binary: Program is given as well")
+		}
+		return o.Program.path, nil
+	}
+	name := o.Binary
+	if name == "" {
+		name = defaultBinary
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("there is no program to run the node with; set Program to what Main returns, or install %s: %w", name, err)
+	}
+	return path, nil
+}
+
+// connect connects to a node that has just been started.
+func (s *Spawned) connect(ctx context.Context, n *nodeProcess) (*Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	o := s.o.Client
+	if o.Timeout == 0 {
+		o.Timeout = s.o.Timeout // it is there; the machine may be busy
+	}
+	if o.Logger == nil {
+		o.Logger = s.o.Logger
+	}
+	return Connect(ctx, n.address, &o)
+}
+
+// patience is how long the node may take to end.
+func (s *Spawned) patience() time.Duration {
+	return shutdownTime + 2*or(s.o.Node.CloseGrace, 10*time.Second) + 10*time.Second
+}
+
+// Pid returns the process id of the node, 0 while there is none.
+func (s *Spawned) Pid() int { return s.pid.get() }
+
+// Done is closed when the node has ended for good: it was closed, or died and is
+// not started again. Err says which.
+func (s *Spawned) Done() <-chan struct{} { return s.done }
+
+// Err returns how the node has ended, nil before it has and after Close.
+func (s *Spawned) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Close ends the node gracefully and waits until it has: processors that run
+// here are told to stop, the node takes no more calls, finishes those under way,
+// gives back what its processors do not finish, syncs, ends its worker processes
+// and removes its socket.
+func (s *Spawned) Close() error {
+	err := s.Client.pipes.close()
+	s.close.Do(func() { close(s.closing) })
+	<-s.done
+	s.Client.end(nil)
+	return errors.Join(err, s.err)
+}

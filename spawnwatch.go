@@ -1,0 +1,287 @@
+package pipeproc
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// pidCell holds the process id of the node.
+type pidCell struct{ n atomic.Int64 }
+
+func (c *pidCell) get() int  { return int(c.n.Load()) }
+func (c *pidCell) set(n int) { c.n.Store(int64(n)) }
+
+// nodeProcess is a child process that runs a node.
+type nodeProcess struct {
+	cmd     *exec.Cmd
+	life    *os.File // the node ends when it is closed, as it is when this process ends
+	address string
+	words   lastWords
+	read    chan struct{} // closed when stderr has ended
+	exited  chan struct{} // closed when it has ended, with err set
+	err     error
+}
+
+// start starts a node and waits until it listens.
+func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
+	config, err := json.Marshal(s.child)
+	if err != nil {
+		return nil, err
+	}
+	n := &nodeProcess{cmd: exec.Command(s.path), read: make(chan struct{}), exited: make(chan struct{})}
+	n.cmd.Env = append(os.Environ(), childVar+"="+string(config))
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal from the terminal is for this process to handle
+	in, life, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	status, statusEnd, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), life.Close())
+	}
+	stderr, stderrEnd, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), life.Close(), status.Close(), statusEnd.Close())
+	}
+	n.life = life
+	n.cmd.Stdin, n.cmd.Stderr, n.cmd.ExtraFiles = in, stderrEnd, []*os.File{statusEnd}
+	err = n.cmd.Start()
+	for _, f := range []*os.File{in, statusEnd, stderrEnd} {
+		_ = f.Close() // the child's
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the node cannot be started: %w", err), life.Close(), status.Close(), stderr.Close())
+	}
+	s.pid.set(n.cmd.Process.Pid)
+	go func() {
+		defer close(n.read)
+		n.words.read(stderr, s.o.Logger)
+		_ = stderr.Close()
+	}()
+	go func() {
+		n.err = n.cmd.Wait()
+		s.pid.set(0)
+		_ = n.life.Close()
+		close(n.exited)
+	}()
+	if err := n.greet(ctx, status, s.o.Timeout, s.closing); err != nil {
+		return nil, errors.Join(err, n.kill())
+	}
+	return n, nil
+}
+
+// greet reads the line with which the node says that it listens, or why not.
+func (n *nodeProcess) greet(ctx context.Context, status *os.File, limit time.Duration, closing <-chan struct{}) error {
+	type answer struct {
+		line []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReaderSize(io.LimitReader(status, maxStatus), maxStatus).ReadSlice('\n')
+		got <- answer{line, err}
+	}()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	defer status.Close()
+	select {
+	case a := <-got:
+		if a.err != nil {
+			return n.noNode()
+		}
+		var st childStatus
+		if err := json.Unmarshal(a.line, &st); err != nil {
+			return fmt.Errorf("what the child process has said is not about a node: %w", err)
+		}
+		if st.Text != "" {
+			return decodeError(st.Code, st.Text, st.Details)
+		}
+		n.address = st.Address
+		return nil
+	case <-t.C:
+		return fmt.Errorf("the node has not started in %v; does the main function of %s call pipeproc.Main first?", limit, n.cmd.Path)
+	case <-closing:
+		return errClientClosed()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+const maxStatus = 64 << 10
+
+// noNode is the error for a child that has ended without a word.
+func (n *nodeProcess) noNode() error {
+	t := time.AfterFunc(time.Second, func() { _ = n.cmd.Process.Kill() }) // it has closed what it should write to
+	defer t.Stop()
+	<-n.exited
+	err := n.ended()
+	if n.err == nil {
+		return fmt.Errorf("%w; does the main function of %s call pipeproc.Main first?", err, n.cmd.Path)
+	}
+	return err
+}
+
+// ended is the error for a node that has ended by itself.
+func (n *nodeProcess) ended() error {
+	t := time.NewTimer(time.Second) // something that it has started may keep stderr open
+	defer t.Stop()
+	select {
+	case <-n.read:
+	case <-t.C:
+	}
+	text := "exit status 0"
+	if n.err != nil {
+		text = n.err.Error()
+	}
+	if said := n.words.get(); said != "" {
+		text += "; its last words: " + said
+	}
+	return errs.NodeExited.With(text)
+}
+
+// stop ends the node gracefully, or after d with force.
+func (n *nodeProcess) stop(d time.Duration) error {
+	_ = n.life.Close()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-n.exited:
+	case <-t.C:
+		return errors.Join(fmt.Errorf("the node has not ended in %v and was killed", d), n.kill())
+	}
+	if n.err != nil {
+		return n.ended()
+	}
+	return nil
+}
+
+// kill ends the node at once.
+func (n *nodeProcess) kill() error {
+	_ = n.cmd.Process.Kill() // it may be gone
+	_ = n.life.Close()
+	<-n.exited
+	return nil
+}
+
+// watch waits for the end of the node, and starts it again if that is wanted.
+func (s *Spawned) watch() {
+	defer close(s.done)
+	again, wait := s.o.Restarts, restartBackoff
+	for {
+		select {
+		case <-s.closing:
+			s.err = s.node.stop(s.patience())
+			return
+		case <-s.node.exited:
+		}
+		err := s.node.ended()
+		for {
+			restart := again > 0
+			s.report(err, restart)
+			if !restart {
+				s.err = err
+				s.Client.end(err)
+				return
+			}
+			again--
+			t := time.NewTimer(wait)
+			select {
+			case <-s.closing:
+				t.Stop()
+				return
+			case <-t.C:
+			}
+			wait = min(2*wait, restartLongest)
+			var node *nodeProcess
+			if node, err = s.start(context.Background()); err == nil {
+				s.node = node
+				break
+			}
+		}
+	}
+}
+
+// report tells that the node has died.
+func (s *Spawned) report(err error, again bool) {
+	select {
+	case <-s.closing:
+		return
+	default:
+	}
+	s.o.Logger.Error("pipeproc: the node has ended", "err", err, "again", again)
+	if s.o.OnExit != nil {
+		go s.o.OnExit(err, again)
+	}
+}
+
+// lastWords are the last lines that a node has written to stderr without being
+// asked: what the runtime says of a crash, mostly.
+type lastWords struct {
+	mu   sync.Mutex
+	tail []byte
+}
+
+const maxTail = 4 << 10
+
+func (w *lastWords) get() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.TrimSpace(strings.ToValidUTF8(string(w.tail), "\uFFFD"))
+}
+
+// read takes what a node writes to stderr: its log, as lines of JSON, and
+// whatever else.
+func (w *lastWords) read(from io.Reader, log *slog.Logger) {
+	in := bufio.NewReaderSize(from, maxStatus)
+	for {
+		line, err := in.ReadSlice('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 && !forward(line, log) {
+			w.mu.Lock()
+			if len(w.tail)+len(line) <= maxTail { // a crash says first what it is
+				w.tail = append(append(w.tail, line...), '\n')
+			}
+			w.mu.Unlock()
+			log.Warn("pipeproc: the node has written to stderr", "line", strings.ToValidUTF8(string(line), "\uFFFD"))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// forward logs a line of the node's log here.
+func forward(line []byte, log *slog.Logger) bool {
+	var fields map[string]any
+	if line[0] != '{' || json.Unmarshal(line, &fields) != nil {
+		return false
+	}
+	text, _ := fields[slog.MessageKey].(string)
+	name, _ := fields[slog.LevelKey].(string)
+	var level slog.Level
+	if text == "" || level.UnmarshalText([]byte(name)) != nil {
+		return false
+	}
+	attrs := make([]slog.Attr, 0, len(fields))
+	for k, v := range fields {
+		if k != slog.MessageKey && k != slog.LevelKey && k != slog.TimeKey {
+			attrs = append(attrs, slog.Any(k, v))
+		}
+	}
+	log.LogAttrs(context.Background(), level, text, attrs...)
+	return true
+}
