@@ -160,7 +160,11 @@ func (c *Client) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInf
 
 // SystemProcs is as Node.SystemProcs.
 func (c *Client) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
-	return admin[[]SystemProcInfo](ctx, c, "systemProcs", noArgs{})
+	list, err := admin[[]SystemProcInfo](ctx, c, "systemProcs", noArgs{})
+	for i := range list { // the node knows of its own processors
+		list[i].Running = list[i].Running || len(list[i].Command) == 0 && c.pipes.has(list[i].Processor)
+	}
+	return list, err
 }
 
 // Register is as Node.Register, for processors that run in this process.

@@ -59,6 +59,12 @@ func (p *pipes) register(name string, fn Processor) {
 	}
 }
 
+func (p *pipes) has(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.processors[name] != nil
+}
+
 // lacks says why a system proc cannot run here; "" if it can.
 func (p *pipes) lacks(s *procstate.System) string {
 	p.mu.Lock()

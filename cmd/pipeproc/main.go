@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/pipeproc/pipeproc"
 )
 
 func main() {
+	pipeproc.Main(nil) // other programs can have their node run by this one
 	os.Exit(realMain())
 }
 

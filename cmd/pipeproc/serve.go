@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -31,6 +32,20 @@ certificate the latter vouches for. With them tcp:// is the same. tcp:// without
 them is for this machine only, unless --allow-plain is given: then everybody who
 reaches the port can read and change everything.
 
+System procs with a program of their own (client libraries define them) run in
+worker processes of the node: up to --workers times --worker-concurrency, each with
+one claim at a time and replaced after --worker-restart-after claims. Clients at a
+unix socket, which belong to the same user, may have any program run; clients that
+come over TCP or TLS only those that are in an --allow-exec folder, or that are
+named by --allow-exec itself.
+
+With --tls-allow NAME=LEVEL only clients whose certificate has one of these names
+are let in, and may read (read), also commit and consume (write), or do everything
+(admin).
+
+--until-eof makes the node stop, as after SIGTERM, when its standard input ends: a
+program that starts it with a pipe leaves nothing behind, however it dies.
+
 --memory keeps everything in memory, and nothing when it ends. --gc collects
 garbage by itself; 'pipeproc gc --help' says what that takes. The log goes to the
 standard error.
@@ -40,7 +55,8 @@ const serveExample = `
 pipeproc serve                                    # then: pipeproc --namespace default topics
 pipeproc serve --dir /var/lib/app --namespace app --gc
 pipeproc serve --listen unix:///run/app/log.sock --listen tcp://localhost:7000
-pipeproc serve --listen tls://0.0.0.0:7000 --tls-cert node.pem --tls-key node.key --tls-ca ca.pem
+pipeproc serve --listen tls://0.0.0.0:7000 --tls-cert node.pem --tls-key node.key --tls-ca ca.pem \
+  --tls-allow ops=admin --tls-allow app=write
 `
 
 // defaultNamespace is where a node is if nothing says so.
@@ -50,13 +66,20 @@ const defaultNamespace = "default"
 type serveFlags struct {
 	listen             addrsFlag
 	memory, gc, plain  bool
+	untilEOF           bool
 	minPrune, interval durationFlag
+	workers            countFlag
+	concurrency        countFlag
+	restartAfter       countFlag
+	allowExec          pathsFlag
+	allow              accessFlag
 	log                *choiceFlag
 	changed            func(flag string) bool
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	f := &serveFlags{minPrune: durationFlag{d: 30 * time.Second}, interval: durationFlag{d: 30 * time.Second, low: time.Millisecond}}
+	f := &serveFlags{minPrune: durationFlag{d: 30 * time.Second}, interval: durationFlag{d: 30 * time.Second, low: time.Millisecond},
+		workers: countFlag{1, 0}, concurrency: countFlag{1, 1}}
 	cmd := a.command("serve [flags]", "Let many processes use a store", serveLong, serveExample, between(0, 0, ""),
 		func(ctx context.Context, _ []string) error { return a.serve(ctx, f) })
 	f.changed = func(name string) bool { return cmd.Flags().Changed(name) }
@@ -67,6 +90,12 @@ func (a *app) serveCommand() *cobra.Command {
 	fl.BoolVar(&f.gc, "gc", false, "delete records that nobody needs any more")
 	fl.Var(&f.minPrune, "gc-min-prune-time", "the age that records must have for that")
 	fl.Var(&f.interval, "gc-interval", "the time between two collections")
+	fl.Var(&f.workers, "workers", "how many worker processes there are; 0: none")
+	fl.Var(&f.concurrency, "worker-concurrency", "how many times as many there are if there is work")
+	fl.Var(&f.restartAfter, "worker-restart-after", "after how many claims one is replaced; 0: never")
+	fl.Var(&f.allowExec, "allow-exec", "a folder or program for system procs of TCP clients; repeatable")
+	fl.Var(&f.allow, "tls-allow", "what clients with such a certificate may do; repeatable")
+	fl.BoolVar(&f.untilEOF, "until-eof", false, "stop when the standard input ends")
 	f.log = choice(cmd, "log", "text", "form of the log", "text", "json")
 	return cmd
 }
@@ -94,8 +123,21 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if len(f.allow.levels) > 0 && tls == nil {
+		return usageError{errors.New("--tls-allow goes with --listen tls://host:port")}
+	}
+	if f.untilEOF {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			_, _ = io.Copy(io.Discard, a.stdin)
+			cancel()
+		}()
+	}
 	o := a.options()
 	o.Logger = a.logger(f.log.value)
+	o.Processes = f.processes()
 	if f.gc {
 		o.GC = &pipeproc.GCOptions{Interval: f.interval.d, MinPruneTime: max(f.minPrune.d, time.Nanosecond)} // 0 would be the default
 	}
@@ -106,7 +148,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		n, err = pipeproc.Open(a.dir, o) // what recovery found is in the log
 	}
 	return with(n, err, func(n *pipeproc.Node) error {
-		s, err := n.NewServer(&pipeproc.ServeOptions{Logger: o.Logger})
+		s, err := n.NewServer(&pipeproc.ServeOptions{Logger: o.Logger, AllowExec: f.allowExec.list, Access: f.allow.access()})
 		if err != nil {
 			return err
 		}
@@ -116,6 +158,15 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		}
 		return a.serveUntil(ctx, s, ls, o.Logger)
 	})
+}
+
+// processes are the worker processes that the flags ask for.
+func (f *serveFlags) processes() pipeproc.ProcessOptions {
+	o := pipeproc.ProcessOptions{Workers: f.workers.n, Concurrency: f.concurrency.n, RestartAfter: f.restartAfter.n}
+	if o.Workers == 0 {
+		o.Workers = -1
+	}
+	return o
 }
 
 // serveUntil serves until ctx ends or a listener fails.

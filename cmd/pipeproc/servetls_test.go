@@ -78,6 +78,30 @@ func pemFile(t *testing.T, name, kind string, der []byte) string {
 	return file
 }
 
+// A certificate's name says what its owner may do.
+func TestServeTLSAllow(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := serve(t, append(ca.flags(t, "node"), "--memory", "--listen", "tls://127.0.0.1:0",
+		"--tls-allow", "boss=admin", "--tls-allow", "app=write", "--tls-allow", "viewer=read")...)
+	as := func(name, args string) []string {
+		return append(append(argv(args), "--connect", s.addr), ca.flags(t, name)...)
+	}
+	ok(t, "a\n", as("app", "commit t")...)
+	for name, may := range map[string]int{"boss": 3, "app": 2, "viewer": 1, "nobody": 0} {
+		for need, args := range []string{"length t", "commit t", "topic create NAME"} {
+			args = strings.Replace(args, "NAME", name, 1)
+			if need < may {
+				ok(t, "b\n", as(name, args)...)
+			} else {
+				fails(t, exitError, "b\n", as(name, args), "forbidden")
+			}
+		}
+	}
+	s.stop(t, os.Interrupt)
+	fails(t, exitUsage, "", argv("serve --memory --tls-allow a=admin"), "--listen tls://")
+	fails(t, exitUsage, "", argv("serve --memory --tls-allow a=root"), "read, write or admin")
+}
+
 func TestServeTLS(t *testing.T) {
 	ca, stranger := newAuthority(t, "ca"), newAuthority(t, "stranger")
 	// With the files tcp:// is tls://.

@@ -82,9 +82,10 @@ func (w *words) line(b []byte, cut int) {
 		log = log.With("proc", *proc)
 	}
 	if cut > 0 {
-		log = log.With("cut", cut)
+		log.Info("stderr of a program", "line", readable(b), "cut", cut)
+	} else {
+		log.Info("stderr of a program", "line", readable(b))
 	}
-	log.Info("stderr of a program", "line", readable(b))
 }
 
 // flush ends a pause.
