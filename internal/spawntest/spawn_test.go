@@ -318,3 +318,14 @@ func parent(dir string) error {
 	<-ctx.Done()
 	return err
 }
+
+// TestExample: the example does what it says.
+func TestExample(t *testing.T) {
+	newWorld(t)
+	cmd := exec.Command("go", "run", "./examples/spawn")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil || string(out) != "TEA\nCAKE\n" {
+		t.Errorf("%q %v", out, err)
+	}
+}
