@@ -110,6 +110,13 @@ func (p *pipes) elsewhere(proc string) (over func()) {
 	return func() { count(-1) }
 }
 
+// elsewhereRuns reports whether a client runs a proc of s.
+func (p *pipes) elsewhereRuns(s *procstate.System) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(s.From, func(t string) bool { return p.remote[s.ProcName(t)] > 0 })
+}
+
 // attach brings the pool up to the definitions of these names, or to all.
 func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 	p.attachMu.Lock()
@@ -211,7 +218,11 @@ func (p *pipes) missing(n *Node, log *slog.Logger) {
 	if log == nil {
 		return
 	}
-	for _, s := range n.e.Systems() {
+	systems, err := n.e.Systems()
+	if err != nil {
+		return
+	}
+	for _, s := range systems {
 		if why := p.lacks(s); why != "" {
 			log.Warn("pipeproc: a system proc waits", "name", s.Name, "processor", s.Processor, "why", why)
 		}
@@ -255,7 +266,7 @@ func (p *pipes) close() error {
 
 func (n *Node) definitions(_ context.Context, names ...string) ([]*procstate.System, error) {
 	if len(names) == 0 {
-		return n.e.Systems(), nil
+		return n.e.Systems()
 	}
 	var out []*procstate.System
 	for _, name := range names {

@@ -346,9 +346,13 @@ func (n *Node) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
 		return nil, context.Cause(ctx)
 	}
 	var out []SystemProcInfo
-	for _, s := range n.e.Systems() {
+	list, err := n.e.Systems()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
 		i := SystemProcInfo{Name: s.Name, Processor: s.Processor, From: s.From, To: s.To, Command: s.Command, Count: s.Count, Lanes: s.Lanes,
-			CreatedAt: s.CreatedAt, Running: n.pipes.lacks(s) == ""}
+			CreatedAt: s.CreatedAt, Running: n.pipes.lacks(s) == "" || n.pipes.elsewhereRuns(s)}
 		for _, t := range s.From {
 			i.Procs = append(i.Procs, s.ProcName(t))
 		}

@@ -80,7 +80,12 @@ func (e *Engine) Procs() ([]*procstate.State, error) {
 func (e *Engine) System(name string) *procstate.System { return e.procs.System(name) }
 
 // Systems returns the definitions of all system procs, by name.
-func (e *Engine) Systems() []*procstate.System { return e.procs.Systems() }
+func (e *Engine) Systems() ([]*procstate.System, error) {
+	if e.shut.Load() {
+		return nil, errClosed()
+	}
+	return e.procs.Systems(), nil
+}
 
 // endOf returns the end of a topic, 0 when it does not exist.
 func (e *Engine) endOf(topic string) uint64 {
