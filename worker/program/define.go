@@ -1,6 +1,10 @@
 package program
 
-import "github.com/pipeproc/pipeproc/worker"
+import (
+	"github.com/pipeproc/pipeproc/worker"
+
+	"github.com/pipeproc/pipeproc/internal/jsontext"
+)
 
 // Definition is what one of the procs that share a program is. It is told to
 // each process before the first record of the proc.
@@ -16,12 +20,11 @@ func (p *Program) Processor(d Definition) worker.Processor { return shared{p, &d
 
 // definition is the line about a proc.
 func definition(dst []byte, proc string, d *Definition) []byte {
-	from := len(dst)
 	dst = append(dst, `{"proc":`...)
-	dst = appendText(dst, proc)
+	dst = jsontext.AppendText(dst, proc)
 	dst = append(dst, `,"processor":`...)
-	dst = appendText(dst, d.Processor)
+	dst = jsontext.AppendText(dst, d.Processor)
 	dst = append(dst, `,"source":`...)
-	dst = appendText(dst, d.Source)
-	return append(escapeBreaks(dst, from), '}', '\n')
+	dst = jsontext.AppendText(dst, d.Source)
+	return append(dst, '}', '\n')
 }

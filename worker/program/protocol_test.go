@@ -33,7 +33,7 @@ func TestLines(t *testing.T) {
 		{record.Record{Body: []byte("\xff")}, `"attempt":3,"encoding":"base64","body":"/w=="}`},
 		{record.Record{Body: []byte("\"\xff\"")}, `"attempt":3,"encoding":"base64","body":"Iv8i"}`},
 		{record.Record{Body: []byte("\x00\n\r\t\\\"\x7fö\u0085\u2028\u2029€")},
-			`"attempt":3,"body":"\u0000\n\r\t\\\"` + "\x7fö" + `\u0085\u2028\u2029€"}`},
+			`"attempt":3,"body":"\u0000\n\r\t\\\"\u007fö\u0085\u2028\u2029€"}`},
 		{record.Record{Body: []byte("[\"ö\u0085\u2028\u2029€\"]")}, `"attempt":3,"body":["ö\u0085\u2028\u2029€"]}`},
 		{record.Record{Key: []byte("k\""), Headers: []record.Header{{Name: "a", Value: []byte("b")}, {Name: "\xff", Value: []byte("")}}, Body: []byte("1")},
 			`"key":"k\"","headers":[["a","b"],["/w==","","base64"]],"attempt":3,"body":1}`},

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/pipeproc/pipeproc/internal/jsontext"
 	"github.com/pipeproc/pipeproc/record"
 )
 
@@ -15,8 +16,7 @@ func greeting(name string) []byte {
 	line := append([]byte(`{"pipeproc":`), strconv.Itoa(version)...)
 	if name != "" {
 		line = append(line, `,"proc":`...)
-		from := len(line)
-		line = escapeBreaks(appendString(line, []byte(name)), from)
+		line = jsontext.AppendString(line, []byte(name))
 	}
 	return append(line, '}', '\n')
 }
@@ -43,8 +43,7 @@ func (w *writer) begin(topic string, attempt int) {
 // of says which proc of a shared program the claim is of.
 func (w *writer) of(proc string) {
 	w.proc = append(w.proc, `,"proc":`...)
-	from := len(w.proc)
-	w.proc = escapeBreaks(appendText(w.proc, proc), from)
+	w.proc = jsontext.AppendText(w.proc, proc)
 	w.proc = append(w.proc, `,"more":`...)
 }
 
@@ -65,11 +64,9 @@ func (w *writer) add(n uint64, more int, rec *record.Record) {
 	b = append(b, w.topic...)
 	b, _ = rec.ID.AppendText(b) // never fails
 	b = append(b, '"')
-	from := len(b)
-	b = appendMeta(b, rec)
+	b = jsontext.AppendMeta(b, rec)
 	b = append(b, w.attempt...)
 	b = w.body(b, rec.Body)
-	b = escapeBreaks(b, from)
 	w.line = append(b, '}', '\n')
 }
 
@@ -78,54 +75,16 @@ func (w *writer) body(dst, body []byte) []byte {
 	if !utf8.Valid(body) {
 		dst = append(dst, `,"encoding":"base64"`...)
 		dst = append(dst, field...)
-		return appendBase64(dst, body)
+		return jsontext.AppendBase64(dst, body)
 	}
 	dst = append(dst, field...)
 	if w.exact {
-		return appendString(dst, body)
+		return jsontext.AppendString(dst, body)
 	}
 	from := len(dst)
 	w.json.reset(body)
 	if dst, ok := w.json.value(dst); ok && w.json.end() {
-		return dst
+		return jsontext.EscapeBreaks(dst, from)
 	}
-	return appendString(dst[:from], body) // it is text
-}
-
-func appendMeta(dst []byte, rec *record.Record) []byte {
-	if len(rec.Key) > 0 {
-		dst = append(dst, `,"key":`...)
-		if utf8.Valid(rec.Key) {
-			dst = appendString(dst, rec.Key)
-		} else {
-			dst = appendBase64(dst, rec.Key)
-			dst = append(dst, `,"keyEncoding":"base64"`...)
-		}
-	}
-	for i := range rec.Headers {
-		if i == 0 {
-			dst = append(dst, `,"headers":[`...)
-		} else {
-			dst = append(dst, ',')
-		}
-		dst = appendHeader(dst, &rec.Headers[i])
-	}
-	if len(rec.Headers) > 0 {
-		dst = append(dst, ']')
-	}
-	return dst
-}
-
-func appendHeader(dst []byte, h *record.Header) []byte {
-	dst = append(dst, '[')
-	if utf8.ValidString(h.Name) && utf8.Valid(h.Value) {
-		dst = appendString(dst, []byte(h.Name))
-		dst = append(dst, ',')
-		dst = appendString(dst, h.Value)
-		return append(dst, ']')
-	}
-	dst = appendBase64(dst, []byte(h.Name))
-	dst = append(dst, ',')
-	dst = appendBase64(dst, h.Value)
-	return append(dst, `,"base64"]`...)
+	return jsontext.AppendString(dst[:from], body) // it is text
 }

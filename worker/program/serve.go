@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/pipeproc/pipeproc/internal/jsontext"
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/worker"
 )
@@ -99,7 +100,7 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 	switch {
 	case err != nil:
 		b = append(b[:plain], `,"error":`...)
-		b = appendText(b, err.Error())
+		b = jsontext.AppendText(b, err.Error())
 	case n > 0:
 		b = append(b, ']')
 	}
@@ -113,13 +114,13 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 func (s *server) record(b []byte, topic string, rec *record.Record) []byte {
 	b = append(b, `{"body":`...)
 	if utf8.Valid(rec.Body) {
-		b = append(appendString(b, rec.Body), `,"encoding":"utf8"`...)
+		b = append(jsontext.AppendString(b, rec.Body), `,"encoding":"utf8"`...)
 	} else {
-		b = append(appendBase64(b, rec.Body), `,"encoding":"base64"`...)
+		b = append(jsontext.AppendBase64(b, rec.Body), `,"encoding":"base64"`...)
 	}
-	b = appendMeta(b, rec)
+	b = jsontext.AppendMeta(b, rec)
 	if topic != "" {
-		b = appendText(append(b, `,"topic":`...), topic)
+		b = jsontext.AppendText(append(b, `,"topic":`...), topic)
 	}
 	return append(b, '}')
 }

@@ -129,13 +129,6 @@ func TestShared(t *testing.T) {
 
 // TestDefinitions is the protocol of a shared program, line by line.
 func TestDefinitions(t *testing.T) {
-	p := start(t, Options{}, "copy")
-	d := newDesk(t)
-	fn := p.Processor(Definition{"the\u2028 one", "a\n\"b\""})
-	o := d.do(p, order{records: bodied("x", "y"), fn: fn})
-	if o.err == nil {
-		t.Fatalf("three lines make three answers of this program: %v", o.err)
-	}
 	var w writer
 	w.begin("in", 2)
 	w.of("a\u0085b")

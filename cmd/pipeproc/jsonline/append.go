@@ -2,11 +2,11 @@ package jsonline
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"unicode/utf8"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/jsontext"
 )
 
 // AppendRecord appends rec in the form for reading, without a newline.
@@ -17,12 +17,12 @@ func AppendRecord(dst []byte, rec *pipeproc.Record) []byte {
 	case text && json.Valid(rec.Body):
 		dst = appendJSON(dst, rec.Body)
 	case text:
-		dst = appendString(dst, rec.Body)
+		dst = jsontext.AppendString(dst, rec.Body)
 	default:
-		dst = appendBase64(dst, rec.Body)
+		dst = jsontext.AppendBase64(dst, rec.Body)
 		dst = append(dst, `,"encoding":"base64"`...)
 	}
-	return appendMeta(dst, rec)
+	return append(jsontext.AppendMeta(dst, rec), '}')
 }
 
 // AppendExact appends rec in the form for export, without a newline.
@@ -34,13 +34,13 @@ func AppendExact(dst []byte, rec *pipeproc.Record) []byte {
 		dst = append(dst, rec.Body...)
 		dst = append(dst, `,"encoding":"json"`...)
 	case text:
-		dst = appendString(dst, rec.Body)
+		dst = jsontext.AppendString(dst, rec.Body)
 		dst = append(dst, `,"encoding":"utf8"`...)
 	default:
-		dst = appendBase64(dst, rec.Body)
+		dst = jsontext.AppendBase64(dst, rec.Body)
 		dst = append(dst, `,"encoding":"base64"`...)
 	}
-	return appendMeta(dst, rec)
+	return append(jsontext.AppendMeta(dst, rec), '}')
 }
 
 // standsAsItIs reports whether body is a JSON value that a parser of the line
@@ -60,7 +60,7 @@ func appendJSON(dst, body []byte) []byte {
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, body); err != nil {
-		return appendString(dst, body) // cannot happen: it is valid
+		return jsontext.AppendString(dst, body) // cannot happen: it is valid
 	}
 	return append(dst, b.Bytes()...)
 }
@@ -68,49 +68,5 @@ func appendJSON(dst, body []byte) []byte {
 func appendID(dst []byte, rec *pipeproc.Record) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst, _ = rec.ID.AppendText(dst)
-	return append(dst, '"')
-}
-
-func appendMeta(dst []byte, rec *pipeproc.Record) []byte {
-	if len(rec.Key) > 0 {
-		dst = append(dst, `,"key":`...)
-		if utf8.Valid(rec.Key) {
-			dst = appendString(dst, rec.Key)
-		} else {
-			dst = appendBase64(dst, rec.Key)
-			dst = append(dst, `,"keyEncoding":"base64"`...)
-		}
-	}
-	for i := range rec.Headers {
-		if i == 0 {
-			dst = append(dst, `,"headers":[`...)
-		} else {
-			dst = append(dst, ',')
-		}
-		dst = appendHeader(dst, &rec.Headers[i])
-	}
-	if len(rec.Headers) > 0 {
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
-}
-
-func appendHeader(dst []byte, h *pipeproc.Header) []byte {
-	dst = append(dst, '[')
-	if utf8.ValidString(h.Name) && utf8.Valid(h.Value) {
-		dst = appendString(dst, []byte(h.Name))
-		dst = append(dst, ',')
-		dst = appendString(dst, h.Value)
-		return append(dst, ']')
-	}
-	dst = appendBase64(dst, []byte(h.Name))
-	dst = append(dst, ',')
-	dst = appendBase64(dst, h.Value)
-	return append(dst, `,"base64"]`...)
-}
-
-func appendBase64(dst, b []byte) []byte {
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, b)
 	return append(dst, '"')
 }
