@@ -107,7 +107,7 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: wallClock})
+	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: wallClock})
 	if err != nil {
 		return nil, err
 	}

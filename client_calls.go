@@ -163,17 +163,24 @@ func (c *Client) Proc(ctx context.Context, o ProcOptions) (Claim, error) {
 				return Claim{}, err
 			}
 		}
-		k, err := c.claim(ctx, o.Name, countOf(o.Count))
+		k, err := c.claim(ctx, o.Name, o.Topic, countOf(o.Count))
+		if errors.Is(err, errs.ProcNameNotUnique) || errors.Is(err, errs.InvalidProc) {
+			c.known.Delete(o.Name) // it was destroyed since, and perhaps made again
+		}
 		if !errors.Is(err, errs.InvalidProc) {
 			return k, err
 		}
-		c.known.Delete(o.Name) // it was destroyed since
 	}
 }
 
-func (c *Client) claim(ctx context.Context, name string, count int) (Claim, error) {
+// claim claims for a proc, which must read topic if that is not empty.
+func (c *Client) claim(ctx context.Context, name, topic string, count int) (Claim, error) {
 	p, err := c.send(ctx, methodClaim, func(k once.Key) [][]byte {
-		return [][]byte{binary.AppendVarint(enc.AppendString(appendKey(nil, k), name), int64(count))}
+		b := binary.AppendVarint(enc.AppendString(appendKey(nil, k), name), int64(count))
+		if topic != "" {
+			b = enc.AppendString(b, topic)
+		}
+		return [][]byte{b}
 	})
 	if err != nil {
 		return Claim{}, err

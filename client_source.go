@@ -15,7 +15,7 @@ import (
 type remoteSource struct{ c *Client }
 
 func (s remoteSource) Claim(ctx context.Context, proc string, count int, c *worker.Claim) error {
-	k, err := s.c.claim(ctx, proc, count)
+	k, err := s.c.claim(ctx, proc, "", count)
 	if err != nil {
 		return err
 	}

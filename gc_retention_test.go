@@ -1,9 +1,7 @@
 package pipeproc_test
 
 import (
-	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -173,27 +171,6 @@ func TestRetentionDoesNotPutOffCollections(t *testing.T) {
 		}
 		n.wantTopic("t")
 	})
-}
-
-func TestRetentionRefused(t *testing.T) {
-	n := newLab(t, nil)
-	wantCode(t, n.SetRetention(t.Context(), "t", pipeproc.Retention{MaxAge: time.Hour}), "invalid_topic")
-	_, err := n.Retention(t.Context(), "t")
-	wantCode(t, err, "invalid_topic")
-	n.commit("t", "0")
-	good := pipeproc.Retention{GC: pipeproc.On, MaxAge: time.Hour, MaxBytes: math.MaxInt64, Force: true}
-	n.retain("t", good)
-	for option, r := range map[string]pipeproc.Retention{
-		"GC": {GC: 9}, "IgnoreDisabled": {IgnoreDisabled: 9}, "MaxAge": {MaxAge: -1}, "MinPruneTime": {MinPruneTime: -1}, "MaxBytes": {MaxBytes: -1}, "Force": {Force: true},
-	} {
-		wantCode(t, n.SetRetention(t.Context(), "t", r), "invalid_options", option)
-	}
-	if r, err := n.Retention(t.Context(), "t"); err != nil || r != good {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if _, err := n.GC(t.Context(), pipeproc.GCOptions{MinPruneTime: -1}); err == nil || !strings.Contains(err.Error(), "MinPruneTime") {
-		t.Error(err)
-	}
 }
 
 // Policies survive a reopening, and go with their topic.

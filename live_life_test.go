@@ -36,18 +36,6 @@ func TestLiveCancelRemovesTheProc(t *testing.T) {
 	})
 }
 
-// A Cancel that its context kept from removing the proc can be repeated.
-func TestLiveCancelAgainAfterAnError(t *testing.T) {
-	n := newLab(t, nil)
-	l := n.live(pipeproc.LiveOptions{Topic: "t"})
-	if err := l.Cancel(ended()); err == nil {
-		t.Log("removed in spite of its context")
-	}
-	n.ok(l.Cancel(t.Context()))
-	_, err := n.InspectProc(t.Context(), l.Name())
-	wantCode(t, err, "invalid_proc")
-}
-
 // With a name the proc stays, with its position, for the next LiveProc of that
 // name, also after a restart.
 func TestLiveNamedPersists(t *testing.T) {

@@ -3,7 +3,6 @@ package pipeproc_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -65,35 +64,6 @@ func TestLiveOnTopicThatDoesNotExist(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Its proc: a name of its own, ephemeral, and the strategy "continue".
-func TestLiveProcInfo(t *testing.T) {
-	n := newLab(t, nil)
-	a, b := n.live(pipeproc.LiveOptions{Topic: "t"}), n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
-	if a.Name() == b.Name() || !strings.HasPrefix(a.Name(), "liveproc-") {
-		t.Errorf("%s, %s", a.Name(), b.Name())
-	}
-	i, err := a.Inspect(t.Context())
-	n.ok(err)
-	if i.Name != a.Name() || i.Topic != "t" || i.Offset != "$>" || i.OnMaxReclaims != pipeproc.Continue || !i.Ephemeral || i.ReclaimTimeout != 10*time.Second || i.MaxReclaims != 10 {
-		t.Errorf("%+v", i)
-	}
-	if i, err := b.Inspect(t.Context()); err != nil || i.Offset != ">" {
-		t.Errorf("%+v, %v", i, err)
-	}
-	i, err = n.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.DeadLetter,
-		DeadLetterTopic: "d", Backoff: time.Second, MaxBackoff: time.Hour}).Inspect(t.Context())
-	n.ok(err)
-	if i.Name != "mine" || i.Ephemeral || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.DeadLetterTopic != "d" || i.Backoff != time.Second || i.MaxBackoff != time.Hour {
-		t.Errorf("%+v", i)
-	}
-	_, err = n.LiveProc(t.Context(), pipeproc.LiveOptions{Name: "mine", Topic: "u"})
-	wantCode(t, err, "proc_name_not_unique")
-	_, err = n.LiveProc(t.Context(), pipeproc.LiveOptions{Topic: "u v"})
-	wantCode(t, err, "invalid_topic_format")
-	_, err = n.LiveProc(t.Context(), pipeproc.LiveOptions{Topic: "t", Offset: "x"})
-	wantCode(t, err, "invalid_range_offset")
 }
 
 // ack, ackCommit and reclaim speak of the latest claim, and of no other.

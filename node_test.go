@@ -2,7 +2,6 @@ package pipeproc_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -82,16 +81,5 @@ func TestCommitReopenRange(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestUnknownTopic(t *testing.T) {
-	n, err := pipeproc.OpenMemory(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	if _, err := n.Length(context.Background(), "nope"); !errors.Is(err, pipeproc.ErrInvalidTopic) {
-		t.Fatal(err)
 	}
 }

@@ -74,33 +74,6 @@ func TestProcOffsetTable(t *testing.T) {
 	})
 }
 
-// A malformed offset makes nothing.
-func TestProcOffsetMalformed(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0", "1", "2", "3", "4", "5")
-	for _, topic := range []string{"t", "nowhere"} {
-		for _, offset := range []string{"x", ":", ":x", ":-1", ":-2", "-5", "5:3", "1700000000000-3-1", "1700000000000-x", "1700000000000-",
-			"<", "$", ">>", " >", "> ", "+5", "1e3", ":18446744073709551616", "99999999999999999999"} {
-			_, err := n.Proc(t.Context(), pipeproc.ProcOptions{Name: "p", Topic: topic, Offset: offset})
-			wantCode(t, err, "invalid_range_offset")
-			_, err = n.InspectProc(t.Context(), "p")
-			wantCode(t, err, "invalid_proc")
-		}
-	}
-}
-
-// The record of a sequence must exist, or nothing is made.
-func TestProcOffsetUnknownSequence(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0", "1")
-	_, err := n.Proc(t.Context(), pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: ":2"})
-	wantCode(t, err, "invalid_tone_id_search")
-	_, err = n.Proc(t.Context(), pipeproc.ProcOptions{Name: "p", Topic: "nowhere", Offset: ":0"})
-	wantCode(t, err, "invalid_topic")
-	_, err = n.InspectProc(t.Context(), "p")
-	wantCode(t, err, "invalid_proc")
-}
-
 // On a topic that does not exist a proc is made all the same; it gets what the
 // topic begins with, but for what its offset leaves out.
 func TestProcOffsetsBeforeTheTopic(t *testing.T) {
@@ -212,41 +185,4 @@ func TestProcOffsetDollarGoesByPosition(t *testing.T) {
 		n.commit("t", "after")
 		n.want(pipeproc.ProcOptions{Name: "p", Topic: "t"}, "after")
 	})
-}
-
-// Beside commits that run at the same time, "$>" gets all that come after it
-// was made and none that were there before.
-func TestProcOffsetDollarBesideCommits(t *testing.T) {
-	n := newLab(t, nil)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if _, err := n.Commit(t.Context(), recordsOf("t", "x")...); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-	}()
-	n.ok(n.WaitFor(t.Context(), "t", 10))
-	for i := range 50 {
-		before, err := n.Topic(t.Context(), "t")
-		n.ok(err)
-		name := fmt.Sprint("p", i)
-		p := n.ensure(pipeproc.ProcOptions{Name: name, Topic: "t", Offset: "$>"})
-		mark := n.commit("t", "mark")[0].Seq
-		if p.Next < before.Next || p.Next > mark {
-			t.Errorf("made at %d, between %d and %d", p.Next, before.Next, mark)
-		}
-		c := n.claim(pipeproc.ProcOptions{Name: name, Topic: "t", Count: -1})
-		if c.Range.First.Seq != p.Next || c.Range.Last.Seq < mark {
-			t.Errorf("claimed %v, want from %d to %d at least", c.Range, p.Next, mark)
-		}
-	}
-	close(stop)
-	<-stopped
 }

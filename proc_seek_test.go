@@ -85,25 +85,6 @@ func TestSeekWakes(t *testing.T) {
 	})
 }
 
-// Refused, nothing changes: the claim stays as well.
-func TestSeekRefused(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0", "1", "2")
-	c := n.claim(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-	before := n.info("p")
-	for offset, code := range map[string]string{":3": "invalid_tone_id_search", "x": "invalid_range_offset", "5:3": "invalid_range_offset"} {
-		_, err := n.SeekProc(t.Context(), "p", offset)
-		wantCode(t, err, code)
-	}
-	if after := n.info("p"); after != before || after.Claim != c.Token {
-		t.Errorf("changed from %+v to %+v", before, after)
-	}
-	n.ensure(pipeproc.ProcOptions{Name: "q", Topic: "nowhere"})
-	_, err := n.SeekProc(t.Context(), "q", ":0")
-	wantCode(t, err, "invalid_topic")
-	n.seek("q", "$>")
-}
-
 // A seek of a disabled proc is kept for when it is resumed, and survives a
 // reopening.
 func TestSeekOfDisabledProc(t *testing.T) {
@@ -121,20 +102,4 @@ func TestSeekOfDisabledProc(t *testing.T) {
 		n.resume("p")
 		n.want(o, "1")
 	})
-}
-
-// A seek back before what was pruned begins with what there is.
-func TestSeekOnPrunedTopic(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0", "1", "2", "3")
-	o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1}
-	n.claim(o)
-	n.ack("p")
-	n.ok(n.Prune(t.Context(), "t", 2))
-	n.seek("p", ">")
-	if c := n.want(o, "2", "3"); c.Skipped != 0 {
-		t.Errorf("skipped %d", c.Skipped)
-	}
-	_, err := n.SeekProc(t.Context(), "p", ":1")
-	wantCode(t, err, "invalid_tone_id_search", ":2")
 }

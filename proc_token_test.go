@@ -26,23 +26,6 @@ func (n *lab) stale(proc string, token pipeproc.Token) {
 	n.wantTopic("stale")
 }
 
-// Q11: the late ack of a first worker does not acknowledge the claim of a
-// second.
-func TestTokenAfterReclaim(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0")
-	o := pipeproc.ProcOptions{Name: "p", Topic: "t"}
-	first := n.want(o, "0")
-	n.reclaim("p")
-	n.stale("p", first.Token)
-	second := n.want(o, "0")
-	n.stale("p", first.Token)
-	_, err := n.Ack(t.Context(), "p", second.Token)
-	n.ok(err)
-	n.stale("p", first.Token)
-	n.stale("p", second.Token) // acknowledged already
-}
-
 func TestTokenAfterTimeout(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -53,35 +36,6 @@ func TestTokenAfterTimeout(t *testing.T) {
 		n.want(o, "0")
 		n.stale("p", first.Token)
 	})
-}
-
-// A proc that was destroyed and made again knows no claim of the one before.
-func TestTokenAfterDestroyAndRecreate(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0")
-	o := pipeproc.ProcOptions{Name: "p", Topic: "t"}
-	first := n.want(o, "0")
-	n.destroy("p")
-	_, err := n.Ack(t.Context(), "p", first.Token)
-	wantCode(t, err, "invalid_proc")
-	n.ensure(o)
-	n.stale("p", first.Token)
-	n.want(o, "0")
-	n.stale("p", first.Token)
-}
-
-// A token is of one proc.
-func TestTokenOfAnotherProc(t *testing.T) {
-	n := newLab(t, nil)
-	n.commit("t", "0")
-	a := n.want(pipeproc.ProcOptions{Name: "a", Topic: "t"}, "0")
-	b := n.want(pipeproc.ProcOptions{Name: "b", Topic: "t"}, "0")
-	if a.Token == b.Token {
-		t.Error("two claims have one token", a.Token)
-	}
-	n.stale("a", b.Token)
-	n.stale("b", a.Token)
-	n.stale("a", pipeproc.Token{Epoch: 1 << 63, Serial: 1})
 }
 
 // A claim that is open stays open over a reopening, with its token; a stale

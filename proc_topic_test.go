@@ -71,22 +71,6 @@ func TestDeletedTopicMadeAgain(t *testing.T) {
 	})
 }
 
-// A topic whose name begins like another's takes no procs of that along.
-func TestDeletedTopicLeavesOthers(t *testing.T) {
-	n := newLab(t, nil)
-	for _, topic := range []string{"t", "tt", "t2"} {
-		n.commit(topic, "0", "1")
-		n.claim(pipeproc.ProcOptions{Name: topic, Topic: topic})
-		n.ack(topic)
-	}
-	n.ok(n.DeleteTopic(t.Context(), "t"))
-	for topic, next := range map[string]uint64{"t": 0, "tt": 1, "t2": 1} {
-		if i := n.info(topic); i.Next != next {
-			t.Errorf("%s: %+v", topic, i)
-		}
-	}
-}
-
 // A proc on a topic that does not exist wakes when the topic appears, with its
 // first record, not before.
 func TestProcWakesWhenItsTopicAppears(t *testing.T) {

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,39 +208,6 @@ func TestSegmentBytes(t *testing.T) {
 		t.Errorf("no topics left, SegmentBytes %d, files %v", s, infos)
 	}
 	n.Close()
-}
-
-// TestTooLargeAlone: a batch whose frame is too large fails alone.
-func TestTooLargeAlone(t *testing.T) {
-	n, err := OpenMemory(&Options{MaxBody: 1024, MaxBatch: 6000})
-	must(t, err)
-	defer n.Close()
-	var big Batch
-	for i := range 5000 {
-		must(t, big.Add(fmt.Sprintf("%0250d", i), nil))
-	}
-	var innocent atomic.Pointer[error]
-	var wg sync.WaitGroup
-	var stop atomic.Bool
-	for g := range 8 {
-		wg.Go(func() {
-			for !stop.Load() {
-				if _, err := n.Commit(bg, Record{Topic: fmt.Sprint("x", g), Body: []byte("x")}); err != nil {
-					innocent.Store(&err)
-				}
-			}
-		})
-	}
-	for range 50 {
-		if err := n.CommitBatch(bg, &big); err == nil {
-			t.Error("the batch went through")
-		}
-	}
-	stop.Store(true)
-	wg.Wait()
-	if p := innocent.Load(); p != nil {
-		t.Errorf("another goroutine's commit of one byte: %v", *p)
-	}
 }
 
 // TestFollowEndsWithContext: Follow ends with its context also when there are more records.

@@ -8,6 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/once"
+	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/rpc"
 )
 
@@ -106,8 +107,17 @@ func (s *service) reclaim(ctx context.Context, c *rpc.Call) error {
 func (s *service) claim(ctx context.Context, c *rpc.Call) error {
 	d := enc.Reader{B: c.Body()}
 	k, proc, count := takeKey(&d), string(d.Bytes()), d.Varint()
+	var topic string
+	if len(d.B) > 0 {
+		topic = string(d.Bytes())
+	}
 	if d.Err != nil || int64(int(count)) != count {
 		return malformed("claim")
+	}
+	if topic != "" { // the proc that the client knew may be another one by now
+		if st, err := s.n.e.Proc(proc); err == nil && st.Def.Topic != topic {
+			return procstate.NotUnique(st.Def, topic)
+		}
 	}
 	m := s.n.claims.Get().(*engine.Claimed)
 	defer func() {

@@ -31,40 +31,6 @@ func (n *lab) settled() {
 	n.ok(n.WaitForProcs(n.t.Context()))
 }
 
-// One topic makes a proc of the name, several one called name__topic each, and
-// so does PerTopic with one. All are returned.
-func TestSystemProcNames(t *testing.T) {
-	n := newLab(t, nil)
-	for _, c := range []struct {
-		o    pipeproc.SystemProcOptions
-		want []string
-	}{
-		{pipeproc.SystemProcOptions{Name: "one", From: []string{"t"}}, []string{"one"}},
-		{pipeproc.SystemProcOptions{Name: "two", From: []string{"t", "u"}}, []string{"two__t", "two__u"}},
-		{pipeproc.SystemProcOptions{Name: "per", From: []string{"t"}, PerTopic: true}, []string{"per__t"}},
-	} {
-		list := n.system(c.o)
-		if !slices.Equal(namesOf(list), c.want) {
-			t.Errorf("%q, want %q", namesOf(list), c.want)
-		}
-		for i, p := range list {
-			if p.System != c.o.Name || p.Topic != c.o.From[i] {
-				t.Errorf("%+v", p)
-			}
-		}
-	}
-	systems, err := n.SystemProcs(t.Context())
-	n.ok(err)
-	for i, want := range []string{"one", "per", "two"} {
-		if systems[i].Name != want || systems[i].Processor != want || systems[i].Running || systems[i].Count != 1 || systems[i].Lanes != 1 {
-			t.Errorf("%+v", systems[i])
-		}
-	}
-	if !slices.Equal(systems[2].Procs, []string{"two__t", "two__u"}) || !slices.Equal(systems[2].From, []string{"t", "u"}) {
-		t.Errorf("%+v", systems[2])
-	}
-}
-
 // Q3: of several topics, procs that exist are kept, where they are, the missing
 // ones are made, and all are returned.
 func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
@@ -102,20 +68,6 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A proc of that name on another topic: refused, and nothing of it happens.
-func TestSystemProcNameNotUnique(t *testing.T) {
-	n := newLab(t, nil)
-	n.ensure(pipeproc.ProcOptions{Name: "s__b", Topic: "elsewhere"})
-	_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}})
-	wantCode(t, err, "proc_name_not_unique", `"s__b"`)
-	if list, err := n.Procs(t.Context()); err != nil || len(list) != 1 {
-		t.Error(namesOf(list), err)
-	}
-	if list, err := n.SystemProcs(t.Context()); err != nil || len(list) != 0 {
-		t.Error(list, err)
 	}
 }
 
@@ -249,26 +201,6 @@ func TestSystemProcReplaceTheOneTopic(t *testing.T) {
 			t.Errorf("%+v", list)
 		}
 	})
-}
-
-// A proc belongs to one system proc: another one cannot take it over.
-func TestSystemProcDoesNotTakeOver(t *testing.T) {
-	n := newLab(t, nil)
-	n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}, PerTopic: true})
-	if list, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s__a", From: []string{"a"}}); err == nil {
-		t.Errorf("proc s__a of system proc s is now %+v", list)
-	}
-	if i := n.info("s__a"); i.System != "s" {
-		t.Errorf("%+v", i)
-	}
-}
-
-// An ephemeral proc cannot become one of a system proc.
-func TestSystemProcNotEphemeral(t *testing.T) {
-	n := newLab(t, nil)
-	n.ensure(pipeproc.ProcOptions{Name: "s", Topic: "a", Ephemeral: true})
-	_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}})
-	wantCode(t, err, "invalid_proc_options", "ephemeral")
 }
 
 // Two different definitions at the same time: one is taken, the other refused.

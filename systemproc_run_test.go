@@ -158,23 +158,6 @@ func TestSystemProcOutputIsWhole(t *testing.T) {
 	})
 }
 
-// Output and acknowledgement are one commit: whoever sees that the proc has
-// moved on finds the output, and the other way round, for every record.
-func TestSystemProcOutputAndAckAreOneCommit(t *testing.T) {
-	n := newLab(t, nil)
-	n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Count: 3, Processor: through})
-	const total = 500
-	for i := range total {
-		n.commit("t", fmt.Sprint(i))
-		next := n.info("s").Next
-		if out := uint64(len(n.bodies("u"))); out < next {
-			t.Fatalf("%d are acknowledged and %d records came of them", next, out)
-		}
-	}
-	n.ok(n.WaitForProcs(t.Context()))
-	n.wantTopic("u", n.bodies("t")...)
-}
-
 // What a processor is told.
 func TestSystemProcWork(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

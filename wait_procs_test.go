@@ -3,7 +3,6 @@ package pipeproc_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -207,37 +206,4 @@ func TestWaitForProcsAllAtOneMoment(t *testing.T) {
 	}
 	cancel()
 	waiters.Wait()
-}
-
-// With commits going on: when it returns, everything that was committed before
-// the call is acknowledged.
-func TestWaitForProcsBesideCommits(t *testing.T) {
-	n := newLab(t, nil)
-	for p := range 3 {
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: fmt.Sprint("p", p), From: []string{"t"}, Count: 7, Processor: nop})
-		n.ok(err)
-	}
-	var committers sync.WaitGroup
-	for range 3 {
-		committers.Go(func() {
-			for range 100 {
-				ids, err := n.Commit(t.Context(), recordsOf("t", "x")...)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if err := n.WaitForProcs(t.Context()); err != nil {
-					t.Error(err)
-					return
-				}
-				for p := range 3 {
-					if i, err := n.InspectProc(t.Context(), fmt.Sprint("p", p)); err != nil || i.Next <= ids[0].Seq {
-						t.Errorf("%d is not acknowledged: %+v, %v", ids[0].Seq, i, err)
-						return
-					}
-				}
-			}
-		})
-	}
-	committers.Wait()
 }

@@ -23,7 +23,7 @@ const (
 	methodAck          = 3  // key | proc | token → range
 	methodReclaim      = 4  // key | proc | token | reason → range
 	methodRelease      = 5  // key | proc | token → nothing
-	methodClaim        = 6  // key | proc | count (varint) → claim
+	methodClaim        = 6  // key | proc | count (varint) | topic, or nothing → claim
 	methodRange        = 7  // stream: range → span, then blocks, records, errors
 	methodGet          = 8  // topic | sequence → record
 	methodLength       = 9  // topic → number of records

@@ -329,3 +329,16 @@ func TestExample(t *testing.T) {
 		t.Errorf("%q %v", out, err)
 	}
 }
+
+// The program pipeproc runs a node for programs that do not call Main.
+func TestSpawnBinary(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Program, o.Binary = nil, w.dir+"/pipeproc"
+	if out, err := exec.Command("go", "build", "-o", o.Binary, "../../cmd/pipeproc").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s := w.spawn(o)
+	commit(t, s, "a", "x")
+	wantBodies(t, s, "a", "x")
+}
