@@ -103,11 +103,15 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 	return c, nil
 }
 
+// maxReply is the largest answer: the largest record that a node can have, and
+// what stands around it.
+const maxReply = maxBody + 32<<20
+
 // open makes a connection.
 func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: wallClock})
+	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: wallClock, MaxMessage: maxReply})
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
+	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/rpc"
 )
@@ -48,6 +50,7 @@ type service struct {
 	drain   <-chan struct{} // closed when the server shuts down
 	clients clients
 	calls   map[string]adminCall
+	haste   haste
 }
 
 // Server serves a node to clients of other processes.
@@ -67,7 +70,7 @@ func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
 		return nil, errs.InvalidOptions.With("Linger: it is negative")
 	}
 	id, epoch, most := n.e.Identity()
-	srv, err := rpc.NewServer(s.handle, rpc.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns,
+	srv, err := rpc.NewServer(s.handle, rpc.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline,
 		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -215,5 +218,40 @@ func (s *service) session(ctx context.Context, c *rpc.Call) error {
 		return context.Cause(ctx)
 	case <-s.n.e.Done():
 		return errs.Closed.With("the node is closing")
+	}
+}
+
+// inline says which calls are answered where they are read: those that wait for
+// nothing, as a rule.
+func (s *service) inline(c *rpc.Call) bool {
+	switch c.Method() {
+	case methodGet, methodLength:
+		return true
+	case methodAck, methodReclaim, methodRelease, methodClaim:
+		return s.haste.relaxed.Load()
+	case methodCommit:
+		d := enc.Reader{B: c.Body()}
+		takeKey(&d)
+		return Durability(d.Byte()) != Durable && s.haste.relaxed.Load()
+	}
+	return false
+}
+
+// haste finds out whether commits wait for a sync. Those that do have to be
+// taken in at the same time, to share it.
+type haste struct {
+	relaxed atomic.Bool // they do not
+	commits atomic.Uint64
+}
+
+// learn looks at a commit at pos that was as durable as the node's mode says. If
+// it is not on disk when it is answered, that is not what the mode wants.
+func (h *haste) learn(n *Node, pos uint64) {
+	if h.relaxed.Load() {
+		return
+	}
+	// The look is not free, and another one's sync may get in between.
+	if k := h.commits.Add(1); k&(k-1) == 0 && n.DurablePosition() < pos {
+		h.relaxed.Store(true)
 	}
 }

@@ -59,6 +59,9 @@ func (s *service) commit(ctx context.Context, c *rpc.Call) error {
 	if err != nil {
 		return err
 	}
+	if durability == ByMode {
+		s.haste.learn(s.n, b.Position())
+	}
 	reply := binary.AppendUvarint(nil, b.Position())
 	reply = appendRange(reply, acked)
 	return c.Reply(b.b.AppendResult(reply))
