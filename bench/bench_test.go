@@ -63,6 +63,15 @@ func TestSmoke(t *testing.T) {
 	if n != len(s.rows) {
 		t.Errorf("%d rows written, not %d", n, len(s.rows))
 	}
+	var table strings.Builder
+	if err := show(&table, path); err != nil {
+		t.Error(err)
+	}
+	for _, r := range s.rows {
+		if r.Err == "" && (!strings.Contains(table.String(), r.w.id()) || !strings.Contains(table.String(), "| "+r.sys.name+" |")) {
+			t.Errorf("%s of %s is not in the table", r.w.id(), r.sys.name)
+		}
+	}
 	svg := filepath.Join(dir, "grow.svg")
 	if err := writePlot(svg, s.rows); err != nil {
 		t.Fatal(err)
