@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -126,7 +128,11 @@ func (r *remoteRange) item(p []byte) error {
 		}
 		return d.Err
 	case itemBlock:
-		for rec, err := range topics.WireBlock(d.B, r.c.codecs, &r.scratch) {
+		scratch, share := &r.scratch, r.left() >= sharedRecords
+		if share {
+			scratch = nil
+		}
+		for rec, err := range topics.WireBlock(d.B, r.c.codecs, scratch) {
 			if err != nil {
 				return err
 			}
@@ -134,7 +140,13 @@ func (r *remoteRange) item(p []byte) error {
 				continue
 			}
 			r.from = rec.Seq + 1
-			if !r.give(ownedRecord(r.topic, &rec)) {
+			var own Record
+			if share {
+				own = sharedRecord(r.topic, &rec)
+			} else {
+				own = ownedRecord(r.topic, &rec)
+			}
+			if !r.give(own) {
 				break
 			}
 		}
@@ -169,6 +181,33 @@ func (r *remoteRange) item(p []byte) error {
 		return nil
 	}
 	return malformed("item")
+}
+
+// sharedRecords is of how many records on those of a block share memory. Of few,
+// a caller would keep much for little.
+const sharedRecords = 64
+
+// left returns how many records are still to come at most.
+func (r *remoteRange) left() uint64 {
+	n := r.to - min(r.from, r.to)
+	if r.limit > 0 {
+		n = min(n, uint64(r.limit))
+	}
+	return n
+}
+
+// sharedRecord returns r with the memory that it has, which is the caller's.
+func sharedRecord(topic string, r *segment.Record) Record {
+	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: topic, Body: slices.Clip(r.Body)}
+	if len(r.Key) > 0 {
+		rec.Key = slices.Clip(r.Key)
+	}
+	if len(r.Headers) > 0 {
+		for name, value := range segment.EachHeader(r.Headers) {
+			rec.Headers = append(rec.Headers, Header{Name: name, Value: slices.Clip(value)})
+		}
+	}
+	return rec
 }
 
 // give yields a record and reports whether there is to be another.

@@ -12,7 +12,8 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Handler answers calls. It runs on a goroutine of its own; ctx ends when the
+// Handler answers calls. It runs on a goroutine of its own, but for what
+// ServerOptions.Inline says; ctx ends when the
 // client cancels the call or its deadline passes, when the connection ends, and
 // when the handler returns. It must end a call with Reply, End or Fail: one that
 // returns without that, or panics, fails the call.

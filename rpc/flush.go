@@ -33,6 +33,26 @@ func (w *writer) lead(block bool) {
 	}
 }
 
+// hold makes what is added wait until release, unless it is much.
+func (w *writer) hold() {
+	w.mu.Lock()
+	w.held = true
+	w.mu.Unlock()
+}
+
+// release writes what was held back.
+func (w *writer) release() {
+	w.mu.Lock()
+	w.held = false
+	if w.busy || w.cur.bytes == 0 {
+		w.mu.Unlock()
+		return
+	}
+	w.busy = true
+	w.mu.Unlock()
+	w.lead(false)
+}
+
 // others lets other goroutines add what they have to the same write.
 func (w *writer) others() {
 	if w.callers.Load() > 1 {

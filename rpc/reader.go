@@ -80,6 +80,12 @@ func (r *FrameReader) small() ([]byte, error) {
 	return frame[headerSize:], nil
 }
 
+// whole reports whether the next frame is in the buffer.
+func (r *FrameReader) whole() bool {
+	n := r.hi - r.lo
+	return n >= headerSize && uint64(n) >= headerSize+uint64(binary.LittleEndian.Uint32(r.buf[r.lo:]))
+}
+
 // payload appends the payload to dst.
 func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	if headerSize+r.h.size <= len(r.buf) {

@@ -8,9 +8,12 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// read reads frames until the connection ends.
+// read reads frames until the connection ends, or somebody else reads on.
 func (c *serverConn) read() error {
 	for {
+		if !c.r.whole() {
+			c.uncork()
+		}
 		h, err := c.r.head()
 		if err != nil {
 			return err
@@ -94,8 +97,7 @@ func (c *serverConn) request(h *header) error {
 	if call.refused {
 		return c.refuse(call, CodeGoingAway, "the node is shutting down; it has not begun the call")
 	}
-	c.start(call)
-	return nil
+	return c.start(call)
 }
 
 // receive takes in the payload of a frame of call.
@@ -121,7 +123,7 @@ func (c *serverConn) receive(call *Call) error {
 }
 
 // start hands a whole request to a handler.
-func (c *serverConn) start(call *Call) {
+func (c *serverConn) start(call *Call) error {
 	call.body = call.message.b[timeoutSize:]
 	call.credit = int64(c.hello.Limits.StreamCredit)
 	call.own.base = c.base
@@ -137,7 +139,12 @@ func (c *serverConn) start(call *Call) {
 	if over {
 		call.own.cancel()
 	}
+	if c.inlines(call) {
+		return c.serveHere(call)
+	}
+	c.turns.queued.Add(1)
 	c.s.workers.add(call)
+	return nil
 }
 
 // forget removes call from the requests of which frames are missing.
@@ -174,6 +181,12 @@ func (c *serverConn) take(call *Call, first bool, n int) error {
 		}
 		if len(c.live) == 0 { // nothing will end by itself
 			return errs.Overloaded.With(fmt.Sprintf("%d requests were begun and not ended, and no more can be taken in", c.taken))
+		}
+		if c.turns.cork { // what it holds back may be what the client waits for
+			c.mu.Unlock()
+			c.uncork()
+			c.mu.Lock()
+			continue
 		}
 		// Nobody sees meanwhile whether the client is still there.
 		c.stuck.start()

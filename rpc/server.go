@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -44,6 +45,13 @@ type ServerOptions struct {
 	// WriteTimeout is how long a client may take to read 264 KiB of what waits
 	// for it. Default 30 s.
 	WriteTimeout time.Duration
+
+	// Inline reports whether the handler of a call returns soon, as a rule. It is
+	// then run by the goroutine that reads the connection. A handler that takes a
+	// millisecond or two does not keep it from reading any longer, but is slower
+	// than it would have been. Default: no call is run there. It must not keep
+	// the Call.
+	Inline func(*Call) bool
 
 	// Logger receives what an operator should read: clients that were refused
 	// or dropped, panics of handlers. Default: nothing.
@@ -103,6 +111,9 @@ type Server struct {
 	workers workers
 	bufs    buffers
 
+	patrolled atomic.Bool
+	deserted  chan struct{} // closed when no connection is left, and none can come
+
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	strangers []*serverConn            // that have not said hello, by age
@@ -119,9 +130,12 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, handler: h, drain: make(chan struct{}),
+	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), deserted: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
-	s.workers.run = func(c *Call) { c.serve(s.handler) }
+	s.workers.run = func(c *Call) {
+		c.conn.turns.queued.Add(-1)
+		c.serve(s.handler)
+	}
 	return s, nil
 }
 
@@ -168,12 +182,14 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if err != nil {
 		return err
 	}
-	return c.run()
+	go c.run() // a handler may end it, if it runs there
+	<-c.ended
+	return c.cause()
 }
 
 func (s *Server) accept(ctx context.Context, nc net.Conn) {
 	if c, err := s.meet(ctx, nc); err == nil {
-		go func() { _ = c.run() }() // it logs what an operator should know
+		go c.run() // it logs what an operator should know
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 // read why, or to notice.
 const lingerTime = time.Second
 
-// serverConn is the server's side of a connection. One goroutine reads; handlers
-// run on others.
+// serverConn is the server's side of a connection. One goroutine at a time reads;
+// handlers run on others, or on that one.
 type serverConn struct {
 	s     *Server
 	base  context.Context
@@ -37,6 +37,10 @@ type serverConn struct {
 	// more can be taken in. The reader's own.
 	parts map[uint64]*Call
 	stuck *watchdog
+	turns turns
+
+	unbind func() bool   // from base
+	ended  chan struct{} // closed when run's work is done
 
 	mu      sync.Mutex
 	changed sync.Cond // a call has ended, or the connection has
@@ -50,7 +54,7 @@ type serverConn struct {
 }
 
 func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
-	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), parts: make(map[uint64]*Call), live: make(map[uint64]*Call)}
+	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), parts: make(map[uint64]*Call), live: make(map[uint64]*Call), ended: make(chan struct{})}
 	c.changed.L = &c.mu
 	c.peer = &Peer{gone: make(chan struct{}), Transport: "other"}
 	if a := nc.RemoteAddr(); a != nil {
@@ -70,16 +74,30 @@ func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
 	return c
 }
 
-// run serves the connection until it ends.
-func (c *serverConn) run() error {
-	defer context.AfterFunc(c.base, func() { c.fail(context.Cause(c.base)) })()
+// run serves the connection until it ends, or another goroutine goes on with it.
+func (c *serverConn) run() {
+	c.unbind = context.AfterFunc(c.base, func() { c.fail(context.Cause(c.base)) })
 	timer := time.AfterFunc(c.s.opts.HelloTimeout, func() { c.fail(errLateHello) })
 	err := c.greet()
 	timer.Stop()
 	if err == nil {
 		c.r.watch = newWatchdog(c.s.opts.ReadTimeout, func() { c.fail(errSilent) })
-		err = c.read()
+		c.readOn()
+		return
 	}
+	c.finish(err)
+}
+
+// readOn reads until the connection ends, or another goroutine reads on.
+func (c *serverConn) readOn() {
+	if err := c.read(); err != errHandedOver {
+		c.finish(err)
+	}
+}
+
+// finish ends the connection because of err.
+func (c *serverConn) finish(err error) {
+	c.uncork()
 	c.say(err)
 	c.fail(err)
 	c.mu.Lock()
@@ -94,7 +112,8 @@ func (c *serverConn) run() error {
 	if gone {
 		c.s.left(c)
 	}
-	return err
+	c.unbind()
+	close(c.ended)
 }
 
 var (
@@ -207,4 +226,11 @@ func (c *serverConn) inFlight() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken
+}
+
+// cause returns why the connection has ended.
+func (c *serverConn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }

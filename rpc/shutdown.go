@@ -67,6 +67,7 @@ func (s *Server) stop() []*serverConn {
 	if !s.draining {
 		s.draining = true
 		close(s.drain)
+		s.desert()
 	}
 	for l := range s.listeners {
 		l.Close()
@@ -146,5 +147,18 @@ func (s *Server) left(c *serverConn) {
 			close(q)
 		}
 		s.quiet = nil
+		s.desert()
+	}
+}
+
+// desert closes s.deserted when it is time. mu is held.
+func (s *Server) desert() {
+	if !s.draining || len(s.conns)+len(s.strangers) > 0 {
+		return
+	}
+	select {
+	case <-s.deserted:
+	default:
+		close(s.deserted)
 	}
 }

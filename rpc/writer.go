@@ -14,6 +14,9 @@ import (
 // get in between.
 const sendCut = 512 << 10
 
+// heldSize is how much may be held back.
+const heldSize = 16 << 10
+
 var errNotTaken = errs.Overloaded.With("the peer does not take what is sent to it")
 
 // writer sends the frames of several goroutines over one connection. Whoever
@@ -37,6 +40,7 @@ type writer struct {
 	spare  *batch
 	queued int // bytes, those that are being written included
 	busy   bool
+	held   bool // what is little waits for release
 	err    error
 	room   chan struct{} // closed when something was written
 	idle   chan struct{} // closed when nothing waits any more
@@ -111,7 +115,7 @@ func (w *writer) add(ctx context.Context, fn func(*batch), block bool) error {
 	before := w.cur.bytes
 	fn(w.cur)
 	w.queued += w.cur.bytes - before
-	if w.busy {
+	if w.busy || w.held && !block && w.queued < min(heldSize, w.max) {
 		w.mu.Unlock()
 		return nil
 	}

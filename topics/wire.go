@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -275,11 +276,18 @@ func (c *Cursor) AppendBlockHead(dst []byte) (head, body []byte) {
 var errBlock = errors.New("a block that came from the node is damaged")
 
 // WireBlock iterates over the records of a block that another process sent. The
-// records alias p, or scratch, which holds what had to be decompressed.
+// records alias p, or scratch, which holds what had to be decompressed. Without
+// scratch they have memory of their own, which those of the block share.
 func WireBlock(p []byte, codecs *segment.Codecs, scratch *[]byte) iter.Seq2[segment.Record, error] {
 	return func(yield func(segment.Record, error) bool) {
 		h, body, err := readBlock(p)
-		if err == nil && h.Codec != segment.None {
+		switch {
+		case err != nil:
+		case scratch == nil && h.Codec == segment.None:
+			body = bytes.Clone(body)
+		case scratch == nil:
+			body, err = codecs.Decompress(nil, body, h.Raw)
+		case h.Codec != segment.None:
 			*scratch, err = codecs.Decompress((*scratch)[:0], body, h.Raw)
 			body = *scratch
 		}

@@ -1,0 +1,5 @@
+"use strict";
+
+const {PipeProc} = require("./lib/client");
+
+exports.PipeProc = PipeProc;

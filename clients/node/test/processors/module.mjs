@@ -1,0 +1,3 @@
+export default async function(log) {
+    return {n: log.body.n * 10};
+}
