@@ -69,7 +69,7 @@ func (e *Engine) open() error {
 	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
 	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.room})
+		MaxFuture: e.cfg.MaxFuture, Room: e.room, Spare: e.cfg.CheckpointBytes})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}

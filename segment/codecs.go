@@ -14,6 +14,9 @@ const (
 	// 128 KiB each. This bounds what a frame can claim before it is decoded.
 	zstdBlockMin = 3
 	zstdBlockMax = 128 << 10
+	// zstdMargin is the room behind its output that lets the decoder copy 16
+	// bytes at a time up to the end.
+	zstdMargin = 16
 )
 
 // Codecs compresses and decompresses block bodies. It is safe for concurrent
@@ -97,12 +100,13 @@ func (c *Codecs) Decompress(dst, stored []byte, rawLen uint32) ([]byte, error) {
 	if fh.FrameContentSize != uint64(rawLen) {
 		return nil, errZstdLength
 	}
-	if cap(dst) < int(rawLen) {
-		dst = make([]byte, rawLen)
+	room := int(rawLen) + zstdMargin
+	if cap(dst) < room {
+		dst = make([]byte, room)
 	}
 	dst = dst[:rawLen]
 	// The limit on the capacity keeps the decoder from growing the buffer.
-	out, err := c.decoder().DecodeAll(stored, dst[:0:rawLen])
+	out, err := c.decoder().DecodeAll(stored, dst[:0:room])
 	if err != nil {
 		return nil, errZstd
 	}

@@ -63,6 +63,7 @@ type log struct {
 	epoch   uint64
 	room    func() int64
 	disk    *atomic.Int64 // bytes reserved by all segment files of the store
+	spares  *spares       // of chunks
 
 	idx  *index.Index
 	segs atomic.Pointer[[]*seg]
@@ -79,7 +80,7 @@ type log struct {
 
 func newLog(meta segment.Meta, env *env, segSize int64) *log {
 	return &log{meta: meta, fs: env.FS, dir: env.Dir, files: env.Files, segSize: segSize,
-		epoch: env.Epoch, room: env.Room, disk: &env.disk, idx: index.New(), number: 1}
+		epoch: env.Epoch, room: env.Room, disk: &env.disk, spares: &env.spares, idx: index.New(), number: 1}
 }
 
 func (l *log) list() []*seg {
@@ -282,7 +283,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		l.idx.Add(index.Entry{Seq: h.Base, Time: h.Time, Segment: s.number, Off: end})
 		s.lastIdx = end
 	}
-	b := s.tail.grow(end, int(size))
+	b := s.tail.grow(l.spares, end, int(size))
 	h.Put(b, s.place, end)
 	copy(b[segment.HeaderSize:], body)
 	s.blocks++

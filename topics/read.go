@@ -29,10 +29,12 @@ type reader struct {
 	win    []byte
 	winSeg uint64
 	winOff int64
-	ahead  int // how much to read at once
+	ahead  int    // how much to read at once
+	held   *chunk // the chunk whose bytes were lent last
 }
 
 func (r *reader) close() {
+	r.let()
 	if r.h != nil {
 		r.h.Release()
 		r.h = nil
@@ -52,6 +54,32 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 	return h, nil
 }
 
+// let gives up the chunk that is held.
+func (r *reader) let() {
+	if r.held != nil && !mutate.SkipChunkHold {
+		r.held.release()
+	}
+	r.held = nil
+}
+
+// tail returns the bytes from file offset off to the end of its chunk, or nil
+// when the tail of s does not have them any more. It holds that chunk until it
+// is asked for another.
+func (r *reader) tail(s *seg, off int64) []byte {
+	c := s.tail.find(off)
+	if c != r.held {
+		r.let()
+		if c == nil || !c.hold() {
+			return nil
+		}
+		r.held = c
+	}
+	if c == nil {
+		return nil
+	}
+	return c.buf[off-c.off:]
+}
+
 // bytes returns at least n bytes of s from file offset off on, and whether
 // they came from the file, and so must be verified. Fewer are only returned
 // with an error. The bytes are valid until the next call.
@@ -59,7 +87,7 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 	for {
 		flushed := s.flushed.Load()
 		if off >= flushed {
-			b := s.tail.find(off)
+			b := r.tail(s, off)
 			if b == nil {
 				if s.flushed.Load() == flushed {
 					return nil, true, r.t.corrupt(s, off, "records are missing at the end of the segment", nil)

@@ -36,11 +36,14 @@ type Config struct {
 	// Room returns how many bytes segment files may still grow by when a batch
 	// is staged. nil means as many as the disk has.
 	Room func() int64
+	// Spare bounds the memory of tails that is kept for the next ones, in bytes.
+	Spare int64
 }
 
 type env struct {
 	Config
-	disk atomic.Int64
+	disk   atomic.Int64
+	spares spares
 }
 
 // Registry holds all topics of a node. The commit leader stages and applies;
@@ -78,12 +81,15 @@ type deadSeg struct {
 
 // NewRegistry returns an empty registry.
 func NewRegistry(c Config) *Registry {
-	return &Registry{env: env{Config: c}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
+	return &Registry{env: env{Config: c, spares: spares{max: c.Spare}}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
 		byName: map[string]*Topic{}, byID: map[uint64]*Topic{}, fresh: map[string]*Topic{}, nextID: 1, stagedID: 1}
 }
 
 // Close wakes everybody who waits. It touches no file.
-func (r *Registry) Close() { close(r.closed) }
+func (r *Registry) Close() {
+	close(r.closed)
+	r.spares.close()
+}
 
 // Published returns the position up to which commands are visible.
 func (r *Registry) Published() uint64 { return r.published.Load() }

@@ -394,7 +394,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		s.reserved.Store(flushed)
 	}
 	if len(carried) > 0 {
-		copy(s.tail.grow(flushed, len(carried)), carried)
+		copy(s.tail.grow(l.spares, flushed, len(carried)), carried)
 	}
 	e := index.Entry{Seq: base, Time: time, Segment: number}
 	for range d.Count(3) {

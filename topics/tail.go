@@ -3,6 +3,8 @@ package topics
 import (
 	"slices"
 	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // tail holds, in heap memory, the newest bytes of one segment: those that are
@@ -12,32 +14,57 @@ import (
 // The commit leader appends, the checkpoint drops what it has written to the
 // file, readers look on without a lock: the list of chunks is replaced whole,
 // and bytes within a chunk are only read below a published sequence.
+//
+// The memory of chunks is used again. So a chunk counts who uses it: the list is
+// one, and each reader that has bytes of it. A reader may join only while there
+// is another; the last one to leave hands the memory on.
 type tail struct {
 	chunks atomic.Pointer[[]*chunk]
 	cur    *chunk // the chunk being filled; leader only
 }
 
-// chunk is one piece of a tail. Blocks never span chunks.
+// chunk is one piece of a tail. Blocks never span chunks. A chunk itself is never
+// used again, only its memory is, so whoever still looks at one that was dropped
+// sees that.
 type chunk struct {
-	off int64  // file offset of buf[0]
-	buf []byte // len is the capacity in use for the chunk's whole life
-	n   int    // bytes filled; leader only until another chunk follows
+	off  int64        // file offset of buf[0]
+	buf  []byte       // len is the capacity in use for the chunk's whole life
+	n    int          // bytes filled; leader only until another chunk follows
+	refs atomic.Int32 // users of buf
+	pool *spares
 }
 
-const (
-	minChunk = 1 << 10
-	maxChunk = 256 << 10
-)
+// hold keeps c's memory from being used again until release. It reports whether
+// that was possible; if not, c has left its tail.
+func (c *chunk) hold() bool {
+	for {
+		n := c.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if mutate.SkipChunkHold || c.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release undoes hold.
+func (c *chunk) release() {
+	if c.refs.Add(-1) == 0 {
+		c.pool.put(c.buf)
+	}
+}
 
 // grow returns n writable bytes for file offset off, the end of the tail.
-func (t *tail) grow(off int64, n int) []byte {
+func (t *tail) grow(pool *spares, off int64, n int) []byte {
 	c := t.cur
 	if c == nil || len(c.buf)-c.n < n {
 		size := minChunk
 		if c != nil {
-			size = min(4*len(c.buf), maxChunk)
+			size = 4 * len(c.buf)
 		}
-		c = &chunk{off: off, buf: make([]byte, max(size, n))}
+		c = &chunk{off: off, buf: pool.get(size, n), pool: pool}
+		c.refs.Store(1)
 		t.cur = c
 		for {
 			old := t.chunks.Load()
@@ -56,9 +83,9 @@ func (t *tail) grow(off int64, n int) []byte {
 	return b
 }
 
-// find returns the bytes from file offset off to the end of its chunk, or nil
-// when the tail does not hold that offset any more.
-func (t *tail) find(off int64) []byte {
+// find returns the chunk that has file offset off, or nil when the tail does not
+// hold that offset any more.
+func (t *tail) find(off int64) *chunk {
 	p := t.chunks.Load()
 	if p == nil {
 		return nil
@@ -80,11 +107,11 @@ func (t *tail) find(off int64) []byte {
 	if off-c.off >= int64(len(c.buf)) {
 		return nil
 	}
-	return c.buf[off-c.off:]
+	return c
 }
 
 // each calls fn with the tail's bytes in [from, to), in order. Both ends must
-// be block boundaries.
+// be block boundaries. It belongs to whoever may drop chunks.
 func (t *tail) each(from, to int64, fn func(off int64, b []byte) error) error {
 	p := t.chunks.Load()
 	if p == nil {
@@ -123,14 +150,22 @@ func (t *tail) drop(off int64) {
 		}
 		rest := slices.Clone(list[k:])
 		if t.chunks.CompareAndSwap(old, &rest) {
+			for _, c := range list[:k] {
+				c.release()
+			}
 			return
 		}
 	}
 }
 
-// release lets go of everything, the chunk being filled too. Leader only, or
-// under its lock, and only when all of the tail is in the file.
+// release lets go of everything, the chunk being filled too. It belongs to whoever
+// may drop chunks, holding the leader's lock, and only when all of the tail is in
+// the file.
 func (t *tail) release() {
 	t.cur = nil
-	t.chunks.Store(nil)
+	if p := t.chunks.Swap(nil); p != nil {
+		for _, c := range *p {
+			c.release()
+		}
+	}
 }

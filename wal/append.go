@@ -31,7 +31,7 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 			}
 		}
 		var done int
-		if l.cur.m != nil {
+		if l.cur.m != nil && isShort(frames[n:]) {
 			done, err = l.store(frames[n:])
 		} else {
 			done, err = l.write(frames[n:])
@@ -53,6 +53,26 @@ func (l *Log) checkSize(f *Frame) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, l.cfg.MaxFrame)
+}
+
+// writeMin is from how many bytes on frames are written with WriteAt to a file
+// that is mapped: a store that faults costs as much as writing several pages.
+// Both reach the same page cache.
+const writeMin = 1 << 10
+
+// populateStep is for how much the leader has pages brought in at once: that costs
+// a sixth of as many faults, and holds it up for some 50 µs.
+const populateStep = 64 << 10
+
+// isShort reports whether all of frames together take less than writeMin bytes.
+func isShort(frames []Frame) bool {
+	var n int64
+	for i := range frames {
+		if n += frames[i].size(); n >= writeMin {
+			return false
+		}
+	}
+	return true
 }
 
 // publish makes n more frames, which end at offset end of the current file,
@@ -96,6 +116,11 @@ func (l *Log) storeBatch() {
 		off, size := f.end.Load(), fr.size()
 		if size > f.size-off {
 			return
+		}
+		if off+size > f.ready {
+			n := min(max(size, populateStep), f.size-off)
+			f.m.Populate(off, n)
+			f.ready = off + n
 		}
 		f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
 		l.publish(1, off+size)

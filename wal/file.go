@@ -9,7 +9,7 @@ import (
 
 // file is one file of a log: live, or a spare. Which fields may be used when:
 // number and size are fixed while the file is live or a spare; f, m, key, first,
-// sealed and blank belong to whoever holds the file (the leader for the current
+// ready, sealed and blank belong to whoever holds the file (the leader for the current
 // one); end is stored by the leader and loaded by anyone; the rest is guarded by
 // Log.syncMu.
 type file struct {
@@ -24,6 +24,8 @@ type file struct {
 	key    key
 	first  uint64       // position of the first frame
 	end    atomic.Int64 // where the frames end
+	wrote  atomic.Bool  // WriteAt was used for frames; stored by the leader before end
+	ready  int64        // stores up to here have had their pages brought in
 	sealed bool         // nothing more may be written
 
 	synced   int64 // bytes known durable, 0 until the header is
@@ -117,6 +119,8 @@ func (l *Log) writeHeader(fl *file, first uint64, prev Tail) error {
 	}
 	h.put(l.header[:])
 	fl.key, fl.first, fl.sealed, fl.blank, fl.synced = h.key(), first, false, false, 0
+	fl.wrote.Store(false)
+	fl.ready = 0
 	fl.end.Store(headerSize)
 	if fl.m == nil {
 		_, err := fl.f.WriteAt(l.header[:], 0)

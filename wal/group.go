@@ -30,10 +30,13 @@ type Group[T any] struct {
 	busy  bool
 }
 
+// maxYields bounds how often a leader lets others run.
+const maxYields = 4
+
 // NewGroup returns a group that calls run for batches of at most max tickets.
 // run is never called twice at a time. With yield, a leader lets other
-// goroutines run once before it closes its batch, which makes batches larger
-// where each costs a sync.
+// goroutines run before it closes its batch, once and then as long as more have
+// come, which makes batches larger where each costs a sync.
 func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T] {
 	return &Group[T]{run: run, max: max, yield: yield}
 }
@@ -56,7 +59,8 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 		g.mu.Lock()
 	}
 	g.busy = true
-	if g.yield {
+	for i, n := 0, -1; g.yield && i < maxYields && n < len(g.queue) && len(g.queue) < g.max-1; i++ {
+		n = len(g.queue)
 		g.mu.Unlock()
 		runtime.Gosched()
 		g.mu.Lock()

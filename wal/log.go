@@ -34,7 +34,7 @@ type Log struct {
 	// The leader's.
 	cur    *file
 	header [headerSize]byte // scratch space
-	buf    []byte           // pwrite: what is gathered
+	buf    []byte           // what is gathered for WriteAt
 	batch  []Frame          // mapped: what storeBatch stores
 	stored int              // mapped: how many of them it has stored
 	guard  func()           // mapped: l.storeBatch, allocated once

@@ -305,7 +305,7 @@ func TestMapFault(t *testing.T) {
 	want := []Frame{sized(0, 8<<10)}
 	appendAll(t, l, want...)
 	must(t, l.cur.f.Truncate(8192+4096))
-	n, _, err := l.Append([]Frame{sized(1, 3<<10)})
+	n, _, err := l.Append([]Frame{sized(1, 1000)})
 	if n != 0 || !errors.Is(err, vfs.ErrMapFault) {
 		t.Fatal(n, err)
 	}

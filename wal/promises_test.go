@@ -101,7 +101,9 @@ func TestSyncOrder(t *testing.T) {
 		var ops []string
 		fault := vfs.NewFault(vfs.NewMem(), nil)
 		l := create(t, config(fault, mapped))
-		appendAll(t, l, sized(1, 10<<10), sized(2, 10<<10), sized(3, 10<<10))
+		for i := range uint64(36) { // 12 to a file, short ones, which a mapped log stores
+			appendAll(t, l, sized(i, 1000))
+		}
 		fault.SetHook(func(op vfs.Op) error {
 			ops = append(ops, string(op.Kind)+" "+path.Base(op.Name))
 			return nil
@@ -197,3 +199,50 @@ func TestNumbersInHeadersAreUsed(t *testing.T) {
 
 // tail returns where the log ends.
 func (l *Log) tail() Tail { return Tail{Number: l.cur.number, End: l.cur.end.Load()} }
+
+// A mapped log stores short frames and writes others. In either way a killed
+// process loses nothing, and Sync makes both durable.
+func TestMappedBothWays(t *testing.T) {
+	disk := vfs.NewCrash()
+	fault := vfs.NewFault(disk, nil)
+	cfg := config(fault, true)
+	cfg.FileSize = 1 << 20
+	l := create(t, cfg)
+	must(t, disk.SyncDir("/"))
+	var ops []vfs.OpKind
+	fault.SetHook(func(op vfs.Op) error { ops = append(ops, op.Kind); return nil })
+	var sent []Frame
+	step := func(want []vfs.OpKind, frames ...Frame) {
+		t.Helper()
+		ops = nil
+		appendAll(t, l, frames...)
+		sent = append(sent, frames...)
+		if !slices.Equal(ops, want) {
+			t.Errorf("appending %d frames: %v, want %v", len(frames), ops, want)
+		}
+		got, _ := readAll(t, replayConfig(disk.Kill()))
+		checkPrefix(t, got, sent, len(sent))
+	}
+	durable := func(want vfs.OpKind) {
+		t.Helper()
+		ops = nil
+		must(t, l.Sync())
+		if !slices.Equal(ops, []vfs.OpKind{want}) {
+			t.Errorf("sync: %v, want %v", ops, want)
+		}
+		got, _ := readAll(t, replayConfig(disk.Crash(func(vfs.Unit) bool { return false })))
+		checkPrefix(t, got, sent, len(sent))
+	}
+	none, one := []vfs.OpKind(nil), []vfs.OpKind{vfs.OpWriteAt}
+	step(none, sized(1, 200))
+	step(none, sized(2, 496), sized(3, 504))
+	durable(vfs.OpMapSync)
+	step(one, sized(4, 1024))
+	step(none, sized(5, 104))
+	step(one, sized(6, 512), sized(7, 512))
+	durable(vfs.OpSyncData)
+	step(none, sized(8, 104))
+	durable(vfs.OpSyncData)
+	fault.SetHook(nil)
+	must(t, l.Close(0))
+}

@@ -15,6 +15,7 @@ const (
 // call, unless parts are large or there is more than gatherMax to write.
 func (l *Log) write(frames []Frame) (done int, err error) {
 	f := l.cur
+	f.wrote.Store(true)
 	position, durable := l.position.Load(), l.durable.Load()
 	off := f.end.Load() // where the next frame will lie
 	held := 0           // frames in l.buf, which ends there

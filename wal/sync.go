@@ -104,9 +104,10 @@ func (l *Log) syncFiles(files []*file) error {
 	return nil
 }
 
-// sync makes the bytes up to end durable.
+// sync makes the bytes up to end durable. A mapping's Sync promises that for what
+// was stored through it only.
 func (f *file) sync(end int64) error {
-	if f.m == nil || f.fresh {
+	if f.m == nil || f.fresh || f.wrote.Load() {
 		return syncData(f.f)
 	}
 	if mutate.SkipWALSync {

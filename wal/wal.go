@@ -84,9 +84,10 @@ type Config struct {
 	// MaxFrame is the size of the largest frame that Append takes, 0 for
 	// DefaultMaxFrame, at most 4 GiB - 4 KiB.
 	MaxFrame int64
-	// Mapped selects how frames are written: true stores them into mapped
+	// Mapped selects how frames are written: true stores small ones into mapped
 	// memory, which costs no system call and suits logs that are rarely or
-	// never synced; false uses pwrite and fdatasync.
+	// never synced, and uses pwrite for others; false uses pwrite for all, and
+	// fdatasync.
 	Mapped bool
 	// Rewrite says that a sync of the log's files has failed since the machine
 	// was started. The kernel may then take lost pages for clean, so Create

@@ -357,6 +357,34 @@ func TestMutantOrder(t *testing.T) {
 	}
 }
 
+// TestMutantChunk reads a record from the tail in memory, which a checkpoint then
+// writes to its file and another topic uses again.
+func TestMutantChunk(t *testing.T) {
+	b := newBench(t)
+	for range 80 {
+		b.commit("a", 300)
+	}
+	c, err := b.node.Cursor(bg, "a", pipeproc.RangeOptions{})
+	b.must(err)
+	defer c.Close()
+	if !c.Next() {
+		t.Fatal(c.Err())
+	}
+	b.must(b.node.Checkpoint(bg))
+	for range 10 {
+		b.commit("b", 200)
+	}
+	if !bytes.Equal(c.Body(), b.sent["a"][0]) {
+		t.Errorf("the record under the cursor is %q now", c.Body())
+	}
+	for i := 1; c.Next(); i++ {
+		if !bytes.Equal(c.Body(), b.sent["a"][i]) {
+			t.Fatalf("record %d is %q", i, c.Body())
+		}
+	}
+	b.must(c.Err())
+}
+
 // TestMutantRecycle kills the process when a checkpoint is about to be noted
 // in STORE: the WAL that it covers must still be there.
 func TestMutantRecycle(t *testing.T) {

@@ -30,6 +30,7 @@ var mutants = []mutant{
 	{"footersum", "TestMutantFooterSum"},
 	{"order", "TestMutantOrder"},
 	{"recycle", "TestMutantRecycle"},
+	{"chunk", "TestMutantChunk"},
 	{"token", "TestMutantToken"},
 	{"seen", "TestMutantSeen"},
 	{"openclaim", "TestMutantOpenClaim"},
