@@ -23,6 +23,7 @@ type outcome struct {
 	failed  []string
 	closed  bool // properly
 	sticky  bool
+	blind   string // what a failed node could not read
 	open    string // why it could not be opened
 	code    string // how it ended
 	stderr  string
@@ -92,6 +93,8 @@ func (o *outcome) line(t *testing.T, line string) {
 		o.closed = true
 	case "sticky":
 		o.sticky = true
+	case "UNREADABLE":
+		o.blind = rest
 	default:
 		t.Errorf("the child said: %s", line)
 	}

@@ -32,7 +32,7 @@ func body(i int, topic string, j int) []byte {
 	h.Write(b)
 	s := h.Sum64()
 	n := int(s>>16) % 300
-	if s%7 == 0 {
+	if s%3 == 0 {
 		n = 9000
 	}
 	for range n {

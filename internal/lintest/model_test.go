@@ -120,6 +120,9 @@ func (in input) looks() bool {
 // refused is the code of a command whose write failed: it did not happen.
 const refused = "the write failed"
 
+// unknownOutcome is the code of a command that a client cannot learn the fate of.
+const unknownOutcome = "outcome_unknown"
+
 // step makes an operation. It reports whether that is what comes of it.
 func step(s state, in input, out output) (bool, state) {
 	if out.code == refused {

@@ -6,6 +6,7 @@
 //	go test ./internal/modeltest                                  # about a minute
 //	go test ./internal/modeltest -run TestModel -modeltest.duration 1h
 //	go test ./internal/modeltest -run TestModel -modeltest.seed 7 # one run again
+//	go test ./internal/modeltest -run TestModel -modeltest.seed 7 -modeltest.only 3,9-12
 //	go test ./internal/modeltest -run TestTimers -modeltest.duration 1h
 //	go test ./internal/modeltest -modeltest.full                  # every crash point and fault
 //

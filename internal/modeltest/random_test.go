@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +17,8 @@ var (
 	flagSeed     = flag.Uint64("modeltest.seed", 0, "run this one seed of TestModel")
 	flagSeeds    = flag.Int("modeltest.seeds", 12, "number of seeds that TestModel runs")
 	flagDuration = flag.Duration("modeltest.duration", 0, "run TestModel and TestConcurrent for this long, with new seeds")
+	flagOnly     = flag.String("modeltest.only", "", "of -modeltest.seed, the operations to run, such as 3,7-9")
+	flagShrink   = flag.Duration("modeltest.shrink", 20*time.Second, "how long to look for a shorter history when TestModel fails")
 	flagOps      = flag.Int("modeltest.ops", 300, "operations of one run of TestModel")
 	flagFull     = flag.Bool("modeltest.full", false, "try every crash point and every fault instead of a sample")
 )
@@ -33,56 +36,53 @@ func seedConfig(seed uint64) config {
 
 // runSeed is one run. It returns the number of operations done.
 func runSeed(seed uint64, ops int) (done int, w *world, err error) {
+	list := make([]int, ops)
+	for i := range list {
+		list[i] = i
+	}
+	return runList(seed, list)
+}
+
+// runList runs those operations of a seed whose numbers are in list. Each has
+// random choices of its own, so that an operation stays what it is, as far as the
+// state allows, when others are left out.
+func runList(seed uint64, list []int) (done int, w *world, err error) {
 	w = newWorld(seedConfig(seed), seed)
 	if err := w.start(); err != nil {
 		return 0, w, err
 	}
 	defer func() { w.end() }()
-	for i := range ops {
+	for i, k := range list {
+		w.rng = rand.New(rand.NewPCG(seed, uint64(k)+1))
 		if err := w.step(); err != nil {
 			return i + 1, w, err
 		}
 	}
 	w.armed.Store(0)
 	if err := w.node.Close(); err != nil {
-		return ops, w, fmt.Errorf("last close: %w", err)
+		return len(list), w, fmt.Errorf("last close: %w", err)
 	}
 	all := int64(len(w.cmds))
 	err = w.open(&image{disk: w.disk.Crash(func(vfsUnit) bool { return false }), lo: all, safe: all, hi: all, full: true, how: "last close"})
-	return ops, w, err
-}
-
-// shrink looks for fewer operations that fail, too, and returns their number
-// and error. Runs are not fully deterministic, so each length gets some tries.
-func shrink(seed uint64, ops int, first error) (int, error) {
-	fails := func(n int) (int, error) {
-		for range 3 {
-			if done, _, err := runSeed(seed, n); err != nil {
-				return done, err
-			}
-		}
-		return n, nil
-	}
-	best, bestErr := ops, first
-	for lo := 0; lo < best-1; {
-		mid := (lo + best) / 2
-		if n, err := fails(mid); err != nil {
-			best, bestErr = n, err
-		} else {
-			lo = mid
-		}
-	}
-	return best, bestErr
-}
-
-func replayLine(seed uint64, ops int) string {
-	return fmt.Sprintf("go test ./internal/modeltest -run 'TestModel$' -modeltest.seed=%d -modeltest.ops=%d", seed, ops)
+	return len(list), w, err
 }
 
 // TestModel runs random operations, reopenings and crashes against the model.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	var seeds []uint64
+	if *flagOnly != "" {
+		list, err := parseList(*flagOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 { // a run is not fully deterministic
+			if done, w, err := runList(*flagSeed, list); err != nil {
+				t.Fatalf("seed %d, %v, try %d, operation %d of %d: %v", *flagSeed, w.cfg, i+1, done, len(list), err)
+			}
+		}
+		return
+	}
 	switch {
 	case *flagSeed != 0:
 		seeds = []uint64{*flagSeed}
@@ -123,6 +123,13 @@ func testSeed(t *testing.T, seed uint64) {
 		t.Logf("seed %d %v: %v", seed, w.cfg, list)
 		return
 	}
-	n, err2 := shrink(seed, done, err)
-	t.Errorf("seed %d, %v, operation %d: %v\nshrunk to %d operations: %v\nrun it again with: %s", seed, w.cfg, done, err, n, err2, replayLine(seed, n))
+	list := make([]int, done)
+	for i := range list {
+		list[i] = i
+	}
+	list, err2 := shrink(list, err, time.Now().Add(*flagShrink), func(l []int) (int, error) {
+		done, _, err := runList(seed, l)
+		return done, err
+	})
+	t.Errorf("seed %d, %v, operation %d: %v\nshrunk to %d operations: %v\nrun it again with: %s", seed, w.cfg, done, err, len(list), err2, replayLine(seed, list))
 }

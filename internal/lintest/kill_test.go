@@ -1,0 +1,128 @@
+package lintest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// mortal is a served node that is killed and comes back at the same address.
+type mortal struct {
+	t    *testing.T
+	addr rpc.Addr
+	disk *vfs.Crash
+	n    *pipeproc.Node
+	srv  *pipeproc.Server
+	done chan error
+}
+
+func (m *mortal) start() {
+	m.t.Helper()
+	n, err := pipeproc.Open("s", &pipeproc.Options{FS: m.disk, WALSize: 256 << 10})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if d := n.Recovery().Damage; len(d) > 0 {
+		m.t.Fatal(d)
+	}
+	l, err := rpc.Listen(context.Background(), m.addr, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	srv, err := n.NewServer(nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(context.Background(), l) }()
+	m.n, m.srv, m.done = n, srv, done
+}
+
+func (m *mortal) stop() {
+	m.t.Helper()
+	m.srv.Close()
+	if err := <-m.done; err != nil {
+		m.t.Error(err)
+	}
+	if err := m.n.Close(); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// kill leaves what a killed process leaves, and starts the node again.
+func (m *mortal) kill() {
+	m.t.Helper()
+	m.srv.Close() // nothing is answered any more
+	disk := m.disk.Kill()
+	m.stop()
+	m.disk = disk
+	m.start()
+}
+
+// TestLinearizableUnderKills runs clients over connections of their own while the
+// node is killed and comes back, again and again. A client sends again what was
+// not answered; what it is told then must fit one order of everything, and an
+// outcome that stays unknown may be either. (The claim whose answer was lost, and that
+// another client has ended before it was asked for again, is answered as empty; so
+// these clients end only claims that they know of.) A kill loses no claim; power cuts do, and
+// are for the model.
+func TestLinearizableUnderKills(t *testing.T) {
+	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mortal{t: t, addr: addr, disk: vfs.NewCrash()}
+	m.start()
+	defer func() { m.stop() }()
+	var stores []calls
+	for range 4 {
+		c, err := pipeproc.Connect(t.Context(), addr.String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		stores = append(stores, c)
+	}
+	seed := seedOf(t)
+	prepare(t, stores[0])
+	finished := make(chan []porcupine.Operation, 1)
+	go func() { finished <- letLoose(t, seed, *opsFlag/2, true, stores...) }()
+	kills := 0
+	for {
+		select {
+		case history := <-finished:
+			unknown := settle(history)
+			t.Logf("%d kills, %d outcomes stayed unknown", kills, unknown)
+			if kills == 0 {
+				t.Error("the node was never killed")
+			}
+			check(t, history)
+			return
+		case <-time.After(20 * time.Millisecond): // somewhere in the middle of their work
+			m.kill()
+			kills++
+		}
+	}
+}
+
+// settle marks the operations whose outcome is not known: they may have taken
+// effect at any later time, or never.
+func settle(history []porcupine.Operation) (unknown int) {
+	for i := range history {
+		out := history[i].Output.(output)
+		if out.code != unknownOutcome {
+			continue
+		}
+		unknown++
+		in := history[i].Input.(input)
+		in.open = true
+		history[i].Input, history[i].Return = in, 1<<62
+	}
+	return unknown
+}
