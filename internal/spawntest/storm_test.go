@@ -80,7 +80,7 @@ func (st *storm) start(slot int) {
 	st.t.Helper()
 	name := fmt.Sprintf("c%d-%d", slot, st.started)
 	st.started++
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(os.Args[0], name)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=client %s %d %s", roleVar, name, slot%4, st.w.dir))
 	cmd.Stderr = st.w.log
 	if err := cmd.Start(); err != nil {
@@ -115,8 +115,14 @@ func (st *storm) kill(rnd *rand.Rand) (workers, nodes int) {
 			slot := rnd.IntN(*stormClients)
 			st.mu.Lock()
 			cmd := st.running[slot]
-			delete(st.running, slot)
+			begun := st.hasBegun(cmd)
+			if begun {
+				delete(st.running, slot)
+			}
 			st.mu.Unlock()
+			if !begun {
+				continue
+			}
 			_ = cmd.Process.Kill()
 			st.killed++
 			st.start(slot)
@@ -132,6 +138,13 @@ func (st *storm) kill(rnd *rand.Rand) (workers, nodes int) {
 			}
 		}
 	}
+}
+
+// hasBegun reports whether something was acknowledged to a client: to kill one that
+// has only just been started shows nothing.
+func (st *storm) hasBegun(cmd *exec.Cmd) bool {
+	i, err := os.Stat(st.w.dir + "/acked-" + cmd.Args[1])
+	return err == nil && i.Size() > 0
 }
 
 // children returns the processes that pid has started, zombies left out.

@@ -1,0 +1,5 @@
+//go:build race
+
+package spawntest
+
+const raceOn = true
