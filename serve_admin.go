@@ -96,12 +96,7 @@ func adminCalls() map[string]adminCall {
 			return wrapProc(n.InspectProc(ctx, a.Name))
 		}),
 		"procs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) {
-			list, err := n.Procs(ctx)
-			out := make([]wireProc, len(list))
-			for i := range list {
-				out[i] = procOf(list[i])
-			}
-			return out, err
+			return wrapProcs(n.Procs(ctx))
 		}),
 		"disableProc": command(AccessWrite, func(ctx context.Context, n *Node, a nameArgs) (any, error) {
 			return wrapProc(n.DisableProc(ctx, a.Name))
@@ -135,12 +130,7 @@ func adminCalls() map[string]adminCall {
 			if a.Options.Command, err = s.o.mayRun(c.Peer(), a.Options.Command); err != nil {
 				return nil, err
 			}
-			list, err := s.n.SystemProc(ctx, a.Options)
-			out := make([]wireProc, len(list))
-			for i := range list {
-				out[i] = procOf(list[i])
-			}
-			return out, err
+			return wrapProcs(s.n.SystemProc(ctx, a.Options))
 		}},
 		"systemProcs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return n.SystemProcs(ctx) }),
 		"definitions": call(AccessRead, func(ctx context.Context, n *Node, a namesArgs) (any, error) { return n.definitions(ctx, a.Names...) }),
@@ -168,6 +158,14 @@ func (w wireProc) info() ProcInfo {
 }
 
 func wrapProc(i ProcInfo, err error) (any, error) { return procOf(i), err }
+
+func wrapProcs(list []ProcInfo, err error) (any, error) {
+	out := make([]wireProc, len(list))
+	for i := range list {
+		out[i] = procOf(list[i])
+	}
+	return out, err
+}
 
 // wireTopic is TopicInfo with its error as text.
 type wireTopic struct {

@@ -212,6 +212,11 @@ func (s *Spawned) watch() {
 				s.node = node
 				break
 			}
+			select {
+			case <-s.closing: // which has ended the attempt: no failure of the node
+				return
+			default:
+			}
 		}
 	}
 }
