@@ -333,6 +333,7 @@ func (e *Engine) Close() error {
 	if e.readOnly == nil && e.failed.Load() == nil {
 		err = e.finish()
 	}
+	e.reg.Free()
 	if e.failed.Load() == nil {
 		if cerr := e.files.Close(); err == nil {
 			err = cerr

@@ -89,6 +89,9 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 		if off >= flushed {
 			b := r.tail(s, off)
 			if b == nil {
+				if r.t.reg.isClosed() {
+					return nil, true, errs.Closed.With("the node is closed")
+				}
 				if s.flushed.Load() == flushed {
 					return nil, true, r.t.corrupt(s, off, "records are missing at the end of the segment", nil)
 				}

@@ -86,9 +86,29 @@ func NewRegistry(c Config) *Registry {
 }
 
 // Close wakes everybody who waits. It touches no file.
-func (r *Registry) Close() {
-	close(r.closed)
+func (r *Registry) Close() { close(r.closed) }
+
+// Free lets go of the memory of all tails, when nobody but readers is left. Those
+// that come to need it are told that the node is closed.
+func (r *Registry) Free() {
 	r.spares.close()
+	for _, d := range r.dead {
+		d.seg.tail.release()
+	}
+	for _, t := range r.byID {
+		for _, s := range t.log.list() {
+			s.tail.release()
+		}
+	}
+}
+
+func (r *Registry) isClosed() bool {
+	select {
+	case <-r.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // Published returns the position up to which commands are visible.

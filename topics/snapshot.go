@@ -254,6 +254,7 @@ func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 			s.dirty.Release()
 			s.dirty = nil
 		}
+		s.tail.release()
 		if !s.hasFile.Load() {
 			continue
 		}

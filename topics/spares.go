@@ -10,7 +10,7 @@ import (
 const (
 	minChunk = 1 << 10
 	maxChunk = 256 << 10
-	sizes    = 5
+	sizes    = 5 // of which the last is cut from slabs
 )
 
 // spareIdle is how long memory lies unused before it is given back: once at
@@ -20,58 +20,79 @@ const spareIdle = 2 * time.Second
 // spares keeps the memory of chunks that tails have let go of for the next ones:
 // fresh memory costs a fault a page, which is ten times the copy. What was not
 // needed for a while is given back, also on a node that does nothing any more.
+//
+// Small chunks are on the heap; large ones are cut from slabs of huge pages.
 type spares struct {
 	max int64 // bytes kept at most
 
 	mu    sync.Mutex
-	free  [sizes][][]byte
-	bytes int64       // in free
+	free  [sizes - 1][][]byte
+	slabs []*slab
+	bytes int64       // in free, and in slabs of which nothing is in use
 	low   int64       // the least that bytes was since the last trim
 	timer *time.Timer // of the next trim; nil when nothing is kept
 	done  bool
 }
 
 // get returns a piece of at least n bytes: of the largest size up to the one
-// wanted, which is minChunk at least, or of n bytes if that is more. It is not
-// zeroed.
-func (p *spares) get(want, n int) []byte {
+// wanted, which is minChunk at least, or of n bytes or a little more if that is
+// more. It is not zeroed.
+func (p *spares) get(want, n int) piece {
 	size, i := minChunk, 0
 	for i+1 < sizes && 4*size <= want {
 		size, i = 4*size, i+1
 	}
-	if n > size {
-		return make([]byte, n)
+	for i+1 < sizes && size < n {
+		size, i = 4*size, i+1
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if i == sizes-1 {
+		return p.cut(max(size, n))
+	}
 	k := len(p.free[i]) - 1
 	if k < 0 {
-		return make([]byte, size)
+		return piece{buf: make([]byte, size)}
 	}
 	b := p.free[i][k]
 	p.free[i][k] = nil
 	p.free[i] = p.free[i][:k]
-	p.bytes -= int64(size)
+	p.less(int64(size))
+	return piece{buf: b}
+}
+
+// less notes that size bytes are not kept any more.
+func (p *spares) less(size int64) {
+	p.bytes -= size
 	p.low = min(p.low, p.bytes)
-	return b
 }
 
 // put takes a piece back that nobody uses any more.
-func (p *spares) put(b []byte) {
-	size, i := minChunk, 0
-	for i+1 < sizes && size < len(b) {
-		size, i = 4*size, i+1
-	}
-	if size != len(b) {
-		return // of a block that did not fit
-	}
+func (p *spares) put(b piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.done || p.bytes+int64(size) > p.max {
+	size := int64(len(b.buf))
+	if b.slab != nil {
+		if !b.slab.put(b.buf) {
+			return
+		}
+		size = max(size, slabSize)
+	}
+	keep := !p.done && size <= slabSize && p.bytes+size <= p.max
+	switch {
+	case b.slab == nil && keep:
+		i := 0
+		for minChunk<<(2*i) < size {
+			i++
+		}
+		p.free[i] = append(p.free[i], b.buf)
+	case b.slab != nil && !keep:
+		p.drop(b.slab)
+	}
+	if !keep {
 		return
 	}
-	p.free[i] = append(p.free[i], b)
-	p.bytes += int64(size)
+	p.bytes += size
 	if p.timer == nil {
 		p.low = 0
 		p.timer = time.AfterFunc(spareIdle, p.trim)
@@ -83,7 +104,15 @@ func (p *spares) put(b []byte) {
 func (p *spares) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, size := sizes-1, int64(maxChunk); i >= 0; i, size = i-1, size/4 {
+	for i := len(p.slabs) - 1; i >= 0 && p.low >= slabSize; i-- {
+		if s := p.slabs[i]; s.used == 0 {
+			p.drop(s)
+			p.bytes -= slabSize
+			p.low -= slabSize
+		}
+	}
+	for i := len(p.free) - 1; i >= 0; i-- {
+		size := int64(minChunk << (2 * i))
 		f := p.free[i]
 		k := min(p.low/size, int64(len(f)))
 		// The oldest: what was used last is the most likely to be in a cache.
@@ -98,7 +127,7 @@ func (p *spares) trim() {
 	case p.done:
 	case p.bytes == 0:
 		p.timer = nil
-		p.free = [sizes][][]byte{}
+		p.free = [sizes - 1][][]byte{}
 	default:
 		p.timer.Reset(spareIdle)
 	}
@@ -109,7 +138,12 @@ func (p *spares) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
-	p.free, p.bytes, p.low = [sizes][][]byte{}, 0, 0
+	for i := len(p.slabs) - 1; i >= 0; i-- {
+		if s := p.slabs[i]; s.used == 0 {
+			p.drop(s)
+		}
+	}
+	p.free, p.bytes, p.low = [sizes - 1][][]byte{}, 0, 0
 	if p.timer != nil {
 		p.timer.Stop()
 	}

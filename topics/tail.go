@@ -27,11 +27,11 @@ type tail struct {
 // used again, only its memory is, so whoever still looks at one that was dropped
 // sees that.
 type chunk struct {
-	off  int64        // file offset of buf[0]
-	buf  []byte       // len is the capacity in use for the chunk's whole life
-	n    int          // bytes filled; leader only until another chunk follows
-	refs atomic.Int32 // users of buf
-	pool *spares
+	off   int64        // file offset of buf[0]
+	piece              // its length is the capacity in use for the chunk's whole life
+	n     int          // bytes filled; leader only until another chunk follows
+	refs  atomic.Int32 // users of buf
+	pool  *spares
 }
 
 // hold keeps c's memory from being used again until release. It reports whether
@@ -51,7 +51,7 @@ func (c *chunk) hold() bool {
 // release undoes hold.
 func (c *chunk) release() {
 	if c.refs.Add(-1) == 0 {
-		c.pool.put(c.buf)
+		c.pool.put(c.piece)
 	}
 }
 
@@ -63,7 +63,7 @@ func (t *tail) grow(pool *spares, off int64, n int) []byte {
 		if c != nil {
 			size = 4 * len(c.buf)
 		}
-		c = &chunk{off: off, buf: pool.get(size, n), pool: pool}
+		c = &chunk{off: off, piece: pool.get(size, n), pool: pool}
 		c.refs.Store(1)
 		t.cur = c
 		for {

@@ -2,7 +2,9 @@ package topics
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,39 +105,81 @@ func TestTailReaders(t *testing.T) {
 // TestSpares demands that memory is kept within its bound, and given back when
 // it was not needed between two trims.
 func TestSpares(t *testing.T) {
-	p := &spares{max: 2*maxChunk + minChunk}
-	for range 4 {
-		p.put(make([]byte, maxChunk))
+	p := &spares{max: 2*slabSize + minChunk}
+	var list []piece
+	for range 3*slabChunks + 1 { // in four slabs
+		list = append(list, p.get(1<<30, 1))
 	}
-	p.put(make([]byte, 5000)) // not of a size
-	p.put(make([]byte, minChunk))
-	if p.bytes != p.max {
-		t.Fatalf("%d bytes are kept, want %d", p.bytes, p.max)
+	for _, b := range list {
+		if len(b.buf) != maxChunk {
+			t.Fatalf("a piece of %d bytes, want %d", len(b.buf), maxChunk)
+		}
+		p.put(b)
 	}
-	if b := p.get(minChunk, 5000); len(b) != 5000 {
-		t.Fatalf("a piece of %d bytes, want 5000", len(b))
+	p.put(p.get(0, 1))
+	if p.bytes != p.max || len(p.slabs) != 2 {
+		t.Fatalf("%d bytes and %d slabs are kept, want %d", p.bytes, len(p.slabs), p.max)
 	}
-	if b := p.get(5*minChunk, 10); len(b) != 4*minChunk {
-		t.Fatalf("a piece of %d bytes, want %d", len(b), 4*minChunk)
+	for n, want := range map[int]int{5000: 16 << 10, 1: 4 << 10, maxChunk + 1: 2 * maxChunk, slabSize: slabSize, slabSize + 1: 2 * slabSize} {
+		b := p.get(5*minChunk, n)
+		if len(b.buf) != want {
+			t.Fatalf("a piece of %d bytes for %d, want %d", len(b.buf), n, want)
+		}
+		p.put(b)
 	}
 	p.trim() // all of it is new
 	b := p.get(1<<30, 1)
-	if len(b) != maxChunk || p.bytes != maxChunk+minChunk {
-		t.Fatalf("a piece of %d bytes, and %d kept", len(b), p.bytes)
+	if p.slabs[0] != b.slab {
+		t.Fatal("the piece is not of the first slab")
 	}
 	p.put(b)
-	p.trim() // one large piece and the small one were not needed
-	if p.bytes != maxChunk || p.timer == nil {
-		t.Fatalf("%d bytes are kept, want %d", p.bytes, maxChunk)
+	p.trim() // one slab and the small pieces were not needed
+	if p.bytes != slabSize || p.timer == nil || len(p.slabs) != 1 {
+		t.Fatalf("%d bytes in %d slabs are kept, want %d", p.bytes, len(p.slabs), slabSize)
 	}
 	p.trim()
-	if p.bytes != 0 || p.timer != nil {
+	if p.bytes != 0 || p.timer != nil || len(p.slabs) != 0 {
 		t.Fatalf("%d bytes are kept by an idle node", p.bytes)
 	}
-	p.put(b)
+	b = p.get(1<<30, 1)
 	p.close()
 	p.put(b)
-	if p.bytes != 0 {
+	if p.bytes != 0 || len(p.slabs) != 0 {
 		t.Fatal("memory is kept after close")
+	}
+}
+
+// TestSlabs demands that pieces never overlap, and that their memory is found again.
+func TestSlabs(t *testing.T) {
+	p := &spares{max: 16 * slabSize}
+	defer p.close()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var list []piece
+	for i := range 5000 {
+		if len(list) > 0 && (rnd.IntN(2) == 0 || len(list) > 60) {
+			k := rnd.IntN(len(list))
+			b := list[k]
+			if first, last := b.buf[0], b.buf[len(b.buf)-1]; first != last {
+				t.Fatalf("step %d: a piece of %d bytes begins with %d and ends with %d", i, len(b.buf), first, last)
+			}
+			b.buf[0]++
+			p.put(b)
+			list = slices.Delete(list, k, k+1)
+			continue
+		}
+		b := p.get(maxChunk, 1+rnd.IntN(3*slabSize/2))
+		b.buf[0], b.buf[len(b.buf)-1] = byte(i), byte(i)
+		list = append(list, b)
+	}
+	for _, b := range list {
+		p.put(b)
+	}
+	for _, s := range p.slabs {
+		if s.used != 0 {
+			t.Fatalf("a slab is in use: %08b", s.used)
+		}
+	}
+	if p.bytes != int64(len(p.slabs))*slabSize {
+		t.Fatalf("%d bytes in %d slabs", p.bytes, len(p.slabs))
 	}
 }

@@ -1,0 +1,75 @@
+package topics
+
+import (
+	"math/bits"
+	"slices"
+	"unsafe"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// Slabs are pieces of slabSize bytes, each a huge page, that chunks of maxChunk
+// bytes and their multiples are cut from.
+const (
+	slabSize   = vfs.HugePage
+	slabChunks = slabSize / maxChunk
+)
+
+type slab struct {
+	mem  *vfs.Memory
+	used uint8 // a bit for each chunk; all for a slab of more than slabSize bytes
+}
+
+// piece is the memory of a chunk. It keeps the slab that it is cut from reachable.
+type piece struct {
+	buf  []byte
+	slab *slab // nil: on the heap
+}
+
+// cut returns a piece of n bytes or a little more, from the first slab that has
+// room: so the last ones become free. The caller holds p.mu.
+func (p *spares) cut(n int) piece {
+	if n > slabSize {
+		s := &slab{mem: vfs.NewMemory(n), used: 0xff}
+		return piece{s.mem.Bytes(), s}
+	}
+	k := (n + maxChunk - 1) / maxChunk
+	for _, s := range p.slabs {
+		free := ^s.used
+		for range k - 1 {
+			free &= free >> 1 // of runs that long, the first bit
+		}
+		if free == 0 {
+			continue
+		}
+		if s.used == 0 {
+			p.less(slabSize)
+		}
+		return s.cut(bits.TrailingZeros8(free), k)
+	}
+	s := &slab{mem: vfs.NewMemory(slabSize)}
+	p.slabs = append(p.slabs, s)
+	return s.cut(0, k)
+}
+
+func (s *slab) cut(at, k int) piece {
+	s.used |= (1<<k - 1) << at
+	return piece{s.mem.Bytes()[at*maxChunk : (at+k)*maxChunk : (at+k)*maxChunk], s}
+}
+
+// put takes a piece back and reports whether nothing of the slab is in use now.
+func (s *slab) put(b []byte) bool {
+	if len(b) > slabSize {
+		s.used = 0
+		return true
+	}
+	at := (uintptr(unsafe.Pointer(unsafe.SliceData(b))) - uintptr(unsafe.Pointer(unsafe.SliceData(s.mem.Bytes())))) / maxChunk
+	s.used &^= (1<<(len(b)/maxChunk) - 1) << at
+	return s.used == 0
+}
+
+// drop gives the memory of a slab back that is not in use. The caller holds p.mu.
+func (p *spares) drop(s *slab) {
+	s.mem.Discard()
+	p.slabs = slices.DeleteFunc(p.slabs, func(o *slab) bool { return o == s })
+}
