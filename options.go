@@ -95,8 +95,8 @@ type Options struct {
 	// WALSize is the size of the write-ahead log, in bytes, at which its
 	// contents are brought to the segments. It bounds the time that opening
 	// takes after a crash, and the memory for records that are not in a
-	// segment yet. Commits wait at twice that size. Default 64 MiB, at least
-	// 64 KiB.
+	// segment yet. Commits wait at four times that size. Default 32 MiB, at
+	// least 64 KiB.
 	WALSize int64
 	// MaxOpenFiles and MaxMapped bound the segment files held open and mapped.
 	// Default 512 each.
@@ -142,7 +142,7 @@ const (
 	maxBody        = 256 << 20
 	defaultBatch   = 64 << 20
 	maxBatch       = 1 << 30
-	defaultWAL     = 64 << 20
+	defaultWAL     = 32 << 20
 	walFile        = 16 << 20
 	defaultFiles   = 512
 )
@@ -200,7 +200,7 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	if c.Topic.Compression > Zstd {
 		return bad("Topic.Compression", "unknown")
 	}
-	c.MaxWAL = 2 * c.CheckpointBytes
+	c.MaxWAL = 4 * c.CheckpointBytes
 	c.WALFileSize = min(walFile, max(c.CheckpointBytes/4, 32<<10))
 	if c.FS == nil {
 		c.FS = vfs.OS()

@@ -28,8 +28,8 @@ func reopenRun(j *job) error {
 	return reopen(j)
 }
 
-// sinceClose is how many records a store has got when it is killed: just less
-// than fill a write-ahead log of 64 MiB.
+// sinceClose is how many records a store has got when it is killed, 58 MB of
+// write-ahead log: more than lie between two checkpoints.
 const sinceClose = 400_000
 
 func writeAndDie(j *job) error {

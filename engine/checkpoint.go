@@ -143,23 +143,22 @@ func (e *Engine) checkpoint(final bool) error {
 		e.commitMu.Unlock()
 	}
 
-	err := e.writeCheckpoint(&st, &c, func() error {
-		if l == nil || final || halted {
-			return nil
+	var err error
+	if l != nil && !final && !halted {
+		// The new WAL file must be there before STORE points to it. Now there is
+		// little in it yet that would be written along.
+		if err = l.SyncFrom(st.WAL); err == nil && mutate.SkipRecycleRule {
+			err = l.Drop(st.WAL)
 		}
-		// The new WAL file must be there before STORE points to it.
-		if err := l.SyncFrom(st.WAL); err != nil {
-			return err
-		}
-		if mutate.SkipRecycleRule {
-			return l.Drop(st.WAL)
-		}
-		return nil
-	})
+	}
+	if err == nil {
+		err = e.writeCheckpoint(&st, &c)
+	}
 	if !halted {
 		e.commitMu.Lock()
 	}
 	if err != nil {
+		err = fmt.Errorf("checkpoint: %w", err)
 		e.reg.Uncapture(c.topics)
 	} else {
 		e.store = st
@@ -234,16 +233,16 @@ func (e *Engine) restartLog() error {
 }
 
 // writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
-func (e *Engine) writeCheckpoint(st *storeState, c *captured, before func() error) error {
+func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.Flush(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // also of a checkpoint that failed
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return err
 	}
 	if e.newNames && !mutate.SkipSegmentDirSync {
 		if err := e.fs.SyncDir(e.cfg.Dir + "/" + segmentDir); err != nil {
-			return &syncError{fmt.Errorf("checkpoint: %w", err)}
+			return &syncError{err}
 		}
 	}
 	e.newNames = false
@@ -253,22 +252,19 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured, before func() erro
 		c.write(w)
 	})
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return err
 	}
 	if !mutate.SkipSnapshotSync { // the file may be new: of this store or of a copy
 		if err := e.fs.SyncDir(e.cfg.Dir); err != nil {
-			return &syncError{fmt.Errorf("checkpoint: %w", err)}
+			return &syncError{err}
 		}
-	}
-	if err := before(); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
 	}
 	// 4. The word that it counts.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
 	if err := writeStore(e.fs, e.cfg.Dir, st); err != nil {
 		// Whether the old or the new state counts is not known: only a
 		// reopen can tell.
-		return &syncError{fmt.Errorf("checkpoint: %w", err)}
+		return &syncError{err}
 	}
 	e.reserveSnapshot(st, len(c.topics.Topics))
 	return nil

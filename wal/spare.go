@@ -74,10 +74,13 @@ func (l *Log) Prepare() error {
 		}
 		return fmt.Errorf("wal: preparing a spare file: %w", err)
 	}
-	if f.m != nil {
+	l.mu.Lock() // Close waits for prepMu: the log is still open
+	large := l.live[len(l.live)-1].wrote.Load()
+	l.mu.Unlock()
+	if f.m != nil && !large { // large frames go past the mapping
 		f.m.Populate(0, f.size)
 	}
-	l.mu.Lock() // Close waits for prepMu: the log is still open
+	l.mu.Lock()
 	l.spares = append(l.spares, f)
 	l.mu.Unlock()
 	return nil
