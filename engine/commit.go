@@ -138,7 +138,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		}
 		return nil
 	}
-	e.stats.groups.Add(1)
+	e.stats.groups++
 	staged, sync := e.stage(rs)
 	if len(staged) == 0 {
 		return nil
@@ -166,7 +166,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		return again
 	}
 	if sync {
-		e.stats.syncs.Add(1)
+		e.stats.syncs++
 		if err := e.log.Sync(); err != nil {
 			// The frames may or may not be on disk. Nothing of them is shown,
 			// and nothing more is taken, so a reopen decides.
@@ -343,9 +343,9 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 		if r.Batch != nil {
 			r.Batch.Begins(e.procs.TopicBegins)
 			e.reg.ApplyBatch(r.Batch, pos, r.ms)
-			e.stats.commits.Add(1)
-			e.stats.records.Add(uint64(r.Batch.Len()))
-			e.stats.bytes.Add(uint64(r.Batch.Bytes()))
+			e.stats.commits++
+			e.stats.records += uint64(r.Batch.Len())
+			e.stats.bytes += uint64(r.Batch.Bytes())
 		}
 		for _, op := range r.Procs {
 			e.procs.Apply(op)

@@ -35,7 +35,9 @@ func (e *Engine) event(ev Event) {
 }
 
 type counters struct {
-	commits, records, bytes, groups, syncs, checkpoints, rejected atomic.Uint64
+	commits, records, bytes, groups, syncs uint64 // under commitMu
+
+	checkpoints, rejected atomic.Uint64
 }
 
 // Stats are counters since Open, and present sizes.
@@ -59,8 +61,7 @@ type Stats struct {
 // Stats returns the engine's counters.
 func (e *Engine) Stats() Stats {
 	c := &e.stats
-	s := Stats{Commits: c.commits.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(), Groups: c.groups.Load(),
-		Syncs: c.syncs.Load(), Rejected: c.rejected.Load(), Checkpoints: c.checkpoints.Load(),
+	s := Stats{Rejected: c.rejected.Load(), Checkpoints: c.checkpoints.Load(),
 		Position: e.reg.Published(), Durable: e.Durable(), SegmentBytes: e.reg.DiskBytes(), Err: e.writable()}
 	for _, t := range e.reg.Topics() {
 		s.Topics++
@@ -68,6 +69,7 @@ func (e *Engine) Stats() Stats {
 		s.IndexBytes += int64(t.IndexBytes())
 	}
 	e.commitMu.Lock()
+	s.Commits, s.Records, s.Bytes, s.Groups, s.Syncs = c.commits, c.records, c.bytes, c.groups, c.syncs
 	if e.log != nil {
 		s.WALBytes, s.WALFiles = e.log.Size(), int64(e.log.Files())
 	}

@@ -1,6 +1,10 @@
 package vfs
 
 import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -25,4 +29,26 @@ func TestMemory(t *testing.T) {
 		m.Discard()
 		b[0], b[len(b)-1] = 2, 2 // still usable
 	}
+}
+
+// TestMemoryHuge looks whether the system was asked for huge pages, and for private
+// memory, which it gives them to.
+func TestMemoryHuge(t *testing.T) {
+	m := NewMemory(1)
+	maps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil || !m.mapped {
+		t.Skip("cannot be seen here: ", err)
+	}
+	_, rest, ok := strings.Cut(string(maps), fmt.Sprintf("%x-", unsafe.SliceData(m.b)))
+	if !ok { // the mapping begins before
+		t.Skip("the memory is part of a larger mapping")
+	}
+	if perm := strings.Fields(rest)[1]; perm != "rw-p" {
+		t.Errorf("permissions are %s, want rw-p", perm)
+	}
+	_, rest, _ = strings.Cut(rest, "VmFlags:")
+	if flags, _, _ := strings.Cut(rest, "\n"); !strings.Contains(flags, " hg ") && strings.Contains(flags, " rd ") {
+		t.Errorf("huge pages were not asked for:%s", flags)
+	}
+	runtime.KeepAlive(m)
 }

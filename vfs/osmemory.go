@@ -12,7 +12,8 @@ import (
 // mapMemory maps size bytes that begin at a multiple of HugePage, and returns
 // them and the whole mapping, which has room for the alignment.
 func mapMemory(size int) (b, whole []byte, err error) {
-	whole, err = mmap.MapRegion(nil, size+HugePage, mmap.RDWR, mmap.ANON, 0)
+	// COPY makes the mapping private: shared memory rarely has huge pages.
+	whole, err = mmap.MapRegion(nil, size+HugePage, mmap.COPY, mmap.ANON, 0)
 	if err != nil {
 		return nil, nil, err
 	}
