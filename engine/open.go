@@ -343,7 +343,7 @@ func (e *Engine) openLog() error {
 	e.keepCut()
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways,
-		Spares: int(e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees is used again
+		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees, and what came meanwhile, is used again
 	_, serr := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
 	cfg.Rewrite = serr == nil
 	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file
