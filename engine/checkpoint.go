@@ -200,13 +200,15 @@ func (e *Engine) checkpoint(final bool) error {
 
 // reserveSnapshot makes room for the next snapshot in its file, as far as there
 // is any, so that a checkpoint works on a full disk.
-func (e *Engine) reserveSnapshot(st *storeState, topicCount int) {
+func (e *Engine) reserveSnapshot(st *storeState, c *topics.Checkpoint) {
 	f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(st.Checkpoint+1), vfs.Create)
 	if err != nil {
 		return
 	}
-	tails := min(carryBudget, topics.CarryMax*int64(topicCount))
-	_ = f.Preallocate(max(snapSpace, int64(st.SnapLen+st.SnapLen/4)+tails))
+	// What this one has besides tails, which are counted at their largest.
+	rest := max(int64(st.SnapLen)-c.Carried, 0)
+	tails := min(carryBudget, topics.CarryMax*int64(len(c.Topics)))
+	_ = f.Preallocate(max(snapSpace, rest+rest/4+tails))
 	_ = f.Close()
 }
 
@@ -266,6 +268,6 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 		// reopen can tell.
 		return &syncError{err}
 	}
-	e.reserveSnapshot(st, len(c.topics.Topics))
+	e.reserveSnapshot(st, c.topics)
 	return nil
 }

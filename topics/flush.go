@@ -2,7 +2,6 @@ package topics
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -73,9 +72,9 @@ func (l *log) flush(s *seg, to int64) error {
 	if to <= from {
 		return nil
 	}
-	// Reserved already, but for a segment that was restored or replayed, whose
-	// reservation is not known.
-	if err := l.extend(s, to, math.MaxInt64); err != nil {
+	// Reserved already, but for a small tail that is not carried, and for a
+	// segment that was restored or replayed, whose reservation is not known.
+	if err := l.extendTo(s, to); err != nil {
 		return err
 	}
 	f, err := l.hold(s)
@@ -106,12 +105,13 @@ func (l *log) hold(s *seg) (vfs.File, error) {
 	return s.dirty.File(), nil
 }
 
-// trim cuts the file of a growing segment to what is in it.
+// trim cuts the file of a growing segment to what is in it, if that frees a
+// block of the disk.
 func (l *log) trim(s *seg) error {
 	end := s.flushed.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.reserved.Load() <= end || end == segment.FileHeaderSize || !s.hasFile.Load() {
+	if !s.loose(end) {
 		return nil
 	}
 	f, err := l.hold(s)
@@ -123,6 +123,12 @@ func (l *log) trim(s *seg) error {
 	}
 	l.disk.Add(end - s.reserved.Swap(end))
 	return nil
+}
+
+// loose reports whether the file of s has blocks behind end that a trim frees.
+// A file that was only reserved is left as it is: it does not count yet.
+func (s *seg) loose(end int64) bool {
+	return s.hasFile.Load() && end > segment.FileHeaderSize && s.reserved.Load() > blockUp(end)
 }
 
 // seal writes the footer of a segment that no block will be added to, all of

@@ -22,7 +22,10 @@ const CarryMax = 16 << 10
 const indexSpacing = 8 << 10
 
 // firstReserve is the size of a new segment file; it doubles as it fills.
-const firstReserve = 64 << 10
+const firstReserve = 32 << 10
+
+// blockUp rounds up to what file systems give at the least.
+func blockUp(n int64) int64 { return (n + 4095) &^ 4095 }
 
 // seg is one segment of a topic.
 type seg struct {
@@ -203,10 +206,10 @@ func footerRoom(size int64) int64 {
 func (l *log) extend(s *seg, end, room int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.hasFile.Load() && s.reserved.Load() >= end {
+	if s.reserved.Load() >= end {
 		return nil
 	}
-	size := max(firstReserve, 2*s.reserved.Load())
+	size := blockUp(max(firstReserve, 2*s.reserved.Load()))
 	for size < end {
 		size *= 2
 	}
@@ -214,12 +217,29 @@ func (l *log) extend(s *seg, end, room int64) error {
 		size = max(l.segSize, end)
 	}
 	if size > room {
-		size = (end + 4095) &^ 4095
+		size = blockUp(end)
 	}
 	if size > room {
 		return errs.DiskLimit.With(fmt.Sprintf("topic %q needs another %d bytes, and the limit on disk space allows %d; prune or raise it",
 			l.meta.Name, size-s.reserved.Load(), max(room-s.reserved.Load(), 0)))
 	}
+	return l.allocate(s, size)
+}
+
+// extendTo is extend without room for more than end: many small topics that
+// never grow again are not to take many times what is in them.
+func (l *log) extendTo(s *seg, end int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.reserved.Load() >= end {
+		return nil
+	}
+	return l.allocate(s, blockUp(end))
+}
+
+// allocate makes the file of s, or makes it longer, with size bytes of real
+// blocks. Callers hold l.mu.
+func (l *log) allocate(s *seg, size int64) error {
 	if !s.hasFile.Load() {
 		return l.create(s, size)
 	}

@@ -49,6 +49,7 @@ type Captured struct {
 	number uint64
 	damage *segment.CorruptError
 	last   seg0 // the growing segment's own state, when there is one
+	carry  bool // its tail stays out of its file: the snapshot has it
 }
 
 // seg0 is what changes in a growing segment.
@@ -63,7 +64,9 @@ type seg0 struct {
 // Checkpoint is the state of all topics at one position, and the files that
 // become garbage once it is durable.
 type Checkpoint struct {
-	Topics []Captured
+	Topics  []Captured
+	Carried int64 // bytes of tails that the snapshot has, once Flush has been called
+
 	nextID uint64
 	floor  int64
 	dead   []deadSeg
@@ -88,63 +91,6 @@ func (r *Registry) Capture() *Checkpoint {
 		c.Topics = append(c.Topics, k)
 	}
 	return c
-}
-
-// Flush writes the tails of the captured topics to their files, except small
-// ones, which the snapshot will carry, and seals full segments. Everything it
-// wrote is synced when it returns, but for the directory; the number of files
-// written is returned. carry bounds the bytes of all carried tails together.
-// With trim, growing files give back the space that is reserved and not used.
-func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
-	for i := range c.Topics {
-		k := &c.Topics[i]
-		n, err := k.flush(&carry, trim)
-		files += n
-		if err != nil {
-			return files, err
-		}
-	}
-	return files, nil
-}
-
-func (k *Captured) flush(carry *int64, trim bool) (files int, err error) {
-	l := k.t.log
-	for i, s := range k.segs {
-		if s.sealed.Load() {
-			continue
-		}
-		if i < len(k.segs)-1 { // a later segment exists: this one is full
-			if err := l.flush(s, s.end.Load()); err != nil {
-				return files, err
-			}
-			if err := l.seal(s); err != nil {
-				return files, err
-			}
-			if err := s.sync(true); err != nil {
-				return files, err
-			}
-			l.setSealed(s)
-			files++
-			continue
-		}
-		if rest := k.last.end - s.flushed.Load(); rest > 0 && rest <= CarryMax && rest <= *carry {
-			*carry -= rest // it rides in the snapshot
-		} else if err := l.flush(s, k.last.end); err != nil {
-			return files, err
-		}
-		if trim {
-			if err := l.trim(s); err != nil {
-				return files, err
-			}
-		}
-		if s.dirty != nil {
-			files++
-			if err := s.sync(trim); err != nil {
-				return files, err
-			}
-		}
-	}
-	return files, nil
 }
 
 // AppendRegistry appends the registry's own payload.

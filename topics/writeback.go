@@ -1,0 +1,202 @@
+package topics
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A checkpoint that finds many topics writes a batch of their files, and then
+// syncs these several at a time: most of a sync is waiting, and file systems make
+// one of several, above all of the names and sizes of files that are new. The
+// batch also bounds how many files are open for that.
+const (
+	syncBatch = 64
+	syncers   = 16
+	syncAlone = 4 // so few are synced one by one
+)
+
+// Flush writes the tails of the captured topics to their files, except small
+// ones, which the snapshot will carry, and seals full segments. Everything it
+// wrote is synced when it returns, but for the directory; the number of files
+// written is returned. carry bounds the bytes of all carried tails together.
+// With trim, growing files give back the space that is reserved and not used.
+func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
+	c.share(carry)
+	var work []*Captured
+	for i := range c.Topics {
+		if k := &c.Topics[i]; k.unwritten(trim) {
+			work = append(work, k)
+		}
+	}
+	// In the order of their names on disk, so that new ones lie side by side.
+	slices.SortFunc(work, func(a, b *Captured) int { return cmp.Compare(a.t.id, b.t.id) })
+	list := make([]written, 0, min(len(work), syncBatch))
+	for i, k := range work {
+		list, err = k.write(list, trim)
+		if err == nil && i+1 < len(work) && len(list) < syncBatch {
+			continue
+		}
+		files += len(list)
+		// Also after an error, whose cause may be another topic's. But a failed
+		// sync counts more: nothing may be written after it.
+		if serr := syncAll(list); serr != nil {
+			return files, serr
+		}
+		if err != nil {
+			return files, err
+		}
+		list = list[:0]
+	}
+	return files, nil
+}
+
+// written is a file that was written and not synced yet.
+type written struct {
+	l    *log
+	s    *seg
+	seal bool // it has its footer
+	all  bool // its size was cut
+}
+
+// sync makes w durable.
+func (w *written) sync() error {
+	if err := w.s.sync(w.all); err != nil {
+		return err
+	}
+	if w.seal {
+		w.l.setSealed(w.s)
+	}
+	return nil
+}
+
+// syncAll makes all of list durable. It stops at the first error.
+func syncAll(list []written) error {
+	if len(list) <= syncAlone {
+		for i := range list {
+			if err := list[i].sync(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range min(syncers, len(list)) {
+		wg.Go(func() {
+			for failed.Load() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(list) {
+					return
+				}
+				if err := list[i].sync(); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if p := failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// share decides which tails the snapshot carries: those without a file first,
+// which would need one made, and the smallest first, so that as few files as
+// possible are written. budget bounds them all together.
+func (c *Checkpoint) share(budget int64) {
+	type tail struct {
+		k    *Captured
+		rest int64
+		file bool // the leader may make it at any time: looked at once
+	}
+	var small []tail
+	sum := int64(0)
+	for i := range c.Topics {
+		k := &c.Topics[i]
+		k.carry = false
+		if rest := k.rest(); rest > 0 && rest <= CarryMax {
+			small = append(small, tail{k, rest, k.growing().hasFile.Load()})
+			sum += rest
+		}
+	}
+	if sum > budget {
+		slices.SortFunc(small, func(a, b tail) int {
+			if a.file != b.file {
+				return int(b2i(a.file)) - int(b2i(b.file))
+			}
+			return cmp.Or(cmp.Compare(a.rest, b.rest), cmp.Compare(a.k.t.id, b.k.t.id))
+		})
+	}
+	c.Carried = 0
+	for _, t := range small {
+		if c.Carried+t.rest <= budget {
+			t.k.carry = true
+			c.Carried += t.rest
+		}
+	}
+}
+
+// growing returns the segment that was growing when k was captured, or nil.
+func (k *Captured) growing() *seg {
+	if n := len(k.segs); n > 0 && !k.segs[n-1].sealed.Load() {
+		return k.segs[n-1]
+	}
+	return nil
+}
+
+// rest returns how many bytes of the growing segment are not in its file.
+func (k *Captured) rest() int64 {
+	s := k.growing()
+	if s == nil {
+		return 0
+	}
+	return k.last.end - s.flushed.Load()
+}
+
+// unwritten reports whether write has anything to do.
+func (k *Captured) unwritten(trim bool) bool {
+	if n := len(k.segs); n > 1 && !k.segs[n-2].sealed.Load() {
+		return true
+	}
+	s := k.growing()
+	return s != nil && (s.dirty != nil || k.rest() > 0 && !k.carry || trim && s.loose(s.flushed.Load()))
+}
+
+// write writes and seals the files of one topic, and appends to list what has
+// to be synced.
+func (k *Captured) write(list []written, trim bool) ([]written, error) {
+	l := k.t.log
+	for i, s := range k.segs {
+		if s.sealed.Load() {
+			continue
+		}
+		if i < len(k.segs)-1 { // a later segment exists: this one is full
+			if err := l.flush(s, s.end.Load()); err != nil {
+				return list, err
+			}
+			if err := l.seal(s); err != nil {
+				return list, err
+			}
+			list = append(list, written{l, s, true, true})
+			continue
+		}
+		if !k.carry {
+			if err := l.flush(s, k.last.end); err != nil {
+				return list, err
+			}
+		}
+		if trim {
+			if err := l.trim(s); err != nil {
+				return list, err
+			}
+		}
+		if s.dirty != nil {
+			list = append(list, written{l, s, false, trim})
+		}
+	}
+	return list, nil
+}
