@@ -24,6 +24,7 @@ func nothing(vfs.Unit) bool { return false }
 // bench is a store of these tests.
 type bench struct {
 	t     *testing.T
+	cfg   config
 	disk  *vfs.Crash
 	fault *vfs.Fault
 	node  *pipeproc.Node
@@ -31,8 +32,10 @@ type bench struct {
 	sent  map[string][][]byte
 }
 
-func newBench(t *testing.T) *bench {
-	b := &bench{t: t, disk: newDisk(4096), sent: map[string][][]byte{}}
+func newBench(t *testing.T) *bench { return newBenchOf(t, mutantConfig) }
+
+func newBenchOf(t *testing.T, cfg config) *bench {
+	b := &bench{t: t, cfg: cfg, disk: newDisk(4096), sent: map[string][][]byte{}}
 	b.clock.ms.Store(1_700_000_000_000)
 	b.fault = vfs.NewFault(b.disk, nil)
 	b.node = b.open(b.fault)
@@ -42,7 +45,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) open(fs vfs.FS) *pipeproc.Node {
 	b.t.Helper()
-	n, err := pipeproc.Open(dir, historyOptions(mutantConfig, fs, &b.clock))
+	n, err := pipeproc.Open(dir, historyOptions(b.cfg, fs, &b.clock))
 	if err != nil {
 		b.t.Fatalf("open: %v", err)
 	}
@@ -68,7 +71,7 @@ func (b *bench) must(err error) {
 
 // whole checks that all that was committed is on fs, and that no damage is.
 func (b *bench) whole(fs vfs.FS) error {
-	n, err := pipeproc.Open(dir, historyOptions(mutantConfig, fs, &b.clock))
+	n, err := pipeproc.Open(dir, historyOptions(b.cfg, fs, &b.clock))
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

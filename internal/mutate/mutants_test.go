@@ -18,6 +18,7 @@ var mutants = []mutant{
 	{"walsync", "TestMutantWALSync"},
 	{"waldirsync", "TestMutantWALDirSync"},
 	{"segsync", "TestMutantSegmentSync"},
+	{"segsync", "TestMutantManySyncs"},
 	{"segdirsync", "TestMutantSegmentDirSync"},
 	{"snapsync", "TestMutantSnapshotSync"},
 	{"storesync", "TestMutantStoreSync"},

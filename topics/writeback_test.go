@@ -1,0 +1,109 @@
+package topics
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// commitTo stages and applies one record of size bytes to each topic.
+func commitTo(t *testing.T, r *Registry, pos *uint64, size int, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		var b Batch
+		if err := b.Add(name, nil, nil, bytes.Repeat([]byte{'x'}, size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Prepare(&b); err != nil {
+			t.Fatal(err)
+		}
+		ms, err := r.Stage(&b, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*pos++
+		r.ApplyBatch(&b, *pos, ms)
+		r.Publish(*pos)
+	}
+}
+
+func segmentFiles(t *testing.T, fsys vfs.FS) map[string]int64 {
+	t.Helper()
+	infos, err := fsys.ReadDir("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]int64{}
+	for _, i := range infos {
+		m[i.Name] = i.Size
+	}
+	return m
+}
+
+// If the snapshot cannot carry all small tails, it carries the smallest, and
+// those without a file first. What is not carried gets a file of the size that it
+// needs, whose blocks are all there.
+func TestCarry(t *testing.T) {
+	fsys := vfs.NewMem()
+	if err := fsys.MkdirAll("s"); err != nil {
+		t.Fatal(err)
+	}
+	r := NewRegistry(Config{FS: fsys, Dir: "s", Files: segment.NewFiles(fsys, "s", 4, 4), Codecs: new(segment.Codecs),
+		Default: Options{SegmentSize: 1 << 20}, MaxBody: 1 << 20, MaxBatch: 1 << 20})
+	var pos uint64
+	// A topic with a file, and a small tail that is not in it.
+	commitTo(t, r, &pos, 20<<10, "filed")
+	if _, err := r.Flush(r.Capture(), 1<<20, false); err != nil {
+		t.Fatal(err)
+	}
+	commitTo(t, r, &pos, 100, "filed")
+	for i := range 10 {
+		commitTo(t, r, &pos, 1000*(10-i), fmt.Sprint("t", i))
+	}
+	if n := len(segmentFiles(t, fsys)); n != 1 {
+		t.Fatalf("%d files before", n)
+	}
+
+	// Room for t9 to t5: 1000 to 5000 bytes, with what a record takes besides.
+	c := r.Capture()
+	n, err := r.Flush(c, 15300, false)
+	if err != nil || n != 6 || c.Carried > 15300 || c.Carried < 15000 {
+		t.Fatalf("%d files written, %d bytes carried, %v", n, c.Carried, err)
+	}
+	var carried []string
+	for i := range c.Topics {
+		k := &c.Topics[i]
+		if k.carry {
+			carried = append(carried, k.t.name)
+		}
+		if want := k.rest() == 0; want == k.carry {
+			t.Errorf("%s: carried %v, %d bytes are not in its file", k.t.name, k.carry, k.rest())
+		}
+	}
+	slices.Sort(carried)
+	if want := []string{"t5", "t6", "t7", "t8", "t9"}; !slices.Equal(carried, want) {
+		t.Errorf("carried are %v, want %v", carried, want)
+	}
+	var sum int64
+	for _, size := range segmentFiles(t, fsys) {
+		sum += size
+	}
+	want := int64(firstReserve) // of the topic whose file was there
+	for i := range c.Topics {
+		if k := &c.Topics[i]; !k.carry && k.t.name != "filed" {
+			want += blockUp(k.last.end)
+		}
+	}
+	if sum != want || r.DiskBytes() != want {
+		t.Errorf("files of %d bytes, counted are %d, want %d", sum, r.DiskBytes(), want)
+	}
+
+	// With room for all nothing is written, and nothing is synced again.
+	if n, err := r.Flush(r.Capture(), 1<<20, false); n != 0 || err != nil {
+		t.Errorf("%d files written, %v", n, err)
+	}
+}
