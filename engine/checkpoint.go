@@ -54,7 +54,9 @@ func (e *Engine) tend() {
 	if l == nil {
 		return
 	}
-	_ = l.Prepare()
+	if l.Wanting() {
+		_ = l.Prepare()
+	}
 	if due := e.due.Swap(false) && e.changed(); l.Size() < e.cfg.CheckpointBytes && !due {
 		return
 	}

@@ -190,6 +190,10 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 // sized keeps track of the WAL's size, which takes a lock and a loop to tell,
 // closely enough to act on it.
 func (e *Engine) sized(rs []*Request) {
+	if n := e.log.Number(); n != e.spareFor && e.log.Wanting() {
+		e.spareFor = n
+		e.wakeKeeper()
+	}
 	for _, r := range rs {
 		e.unsized += 256
 		if r.Batch != nil {

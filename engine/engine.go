@@ -81,6 +81,7 @@ type Engine struct {
 	void     []uint64
 	scratch  scratch
 	unsized  int64         // bytes committed since walSize was set
+	spareFor uint64        // number of the WAL file for which a spare was asked for
 	due      atomic.Bool   // a checkpoint would make room
 	covered  atomic.Uint64 // position of the last checkpoint
 	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized

@@ -46,6 +46,7 @@ func TestCrash(t *testing.T) {
 				}
 				w.cfg = config(w.fs, mapped)
 				w.cfg.FileSize = int64(8<<10) << r.IntN(2)
+				w.cfg.ShortSize = int64(8<<10) << r.IntN(2)
 				must(t, w.fs.MkdirAll(testDir))
 				must(t, w.fs.SyncDir("/"))
 				w.l = create(t, w.cfg)

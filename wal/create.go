@@ -42,6 +42,9 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	if err != nil {
 		return nil, fmt.Errorf("wal: taking over old files: %w", err)
 	}
+	for _, f := range surplus { // first, since the new file may need the room
+		l.discard(f)
+	}
 	if err := l.roll(0, prev); err != nil {
 		l.abandon()
 		return nil, fmt.Errorf("wal: making the first file: %w", err)
@@ -49,9 +52,6 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	if err := l.Sync(); err != nil {
 		l.abandon()
 		return nil, fmt.Errorf("wal: making the first file durable: %w", err)
-	}
-	for _, f := range surplus {
-		l.discard(f)
 	}
 	return l, nil
 }

@@ -74,7 +74,7 @@ func sameFrame(a, b Frame) bool {
 }
 
 func config(fs vfs.FS, mapped bool) Config {
-	return Config{FS: fs, Dir: testDir, Store: testStore, Epoch: 1, FileSize: 16 << 10, Mapped: mapped}
+	return Config{FS: fs, Dir: testDir, Store: testStore, Epoch: 1, FileSize: 16 << 10, ShortSize: 16 << 10, Mapped: mapped}
 }
 
 func replayConfig(fs vfs.FS) ReplayConfig {

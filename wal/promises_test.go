@@ -60,7 +60,7 @@ func TestHalfDoneRoll(t *testing.T) {
 	l := create(t, config(fault, false))
 	appendAll(t, l, sized(1, 10<<10))
 	fault.SetHook(failWhole(func(op vfs.Op) bool {
-		return op.Kind == vfs.OpWriteAt || op.Kind == vfs.OpRemove
+		return op.Kind == vfs.OpWriteAt && op.Len == headerSize || op.Kind == vfs.OpRemove
 	}))
 	if n, _, err := l.Append([]Frame{sized(2, 10<<10)}); n != 0 || err == nil {
 		t.Fatal(n, err)

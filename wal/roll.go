@@ -36,7 +36,7 @@ func (l *Log) roll(size int64, prev Tail) error {
 	if size > want-headerSize {
 		want = roundUp(size+headerSize, headerSize)
 	}
-	f, err := l.obtain(want)
+	f, err := l.obtain(want, size)
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,9 @@ func (l *Log) roll(size int64, prev Tail) error {
 }
 
 // obtain returns an open file of the given size under a number above all live
-// ones: a spare, or a new file.
-func (l *Log) obtain(size int64) (*file, error) {
+// ones: a spare, or a new file, which may be a short one if a frame of need bytes
+// fits it.
+func (l *Log) obtain(size, need int64) (*file, error) {
 	for size == l.cfg.FileSize {
 		f := l.takeSpare()
 		if f == nil {
@@ -73,6 +74,9 @@ func (l *Log) obtain(size int64) (*file, error) {
 	number, err := l.newNumber()
 	if err != nil {
 		return nil, err
+	}
+	if !l.cfg.Mapped && size == l.cfg.FileSize && need <= l.cfg.ShortSize-headerSize {
+		return l.createShort(number)
 	}
 	return l.create(number, size)
 }

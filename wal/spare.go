@@ -6,9 +6,6 @@ import (
 	"slices"
 )
 
-// zeroChunk is how much Prepare writes at a time, in bytes.
-const zeroChunk = 1 << 20
-
 // Drop says that the frames in files numbered below before are no longer
 // needed. Up to Config.Spares of the files are kept for reuse, the others are
 // removed. The current file is never dropped. An error says that files could
@@ -51,7 +48,7 @@ func (l *Log) Drop(before uint64) error {
 // Prepare sees to it that one spare file is ready, so that the next roll is
 // cheap. It may take long, and may run while frames are appended and synced.
 // For mapped logs the file's pages are at hand afterwards, for others its
-// blocks are written, which makes a later sync cheap. An error harms nothing.
+// blocks are written: see zero. An error harms nothing.
 func (l *Log) Prepare() error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
@@ -117,11 +114,8 @@ func (l *Log) makeSpare() (*file, error) {
 	if f.m != nil {
 		return f, nil
 	}
-	zero := make([]byte, min(zeroChunk, f.size))
-	for off := int64(0); off < f.size; off += int64(len(zero)) {
-		if _, err := f.f.WriteAt(zero[:min(int64(len(zero)), f.size-off)], off); err != nil {
-			return f, err
-		}
+	if err := f.zero(true); err != nil {
+		return f, err
 	}
 	if err := f.f.Sync(); err != nil {
 		return f, err

@@ -81,6 +81,10 @@ type Config struct {
 	// FileSize is the size of a file, 0 for DefaultFileSize, rounded up to a
 	// multiple of 4096. A frame that does not fit gets a file of its own size.
 	FileSize int64
+	// ShortSize is the size of a file that has to be made at once, for want of a
+	// spare, if the log is not mapped; 0 for a sixteenth of FileSize, rounded up
+	// and bounded like it.
+	ShortSize int64
 	// MaxFrame is the size of the largest frame that Append takes, 0 for
 	// DefaultMaxFrame, at most 4 GiB - 4 KiB.
 	MaxFrame int64
@@ -110,6 +114,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("wal: file size out of range")
 	}
 	c.FileSize = roundUp(c.FileSize, headerSize)
+	if c.ShortSize == 0 {
+		c.ShortSize = c.FileSize / 16
+	}
+	c.ShortSize = roundUp(min(max(c.ShortSize, minFileSize), c.FileSize), headerSize)
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
 	}
