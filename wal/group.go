@@ -23,11 +23,12 @@ type Ticket[T any] struct {
 type Group[T any] struct {
 	run   func(batch []*Ticket[T])
 	max   int
-	yield bool
+	yield func() // nil: never
 
 	mu    sync.Mutex
 	queue []*Ticket[T]
 	busy  bool
+	last  int // size of the last batch
 }
 
 // maxYields bounds how often a leader lets others run.
@@ -36,9 +37,14 @@ const maxYields = 4
 // NewGroup returns a group that calls run for batches of at most max tickets.
 // run is never called twice at a time. With yield, a leader lets other
 // goroutines run before it closes its batch, once and then as long as more have
-// come, which makes batches larger where each costs a sync.
+// come, which makes batches larger where each costs a sync. One that has been
+// alone of late does not: to yield wakes a thread, for nothing.
 func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T] {
-	return &Group[T]{run: run, max: max, yield: yield}
+	g := &Group[T]{run: run, max: max}
+	if yield {
+		g.yield = runtime.Gosched
+	}
+	return g
 }
 
 // Do submits t and returns nil once run has returned for the batch that holds
@@ -46,6 +52,7 @@ func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T
 // ctx's; once a leader has taken it, Do waits.
 func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 	g.mu.Lock()
+	shared := g.last > 1 // with those who were just released, or with whoever led before
 	if g.busy {
 		if t.ch == nil {
 			t.ch = make(chan struct{}, 1)
@@ -57,17 +64,19 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 			return err
 		}
 		g.mu.Lock()
+		shared = true
 	}
 	g.busy = true
-	for i, n := 0, -1; g.yield && i < maxYields && n < len(g.queue) && len(g.queue) < g.max-1; i++ {
+	for i, n := 0, -1; g.yield != nil && shared && i < maxYields && n < len(g.queue) && len(g.queue) < g.max-1; i++ {
 		n = len(g.queue)
 		g.mu.Unlock()
-		runtime.Gosched()
+		g.yield()
 		g.mu.Lock()
 	}
 	n := min(len(g.queue), g.max-1)
 	t.batch = append(append(t.batch[:0], t), g.queue[:n]...)
 	g.queue = slices.Delete(g.queue, 0, n)
+	g.last = n + 1
 	g.mu.Unlock()
 
 	g.run(t.batch)
@@ -91,6 +100,10 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 }
 
 func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {
+	if ctx.Done() == nil { // a select takes its time
+		<-t.ch
+		return nil
+	}
 	select {
 	case <-t.ch:
 		return nil
