@@ -56,9 +56,10 @@ func drain(ctx context.Context, topic string, c *Cursor, err error, yield func(R
 		return
 	}
 	defer c.Close()
+	k := copier{topic: topic}
 	for {
 		for c.Next() {
-			if !yield(ownedRecord(topic, c.cur()), nil) {
+			if !yield(k.record(c.cur(), c.more()), nil) {
 				return
 			}
 			if ctx.Err() != nil {
@@ -164,6 +165,17 @@ func (c *Cursor) cur() *segment.Record {
 		return c.fwd.Record()
 	}
 	return c.rev.Record()
+}
+
+// more returns how many records come behind the current one, at most.
+func (c *Cursor) more() uint64 {
+	if c.fwd == nil {
+		return 0
+	}
+	if c.left >= 0 {
+		return min(c.fwd.Left(), uint64(c.left))
+	}
+	return c.fwd.Left()
 }
 
 // ID returns the current record's id.
@@ -299,13 +311,16 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 				c.Close()
 			}
 		}()
+		k := copier{topic: topic}
+		lately := uint64(0) // records since the last wait
 		for {
 			if c == nil {
 				c = t.Cursor(topics.Span{From: from, To: t.End()})
 			}
 			for c.Next() {
 				from = c.Pos()
-				if !yield(ownedRecord(topic, c.Record()), nil) {
+				lately++
+				if !yield(k.record(c.Record(), lately+c.Left()), nil) {
 					return
 				}
 				if ctx.Err() != nil {
@@ -328,6 +343,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 				continue
 			}
 			from = c.Pos()
+			lately = 0
 			if err := t.Wait(ctx, from); err != nil {
 				yield(Record{}, err)
 				return

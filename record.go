@@ -1,6 +1,8 @@
 package pipeproc
 
 import (
+	"slices"
+
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 )
@@ -40,6 +42,40 @@ func ownedRecord(topic string, r *segment.Record) Record {
 		for name, value := range segment.EachHeader(section) {
 			rec.Headers = append(rec.Headers, Header{Name: name, Value: value})
 		}
+	}
+	return rec
+}
+
+// copier makes Records of copies that the caller may keep. Where many come, small
+// ones share memory: an allocation each costs more than the copy.
+type copier struct {
+	topic string
+	free  []byte
+}
+
+// sharedMax is the largest record that shares memory with others, and sharedChunk
+// how much they share, in bytes: the most that is kept by whoever keeps one.
+const (
+	sharedMax   = 512
+	sharedChunk = 2 << 10
+)
+
+// record returns a copy of r, one of at least as many that come without a wait.
+func (k *copier) record(r *segment.Record, many uint64) Record {
+	n := len(r.Body) + len(r.Key)
+	if n > sharedMax || len(r.Headers) > 0 || many < sharedRecords {
+		return ownedRecord(k.topic, r)
+	}
+	if n > len(k.free) {
+		k.free = make([]byte, sharedChunk)
+	}
+	b := k.free[:n:n]
+	k.free = k.free[n:]
+	copy(b, r.Body)
+	copy(b[len(r.Body):], r.Key)
+	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: k.topic, Body: slices.Clip(b[:len(r.Body)])}
+	if len(r.Key) > 0 {
+		rec.Key = b[len(r.Body):]
 	}
 	return rec
 }

@@ -67,6 +67,9 @@ func (c *Cursor) Extend(end uint64) { c.end = max(c.end, end) }
 // Pos returns the sequence that Next would deliver or look for.
 func (c *Cursor) Pos() uint64 { return c.next }
 
+// Left returns how many sequences lie between Pos and the upper end.
+func (c *Cursor) Left() uint64 { return c.end - min(c.next, c.end) }
+
 // Record returns the current record.
 func (c *Cursor) Record() *segment.Record { return &c.rec }
 
