@@ -89,9 +89,10 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 		}
 		// For want of space, a checkpoint may help: it empties the WAL, whose
 		// files are used again, and unlinks what was pruned. So what frees
-		// space works when there is none.
+		// space works when there is none. Without anything to cover, one that
+		// was under way has just ended.
 		space := errors.Is(r.err, errs.NoSpace) || errors.Is(r.err, errs.DiskLimit)
-		if !space || tries > 0 || !e.changed() || e.Checkpoint() != nil {
+		if !space || tries > 0 || e.changed() && e.Checkpoint() != nil {
 			e.stats.rejected.Add(1)
 			return r.err
 		}
@@ -183,6 +184,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}
+	e.reg.Relieve()
 	e.sized(staged)
 	return again
 }

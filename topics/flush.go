@@ -25,9 +25,9 @@ func (r *Registry) queueHot(t *Topic) {
 // Hot returns a channel that delivers when FlushHot has work.
 func (r *Registry) Hot() <-chan struct{} { return r.hotWake }
 
-// FlushHot writes the full chunks of large tails to their files, unsynced. It
-// is the checkpoint goroutine's. An error loses nothing: the bytes stay in the
-// tail, and the next checkpoint reports it.
+// FlushHot writes the full chunks of large tails to their files, unsynced, and
+// leaves those alone that a checkpoint carries. An error loses nothing: the bytes
+// stay in the tail, and the next checkpoint reports it.
 func (r *Registry) FlushHot() error {
 	r.hotMu.Lock()
 	list := r.hot
@@ -44,6 +44,7 @@ func (r *Registry) FlushHot() error {
 			if s.sealed.Load() {
 				continue
 			}
+			s.mu.Lock()
 			to := s.end.Load()
 			if i == len(segs)-1 {
 				to = s.tail.full()
@@ -51,9 +52,24 @@ func (r *Registry) FlushHot() error {
 			if err := t.log.flush(s, to); err != nil && first == nil {
 				first = err
 			}
+			s.mu.Unlock()
 		}
 	}
 	return first
+}
+
+// Relieve is FlushHot for the tails that have grown far beyond what is hot,
+// because nobody came round to it: commits are not to take ever more memory while
+// a checkpoint waits for the disk. Leader only.
+func (r *Registry) Relieve() {
+	for i, t := range r.lagging {
+		r.lagging[i] = nil
+		if s := t.log.cur; s != nil && s.mu.TryLock() {
+			_ = t.log.flush(s, s.tail.full()) // as FlushHot
+			s.mu.Unlock()
+		}
+	}
+	r.lagging = r.lagging[:0]
 }
 
 // full returns the offset up to which all chunks are complete.
@@ -66,10 +82,11 @@ func (t *tail) full() int64 {
 }
 
 // flush writes the tail of s up to file offset to, a block boundary, and lets
-// go of what it wrote. The file stays open until sync.
+// go of what it wrote. The file stays open until sync. The caller holds s.mu, as
+// for all that follows.
 func (l *log) flush(s *seg, to int64) error {
 	from := s.flushed.Load()
-	if to <= from {
+	if to <= from || s.gone || s.pinned && !mutate.SkipPin {
 		return nil
 	}
 	// Reserved already, but for a small tail that is not carried, and for a
@@ -168,24 +185,61 @@ func (e *SyncError) Error() string { return "sync failed: " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SyncError) Unwrap() error { return e.Err }
 
-// sync makes what was written to the file of s durable. After a failure the
+// sync makes what was written to the file of s durable. It waits for the disk
+// without s.mu, so that the tail can be written on meanwhile. After a failure the
 // file stays open: closing it would hide that its pages are lost.
 func (s *seg) sync(all bool) error {
-	if s.dirty == nil {
+	s.mu.Lock()
+	h := s.dirty
+	s.dirty = nil
+	s.mu.Unlock()
+	if h == nil {
 		return nil
 	}
 	var err error
 	if !mutate.SkipSegmentSync {
 		if all {
-			err = s.dirty.File().Sync()
+			err = h.File().Sync()
 		} else {
-			err = s.dirty.File().SyncData()
+			err = h.File().SyncData()
 		}
 	}
 	if err != nil {
+		s.mu.Lock()
+		s.dirty = h
+		s.mu.Unlock()
 		return &SyncError{err}
 	}
-	s.dirty.Release()
-	s.dirty = nil
+	h.Release()
 	return nil
+}
+
+// bury lets go of a pruned segment, whose file is about to be unlinked.
+func (s *seg) bury() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	if s.dirty != nil {
+		s.dirty.Release()
+		s.dirty = nil
+	}
+	s.tail.release()
+}
+
+// free lets go of the tail of s when the node is closed.
+func (s *seg) free() {
+	s.mu.Lock()
+	s.tail.release()
+	s.mu.Unlock()
+}
+
+// unpin lets the tails be written again that a checkpoint carried.
+func (c *Checkpoint) unpin() {
+	for i := range c.Topics {
+		if s := c.Topics[i].growing(); s != nil {
+			s.mu.Lock()
+			s.pinned = false
+			s.mu.Unlock()
+		}
+	}
 }

@@ -42,7 +42,12 @@ type seg struct {
 
 	reserved atomic.Int64 // preallocated size of the file; changed under log.mu
 
-	dirty *segment.Handle // held while the file has unsynced writes; checkpoint only
+	// mu is held by whoever writes the tail to the file and drops it: the
+	// checkpoint, the keeper, or the leader when these lag behind.
+	mu     sync.Mutex
+	dirty  *segment.Handle // held while the file has unsynced writes
+	pinned bool            // a checkpoint under way carries what the file lacks
+	gone   bool            // pruned: the file must not be made again
 
 	// Leader only until a later segment exists.
 	lastIdx  int64 // offset of its latest index entry
@@ -55,8 +60,9 @@ type seg struct {
 
 // log is a topic's storage: its segments in order, the growing one last.
 //
-// Who touches what: plan, apply and abort are the commit leader's; flush, seal
-// and drop are the checkpoint's; everything a reader needs is behind an atomic.
+// Who touches what: plan, apply and abort are the commit leader's; flush and seal
+// are done under the segment's own lock; everything a reader needs is behind an
+// atomic.
 type log struct {
 	meta    segment.Meta // Store, Topic and Name of every file
 	fs      vfs.FS
@@ -77,6 +83,8 @@ type log struct {
 	number  uint64 // of the next segment to be applied
 	ahead   []*seg // made by plan, not applied yet
 	hot     bool   // the tail should be written soon
+	lags    bool   // it has grown so much that the leader should do it
+	relief  int64  // offset in cur below which that is not asked again
 	planSeg *seg
 	planEnd int64
 }
@@ -294,7 +302,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 			s = l.newSeg(l.number, h.Base, h.Time)
 		}
 		l.number++
-		l.cur = s
+		l.cur, l.relief = s, 0
 		list := append(slices.Clip(l.list()), s)
 		l.segs.Store(&list)
 		end = segment.FileHeaderSize
@@ -311,14 +319,23 @@ func (l *log) apply(h *segment.Header, body []byte) {
 	s.digest.Add(segment.HeadSum(b))
 	s.next, s.lastTime = h.Next(), h.Time
 	s.end.Store(end + size)
-	if end+size-s.flushed.Load() >= hotBytes {
+	lag := end + size - s.flushed.Load()
+	if lag >= hotBytes {
 		l.hot = true
+	}
+	if lag >= lagBytes && end+size >= l.relief {
+		l.lags, l.relief = true, end+size+hotBytes
 	}
 }
 
 // hotBytes is the size of a tail that is worth writing to its file before a
 // checkpoint asks for it, so that memory stays small and disks stay busy.
 const hotBytes = 1 << 20
+
+// lagBytes is the size of a tail at which the leader writes it to its file
+// itself: whoever should is busy, and memory that is touched for the first time
+// costs more than writing.
+const lagBytes = 4 << 20
 
 // settle makes the applied state the base of the next plan, after apply was
 // used without plan (replay).

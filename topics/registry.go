@@ -71,6 +71,7 @@ type Registry struct {
 	dead       []deadSeg         // pruned segments, files not unlinked yet
 	dying      []*Topic          // deleted, still visible until publication
 	born       bool              // topics were added since the last publication
+	lagging    []*Topic          // whose tails Relieve is to write
 	restored   bool              // the registry's own state came from a snapshot
 }
 
@@ -93,11 +94,11 @@ func (r *Registry) Close() { close(r.closed) }
 func (r *Registry) Free() {
 	r.spares.close()
 	for _, d := range r.dead {
-		d.seg.tail.release()
+		d.seg.free()
 	}
 	for _, t := range r.byID {
 		for _, s := range t.log.list() {
-			s.tail.release()
+			s.free()
 		}
 	}
 }

@@ -49,7 +49,10 @@ type Captured struct {
 	number uint64
 	damage *segment.CorruptError
 	last   seg0 // the growing segment's own state, when there is one
-	carry  bool // its tail stays out of its file: the snapshot has it
+
+	// How far its file will be durable, once Flush has returned.
+	flushed int64
+	carry   bool // its tail stays out of its file: the snapshot has it
 }
 
 // seg0 is what changes in a growing segment.
@@ -84,8 +87,9 @@ func (r *Registry) Capture() *Checkpoint {
 		if s := l.cur; s != nil {
 			end := s.end.Load()
 			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
-			if s.flushed.Load() == end {
+			if s.flushed.Load() == end && s.mu.TryLock() {
 				s.tail.release()
+				s.mu.Unlock()
 			}
 		}
 		c.Topics = append(c.Topics, k)
@@ -136,7 +140,7 @@ func (k *Captured) Append(dst []byte) []byte {
 		}
 		// A file counts once synced blocks are in it; one that was only reserved
 		// may be gone after a power cut.
-		if flags == flagSealed || s.flushed.Load() > segment.FileHeaderSize {
+		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
 		dst = u(dst, s.number)
@@ -168,7 +172,7 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	u := binary.AppendUvarint
 	// What is flushed beyond the captured end will be replayed and written
 	// again; the snapshot only speaks of what lies below it.
-	flushed := min(s.flushed.Load(), k.last.end)
+	flushed := min(k.flushed, k.last.end)
 	dst = u(dst, uint64(flushed))
 	dst = u(dst, uint64(k.last.end-flushed))
 	_ = s.tail.each(flushed, k.last.end, func(_ int64, b []byte) error {
@@ -194,13 +198,10 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 // Done lets go of the files that the durable checkpoint c made garbage and
 // returns how many bytes that freed.
 func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
+	c.unpin()
 	for _, d := range c.dead {
 		s := d.seg
-		if s.dirty != nil {
-			s.dirty.Release()
-			s.dirty = nil
-		}
-		s.tail.release()
+		s.bury()
 		if !s.hasFile.Load() {
 			continue
 		}
@@ -358,4 +359,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 
 // Uncapture takes back a checkpoint that failed. The caller holds the commit
 // lock.
-func (r *Registry) Uncapture(c *Checkpoint) { r.dead = append(c.dead, r.dead...) }
+func (r *Registry) Uncapture(c *Checkpoint) {
+	c.unpin()
+	r.dead = append(c.dead, r.dead...)
+}

@@ -203,6 +203,10 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 		t.log.hot = false
 		t.reg.queueHot(t)
 	}
+	if t.log.lags {
+		t.log.lags = false
+		t.reg.lagging = append(t.reg.lagging, t)
+	}
 }
 
 // signal wakes those who wait for records; called after publication.

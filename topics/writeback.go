@@ -26,7 +26,7 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 	c.share(carry)
 	var work []*Captured
 	for i := range c.Topics {
-		if k := &c.Topics[i]; k.unwritten(trim) {
+		if k := &c.Topics[i]; k.begin(trim) {
 			work = append(work, k)
 		}
 	}
@@ -157,46 +157,61 @@ func (k *Captured) rest() int64 {
 	return k.last.end - s.flushed.Load()
 }
 
-// unwritten reports whether write has anything to do.
-func (k *Captured) unwritten(trim bool) bool {
-	if n := len(k.segs); n > 1 && !k.segs[n-2].sealed.Load() {
-		return true
-	}
+// begin reports whether write has anything to do. What the snapshot is to carry
+// stays out of the file from now on, so that the two fit together.
+func (k *Captured) begin(trim bool) bool {
+	full := len(k.segs) > 1 && !k.segs[len(k.segs)-2].sealed.Load()
 	s := k.growing()
-	return s != nil && (s.dirty != nil || k.rest() > 0 && !k.carry || trim && s.loose(s.flushed.Load()))
+	if s == nil {
+		return full
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pinned = k.carry
+	k.flushed = s.flushed.Load()
+	return full || s.dirty != nil || k.rest() > 0 && !k.carry || trim && s.loose(k.flushed)
 }
 
 // write writes and seals the files of one topic, and appends to list what has
 // to be synced.
 func (k *Captured) write(list []written, trim bool) ([]written, error) {
-	l := k.t.log
 	for i, s := range k.segs {
 		if s.sealed.Load() {
 			continue
 		}
-		if i < len(k.segs)-1 { // a later segment exists: this one is full
-			if err := l.flush(s, s.end.Load()); err != nil {
-				return list, err
-			}
-			if err := l.seal(s); err != nil {
-				return list, err
-			}
-			list = append(list, written{l, s, true, true})
-			continue
+		var err error
+		if list, err = k.writeSeg(list, s, i < len(k.segs)-1, trim); err != nil {
+			return list, err
 		}
-		if !k.carry {
-			if err := l.flush(s, k.last.end); err != nil {
-				return list, err
-			}
+	}
+	return list, nil
+}
+
+// writeSeg is write for one segment, which is full if a later one exists.
+func (k *Captured) writeSeg(list []written, s *seg, full, trim bool) ([]written, error) {
+	l := k.t.log
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if full {
+		if err := l.flush(s, s.end.Load()); err != nil {
+			return list, err
 		}
-		if trim {
-			if err := l.trim(s); err != nil {
-				return list, err
-			}
+		if err := l.seal(s); err != nil {
+			return list, err
 		}
-		if s.dirty != nil {
-			list = append(list, written{l, s, false, trim})
+		return append(list, written{l, s, true, true}), nil
+	}
+	if err := l.flush(s, k.last.end); err != nil { // not if it is carried
+		return list, err
+	}
+	k.flushed = s.flushed.Load()
+	if trim {
+		if err := l.trim(s); err != nil {
+			return list, err
 		}
+	}
+	if s.dirty != nil {
+		list = append(list, written{l, s, false, trim})
 	}
 	return list, nil
 }

@@ -32,6 +32,7 @@ var mutants = []mutant{
 	{"order", "TestMutantOrder"},
 	{"recycle", "TestMutantRecycle"},
 	{"chunk", "TestMutantChunk"},
+	{"pin", "TestPinned"},
 	{"token", "TestMutantToken"},
 	{"seen", "TestMutantSeen"},
 	{"openclaim", "TestMutantOpenClaim"},
@@ -55,8 +56,11 @@ type mutant struct{ tag, test string }
 
 // pkg returns the package that has the mutant's test.
 func (m mutant) pkg() string {
-	if m.test == "TestLinearizable" {
+	switch m.test {
+	case "TestLinearizable":
 		return "./internal/lintest"
+	case "TestPinned":
+		return "./topics"
 	}
 	return "./internal/modeltest"
 }
