@@ -15,7 +15,7 @@ import (
 // keeper, checkpoints and committers all write tails to their files, while readers
 // follow. Nobody misses a record or sees a wrong byte, nor does the next open.
 func TestTailsUnderCheckpoints(t *testing.T) {
-	const topics, batches, size = 3, 60, 10 << 10
+	const topics, batches, size = 3, 25, 10 << 10
 	fsys := vfs.NewMem()
 	opts := &pipeproc.Options{FS: fsys, Sync: pipeproc.SyncNever, WALSize: 2 << 20,
 		Topic: pipeproc.TopicOptions{SegmentSize: 12 << 20}}
