@@ -27,6 +27,9 @@ type Cursor struct {
 	raw   []byte // decompressed body
 	rec   segment.Record
 	err   error
+
+	run   int    // compressed blocks in a row
+	ahead *ahead // nil: nothing is unpacked ahead
 }
 
 // Cursor returns a cursor over the records of sp.
@@ -62,7 +65,12 @@ func (c *Cursor) Expect(n int) {
 }
 
 // Extend moves the upper end, so that records committed since can be read.
-func (c *Cursor) Extend(end uint64) { c.end = max(c.end, end) }
+func (c *Cursor) Extend(end uint64) {
+	if c.next == c.end {
+		c.endAhead() // it follows now, and needs no more than it is given
+	}
+	c.end = max(c.end, end)
+}
 
 // Pos returns the sequence that Next would deliver or look for.
 func (c *Cursor) Pos() uint64 { return c.next }
@@ -78,7 +86,10 @@ func (c *Cursor) Record() *segment.Record { return &c.rec }
 func (c *Cursor) Err() error { return c.err }
 
 // Close releases the cursor's file. It may be called twice.
-func (c *Cursor) Close() { c.r.close() }
+func (c *Cursor) Close() {
+	c.endAhead()
+	c.r.close()
+}
 
 // Next moves to the next record. It returns false at the end and on error.
 func (c *Cursor) Next() bool {
@@ -110,10 +121,16 @@ func (c *Cursor) Next() bool {
 // load enters the block that holds c.next.
 func (c *Cursor) load() bool {
 	c.body = nil
+	if c.run >= aheadAfter && c.unpacked() {
+		return true
+	}
 	if !c.fetch() || c.body == nil {
 		return c.err == nil
 	}
 	h := c.head
+	if c.run++; h.Codec == segment.None {
+		c.run = 0
+	}
 	body, err := c.open(h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
