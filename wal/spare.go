@@ -61,7 +61,10 @@ func (l *Log) Prepare() error {
 	}
 	var err error
 	if f != nil {
-		err = l.open(f)
+		if err = l.open(f); err == nil {
+			err = f.f.Sync()
+		}
+		f.fresh = err != nil
 	} else {
 		f, err = l.makeSpare()
 	}
@@ -111,18 +114,19 @@ func (l *Log) makeSpare() (*file, error) {
 		return nil, err
 	}
 	f.blank = true
-	if f.m != nil {
-		return f, nil
+	if f.m == nil {
+		if err := f.zero(true); err != nil {
+			return f, err
+		}
 	}
-	if err := f.zero(true); err != nil {
-		return f, err
-	}
+	// Now it costs little: there is nothing in the file yet.
 	if err := f.f.Sync(); err != nil {
 		return f, err
 	}
+	f.fresh = false
 	if err := syncDir(l.cfg.FS, l.cfg.Dir); err != nil {
 		return f, err
 	}
-	f.fresh, f.newEntry = false, false
+	f.newEntry = false
 	return f, nil
 }

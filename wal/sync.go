@@ -29,7 +29,7 @@ func (l *Log) Sync() error {
 	target, started = l.position.Load(), l.started.Load()
 	l.collectDirty(0)
 	l.mu.Unlock()
-	if err := l.syncFiles(l.dirty); err != nil {
+	if err := l.syncFiles(l.dirty, (*file).sync); err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 		return l.failure()
 	}
@@ -38,9 +38,10 @@ func (l *Log) Sync() error {
 	return nil
 }
 
-// SyncFrom makes durable what was appended to file number and later ones, and
-// leaves older files alone: for a checkpoint that is about to make those
-// superfluous. Durable does not advance. A failure is that of Sync.
+// SyncFrom makes durable that file number and later ones are there, with their
+// headers, and leaves older files alone: for a checkpoint that is about to make
+// those superfluous. Whether frames become durable is left open, and Durable does
+// not advance. A failure is that of Sync.
 func (l *Log) SyncFrom(number uint64) error {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
@@ -50,7 +51,7 @@ func (l *Log) SyncFrom(number uint64) error {
 	l.mu.Lock()
 	l.collectDirty(number)
 	l.mu.Unlock()
-	if err := l.syncFiles(l.dirty); err != nil {
+	if err := l.syncFiles(l.dirty, (*file).syncStart); err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 		return l.failure()
 	}
@@ -81,15 +82,13 @@ func (l *Log) covered(position, number uint64) (bool, error) {
 // needs syncMu.
 func (f *file) isDirty() bool { return f.newEntry || f.synced < f.end.Load() }
 
-// syncFiles makes files, and then their names, durable.
-func (l *Log) syncFiles(files []*file) error {
+// syncFiles makes files, as far as sync does, and then their names, durable.
+func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	entries := false
 	for _, f := range files {
-		end := f.end.Load()
-		if err := f.sync(end); err != nil {
+		if err := sync(f); err != nil {
 			return err
 		}
-		f.synced, f.fresh = end, false
 		entries = entries || f.newEntry
 	}
 	if !entries {
@@ -104,12 +103,39 @@ func (l *Log) syncFiles(files []*file) error {
 	return nil
 }
 
-// sync makes the bytes up to end durable. A mapping's Sync promises that for what
-// was stored through it only.
-func (f *file) sync(end int64) error {
+// sync makes the frames of f durable. A mapping's Sync promises that for what was
+// stored through it only.
+func (f *file) sync() error {
+	end := f.end.Load()
 	if f.m == nil || f.fresh || f.wrote.Load() {
-		return syncData(f.f)
+		if err := syncData(f.f); err != nil {
+			return err
+		}
+	} else if err := f.syncMapped(end); err != nil {
+		return err
 	}
+	f.synced, f.fresh = end, false
+	return nil
+}
+
+// syncStart makes the header of f durable. Syncing all of a file that was recycled
+// would write what it held before to disk once more.
+func (f *file) syncStart() error {
+	if f.m == nil || f.fresh {
+		return f.sync()
+	}
+	if f.synced >= headerSize {
+		return nil
+	}
+	if err := f.syncMapped(headerSize); err != nil {
+		return err
+	}
+	f.synced = headerSize
+	return nil
+}
+
+// syncMapped makes durable what was stored through the mapping below end.
+func (f *file) syncMapped(end int64) error {
 	if mutate.SkipWALSync {
 		return nil
 	}
