@@ -34,6 +34,7 @@ const (
 	DefaultFileSize = 16 << 20
 	DefaultMaxFrame = 1 << 30
 	minFileSize     = 2 * headerSize
+	minShort        = 64 << 10 // of ShortSize, unless it is set
 	// maxFrame is the most that Config.MaxFrame can be: every length within a
 	// frame fits in 32 bits.
 	maxFrame = math.MaxUint32 - headerSize + 1 - frameAlign
@@ -82,8 +83,8 @@ type Config struct {
 	// multiple of 4096. A frame that does not fit gets a file of its own size.
 	FileSize int64
 	// ShortSize is the size of a file that has to be made at once, for want of a
-	// spare, if the log is not mapped; 0 for a sixteenth of FileSize, rounded up
-	// and bounded like it.
+	// spare, if the log is not mapped; 0 for a sixteenth of FileSize, but at least
+	// 64 KiB. It is rounded up like FileSize, which bounds it.
 	ShortSize int64
 	// MaxFrame is the size of the largest frame that Append takes, 0 for
 	// DefaultMaxFrame, at most 4 GiB - 4 KiB.
@@ -115,7 +116,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.FileSize = roundUp(c.FileSize, headerSize)
 	if c.ShortSize == 0 {
-		c.ShortSize = c.FileSize / 16
+		c.ShortSize = max(c.FileSize/16, minShort)
 	}
 	c.ShortSize = roundUp(min(max(c.ShortSize, minFileSize), c.FileSize), headerSize)
 	if c.MaxFrame == 0 {
