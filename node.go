@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/pipeproc/pipeproc/engine"
-	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/worker"
 )
@@ -18,7 +17,7 @@ import (
 type Node struct {
 	e       *engine.Engine
 	batches sync.Pool // *Batch, for Commit
-	getters sync.Pool // *topics.Getter
+	getters sync.Pool // *getter
 	claims  sync.Pool // *engine.Claimed
 	turns   turns
 	pipes   pipes
@@ -63,7 +62,7 @@ func OpenMemory(o *Options) (*Node, error) {
 func newNode(e *engine.Engine, o *Options) (*Node, error) {
 	n := &Node{e: e}
 	n.batches.New = func() any { return new(Batch) }
-	n.getters.New = func() any { return new(topics.Getter) }
+	n.getters.New = func() any { return new(getter) }
 	n.claims.New = func() any { return new(engine.Claimed) }
 	n.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
 	n.pipes.programs = &programs{o: o.Processes, self: o.Program, log: o.Logger}

@@ -227,26 +227,38 @@ func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error
 	if err := ctx.Err(); err != nil {
 		return Record{}, context.Cause(ctx)
 	}
-	t, err := n.e.Topic(topic)
+	g := n.getters.Get().(*getter)
+	rec, err := g.get(n, topic, seq)
+	n.getters.Put(g)
+	return rec, err
+}
+
+// getter reads single records, and keeps the memory that this takes.
+type getter struct {
+	topics.Getter
+	rec segment.Record
+}
+
+// ownBody is the size of a body, in bytes, that is handed out as it was read
+// instead of being copied once more.
+const ownBody = 4 << 10
+
+func (g *getter) get(n *Node, topic string, seq uint64) (Record, error) {
+	t, err := n.e.TopicAgain(topic, g.Topic())
 	if err != nil {
 		return Record{}, err
 	}
-	g := n.getters.Get().(*topics.Getter)
-	defer n.getters.Put(g)
-	var r segment.Record
-	if err := g.Get(t, seq, &r); err != nil {
+	r := &g.rec
+	if err := g.Get(t, seq, r); err != nil {
 		return Record{}, err
 	}
-	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: topic, Body: r.Body}
-	if len(r.Key) > 0 {
-		rec.Key = r.Key
+	if len(r.Body) < ownBody {
+		return ownedRecord(topic, r), nil
 	}
-	if rec.Body == nil {
-		rec.Body = []byte{}
-	}
-	for name, value := range segment.EachHeader(r.Headers) {
-		rec.Headers = append(rec.Headers, Header{Name: name, Value: value})
-	}
+	body := r.Body
+	r.Body = nil
+	rec := ownedRecord(topic, r)
+	rec.Body = body[:len(body):len(body)]
 	return rec, nil
 }
 

@@ -213,6 +213,15 @@ func (e *Engine) Topic(name string) (*topics.Topic, error) {
 	return e.reg.Topic(name)
 }
 
+// TopicAgain is Topic for those who read one record after the other: last, which
+// may be nil, is what the last call returned, and is mostly asked for again.
+func (e *Engine) TopicAgain(name string, last *topics.Topic) (*topics.Topic, error) {
+	if last != nil && last.Is(name) && !e.shut.Load() {
+		return last, nil
+	}
+	return e.Topic(name)
+}
+
 // Topics returns all topics for reading, by name.
 func (e *Engine) Topics() ([]*topics.Topic, error) {
 	if e.shut.Load() {

@@ -111,7 +111,9 @@
 // # Footer
 //
 // Entries, ascending by sequence, time and offset. The first entry is the first
-// block; after it about one block every 8 KiB is listed.
+// block; after it blocks are listed that begin 2 KiB or more
+// behind the one listed before (writers may choose another distance: readers walk
+// from the last one listed that is not behind what they look for).
 //
 //	off  0        8        16      24
 //	    +--------+--------+--------+

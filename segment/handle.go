@@ -19,6 +19,10 @@ const (
 	refUser  = 2
 )
 
+// footerShare tells how much of a file is footer at most, mostly: all of it will
+// be read at once.
+const footerShare = 64
+
 // Handle is an open segment file, perhaps with a mapping. It is safe for
 // concurrent use by those who hold it.
 type Handle struct {
@@ -34,19 +38,15 @@ type Handle struct {
 	file    vfs.File      // nil if it failed
 	openErr error
 
-	current atomic.Pointer[mapping]
+	current atomic.Pointer[Mapping]
 	footer  atomic.Pointer[Footer]
 	garbage atomic.Bool // retired is not empty
 	refused atomic.Bool // the system does not map this file
+	reads   atomic.Int32
 
 	mu         sync.Mutex
-	retired    []*mapping // replaced, perhaps in use
-	footerOver *mapping   // what the footer aliases
-}
-
-type mapping struct {
-	vfs.Mapping
-	size int64
+	retired    []*Mapping // replaced, perhaps in use
+	footerOver *Mapping   // what the footer aliases
 }
 
 // newHandle returns a handle that is not open yet, referred to by the cache
@@ -129,6 +129,10 @@ func (h *Handle) close() error {
 	for _, m := range h.retired {
 		errs = append(errs, m.Close())
 	}
+	// Segments remember their handle when it is closed already.
+	h.current.Store(nil)
+	h.footer.Store(nil)
+	h.footerOver = nil
 	h.cache.mapped.Add(-int64(len(h.retired)))
 	h.cache.open.Add(-1)
 	return errors.Join(errs...)
@@ -169,24 +173,26 @@ func (h *Handle) File() vfs.File { return h.file }
 //
 // The error wraps ErrNoMapping if there is no mapping to be had, and
 // ErrCorrupt if the file is shorter than size.
-func (h *Handle) Mapping(size int64) (vfs.Mapping, error) {
+func (h *Handle) Mapping(size int64) (*Mapping, error) {
 	if m := h.current.Load(); m != nil && m.size >= size {
-		return m.Mapping, nil
+		return m, nil
 	}
 	if h.refused.Load() || h.cache.mapped.Load() >= h.cache.maxMapped {
 		return nil, ErrNoMapping
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m, err := h.remap(size)
-	if err != nil {
-		return nil, err
-	}
-	return m.Mapping, nil
+	return h.remap(size)
+}
+
+// Often reports whether the file is read a few records at a time so often that
+// a mapping pays: making one and taking it down costs as much as several reads.
+func (h *Handle) Often() bool {
+	return h.current.Load() != nil || h.reads.Add(1) > fewReads
 }
 
 // remap does what Mapping does. h.mu is held.
-func (h *Handle) remap(size int64) (*mapping, error) {
+func (h *Handle) remap(size int64) (*Mapping, error) {
 	old := h.current.Load()
 	if old != nil && old.size >= size {
 		return old, nil
@@ -211,7 +217,7 @@ func (h *Handle) remap(size int64) (*mapping, error) {
 		h.refused.Store(true)
 		return nil, fmt.Errorf("%w: %w", ErrNoMapping, err)
 	}
-	m := &mapping{vm, n}
+	m := newMapping(vm, n)
 	h.current.Store(m)
 	if old != nil {
 		h.retired = append(h.retired, old)
@@ -224,21 +230,38 @@ func (h *Handle) remap(size int64) (*mapping, error) {
 // once and then kept; it lives in the mapping if there is one (see [Footer]),
 // and is valid while the handle is held.
 func (h *Handle) Footer(p Place) (Footer, error) {
+	f, _, err := h.Sealed(p)
+	if err != nil {
+		return Footer{}, err
+	}
+	return *f, nil
+}
+
+// Sealed returns the footer as Footer does, and the mapping of the whole file
+// that it lives in, or nil if it does not.
+func (h *Handle) Sealed(p Place) (*Footer, *Mapping, error) {
 	if f := h.footer.Load(); f != nil {
-		return *f, nil
+		return f, h.footerOver, nil // set before the footer was published
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if f := h.footer.Load(); f != nil {
-		return *f, nil
+		return f, h.footerOver, nil
 	}
+	f, err := h.loadFooter(p)
+	return f, h.footerOver, err
+}
+
+// loadFooter reads and verifies the footer. h.mu is held.
+func (h *Handle) loadFooter(p Place) (*Footer, error) {
 	size, err := h.file.Size()
 	if err != nil {
-		return Footer{}, fmt.Errorf("segment: footer: %w", err)
+		return nil, fmt.Errorf("segment: footer: %w", err)
 	}
 	var f Footer
 	m, err := h.remap(size)
 	if err == nil {
+		m.Populate(size-size/footerShare, size/footerShare)
 		var bad error
 		if err = vfs.Guard(m, func() { f, bad = ParseFooter(m.Bytes()[:size], size, p) }); err == nil {
 			err = bad
@@ -247,30 +270,30 @@ func (h *Handle) Footer(p Place) (Footer, error) {
 		f, err = readFooter(h.file, size, p)
 	}
 	if errors.Is(err, ErrCorrupt) {
-		return Footer{}, h.corrupt(max(size-TrailerSize, 0), err)
+		return nil, h.corrupt(max(size-TrailerSize, 0), err)
 	}
 	if err != nil {
-		return Footer{}, fmt.Errorf("segment: footer: %w", err)
+		return nil, fmt.Errorf("segment: footer: %w", err)
 	}
 	h.footerOver = m // nil without a mapping
 	h.footer.Store(&f)
-	return f, nil
+	return &f, nil
 }
 
-// Floor looks up [Footer.Floor] in the footer of the sealed segment at place p,
+// Near looks up [Footer.Near] in the footer of the sealed segment at place p,
 // guarded against faults of the mapping.
-func (h *Handle) Floor(p Place, seq uint64) (e Entry, ok bool, err error) {
-	f, err := h.Footer(p)
+func (h *Handle) Near(p Place, seq uint64) (from, to int64, ok bool, err error) {
+	f, _, err := h.Sealed(p)
 	if err != nil {
-		return e, false, err
+		return 0, 0, false, err
 	}
-	err = h.guard(func() { e, ok = f.Floor(seq) })
-	return e, ok, err
+	err = h.guard(func() { from, to, ok = f.Near(seq) })
+	return from, to, ok, err
 }
 
-// Before looks up [Footer.Before] as Floor does.
+// Before looks up [Footer.Before] as Near does.
 func (h *Handle) Before(p Place, ms int64) (e Entry, ok bool, err error) {
-	f, err := h.Footer(p)
+	f, _, err := h.Sealed(p)
 	if err != nil {
 		return e, false, err
 	}

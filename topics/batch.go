@@ -12,7 +12,7 @@ import (
 // Sizes of blocks, in bytes of raw body. A block closes once it has reached
 // its target. Small blocks make point reads cheap, larger ones compress well.
 const (
-	blockTarget     = 4 << 10
+	blockTarget     = 2 << 10
 	zstdBlockTarget = 64 << 10
 )
 

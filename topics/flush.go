@@ -155,10 +155,7 @@ func (l *log) seal(s *seg) error {
 	if err != nil {
 		return err
 	}
-	var entries []segment.Entry
-	for _, e := range l.idx.Entries(s.number, s.base) {
-		entries = append(entries, segment.Entry{Seq: e.Seq, Time: e.Time, Off: e.Off})
-	}
+	entries := l.entries(s, pointSpacing)
 	sum := segment.Summary{First: s.base, Next: s.next, FirstTime: s.time, LastTime: s.lastTime,
 		DataEnd: s.end.Load(), Blocks: s.blocks, Records: s.records, Digest: s.digest.Sum()}
 	if err := segment.Seal(f, entries, sum, s.place); err != nil {
@@ -174,6 +171,7 @@ func (l *log) setSealed(s *seg) {
 	l.files.Forget(l.meta.Topic, s.number) // its mapping has the old size
 	s.sealed.Store(true)
 	l.idx.Thin(s.number)
+	s.points.drop()
 }
 
 // SyncError is a failed sync of a segment file: what the file holds on disk is

@@ -15,10 +15,14 @@ import (
 type Getter struct {
 	r   reader
 	raw []byte
+	sum byte // of what touch has read, so that it does read
 }
 
-// errTail says that the record is not in the mapped part of the file.
-var errTail = errors.New("not in the file")
+// errTail says that the record is not to be had from a mapping of the file.
+var errTail = errors.New("not in the mapped file")
+
+// Topic returns the topic of the last read.
+func (g *Getter) Topic() *Topic { return g.r.t }
 
 // Get reads the record of sequence seq and appends its parts to the slices of
 // dst, which it reuses. A sequence that does not exist is ErrInvalidToneSearch
@@ -31,56 +35,92 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 		return &PrunedError{Topic: t.name, Seq: seq, First: first}
 	}
 	g.r.t = t
-	g.r.ahead = seekRead
 	g.r.winSeg = 0
 	defer g.r.close()
-	p, err := g.r.start(seq)
+	err := g.mapped(t, seq, dst)
 	if err != nil {
-		err = t.verdict(seq, err)
-		t.noteDamage(err)
-		return err
+		if errors.Is(err, errTail) || errors.Is(err, segment.ErrNoMapping) {
+			err = g.plain(t, seq, dst)
+		}
+		if err != nil {
+			err = t.verdict(seq, err)
+			t.noteDamage(err)
+		}
 	}
-	err = g.mapped(t, p, seq, dst)
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, errTail) || errors.Is(err, segment.ErrNoMapping) {
-		err = g.read(t, p, seq, dst)
-	}
-	err = t.verdict(seq, err)
-	t.noteDamage(err)
 	return err
 }
 
 // mapped finds the record in the segment's mapping. Whatever it takes from
 // there it verifies and copies under a guard against faults.
-func (g *Getter) mapped(t *Topic, p place, seq uint64, dst *segment.Record) error {
-	flushed := p.s.flushed.Load()
-	if p.off >= flushed {
-		return errTail
+func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
+	s := t.log.at(seq)
+	if s == nil {
+		return &PrunedError{Topic: t.name, Seq: seq, First: t.First()}
 	}
-	h, err := g.r.handle(p.s)
+	var (
+		foot     *segment.Footer
+		m        *segment.Mapping
+		from, to int64
+	)
+	flushed := s.flushed.Load()
+	if !s.sealed.Load() {
+		if from, to = t.log.near(s, seq); from >= flushed {
+			return errTail
+		}
+	}
+	h, err := g.r.handle(s)
 	if err != nil {
 		return err
 	}
-	m, err := h.Mapping(flushed)
-	if err != nil {
+	if s.sealed.Load() { // perhaps just now, and then near had no points
+		if foot, m, err = h.Sealed(s.place); err != nil || m == nil {
+			return errTail // plain tells what is wrong with a footer
+		}
+	} else if !h.Often() {
+		return errTail
+	} else if m, err = h.Mapping(flushed); err != nil {
 		if errors.Is(err, segment.ErrNoMapping) {
 			return err
 		}
-		return fmt.Errorf("topic %q: mapping segment %d: %w", t.name, p.s.number, err)
+		return fmt.Errorf("topic %q: mapping segment %d: %w", t.name, s.number, err)
 	}
-	err = errTail
+	p := place{s, from}
 	fault := vfs.Guard(m, func() {
-		err = g.find(t, m.Bytes()[:flushed], p, seq, dst)
+		if foot != nil {
+			var ok bool
+			if p.off, to, ok = foot.Near(seq); !ok {
+				p.off, to = segment.FileHeaderSize, flushed
+			}
+		}
+		m.Near(p.off, flushed)
+		err = g.find(t, m.Bytes()[:flushed], p, to, seq, dst)
 	})
 	if fault != nil {
-		return t.corrupt(p.s, p.off, "the file was cut short while mapped", fault)
+		return t.corrupt(s, p.off, "the file was cut short while mapped", fault)
 	}
 	return err
 }
 
-func (g *Getter) find(t *Topic, b []byte, p place, seq uint64, dst *segment.Record) error {
+// touchBytes is how much of a block is read ahead of its verification, in bytes.
+const touchBytes = 4 << 10
+
+// touch reads a byte of each cache line of b. No load waits for another, so the
+// processor has them all under way at once; a checksum alone sees a few lines
+// ahead only, and waits for memory again and again.
+func (g *Getter) touch(b []byte) {
+	var x byte
+	for i := 0; i < len(b); i += 64 {
+		x += b[i]
+	}
+	g.sum = x
+}
+
+// find looks from p on for the block that holds seq; to is where the next known
+// block begins.
+func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *segment.Record) error {
+	if end := min(to, p.off+touchBytes, int64(len(b))); p.off < end {
+		g.touch(b[p.off:end])
+	}
 	for p.off < int64(len(b)) {
 		// Headers passed over are not verified: a wrong length leads to a place
 		// where no valid header stands.
@@ -95,7 +135,7 @@ func (g *Getter) find(t *Topic, b []byte, p place, seq uint64, dst *segment.Reco
 		}
 		h, err := segment.ParseHeader(rest, p.s.place, p.off)
 		if err != nil || h.Size() > int64(len(rest)) {
-			return g.recheck(t, p, seq, dst)
+			return g.plain(t, seq, dst)
 		}
 		if h.Base > seq {
 			return g.absent(t, p, h, seq)
@@ -111,18 +151,14 @@ func (g *Getter) find(t *Topic, b []byte, p place, seq uint64, dst *segment.Reco
 	return errTail
 }
 
-// recheck walks from the sparse entry again with every header verified, so
-// that the error names the header that is really damaged.
-func (g *Getter) recheck(t *Topic, p place, seq uint64, dst *segment.Record) error {
-	start, err := g.r.start(seq)
+// plain finds the record without a mapping. It verifies every header from the
+// place where it starts, so that an error names the one that is really damaged.
+func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
+	p, to, err := g.r.start(seq)
 	if err != nil {
 		return err
 	}
-	return g.read(t, start, seq, dst)
-}
-
-// read finds the record without a mapping.
-func (g *Getter) read(t *Topic, p place, seq uint64, dst *segment.Record) error {
+	g.r.ahead = int(min(to-p.off, seekRead))
 	for p.off < p.s.end.Load() {
 		h, err := g.r.head(p.s, p.off)
 		if err != nil {

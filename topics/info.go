@@ -58,7 +58,15 @@ func (t *Topic) firstTime(first uint64) int64 {
 }
 
 // IndexBytes returns an estimate of the heap bytes of the topic's index.
-func (t *Topic) IndexBytes() int { return t.log.idx.Bytes() }
+func (t *Topic) IndexBytes() int {
+	n := t.log.idx.Bytes()
+	for _, s := range t.log.list() {
+		if l := s.points.list.Load(); l != nil {
+			n += len(*l) * pointSize
+		}
+	}
+	return n
+}
 
 // TailBytes returns the bytes of the topic that are in memory and not in a
 // segment file yet.

@@ -18,8 +18,10 @@ import (
 // it has no file at all.
 const CarryMax = 16 << 10
 
-// indexSpacing is the distance in bytes between sparse index entries.
-const indexSpacing = 8 << 10
+// indexSpacing is the distance in bytes between entries of the index. What lies
+// in between is found by the points of a growing segment and by the footer of a
+// sealed one.
+const indexSpacing = 64 << 10
 
 // firstReserve is the size of a new segment file; it doubles as it fills.
 const firstReserve = 32 << 10
@@ -35,12 +37,15 @@ type seg struct {
 	place  segment.Place
 
 	tail    tail
+	points  points
 	flushed atomic.Int64 // bytes [FileHeaderSize, flushed) are in the file
 	sealed  atomic.Bool  // has a footer, never changes again
 	end     atomic.Int64 // where its blocks end: final once a later segment exists
 	hasFile atomic.Bool
 
 	reserved atomic.Int64 // preallocated size of the file; changed under log.mu
+
+	handle atomic.Pointer[segment.Handle] // what the last reader had; perhaps closed
 
 	// mu is held by whoever writes the tail to the file and drops it: the
 	// checkpoint, the keeper, or the leader when these lag behind.
@@ -205,7 +210,7 @@ func (l *log) reserve(s *seg, end int64, full bool) error {
 // footerRoom returns the most that the footer of a segment of the given size
 // takes.
 func footerRoom(size int64) int64 {
-	return (size/indexSpacing+2)*segment.EntrySize + segment.TrailerSize
+	return (size/pointSpacing+2)*segment.EntrySize + segment.TrailerSize
 }
 
 // extend makes the file of s, or makes it longer, so that [0, end) has blocks.
@@ -311,6 +316,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		l.idx.Add(index.Entry{Seq: h.Base, Time: h.Time, Segment: s.number, Off: end})
 		s.lastIdx = end
 	}
+	s.points.add(s, h.Base, h.Time, end)
 	b := s.tail.grow(l.spares, end, int(size))
 	h.Put(b, s.place, end)
 	copy(b[segment.HeaderSize:], body)

@@ -46,9 +46,13 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 		return r.h, nil
 	}
 	r.close()
-	h, err := r.t.log.files.Acquire(r.t.id, s.number)
-	if err != nil {
-		return nil, r.t.fileError(s, err)
+	h := s.handle.Load()
+	if h == nil || !h.Retain() {
+		var err error
+		if h, err = r.t.log.files.Acquire(r.t.id, s.number); err != nil {
+			return nil, r.t.fileError(s, err)
+		}
+		s.handle.Store(h)
 	}
 	r.h, r.hSeg = h, s.number
 	return h, nil
@@ -202,37 +206,56 @@ type place struct {
 	off int64
 }
 
-// start returns a place at or before the block that holds seq, near it.
-func (r *reader) start(seq uint64) (place, error) {
+// start returns a place at or before the block that holds seq, near it, and where
+// the next known block begins.
+func (r *reader) start(seq uint64) (p place, to int64, err error) {
 	s := r.t.log.at(seq)
 	if s == nil {
-		return place{}, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+		return place{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
 	}
-	p := place{s, segment.FileHeaderSize}
-	if s.sealed.Load() {
-		h, err := r.handle(s)
-		if err != nil {
-			return p, err
-		}
-		e, ok, err := h.Floor(s.place, seq)
-		if err != nil {
-			// The blocks do without a footer, only slower; verify reports it.
-			if errors.Is(err, errs.ErrCorrupt) {
-				c := r.t.corrupt(s, -1, "footer", err)
-				r.t.noteDamage(c)
-				return p, nil
-			}
-			return p, fmt.Errorf("topic %q: footer of segment %d: %w", r.t.name, s.number, err)
-		}
-		if ok {
-			p.off = e.Off
-		}
-		return p, nil
+	p.s = s
+	p.off, to = segment.FileHeaderSize, s.end.Load()
+	if seq == s.base { // as where a scan begins, which then needs no footer
+		return p, to, nil
 	}
-	if e, ok := r.t.log.idx.Floor(seq); ok && e.Segment == s.number {
-		p.off = e.Off
+	if !s.sealed.Load() {
+		p.off, to = r.t.log.near(s, seq)
 	}
-	return p, nil
+	if !s.sealed.Load() {
+		return p, to, nil
+	}
+	// Perhaps it was sealed just now, and near had no points any more.
+	h, err := r.handle(s)
+	if err != nil {
+		return p, to, err
+	}
+	from, next, ok, err := h.Near(s.place, seq)
+	if err != nil {
+		// The blocks do without a footer, only slower; verify reports it.
+		if errors.Is(err, errs.ErrCorrupt) {
+			c := r.t.corrupt(s, -1, "footer", err)
+			r.t.noteDamage(c)
+			return p, to, nil
+		}
+		return p, to, fmt.Errorf("topic %q: footer of segment %d: %w", r.t.name, s.number, err)
+	}
+	if ok {
+		p.off, to = from, next
+	}
+	return p, to, nil
+}
+
+// near returns the offset of a block at or before the one of s that holds seq,
+// near it, and where the next known block begins, or the end.
+func (l *log) near(s *seg, seq uint64) (from, to int64) {
+	from, to, ok := s.points.floor(s, seq, s.end.Load())
+	if ok && to-from < indexSpacing {
+		return from, to
+	}
+	if e, ok := l.idx.Floor(seq); ok && e.Segment == s.number {
+		from = max(from, e.Off)
+	}
+	return max(from, segment.FileHeaderSize), to
 }
 
 func (t *Topic) noteDamage(err error) {
@@ -244,7 +267,7 @@ func (t *Topic) noteDamage(err error) {
 // seek returns the place of the block that holds seq. The error, when it is
 // damage, says where; place is then that of the damage.
 func (r *reader) seek(seq uint64) (place, error) {
-	p, err := r.start(seq)
+	p, _, err := r.start(seq)
 	if err != nil {
 		return p, err
 	}
@@ -299,8 +322,13 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		if err == nil && ok {
 			p.off = e.Off
 		}
-	} else if e, ok := t.log.idx.Before(ms); ok && e.Segment == p.s.number {
-		p.off = e.Off
+	} else {
+		if e, ok := t.log.idx.Before(ms); ok && e.Segment == p.s.number {
+			p.off = e.Off
+		}
+		if off, ok := p.s.points.before(p.s, ms); ok {
+			p.off = max(p.off, off)
+		}
 	}
 	for p.off < p.s.end.Load() {
 		h, err := r.head(p.s, p.off)

@@ -134,7 +134,7 @@ func (r *RevCursor) window() bool {
 		r.err = &PrunedError{Topic: t.name, Seq: seq, First: first}
 		return false
 	}
-	p, err := r.c.r.start(seq)
+	p, _, err := r.c.r.start(seq)
 	if err != nil {
 		err = t.verdict(seq, err)
 		r.err = err

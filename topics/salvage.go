@@ -157,7 +157,7 @@ func (w *rewriter) block(h segment.Header, body []byte) error {
 		return err
 	}
 	s := w.dst
-	if w.off-s.lastIdx >= indexSpacing {
+	if w.off-s.lastIdx >= pointSpacing {
 		w.entries = append(w.entries, segment.Entry{Seq: h.Base, Time: h.Time, Off: w.off})
 		s.lastIdx = w.off
 	}

@@ -53,7 +53,19 @@ type Captured struct {
 	// How far its file will be durable, once Flush has returned.
 	flushed int64
 	carry   bool // its tail stays out of its file: the snapshot has it
+	// spacing is the least distance, in bytes, of the positions in the growing
+	// segment that the snapshot lists.
+	spacing int64
 }
+
+// A snapshot lists positions in growing segments at a distance of coarseSpacing
+// bytes, since it is written again and again. The last one, of a clean close,
+// lists all that are known, for finePositions bytes of growing segments, so that
+// the next opening reads single records as fast as this one.
+const (
+	coarseSpacing = 8 << 10
+	finePositions = 256 << 20
+)
 
 // seg0 is what changes in a growing segment.
 type seg0 struct {
@@ -83,7 +95,7 @@ func (r *Registry) Capture() *Checkpoint {
 	for _, t := range r.byID {
 		l := t.log
 		k := Captured{t: t, first: t.first, next: t.next, time: t.time, empty: t.empty, bytes: t.bytes,
-			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load()}
+			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load(), spacing: coarseSpacing}
 		if s := l.cur; s != nil {
 			end := s.end.Load()
 			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
@@ -179,13 +191,13 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 		dst = append(dst, b...)
 		return nil
 	})
-	entries := k.t.log.idx.Entries(s.number, s.base)
+	entries := k.t.log.entries(s, k.spacing)
 	n := 0
 	for n < len(entries) && entries[n].Off < k.last.end {
 		n++
 	}
 	dst = u(dst, uint64(n))
-	prev := index.Entry{Seq: s.base, Time: s.time}
+	prev := segment.Entry{Seq: s.base, Time: s.time}
 	for _, e := range entries[:n] {
 		dst = u(dst, e.Seq-prev.Seq)
 		dst = u(dst, uint64(e.Time-prev.Time))
@@ -345,14 +357,18 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		copy(s.tail.grow(l.spares, flushed, len(carried)), carried)
 	}
 	e := index.Entry{Seq: base, Time: time, Segment: number}
+	last := int64(0)
 	for range d.Count(3) {
 		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
 		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)
-		if e.Off < segment.FileHeaderSize || e.Off >= end || e.Off <= s.lastIdx && s.lastIdx > 0 {
+		if e.Off < segment.FileHeaderSize || e.Off >= end || e.Off <= last {
 			return nil, fmt.Errorf("segment %d: index: %w", number, enc.ErrMalformed)
 		}
-		l.idx.Add(e)
-		s.lastIdx = e.Off
+		if last = e.Off; last-s.lastIdx >= indexSpacing {
+			l.idx.Add(e)
+			s.lastIdx = last
+		}
+		s.points.add(s, e.Seq, e.Time, e.Off)
 	}
 	return s, nil
 }

@@ -71,6 +71,10 @@ type slotEnd struct{ pos, end atomic.Uint64 }
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
+// Is reports whether a topic that could be read before is still the one of that
+// name.
+func (t *Topic) Is(name string) bool { return t.name == name && t.deleted.Load() == 0 }
+
 // ID returns the number that names the topic on disk; never reused.
 func (t *Topic) ID() uint64 { return t.id }
 

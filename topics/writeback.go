@@ -24,6 +24,9 @@ const (
 // With trim, growing files give back the space that is reserved and not used.
 func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	c.share(carry)
+	if trim {
+		c.fine()
+	}
 	var work []*Captured
 	for i := range c.Topics {
 		if k := &c.Topics[i]; k.begin(trim) {
@@ -136,6 +139,18 @@ func (c *Checkpoint) share(budget int64) {
 		if c.Carried+t.rest <= budget {
 			t.k.carry = true
 			c.Carried += t.rest
+		}
+	}
+}
+
+// fine has the snapshot list all known positions of growing segments, as far as
+// finePositions allows.
+func (c *Checkpoint) fine() {
+	left := int64(finePositions)
+	for i := range c.Topics {
+		if k := &c.Topics[i]; k.last.end <= left {
+			k.spacing = pointSpacing
+			left -= k.last.end
 		}
 	}
 }
