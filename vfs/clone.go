@@ -1,6 +1,9 @@
 package vfs
 
-import "bytes"
+import (
+	"bytes"
+	"maps"
+)
 
 // cloner copies a tree of inodes, each once, however many entries lead to it.
 type cloner struct {
@@ -74,7 +77,7 @@ func (c *content) clone(m *Mem) *content {
 	if d := c.dur; d != nil {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all}
+		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all, lost: maps.Clone(d.lost)}
 	}
 	return to
 }

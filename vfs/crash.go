@@ -101,6 +101,20 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	return n
 }
 
+// FailSync does to a file what a sync that fails does to it, as Linux and others
+// have it: the pages that it would have made durable are taken for clean, so that
+// neither a later sync nor the end of time makes them durable, until they are
+// written again. What has the name reads as before. Size and name are not
+// concerned. A fault hook calls it, with the error that it then returns.
+func (c *Crash) FailSync(name string) {
+	c.mu.RLock()
+	at, err := c.find(name)
+	c.mu.RUnlock()
+	if err == nil && at.node != nil && at.node.file != nil {
+		at.node.file.loseSync()
+	}
+}
+
 // Kill returns what the end of the process at this moment would leave, as a new
 // file system with nothing open or locked: all that was written and stored is
 // there, and what was volatile still is. The old file system goes on and may be

@@ -23,7 +23,7 @@
 //
 // Nothing is durable by itself. A file's bytes are durable after Sync,
 // SyncData or Mapping.Sync returned nil; a name is durable after SyncDir of its
-// directory returned nil. After a failed sync the state of what it covered is
+// directory, or Dir.Sync, returned nil. After a failed sync the state of what it covered is
 // unknown: the kernel may have dropped the data and will not try again.
 //
 // # Limits

@@ -18,6 +18,10 @@ type durable struct {
 	// what is volatile is found by comparing bytes.
 	lo, hi int64
 	all    bool
+
+	// lost holds, by offset, the pages that a failed sync left clean and not
+	// durable, as they were then. No sync covers them until they change.
+	lost map[int64][]byte
 }
 
 // touch notes a change of [from,to). c.mu is held for writing.
@@ -25,6 +29,11 @@ func (c *content) touch(from, to int64) {
 	d := c.dur
 	if d == nil || from >= to {
 		return
+	}
+	for page := range d.lost {
+		if page < to && page+pageSize > from {
+			delete(d.lost, page)
+		}
 	}
 	if d.lo >= d.hi {
 		d.lo, d.hi = from, to
@@ -89,8 +98,69 @@ func (c *content) syncRange(from, to int64) {
 	}
 }
 
-// keep copies the pages [from,to) of c, given on page limits.
+// loseSync is what becomes of c when a sync of it fails: what it would have made
+// durable is clean from now on, and is not.
+func (c *content) loseSync() {
+	d := c.dur
+	if d == nil {
+		return
+	}
+	c.fs.world.RLock()
+	defer c.fs.world.RUnlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	from, to := d.suspects(c.size)
+	for page := from; page < min(to, c.size); page += pageSize {
+		now := d.page(c, page)
+		then := make([]byte, len(now))
+		if page < int64(len(d.data)) {
+			copy(then, d.data[page:])
+		}
+		if bytes.Equal(now, then) {
+			continue
+		}
+		if d.lost == nil {
+			d.lost = map[int64][]byte{}
+		}
+		d.lost[page] = now
+	}
+}
+
+// page returns a copy of the page of c at an offset that lies in it.
+func (d *durable) page(c *content, off int64) []byte {
+	p := make([]byte, min(pageSize, c.size-off))
+	snapshot(p, c.cur.b[off:off+int64(len(p))])
+	return p
+}
+
+// isLost reports whether the page of c at an offset is still one that a failed
+// sync has lost.
+func (d *durable) isLost(c *content, page int64) bool {
+	was, ok := d.lost[page]
+	if ok && (page >= c.size || !bytes.Equal(was, d.page(c, page))) {
+		delete(d.lost, page) // stored into through a mapping, or cut
+		return false
+	}
+	return ok
+}
+
+// keep copies the pages [from,to) of c, given on page limits, as a sync does.
 func (d *durable) keep(c *content, from, to int64) {
+	if len(d.lost) == 0 {
+		d.copyPages(c, from, to)
+		return
+	}
+	for page := from; page < to; page += pageSize {
+		if !d.isLost(c, page) {
+			d.copyPages(c, page, page+pageSize)
+		}
+	}
+}
+
+// copyPages copies the pages [from,to) of c, given on page limits.
+func (d *durable) copyPages(c *content, from, to int64) {
 	if have := int64(len(d.data)); have < to && have < pageUp(c.size) {
 		more := int(min(to, pageUp(c.size)) - have)
 		d.data = slices.Grow(d.data, more)[:have+int64(more)]
@@ -136,6 +206,9 @@ func (c *content) survive(name string, grain int64, pick func(Unit) bool) *conte
 		lo, hi := page*grain, min((page+1)*grain, int64(len(now)))
 		if lo >= c.size {
 			break
+		}
+		if d.isLost(c, lo&^(pageSize-1)) {
+			continue // nobody will write it
 		}
 		if !bytes.Equal(now[lo:hi], then[lo:hi]) && pick(Unit{Kind: Page, Name: name, Page: page}) {
 			copy(then[lo:hi], now[lo:hi])

@@ -20,6 +20,7 @@ const (
 	OpRemove      OpKind = "remove"
 	OpRename      OpKind = "rename"
 	OpLink        OpKind = "link"
+	OpOpenDir     OpKind = "opendir"
 	OpSyncDir     OpKind = "syncdir"
 	OpLock        OpKind = "lock"
 	OpFree        OpKind = "free"
@@ -33,7 +34,7 @@ const (
 	OpMap         OpKind = "map"
 	OpMapSync     OpKind = "mapsync"
 	OpUnmap       OpKind = "unmap" // Mapping.Close
-	OpClose       OpKind = "close" // of a file or a lock
+	OpClose       OpKind = "close" // of a file, a directory or a lock
 )
 
 // Op is an operation about to be done.
@@ -182,12 +183,26 @@ func (f *Fault) Link(oldname, newname string) error {
 	return f.inner.Link(oldname, newname)
 }
 
-// SyncDir implements FS.
+// SyncDir implements FS. It is three operations, as it is three system calls.
 func (f *Fault) SyncDir(name string) error {
-	if err := f.check(Op{Kind: OpSyncDir, Name: name}); err != nil {
+	d, err := f.OpenDir(name)
+	if err != nil {
 		return err
 	}
-	return f.inner.SyncDir(name)
+	err = d.Sync()
+	return first(err, d.Close())
+}
+
+// OpenDir implements FS.
+func (f *Fault) OpenDir(name string) (Dir, error) {
+	if err := f.check(Op{Kind: OpOpenDir, Name: name}); err != nil {
+		return nil, err
+	}
+	d, err := f.inner.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &faultDir{dir: d, name: name, fault: f}, nil
 }
 
 // Free implements FS.

@@ -229,20 +229,6 @@ func (n *inode) info(base string) Info {
 	return Info{Name: base, Size: n.file.size, Allocated: n.file.charged, Regular: true}
 }
 
-// SyncDir implements FS.
-func (m *Mem) SyncDir(name string) error {
-	m.world.RLock()
-	defer m.world.RUnlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at, err := m.findDir(name)
-	if err != nil {
-		return pathErr("sync", name, err)
-	}
-	m.commit(at.node)
-	return nil
-}
-
 // Free implements FS. Without a capacity there is no end of room.
 func (m *Mem) Free(name string) (int64, error) {
 	m.mu.RLock()

@@ -127,13 +127,30 @@ func (osFS) Remove(name string) error             { return os.Remove(name) }
 func (osFS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 func (osFS) Link(oldname, newname string) error   { return os.Link(oldname, newname) }
 
-func (osFS) SyncDir(name string) error {
-	d, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+func (fs osFS) SyncDir(name string) error {
+	d, err := fs.OpenDir(name)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	err = d.Sync()
+	return d.Sync()
+}
+
+func (osFS) OpenDir(name string) (Dir, error) {
+	d, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return osDir{d}, nil
+}
+
+// osDir is a Dir of the operating system.
+type osDir struct{ d *os.File }
+
+func (d osDir) Close() error { return d.d.Close() }
+
+func (d osDir) Sync() error {
+	err := d.d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		// Some file systems (network and FUSE ones) cannot sync a directory;
 		// nothing more can be done there, and failing would make them useless.

@@ -40,6 +40,23 @@ var behaviours = []struct {
 		_, err = f.Open("", Create)
 		wantErr(t, err, fs.ErrNotExist)
 	}},
+	{"open directory", func(t *testing.T, f FS, dir string) {
+		must(t, f.MkdirAll(dir+"/x"))
+		put(t, f, dir+"/a", "text")
+		_, err := f.OpenDir(dir + "/no")
+		wantErr(t, err, fs.ErrNotExist)
+		_, err = f.OpenDir(dir + "/a")
+		wantErr(t, err, syscall.ENOTDIR)
+		d, err := f.OpenDir(dir + "/x")
+		must(t, err)
+		put(t, f, dir+"/x/b", "text")
+		must(t, d.Sync())
+		must(t, f.Rename(dir+"/x", dir+"/y"))
+		must(t, d.Sync())
+		must(t, d.Close())
+		wantErr(t, d.Sync(), fs.ErrClosed)
+		wantErr(t, d.Close(), fs.ErrClosed)
+	}},
 	{"read and write", func(t *testing.T, f FS, dir string) {
 		file := open(t, f, dir+"/a", Create)
 		buf := make([]byte, 4)

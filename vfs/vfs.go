@@ -58,7 +58,13 @@ type FS interface {
 	// SyncDir makes the entries of a directory durable: what was created in
 	// it, removed from it, or renamed into or out of it. It says nothing of the
 	// content of the files.
+	// It opens the directory for that, which is one more thing that can fail:
+	// for want of a descriptor, say.
 	SyncDir(name string) error
+
+	// OpenDir opens a directory, to sync it later without need of another
+	// descriptor. It fails with syscall.ENOTDIR if it is no directory.
+	OpenDir(name string) (Dir, error)
 
 	// Lock takes an exclusive advisory lock on the file name, which it creates
 	// if need be and never removes. It does not wait: if the lock is held, by
@@ -72,6 +78,15 @@ type FS interface {
 	// Free returns the number of bytes that this user can still allocate on the
 	// file system that holds the directory name.
 	Free(name string) (int64, error)
+}
+
+// Dir is an open directory. It stays the same directory whatever becomes of its
+// name. Its methods are safe for concurrent use; calls after Close fail with
+// fs.ErrClosed.
+type Dir interface {
+	// Sync makes the entries durable, as [FS] SyncDir does.
+	Sync() error
+	io.Closer
 }
 
 // Info describes one directory entry.
