@@ -245,7 +245,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 		return err
 	}
 	if e.newNames && !mutate.SkipSegmentDirSync {
-		if err := e.fs.SyncDir(e.cfg.Dir + "/" + segmentDir); err != nil {
+		if err := e.dirs.segments.Sync(); err != nil {
 			return &syncError{err}
 		}
 	}
@@ -259,16 +259,16 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 		return err
 	}
 	if !mutate.SkipSnapshotSync { // the file may be new: of this store or of a copy
-		if err := e.fs.SyncDir(e.cfg.Dir); err != nil {
+		if err := e.dirs.top.Sync(); err != nil {
 			return &syncError{err}
 		}
 	}
 	// 4. The word that it counts.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
 	if err := writeStore(e.fs, e.cfg.Dir, st); err != nil {
-		// Whether the old or the new state counts is not known: only a
-		// reopen can tell.
-		return &syncError{err}
+		// Whether the old or the new state counts may not be known: then only
+		// a reopen can tell.
+		return err
 	}
 	e.reserveSnapshot(st, c.topics)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,7 @@ type Engine struct {
 	cfg  Config
 	fs   vfs.FS
 	lock io.Closer
+	dirs folders
 	machines
 	files  *segment.Files
 	codecs *segment.Codecs
@@ -184,12 +186,7 @@ func (e *Engine) poison(err error) {
 	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
 	if e.failed.CompareAndSwap(nil, &err) {
 		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
-		// For the next open on this boot of the machine: the kernel may take
-		// pages for clean that it has lost. Not synced, as the mark means
-		// nothing once the page cache is gone.
-		if f, merr := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create); merr == nil {
-			_ = f.Close()
-		}
+		e.suspect()
 		close(e.broken)
 		e.procs.Wake() // what they wait for does not come
 		e.watches.all()
@@ -344,11 +341,11 @@ func (e *Engine) Close() error {
 		err = e.finish()
 	}
 	e.reg.Free()
-	if e.failed.Load() == nil {
-		if cerr := e.files.Close(); err == nil {
-			err = cerr
-		}
+	e.letGo()
+	if cerr := e.files.Close(); err == nil {
+		err = cerr
 	}
+	e.dirs.close()
 	if cerr := e.lock.Close(); err == nil {
 		err = cerr
 	}
@@ -356,6 +353,19 @@ func (e *Engine) Close() error {
 		err = *p // what was acknowledged without a sync may not be on disk
 	}
 	return err
+}
+
+// letGo closes the files that are still open when there was no last checkpoint:
+// nothing is written or synced. After a failed sync, too: see suspect.go.
+func (e *Engine) letGo() {
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	if e.log != nil {
+		_ = e.log.Close(math.MaxInt)
+	}
+	e.reg.LetGo()
 }
 
 // finish writes the final checkpoint and marks the store clean. If it cannot,

@@ -38,6 +38,7 @@ func Open(cfg Config) (*Engine, error) {
 		if e.log != nil {
 			_ = e.log.Close(1)
 		}
+		e.dirs.close()
 		if e.lock != nil {
 			_ = e.lock.Close()
 		}
@@ -102,10 +103,13 @@ func (e *Engine) open() error {
 	if err := e.checkKinds(); err != nil {
 		return err
 	}
+	if err := e.dirs.open(e.fs, e.cfg.Dir); err != nil {
+		return fmt.Errorf("opening: %w", err)
+	}
 	if err := writeStore(e.fs, e.cfg.Dir, &e.store); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
-	if err := e.fs.SyncDir(e.cfg.Dir); err != nil { // its name may not be durable either
+	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.openLog(); err != nil {
@@ -344,8 +348,7 @@ func (e *Engine) openLog() error {
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees, and what came meanwhile, is used again
-	_, serr := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
-	cfg.Rewrite = serr == nil
+	cfg.Rewrite = e.isSuspect()
 	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file
 	if err != nil {
 		return err
@@ -353,6 +356,9 @@ func (e *Engine) openLog() error {
 	e.nextWAL = max(e.nextWAL, high+1)
 	l, err := wal.Create(cfg, e.nextWAL, e.pos+1, e.prev, e.void)
 	if err != nil {
+		if isSyncFailure(err) {
+			e.suspect()
+		}
 		return err
 	}
 	st := e.store
@@ -366,12 +372,12 @@ func (e *Engine) openLog() error {
 	if err := writeStore(e.fs, e.cfg.Dir, &st); err != nil {
 		_ = l.Close(1)
 		e.nextWAL = l.Next()
-		return &syncError{err}
+		return err
 	}
 	e.store, e.log = st, l
 	e.walSize.Store(l.Size())
 	if cfg.Rewrite {
-		_ = e.fs.Remove(e.cfg.Dir + "/" + suspectName) // if it stays, the next open does the same
+		e.clearSuspect()
 	}
 	return nil
 }

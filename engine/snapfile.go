@@ -170,7 +170,8 @@ func writeSnapshot(fsys vfs.FS, dir string, head snapHead, fill func(*snapWriter
 	}
 	if !mutate.SkipSnapshotSync {
 		if err := f.Sync(); err != nil {
-			return w.head, &syncError{fmt.Errorf("syncing %s: %w", snapName(head.Number), err)} // left open
+			_ = f.Close()
+			return w.head, &syncError{fmt.Errorf("syncing %s: %w", snapName(head.Number), err)}
 		}
 	}
 	return w.head, f.Close()

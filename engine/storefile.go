@@ -155,7 +155,9 @@ func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError,
 	return s, bad, nil
 }
 
-// writeStore makes s durable, as the next generation. The copy that does not
+// writeStore makes s durable, as the next generation. A *syncError says that it
+// is not known any more which copy counts, any other error that nothing was
+// written. The copy that does not
 // count goes first: after a cut between the two, the other may be the only one
 // that knows of the latest checkpoint, and a cut in the next opening must not take
 // it away.
@@ -177,9 +179,10 @@ func writeStore(fsys vfs.FS, dir string, s *storeState) error {
 	}
 	if err != nil {
 		_ = f.Close()
-		return fmt.Errorf("writing %s: %w", storeName, err)
+		return &syncError{fmt.Errorf("writing %s: %w", storeName, err)}
 	}
-	return f.Close()
+	_ = f.Close() // it is durable, whatever this says
+	return nil
 }
 
 func syncStore(f vfs.File) error {

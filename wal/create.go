@@ -38,8 +38,12 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	l.position.Store(position - 1)
 	l.durable.Store(position - 1)
 
+	if l.dir, err = cfg.FS.OpenDir(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("wal: %w", err)
+	}
 	surplus, err := l.takeOver(number, prev, spares)
 	if err != nil {
+		l.abandon()
 		return nil, fmt.Errorf("wal: taking over old files: %w", err)
 	}
 	for _, f := range surplus { // first, since the new file may need the room
@@ -61,6 +65,7 @@ func (l *Log) abandon() {
 	for _, f := range slices.Concat(l.live, l.spares) {
 		_ = f.close()
 	}
+	_ = l.dir.Close()
 }
 
 // takeOver looks at what is in the directory. Files in spares become spares, or
@@ -115,7 +120,7 @@ func (l *Log) inherit(f *file) error {
 		}
 	}
 	if err := syncData(h); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrFailed, err) // the next attempt must write it again
 	}
 	if n, err := h.ReadAt(l.header[:], 0); n < headerSize {
 		if errors.Is(err, io.EOF) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // Log is a log that is open for writing.
@@ -14,6 +16,7 @@ import (
 // overlap with Append or Roll.
 type Log struct {
 	cfg Config
+	dir vfs.Dir // so that syncing it needs no new descriptor; nil once closed
 
 	// Counters that are read without a lock.
 	position atomic.Uint64 // of the last appended frame
@@ -53,9 +56,6 @@ func (l *Log) failure() error {
 	return nil
 }
 
-// failed reports whether a sync has failed.
-func (l *Log) failed() bool { return errors.Is(l.failure(), ErrFailed) }
-
 // Position returns the position of the last appended frame.
 func (l *Log) Position() uint64 { return l.position.Load() }
 
@@ -83,14 +83,16 @@ func (l *Log) Size() int64 {
 }
 
 // Close closes all files and removes all but keep of the spares. It does not
-// sync. After a failed sync, files that are not durable stay open. Every later
-// call returns ErrClosed, or the failed sync's error.
+// sync. Every later call returns ErrClosed, or the failed sync's error.
+//
+// After a failed sync the files are closed like any others. An open one would
+// prove nothing to whoever opens the log next: the error has been reported, and a
+// later sync of the same pages may succeed without them (Config.Rewrite).
 func (l *Log) Close(keep int) error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
-	failed := l.failed()
 	l.stopped.CompareAndSwap(nil, &halt{ErrClosed})
 	l.mu.Lock()
 	live, spares := l.live, l.spares
@@ -98,10 +100,11 @@ func (l *Log) Close(keep int) error {
 	l.mu.Unlock()
 
 	var errs []error
+	if l.dir != nil {
+		errs = append(errs, l.dir.Close())
+		l.dir = nil
+	}
 	for _, f := range live {
-		if failed && f.isDirty() {
-			continue
-		}
 		errs = append(errs, f.close())
 	}
 	for i, f := range spares {

@@ -124,7 +124,7 @@ func (l *Log) makeSpare() (*file, error) {
 		return f, err
 	}
 	f.fresh = false
-	if err := syncDir(l.cfg.FS, l.cfg.Dir); err != nil {
+	if err := l.syncDir(); err != nil {
 		return f, err
 	}
 	f.newEntry = false

@@ -94,7 +94,7 @@ func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	if !entries {
 		return nil
 	}
-	if err := syncDir(l.cfg.FS, l.cfg.Dir); err != nil {
+	if err := l.syncDir(); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -150,9 +150,9 @@ func syncData(f vfs.File) error {
 	return f.SyncData()
 }
 
-func syncDir(fs vfs.FS, dir string) error {
+func (l *Log) syncDir() error {
 	if mutate.SkipWALDirSync {
 		return nil
 	}
-	return fs.SyncDir(dir)
+	return l.dir.Sync()
 }

@@ -14,16 +14,22 @@ import (
 )
 
 // TestFaults has the n-th operation of the history fail, for each n, alone and
-// together with every later one of its kind on its path.
+// together with every later one of its kind on its path. A sync that fails loses
+// what it was to make durable, as in vfs.Crash.FailSync.
 func TestFaults(t *testing.T) {
-	for name, cfg := range modes() {
-		for _, sticky := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/sticky=%v", name, sticky), func(t *testing.T) {
-				t.Parallel()
-				eachFault(t, 13, func(n int64) (bool, error) { return runFault(cfg, n, sticky) })
-			})
+	t.Parallel()
+	s := sites{}
+	t.Run("each", func(t *testing.T) {
+		for name, cfg := range modes() {
+			for _, sticky := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/sticky=%v", name, sticky), func(t *testing.T) {
+					t.Parallel()
+					eachFault(t, 13, func(n int64) (bool, error) { return runFault(cfg, n, sticky, &s) })
+				})
+			}
 		}
-	}
+	})
+	s.log(t)
 }
 
 // eachFault calls run for n = 1, 2, 3… (or each stride-th, without
@@ -55,6 +61,8 @@ type injected struct {
 	sticky bool
 	count  int64 // operations so far
 	hit    vfs.Op
+	site   string // who called
+	disk   *vfs.Crash
 	mu     sync.Mutex
 }
 
@@ -63,20 +71,22 @@ func (i *injected) hook(op vfs.Op) error {
 	defer i.mu.Unlock()
 	i.count++
 	if i.count == i.n {
-		i.hit = op
-		return syscall.EIO
+		i.hit, i.site = op, callSite()
+	} else if !i.sticky || i.hit.Kind != op.Kind || i.hit.Name != op.Name {
+		return nil
 	}
-	if i.sticky && i.hit.Kind == op.Kind && i.hit.Name == op.Name {
-		return syscall.EIO
+	switch op.Kind {
+	case vfs.OpSync, vfs.OpSyncData, vfs.OpMapSync:
+		i.disk.FailSync(op.Name)
 	}
-	return nil
+	return syscall.EIO
 }
 
 // runFault plays the history with a fault and checks what is left. It reports
 // whether the fault came.
-func runFault(cfg config, n int64, sticky bool) (hit bool, err error) {
+func runFault(cfg config, n int64, sticky bool, s *sites) (hit bool, err error) {
 	disk := newDisk(cfg.grain)
-	in := &injected{n: n, sticky: sticky}
+	in := &injected{n: n, sticky: sticky, disk: disk}
 	fault := vfs.NewFault(disk, in.hook)
 	p := newPlayer(cfg, fault)
 	err = p.playAll()
@@ -84,6 +94,9 @@ func runFault(cfg config, n int64, sticky bool) (hit bool, err error) {
 	in.mu.Lock()
 	op := in.hit
 	in.mu.Unlock()
+	if op.Kind != "" {
+		s.add(op, in.site)
+	}
 	if err == nil {
 		err = p.aftermath(disk)
 	} else if p.node != nil {
@@ -168,6 +181,7 @@ func (p *player) aftermath(disk *vfs.Crash) error {
 		}
 		return nil
 	}
+	again := disk.Kill()
 	cut := disk.Crash(nothing)
 	some := disk.Crash(vfs.RandomPick(uint64(len(all)), .5))
 	if err := find("kill", disk.Kill(), p.acked.Load()); err != nil {
@@ -182,7 +196,24 @@ func (p *player) aftermath(disk *vfs.Crash) error {
 	if p.node != nil {
 		_ = p.node.Close()
 	}
-	return find("reopening", disk, p.acked.Load())
+	if err := find("reopening", disk, p.acked.Load()); err != nil {
+		return err
+	}
+	// What an open has found is durable, whatever became of earlier syncs.
+	var c clock
+	c.ms.Store(1_800_000_000_000)
+	opt := historyOptions(p.cfg, again, &c)
+	opt.OnEvent = func(e pipeproc.Event) {
+		if e.Kind == pipeproc.EventOpened { // before it does anything by itself
+			cut = again.Crash(nothing)
+		}
+	}
+	n, err := pipeproc.Open(dir, opt)
+	if err != nil {
+		return fmt.Errorf("reopening, before a power cut: %w", err)
+	}
+	_ = n.Close()
+	return find("power cut behind a reopening", cut, p.acked.Load())
 }
 
 // TestDiskFull has the disk be full for a while, from the n-th operation that

@@ -90,7 +90,7 @@ func fingerprint(fs vfs.FS, name string) uint64 {
 // changes reports whether an operation changes what is on disk.
 func changes(op vfs.Op) bool {
 	switch op.Kind {
-	case vfs.OpOpen, vfs.OpReadDir, vfs.OpStat, vfs.OpLock, vfs.OpFree, vfs.OpReadAt, vfs.OpSize, vfs.OpMap, vfs.OpUnmap, vfs.OpClose:
+	case vfs.OpOpen, vfs.OpOpenDir, vfs.OpReadDir, vfs.OpStat, vfs.OpLock, vfs.OpFree, vfs.OpReadAt, vfs.OpSize, vfs.OpMap, vfs.OpUnmap, vfs.OpClose:
 		return false
 	}
 	return true

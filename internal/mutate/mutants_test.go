@@ -33,6 +33,7 @@ var mutants = []mutant{
 	{"recycle", "TestMutantRecycle"},
 	{"chunk", "TestMutantChunk"},
 	{"pin", "TestPinned"},
+	{"rewrite", "TestMutantRewrite"},
 	{"token", "TestMutantToken"},
 	{"seen", "TestMutantSeen"},
 	{"openclaim", "TestMutantOpenClaim"},
