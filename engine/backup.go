@@ -115,8 +115,11 @@ func (b *backup) run(src, dest string, st storeState) error {
 			return err
 		}
 	}
-	if err := b.fs.SyncDir(dest + "/" + segmentDir); err != nil {
-		return err
+	// All names before that of STORE: with it the copy counts.
+	for _, d := range []string{dest + "/" + segmentDir, dest} {
+		if err := b.fs.SyncDir(d); err != nil {
+			return err
+		}
 	}
 	st.Clean, st.WALAbsent = true, true
 	if err := createStore(b.fs, dest, &st); err != nil {

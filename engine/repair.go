@@ -112,6 +112,9 @@ func (r *repairer) open(cfg Config) error {
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
+	if err := e.dirs.open(e.fs, cfg.Dir); err != nil {
+		return err
+	}
 	dir := cfg.Dir + "/" + segmentDir
 	e.store.Epoch++
 	e.files = segment.NewFiles(e.fs, dir, cfg.MaxOpenFiles, cfg.MaxMapped)
@@ -129,6 +132,10 @@ func (r *repairer) close() {
 	if r.e.files != nil {
 		_ = r.e.files.Close()
 	}
+	if r.e.reg != nil {
+		r.e.reg.LetGo()
+	}
+	r.e.dirs.close()
 	if r.e.lock != nil {
 		_ = r.e.lock.Close()
 	}
@@ -436,6 +443,7 @@ func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
 func (r *repairer) finish() error {
 	e := r.e
 	e.stop = make(chan struct{})
+	e.newNames = true // of the segments that were written anew
 	if err := e.checkpointLocked(true); err != nil {
 		return fmt.Errorf("repair: %w", err)
 	}

@@ -22,29 +22,21 @@ type Entry struct {
 	Off     int64  // its offset in the segment's file, not negative
 }
 
-// Pivots are values to search for, marked by an impossible offset. They sort
-// before all entries with the same Time or Segment or a higher one.
-const (
-	pivotTime    = math.MinInt64
-	pivotSegment = math.MinInt64 + 1
-)
+// pivotTime is the impossible offset of a value to search for by Time. It sorts
+// before all entries with the same Time or a higher one.
+const pivotTime = math.MinInt64
 
-// less orders entries by Seq. As Time and Segment never fall as Seq rises, the
-// same order serves pivots by Time and by Segment.
+// less orders entries by Seq. As Time never falls as Seq rises, the same order
+// serves pivots by Time. Numbers of segments do fall: after a repair, those that
+// were written anew have the highest ones.
 func less(a, b Entry) bool {
-	if a.Off >= 0 && b.Off >= 0 {
-		return a.Seq < b.Seq
-	}
 	switch {
 	case a.Off == pivotTime:
 		return a.Time <= b.Time
 	case b.Off == pivotTime:
 		return a.Time < b.Time
-	case a.Off == pivotSegment:
-		return a.Segment <= b.Segment
-	default:
-		return a.Segment < b.Segment
 	}
+	return a.Seq < b.Seq
 }
 
 // Index is the list of positions of one topic. It is safe for concurrent use.
@@ -56,8 +48,8 @@ type Index struct {
 // New returns an empty index.
 func New() *Index { return &Index{tree: btree.NewG(degree, less)} }
 
-// Add adds a position. Neither Time nor Segment may fall as Seq rises, over
-// all entries. An entry with the same Seq is replaced; an entry with a negative
+// Add adds a position. Time must not fall as Seq rises, over all entries, and those
+// of one segment must follow each other. An entry with the same Seq is replaced; an entry with a negative
 // offset is ignored.
 func (x *Index) Add(e Entry) {
 	if e.Off < 0 {
@@ -109,13 +101,14 @@ func (x *Index) last(pivot Entry) (e Entry, ok bool) {
 	return e, ok
 }
 
-// Entries returns the entries of a segment with Seq >= base, in order.
+// Entries returns the entries of a segment with Seq >= base, in order; base is the
+// sequence of its first record.
 func (x *Index) Entries(segment, base uint64) []Entry {
 	var list []Entry
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	x.tree.AscendGreaterOrEqual(Entry{Segment: segment, Off: pivotSegment}, func(e Entry) bool {
-		if e.Segment == segment && e.Seq >= base {
+	x.tree.AscendGreaterOrEqual(Entry{Seq: base}, func(e Entry) bool {
+		if e.Segment == segment {
 			list = append(list, e)
 		}
 		return e.Segment == segment
@@ -123,9 +116,10 @@ func (x *Index) Entries(segment, base uint64) []Entry {
 	return list
 }
 
-// Thin drops all entries of a segment except its first, when it is sealed.
-func (x *Index) Thin(segment uint64) {
-	all := x.Entries(segment, 0)
+// Thin drops all entries of a segment except its first, when it is sealed. base is
+// as in Entries.
+func (x *Index) Thin(segment, base uint64) {
+	all := x.Entries(segment, base)
 	if len(all) < 2 {
 		return
 	}

@@ -67,20 +67,24 @@ func TestIndexAgainstModel(t *testing.T) {
 		rnd := rand.New(rand.NewSource(seed))
 		x := New()
 		var m model
-		next := Entry{Seq: uint64(rnd.Intn(3)), Time: int64(rnd.Intn(3)) - 1}
+		// Segments come in no order, as after a repair.
+		numbers := rnd.Perm(400)
+		next := Entry{Seq: uint64(rnd.Intn(3)), Time: int64(rnd.Intn(3)) - 1, Segment: uint64(numbers[0])}
+		used, base := 1, map[uint64]uint64{next.Segment: next.Seq}
 		for range 1500 {
 			switch rnd.Intn(40) {
 			case 0:
-				n := uint64(rnd.Intn(int(next.Segment) + 2))
-				x.Thin(n)
+				n := uint64(numbers[rnd.Intn(used+1)])
+				x.Thin(n, base[n])
 				m = m.thin(n)
 			case 1:
 				seq := uint64(rnd.Intn(int(next.Seq)/2 + 1))
 				x.DropBelow(seq)
 				m = m.dropBelow(seq)
 			case 2:
-				next.Segment++
-				next.Off = 0
+				next.Segment, next.Off = uint64(numbers[used]), 0
+				base[next.Segment] = next.Seq
+				used++
 			default:
 				x.Add(next)
 				m = append(m, next)
@@ -95,8 +99,8 @@ func TestIndexAgainstModel(t *testing.T) {
 			compare(t, "floor", seq, two(x.Floor(seq)), two(m.floor(seq)))
 			compare(t, "before", ms, two(x.Before(ms)), two(m.before(ms)))
 			compare(t, "after", seq, two(x.After(seq)), two(m.after(seq)))
-			n := uint64(rnd.Intn(int(next.Segment) + 2))
-			if got, want := x.Entries(n, seq/2), m.entries(n, seq/2); !slices.Equal(got, want) {
+			n := uint64(numbers[rnd.Intn(used+1)])
+			if got, want := x.Entries(n, base[n]), m.entries(n, base[n]); !slices.Equal(got, want) {
 				t.Fatalf("seed %d: entries of %d: %v, want %v", seed, n, got, want)
 			}
 		}
@@ -122,7 +126,7 @@ func TestIndexExtremes(t *testing.T) {
 	if _, ok := x.Floor(math.MaxUint64); ok {
 		t.Error("empty: floor")
 	}
-	x.Thin(0)
+	x.Thin(0, 0)
 	x.DropBelow(5)
 	x.Add(Entry{Seq: 1, Off: -1})
 	if x.Len() != 0 || x.Entries(0, 0) != nil {
@@ -224,7 +228,7 @@ func TestConcurrentUse(t *testing.T) {
 	for i := range 20000 {
 		x.Add(Entry{Seq: uint64(i), Time: int64(i), Segment: uint64(i / 1000), Off: 512})
 		if i%1000 == 999 {
-			x.Thin(uint64(i / 1000))
+			x.Thin(uint64(i/1000), uint64(i/1000*1000))
 			x.DropBelow(uint64(i / 2))
 		}
 	}
@@ -264,6 +268,6 @@ func BenchmarkThin(b *testing.B) {
 		b.StopTimer()
 		x := filled(8192)
 		b.StartTimer()
-		x.Thin(0)
+		x.Thin(0, 0)
 	}
 }

@@ -170,7 +170,7 @@ func (l *log) seal(s *seg) error {
 func (l *log) setSealed(s *seg) {
 	l.files.Forget(l.meta.Topic, s.number) // its mapping has the old size
 	s.sealed.Store(true)
-	l.idx.Thin(s.number)
+	l.idx.Thin(s.number, s.base)
 	s.points.drop()
 }
 
@@ -185,7 +185,7 @@ func (e *SyncError) Unwrap() error { return e.Err }
 
 // sync makes what was written to the file of s durable. It waits for the disk
 // without s.mu, so that the tail can be written on meanwhile. After a failure the
-// file stays open: closing it would hide that its pages are lost.
+// file stays open, and dirty, until LetGo.
 func (s *seg) sync(all bool) error {
 	s.mu.Lock()
 	h := s.dirty
@@ -204,8 +204,12 @@ func (s *seg) sync(all bool) error {
 	}
 	if err != nil {
 		s.mu.Lock()
-		s.dirty = h
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		if s.dirty != nil { // written to meanwhile
+			h.Release()
+		} else {
+			s.dirty = h
+		}
 		return &SyncError{err}
 	}
 	h.Release()

@@ -156,8 +156,8 @@ func (l *log) accept(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
 // next returns the segment that follows s in the plan, making it if need be.
 func (l *log) next(s *seg, h *segment.Header) *seg {
 	number := l.number
-	if s != nil {
-		number = s.number + 1
+	if s != nil && s != l.cur { // it will be the growing one by then
+		number = s.number + 1 // the growing one's own number may be far below, after a repair
 	}
 	i := slices.IndexFunc(l.ahead, func(a *seg) bool { return a.number == number })
 	if i >= 0 && l.ahead[i].base == h.Base && l.ahead[i].time == h.Time {

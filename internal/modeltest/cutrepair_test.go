@@ -1,0 +1,133 @@
+package modeltest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// invert inverts a byte of a file in the store.
+func invert(t *testing.T, fsys vfs.FS, name string, off int) {
+	t.Helper()
+	edit(t, fsys, name, func(b []byte) error {
+		b[off] ^= 0xff
+		return nil
+	})
+}
+
+// nameOf returns the n-th file of a folder of the store.
+func nameOf(t *testing.T, fsys vfs.FS, folder string, n int) string {
+	t.Helper()
+	list, err := fsys.ReadDir(dir + "/" + folder)
+	if err != nil || len(list) <= n {
+		t.Fatalf("%d files in %s, %v", len(list), folder, err)
+	}
+	return folder + "/" + list[n].Name
+}
+
+// TestCutOffRepair cuts repairs off, of each kind of damage. The repair can be made
+// again then, and has in the end what it would have had without.
+func TestCutOffRepair(t *testing.T) {
+	for name, hurt := range map[string]func(t *testing.T, disk *vfs.Crash){
+		"segment": func(t *testing.T, disk *vfs.Crash) { invert(t, disk, nameOf(t, disk, "segments", 0), 30<<10) },
+		"two segments": func(t *testing.T, disk *vfs.Crash) {
+			invert(t, disk, nameOf(t, disk, "segments", 0), 30<<10)
+			invert(t, disk, nameOf(t, disk, "segments", 1), 100)
+		},
+		"segment gone": func(t *testing.T, disk *vfs.Crash) {
+			if err := disk.Remove(dir + "/" + nameOf(t, disk, "segments", 1)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"snapshot": func(t *testing.T, disk *vfs.Crash) { invert(t, disk, "snapshot-1", 3000) },
+		"STORE": func(t *testing.T, disk *vfs.Crash) {
+			invert(t, disk, "STORE", 50)
+			invert(t, disk, "STORE", 4096+50)
+		},
+		"log": func(t *testing.T, disk *vfs.Crash) {
+			infos, err := disk.ReadDir(dir + "/wal")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range infos { // those that hold frames
+				edit(t, disk, "wal/"+i.Name, func(b []byte) error {
+					if at := bytes.Index(b, []byte("IIIIIIII")); at > 0 {
+						b[at] ^= 0xff
+					}
+					return nil
+				})
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := cutStore(t)
+			all := b.committed()
+			disk := b.disk.Crash(func(vfs.Unit) bool { return true })
+			hurt(t, disk)
+			disk = disk.Crash(func(vfs.Unit) bool { return true })
+			fix := func(fsys vfs.FS) (*pipeproc.RepairReport, error) {
+				return pipeproc.Repair(bg, dir, &pipeproc.RepairOptions{FS: fsys})
+			}
+			// Without a cut.
+			whole := disk.Kill()
+			rep, err := fix(whole)
+			if err != nil || !rep.Changed {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			want, err := read(whole, dir, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := use(whole.Kill(), dir); err != nil {
+				t.Fatalf("of use after the repair: %v", err)
+			}
+			kept := 0
+			for topic, recs := range want {
+				for seq, body := range recs {
+					if all[topic][seq] != body {
+						t.Fatalf("topic %s: record %d is wrong", topic, seq)
+					}
+					kept++
+				}
+			}
+			again, nothingLeft := 0, 0
+			m := &midway{t: t, name: name, dirs: []string{dir}}
+			m.check = func(img *vfs.Crash) error {
+				rep, err := fix(img)
+				if err != nil {
+					return fmt.Errorf("the second repair: %w", err)
+				}
+				if rep.Changed {
+					again++
+				} else {
+					nothingLeft++
+				}
+				got, err := read(img, dir, true)
+				if err == nil {
+					err = got.lacks(want)
+				}
+				return errors.Join(err, use(img, dir))
+			}
+			m.run(disk, func(fs *vfs.Fault) error {
+				_, err := fix(fs)
+				return err
+			})
+			m.done()
+			t.Logf("%d records were kept; %d images were repaired again, %d were whole; dropped: %s", kept, again, nothingLeft, dropped(rep))
+		})
+	}
+}
+
+func dropped(r *pipeproc.RepairReport) string {
+	var list []string
+	for _, d := range r.Dropped {
+		list = append(list, fmt.Sprintf("%s %d-%d %s", d.Topic, d.First, d.Next, d.What))
+	}
+	return strings.Join(list, "; ")
+}
