@@ -151,7 +151,7 @@ func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
 		}
 		if c.o.RetryFor < 0 {
 			defer c.mu.Unlock()
-			return nil, fmt.Errorf("the connection to the node was lost: %w", c.conn.Err())
+			return nil, fmt.Errorf("the connection to the node was lost: %w: %w", rpc.ErrDisconnected, c.conn.Err())
 		}
 		if c.dial == nil {
 			c.dial = make(chan struct{})

@@ -126,10 +126,13 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 			<-p.ready // the reply came at the same time
 		}
 	}
-	reply, err := p.reply, p.err
-	p.reply, p.part, p.err = nil, nil, nil
+	if p.err != nil {
+		return nil, p.err // p is not used again: the reader may be in the middle of its reply
+	}
+	reply := p.reply
+	p.reply, p.part = nil, nil
 	c.pending.Put(p)
-	return reply, err
+	return reply, nil
 }
 
 // begin sends the request of p. After an error p must not be used again.
