@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 const procs = 3
@@ -70,12 +72,18 @@ type runner struct {
 	history []porcupine.Operation
 	shared  *tokens
 	careful bool // touches no claim that nobody was given yet
+	kick    chan<- struct{}
 }
+
+// killEach is after how many operations a node is killed, about. The clock is no
+// measure: on a busy machine nothing would get done between kills.
+const killEach = 200
 
 // tokens are those that clients were given, for all to use, also late.
 type tokens struct {
 	mu   sync.Mutex
 	list [procs][]pipeproc.Token
+	done atomic.Int64 // operations
 }
 
 func (k *tokens) add(p int, t pipeproc.Token) {
@@ -153,8 +161,17 @@ func (c *runner) run(ctx context.Context, n int) {
 func (c *runner) call(ctx context.Context, in input) {
 	op := porcupine.Operation{ClientId: c.id, Input: in, Call: time.Since(c.begin).Nanoseconds()}
 	out := c.do(ctx, in)
+	if q, ok := c.s.(*quitter); ok && (out.code == unsent || out.code == unknownOutcome) {
+		c.s = q.again(ctx)
+	}
 	op.Output = out
 	op.Return = time.Since(c.begin).Nanoseconds()
+	if c.shared.done.Add(1)%killEach == 0 && c.kick != nil {
+		select {
+		case c.kick <- struct{}{}:
+		default:
+		}
+	}
 	c.history = append(c.history, op)
 	if in.kind == ackCommit && out.code == "" {
 		first := op
@@ -175,6 +192,8 @@ func (c *runner) do(ctx context.Context, in input) (out output) {
 		switch {
 		case out.code == "" && errors.Is(err, syscall.EIO):
 			out.code = refused
+		case out.code == "" && (errors.Is(err, rpc.ErrDisconnected) || errors.Is(err, rpc.ErrGoingAway)):
+			out.code = unsent
 		case out.code == "":
 			out.code = err.Error()
 		}
@@ -290,19 +309,18 @@ func record(t *testing.T, seed uint64, ops int, stores ...calls) []porcupine.Ope
 
 func loose(t *testing.T, seed uint64, ops int, stores ...calls) []porcupine.Operation {
 	t.Helper()
-	return letLoose(t, seed, ops, false, stores...)
+	return letLoose(t, seed, ops, false, time.Now(), nil, stores...)
 }
 
-func letLoose(t *testing.T, seed uint64, ops int, careful bool, stores ...calls) []porcupine.Operation {
+func letLoose(t *testing.T, seed uint64, ops int, careful bool, begin time.Time, kick chan<- struct{}, stores ...calls) []porcupine.Operation {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	begin := time.Now()
 	runners := make([]*runner, *clients)
 	shared := new(tokens)
 	var wg sync.WaitGroup
 	for i := range runners {
-		runners[i] = &runner{s: stores[i%len(stores)], r: rand.New(rand.NewPCG(seed, uint64(i))), id: i, begin: begin, shared: shared, careful: careful}
+		runners[i] = &runner{s: stores[i%len(stores)], r: rand.New(rand.NewPCG(seed, uint64(i))), id: i, begin: begin, shared: shared, careful: careful, kick: kick}
 		wg.Go(func() { runners[i].run(ctx, ops / *clients) })
 	}
 	wg.Wait()

@@ -33,18 +33,23 @@ func seedOf(t *testing.T) uint64 {
 // check fails if the history is not linearizable, and shows where.
 func check(t *testing.T, history []porcupine.Operation) {
 	t.Helper()
+	checkBy(t, model, history)
+}
+
+func checkBy(t *testing.T, model porcupine.Model, history []porcupine.Operation) {
+	t.Helper()
 	switch porcupine.CheckOperationsTimeout(model, history, 2*time.Minute) {
 	case porcupine.Ok:
 	case porcupine.Unknown:
 		t.Error("the check took too long to decide")
 	default:
-		t.Error("not linearizable:\n" + shortest(history))
+		t.Error("not linearizable:\n" + shortest(model, history))
 	}
 }
 
 // shortest returns the least beginning of one proc's history that is not
 // linearizable, as text.
-func shortest(history []porcupine.Operation) string {
+func shortest(model porcupine.Model, history []porcupine.Operation) string {
 	var text string
 	for _, part := range model.Partition(history) {
 		slices.SortFunc(part, func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })

@@ -112,7 +112,8 @@ var model = porcupine.Model{
 }
 
 // looks reports whether an operation changes nothing, whatever comes of it. Only
-// such ones, and commits, come between the two moments of an ackCommit.
+// such ones, commits, and claims that are refused after a look, come between the two
+// moments of an ackCommit.
 func (in input) looks() bool {
 	return in.kind == outLength || in.kind == deadLength || in.kind == inspect
 }
@@ -120,12 +121,15 @@ func (in input) looks() bool {
 // refused is the code of a command whose write failed: it did not happen.
 const refused = "the write failed"
 
+// unsent is the code of a call that did not reach the node, or was a mere look.
+const unsent = "not sent"
+
 // unknownOutcome is the code of a command that a client cannot learn the fate of.
 const unknownOutcome = "outcome_unknown"
 
 // step makes an operation. It reports whether that is what comes of it.
 func step(s state, in input, out output) (bool, state) {
-	if out.code == refused {
+	if out.code == refused || out.code == unsent {
 		return true, s
 	}
 	n := s
@@ -149,8 +153,8 @@ func step(s state, in input, out output) (bool, state) {
 	switch {
 	case in.looks():
 		return out == s.info(), s
-	case in.kind == claim && s.token != (pipeproc.Token{}) && !s.disabled:
-		return out == output{}, s
+	case in.kind == claim && (s.disabled || s.token != (pipeproc.Token{})):
+		return s.claim(in, out) // refused after a look
 	case s.half:
 		n.half = false
 		n.begin(s.end)
