@@ -25,6 +25,11 @@ func damagedStore(t *testing.T, kill bool) (vfs.FS, *pipeproc.Options) {
 	}
 	ctx := context.Background()
 	for i := range 150 {
+		if i == 140 { // what follows is in one file of the log
+			if err := n.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
 		var recs []pipeproc.Record
 		for j := range 10 {
 			for _, topic := range []string{"a", "b"} {

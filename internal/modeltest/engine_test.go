@@ -75,6 +75,7 @@ func TestRetryIsHeldAtOnce(t *testing.T) {
 			synctest.Wait() // it has looked at the proc
 		})
 		defer stop()
+		synctest.Wait() // nobody but the leader is at work
 		ops := []*procstate.Op{{Kind: procstate.Stop, Name: "other"}, {Kind: procstate.Reclaim, Name: "p", Token: c.Token}}
 		if err := e.Propose(bg, engine.ByMode, ops...); err != nil {
 			t.Fatal(err)
