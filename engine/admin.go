@@ -52,6 +52,9 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 	switch a.kind {
 	case opCreate:
 		a.id, a.opts, err = e.reg.StageCreate(a.name, a.opts)
+		if err == nil {
+			err = e.spaceError(e.admit(e.reg.Count()+1), "the disk is full; nothing was created")
+		}
 	case opPrune:
 		e.guarded(a)
 		a.id, err = e.reg.StagePrune(a.name, a.first)

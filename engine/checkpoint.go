@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
-	"github.com/pipeproc/pipeproc/topics"
-	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
 )
 
@@ -141,6 +139,7 @@ func (e *Engine) checkpoint(final bool) error {
 	}
 	l := e.log
 	c := captured{e.reg.Capture(), e.procs.Capture(), e.rules.Capture(), e.once.Capture()}
+	e.snapRoom.captured()
 	if !halted {
 		e.commitMu.Unlock()
 	}
@@ -162,9 +161,11 @@ func (e *Engine) checkpoint(final bool) error {
 	if err != nil {
 		err = fmt.Errorf("checkpoint: %w", err)
 		e.reg.Uncapture(c.topics)
+		e.checkpointed(nil, final)
 	} else {
 		e.store = st
 		e.covered.Store(st.Position)
+		e.checkpointed(c.topics, final)
 	}
 	if !halted {
 		e.commitMu.Unlock()
@@ -198,20 +199,6 @@ func (e *Engine) checkpoint(final bool) error {
 		}
 	}
 	return nil
-}
-
-// reserveSnapshot makes room for the next snapshot in its file, as far as there
-// is any, so that a checkpoint works on a full disk.
-func (e *Engine) reserveSnapshot(st *storeState, c *topics.Checkpoint) {
-	f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(st.Checkpoint+1), vfs.Create)
-	if err != nil {
-		return
-	}
-	// What this one has besides tails, which are counted at their largest.
-	rest := max(int64(st.SnapLen)-c.Carried, 0)
-	tails := min(carryBudget, topics.CarryMax*int64(len(c.Topics)))
-	_ = f.Preallocate(max(snapSpace, rest+rest/4+tails))
-	_ = f.Close()
 }
 
 // restartLog ends the WAL, which a checkpoint covers whole, and begins it anew
@@ -270,6 +257,5 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 		// a reopen can tell.
 		return err
 	}
-	e.reserveSnapshot(st, c.topics)
 	return nil
 }

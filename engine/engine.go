@@ -82,6 +82,7 @@ type Engine struct {
 	prev     wal.Tail
 	void     []uint64
 	scratch  scratch
+	snapRoom snapRoom
 	unsized  int64         // bytes committed since walSize was set
 	spareFor uint64        // number of the WAL file for which a spare was asked for
 	due      atomic.Bool   // a checkpoint would make room

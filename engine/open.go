@@ -70,7 +70,7 @@ func (e *Engine) open() error {
 	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
 	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.room, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.room, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -262,6 +262,7 @@ func (e *Engine) loadSnapshot() error {
 		off := r.off
 		kind, payload, skip, err := r.next()
 		if err == nil && kind == 0 {
+			e.snapRoom.last(&e.store, e.reg.TailBytes(), e.reg.Count())
 			return nil
 		}
 		if err == nil {

@@ -68,6 +68,16 @@ func (t *Topic) IndexBytes() int {
 	return n
 }
 
+// TailBytes returns the bytes of all topics that are not in segment files. Leader
+// only.
+func (r *Registry) TailBytes() int64 {
+	n := int64(0)
+	for _, t := range r.byID {
+		n += t.TailBytes()
+	}
+	return n
+}
+
 // TailBytes returns the bytes of the topic that are in memory and not in a
 // segment file yet.
 func (t *Topic) TailBytes() int64 {

@@ -36,6 +36,9 @@ type Config struct {
 	// Room returns how many bytes segment files may still grow by when a batch
 	// is staged. nil means as many as the disk has.
 	Room func() int64
+	// Admit is asked before a batch makes a topic, which will be one of count.
+	// nil means yes.
+	Admit func(count int) error
 	// Spare bounds the memory of tails that is kept for the next ones, in bytes.
 	Spare int64
 }
@@ -185,6 +188,10 @@ func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
 		}
 	}
 }
+
+// Count returns how many topics there are, with those that are in flight. Leader
+// only.
+func (r *Registry) Count() int { return len(r.byID) + len(r.fresh) }
 
 func (r *Registry) newTopic(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
 	t := &Topic{id: id, name: name, opts: o, created: pos, made: ms, reg: r, empty: true}

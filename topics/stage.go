@@ -133,6 +133,11 @@ func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 		if len(s.blocks) == 0 {
 			return nil
 		}
+		if r.Admit != nil {
+			if err := r.Admit(r.Count() + 1); err != nil {
+				return err
+			}
+		}
 		t = r.newTopic(r.freshID(), s.name, r.Default, 0, ms)
 		r.fresh[s.name] = t
 		s.created = true

@@ -26,6 +26,7 @@ var mutants = []mutant{
 	{"blocksum", "TestMutantBlockSum"},
 	{"framesum", "TestMutantFrameSum"},
 	{"seed", "TestMutantSeed"},
+	{"snaproom", "TestMutantSnapshotRoom"},
 	{"snapsum", "TestMutantSnapshotSum"},
 	{"storesum", "TestMutantStoreSum"},
 	{"footersum", "TestMutantFooterSum"},
