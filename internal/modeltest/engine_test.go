@@ -75,7 +75,7 @@ func TestRetryIsHeldAtOnce(t *testing.T) {
 			synctest.Wait() // it has looked at the proc
 		})
 		defer stop()
-		synctest.Wait() // nobody but the leader is at work
+		synctest.Wait() // nothing is left to do in the background, which would wait for a lock below
 		ops := []*procstate.Op{{Kind: procstate.Stop, Name: "other"}, {Kind: procstate.Reclaim, Name: "p", Token: c.Token}}
 		if err := e.Propose(bg, engine.ByMode, ops...); err != nil {
 			t.Fatal(err)
