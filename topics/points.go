@@ -57,6 +57,14 @@ func (p *points) add(s *seg, seq uint64, ms, off int64) {
 	p.n.Store(int64(n + 1))
 }
 
+// room makes room for n points before the first is added.
+func (p *points) room(n int) {
+	if n > 0 {
+		l := make([]point, n+n/8)
+		p.list.Store(&l)
+	}
+}
+
 // drop lets go of all points, once the segment has a footer.
 func (p *points) drop() { p.list.Store(nil) }
 

@@ -358,7 +358,9 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 	}
 	e := index.Entry{Seq: base, Time: time, Segment: number}
 	last := int64(0)
-	for range d.Count(3) {
+	n := d.Count(3)
+	s.points.room(n)
+	for range n {
 		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
 		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)
 		if e.Off < segment.FileHeaderSize || e.Off >= end || e.Off <= last {
