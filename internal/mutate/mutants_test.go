@@ -128,7 +128,7 @@ func TestMutantTags(t *testing.T) {
 
 func goTest(t *testing.T, pkg string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"test", "-count=1"}, args...), pkg)...)
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w"}, args...), pkg)...)
 	cmd.Dir = filepath.Join("..", "..")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
