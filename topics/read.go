@@ -215,9 +215,6 @@ func (r *reader) start(seq uint64) (p place, to int64, err error) {
 	}
 	p.s = s
 	p.off, to = segment.FileHeaderSize, s.end.Load()
-	if seq == s.base { // as where a scan begins, which then needs no footer
-		return p, to, nil
-	}
 	if !s.sealed.Load() {
 		p.off, to = r.t.log.near(s, seq)
 	}
