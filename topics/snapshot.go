@@ -65,6 +65,9 @@ type Captured struct {
 const (
 	coarseSpacing = 8 << 10
 	finePositions = 256 << 20
+	// fineFree is the free space, in bytes, without which the last snapshot is no
+	// larger than those before, by which its space was reserved.
+	fineFree = 64 << 20
 )
 
 // seg0 is what changes in a growing segment.

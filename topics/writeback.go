@@ -24,7 +24,7 @@ const (
 // With trim, growing files give back the space that is reserved and not used.
 func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	c.share(carry)
-	if trim {
+	if trim && r.roomy() {
 		c.fine()
 	}
 	var work []*Captured
@@ -141,6 +141,12 @@ func (c *Checkpoint) share(budget int64) {
 			c.Carried += t.rest
 		}
 	}
+}
+
+// roomy reports whether the disk has space for more than was reserved.
+func (r *Registry) roomy() bool {
+	free, err := r.FS.Free(r.Dir)
+	return err == nil && free > fineFree
 }
 
 // fine has the snapshot list all known positions of growing segments, as far as
