@@ -221,11 +221,16 @@ func (s *seg) bury() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = true
+	s.forget()
+	s.tail.release()
+}
+
+// forget lets go of what is held for a sync that will not come.
+func (s *seg) forget() {
 	if s.dirty != nil {
 		s.dirty.Release()
 		s.dirty = nil
 	}
-	s.tail.release()
 }
 
 // free lets go of the tail of s when the node is closed.

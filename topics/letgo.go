@@ -17,8 +17,5 @@ func (r *Registry) LetGo() {
 func (s *seg) letGo() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dirty != nil {
-		s.dirty.Release()
-		s.dirty = nil
-	}
+	s.forget()
 }
