@@ -34,6 +34,7 @@ func TestF27SlowDisk(t *testing.T) {
 		if err := commit(t.Context(), "first"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // the keeper is at rest, so that it never waits for a lock that is held in a sleep
 		slow.SetHook(func(op vfs.Op) error {
 			if op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncData || op.Kind == vfs.OpMapSync {
 				time.Sleep(2 * time.Second) // what the disk takes, in the bubble's time
