@@ -15,53 +15,35 @@ const carryBudget = 32 << 20
 // retryAfter is how long a failed checkpoint is left alone.
 const retryAfter = time.Second
 
-func (e *Engine) wakeKeeper() {
-	select {
-	case e.kick <- struct{}{}:
-	default:
-	}
-}
-
-// keep is the engine's one background goroutine: it writes large tails to
-// their files, makes WAL files ahead of need and takes checkpoints. It sleeps
-// unless woken.
-func (e *Engine) keep() {
-	defer close(e.stopped)
+// checkpoints takes checkpoints when the keeper asks for them.
+func (e *Engine) checkpoints() {
 	for {
 		select {
 		case <-e.stop:
 			return
-		case <-e.reg.Hot():
-		case <-e.kick:
+		case <-e.wanted:
 		}
 		e.ckptMu.Lock()
-		e.tend()
+		err := e.checkpointIfDue()
 		e.ckptMu.Unlock()
+		if err != nil {
+			e.cfg.Logger.Error("pipeproc: checkpoint failed, data is safe in the write-ahead log", "err", err)
+			time.AfterFunc(retryAfter, e.wakeKeeper)
+		}
 	}
 }
 
-func (e *Engine) tend() {
-	if e.writable() != nil {
-		return
+// isDue reports whether a checkpoint should be taken: the WAL has its size, or
+// space is to be freed.
+func (e *Engine) isDue() bool {
+	return e.writable() == nil && (e.measure() >= e.cfg.CheckpointBytes || e.due.Load() && e.changed())
+}
+
+func (e *Engine) checkpointIfDue() error {
+	if !e.isDue() {
+		return nil
 	}
-	// An error here shows again when the checkpoint wants the same bytes.
-	_ = e.reg.FlushHot()
-	e.commitMu.Lock()
-	l := e.log
-	e.commitMu.Unlock()
-	if l == nil {
-		return
-	}
-	if l.Wanting() {
-		_ = l.Prepare()
-	}
-	if due := e.due.Swap(false) && e.changed(); l.Size() < e.cfg.CheckpointBytes && !due {
-		return
-	}
-	if err := e.checkpointLocked(false); err != nil {
-		e.cfg.Logger.Error("pipeproc: checkpoint failed, data is safe in the write-ahead log", "err", err)
-		time.AfterFunc(retryAfter, e.wakeKeeper)
-	}
+	return e.checkpointLocked(false)
 }
 
 // Checkpoint brings segment files and snapshot up to now, so that the next
@@ -89,8 +71,12 @@ func (e *Engine) checkpointLocked(final bool) error {
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
+	due := e.due.Swap(false) // before the state is captured: what asks later is not served
 	err := e.checkpoint(final)
 	if err != nil {
+		if due {
+			e.due.Store(true)
+		}
 		e.ckptErr.Store(&err)
 		if isSyncFailure(err) {
 			e.poison(err)

@@ -110,7 +110,8 @@ type Engine struct {
 	broken   chan struct{}         // closed when failed is set
 	readOnly error                 // why it never was
 
-	kick     chan struct{}
+	kick     chan struct{} // wakes the keeper
+	wanted   chan struct{} // asks for a checkpoint
 	stop     chan struct{}
 	stopped  chan struct{}
 	released chan struct{} // closed when Close has let go of the directory

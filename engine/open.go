@@ -46,8 +46,7 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	e.recovery.Duration = cfg.Clock().Sub(start)
 	e.report()
-	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
-	go e.keep()
+	e.startKeeper()
 	if e.readOnly == nil {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
@@ -347,7 +346,7 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 func (e *Engine) openLog() error {
 	e.keepCut()
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
-		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways,
+		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees, and what came meanwhile, is used again
 	cfg.Rewrite = e.isSuspect()
 	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file

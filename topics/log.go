@@ -48,7 +48,7 @@ type seg struct {
 	handle atomic.Pointer[segment.Handle] // what the last reader had; perhaps closed
 
 	// mu is held by whoever writes the tail to the file and drops it: the
-	// checkpoint, the keeper, or the leader when these lag behind.
+	// checkpoint, the keeper, or the leader when both lag behind.
 	mu     sync.Mutex
 	dirty  *segment.Handle // held while the file has unsynced writes
 	pinned bool            // a checkpoint under way carries what the file lacks

@@ -64,6 +64,25 @@ const writeMin = 1 << 10
 // a sixth of as many faults, and holds it up for some 50 µs.
 const populateStep = 64 << 10
 
+// fillStep is how much of a new file is written with zeroes at once, see
+// Config.Fill: file systems that can make of it one piece of their cache, which is
+// then also mapped as one.
+const fillStep = 256 << 10
+
+// bringIn makes pages ready for n bytes at off, where the frames end.
+func (l *Log) bringIn(off, n int64) {
+	f := l.cur
+	step := int64(populateStep)
+	if l.cfg.Fill && off+n > f.filled {
+		// Nothing that counts lies in the pages behind the one that off is in.
+		step = fillStep
+		f.fill(roundUp(off, headerSize), min(off+max(n, step), f.size))
+	}
+	to := min(off+max(n, step), f.size)
+	f.m.Populate(off, to-off)
+	f.ready = to
+}
+
 // isShort reports whether all of frames together take less than writeMin bytes.
 func isShort(frames []Frame) bool {
 	var n int64
@@ -118,9 +137,7 @@ func (l *Log) storeBatch() {
 			return
 		}
 		if off+size > f.ready {
-			n := min(max(size, populateStep), f.size-off)
-			f.m.Populate(off, n)
-			f.ready = off + n
+			l.bringIn(off, size)
 		}
 		f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
 		l.publish(1, off+size)

@@ -9,7 +9,7 @@ import (
 
 // file is one file of a log: live, or a spare. Which fields may be used when:
 // number and size are fixed while the file is live or a spare; f, m, key, first,
-// ready, sealed and blank belong to whoever holds the file (the leader for the current
+// ready, filled, sealed and blank belong to whoever holds the file (the leader for the current
 // one); end is stored by the leader and loaded by anyone; the rest is guarded by
 // Log.syncMu.
 type file struct {
@@ -26,6 +26,7 @@ type file struct {
 	end    atomic.Int64 // where the frames end
 	wrote  atomic.Bool  // WriteAt was used for frames; stored by the leader before end
 	ready  int64        // stores up to here have had their pages brought in
+	filled int64        // zeroes were written up to here, since the file was made
 	sealed bool         // nothing more may be written
 
 	synced   int64 // bytes known durable, 0 until the header is

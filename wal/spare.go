@@ -77,6 +77,9 @@ func (l *Log) Prepare() error {
 	l.mu.Lock() // Close waits for prepMu: the log is still open
 	large := l.live[len(l.live)-1].wrote.Load()
 	l.mu.Unlock()
+	if f.blank && l.cfg.Fill && f.m != nil {
+		f.fill(headerSize, f.size)
+	}
 	if f.m != nil && !large { // large frames go past the mapping
 		f.m.Populate(0, f.size)
 	}

@@ -94,6 +94,11 @@ type Config struct {
 	// never synced, and uses pwrite for others; false uses pwrite for all, and
 	// fdatasync.
 	Mapped bool
+	// Fill says that a log that is mapped gets the pages of its files by writing
+	// zeroes to them, fillStep at a time, and not one by one as they are stored to.
+	// It costs less than half as much, and a sync writes up to fillStep bytes more
+	// than it must: for logs that are hardly ever synced.
+	Fill bool
 	// Rewrite says that a sync of the log's files has failed since the machine
 	// was started. The kernel may then take lost pages for clean, so Create
 	// writes the bytes of the files that are live once more before it syncs

@@ -11,7 +11,7 @@ package wal
 const zeroStep = 1 << 20
 
 // zeroes is what is written at a time. Nobody writes to it.
-var zeroes [64 << 10]byte
+var zeroes [fillStep]byte
 
 // createShort makes a short file that has its zeroes.
 func (l *Log) createShort(number uint64) (*file, error) {
@@ -41,6 +41,20 @@ func (f *file) zero(sync bool) error {
 		}
 	}
 	return nil
+}
+
+// fill writes zeroes to [from,to) of a file that is void from there on, as far as it
+// has none yet, so that its pages are in memory. Best effort: a store brings in what
+// is missing.
+func (f *file) fill(from, to int64) {
+	for off := max(from, f.filled); off < to; {
+		n := min(int64(len(zeroes)), to-off)
+		if _, err := f.f.WriteAt(zeroes[:n], off); err != nil {
+			return
+		}
+		off += n
+		f.filled = off
+	}
 }
 
 // Wanting reports whether it is time for Prepare: for a mapped log always, for
