@@ -15,35 +15,24 @@ const carryBudget = 32 << 20
 // retryAfter is how long a failed checkpoint is left alone.
 const retryAfter = time.Second
 
-// checkpoints takes checkpoints when the keeper asks for them.
-func (e *Engine) checkpoints() {
-	for {
-		select {
-		case <-e.stop:
-			return
-		case <-e.wanted:
-		}
-		e.ckptMu.Lock()
-		err := e.checkpointIfDue()
-		e.ckptMu.Unlock()
-		if err != nil {
-			e.cfg.Logger.Error("pipeproc: checkpoint failed, data is safe in the write-ahead log", "err", err)
-			time.AfterFunc(retryAfter, e.wakeKeeper)
-		}
+// checkpointWanted takes the checkpoint that the keeper has asked for, unless
+// another one has made it superfluous.
+func (e *Engine) checkpointWanted() {
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	if !e.isDue() {
+		return
+	}
+	if err := e.checkpointLocked(false); err != nil {
+		e.cfg.Logger.Error("pipeproc: checkpoint failed, data is safe in the write-ahead log", "err", err)
+		time.AfterFunc(retryAfter, e.wakeKeeper)
 	}
 }
 
 // isDue reports whether a checkpoint should be taken: the WAL has its size, or
 // space is to be freed.
 func (e *Engine) isDue() bool {
-	return e.writable() == nil && (e.measure() >= e.cfg.CheckpointBytes || e.due.Load() && e.changed())
-}
-
-func (e *Engine) checkpointIfDue() error {
-	if !e.isDue() {
-		return nil
-	}
-	return e.checkpointLocked(false)
+	return e.measure() >= e.cfg.CheckpointBytes || e.due.Load() && e.changed()
 }
 
 // Checkpoint brings segment files and snapshot up to now, so that the next

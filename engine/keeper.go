@@ -2,25 +2,44 @@ package engine
 
 import "sync"
 
-// The engine has two goroutines of its own. The keeper does what commits are not
-// to wait for: it writes large tails to their files and makes WAL files ahead of
-// need. It asks the other one for checkpoints, which wait for the disk, so that it
-// never does. Both sleep unless woken.
+// The engine has three goroutines of its own, so that what waits for the disk
+// keeps nobody else: one writes large tails to their files, the keeper makes WAL
+// files ahead of need and asks for checkpoints, and one takes them. They sleep
+// unless woken.
 
-// startKeeper starts both. They end when e.stop is closed; e.stopped is closed
+// startKeeper starts them. They end when e.stop is closed; e.stopped is closed
 // behind them.
 func (e *Engine) startKeeper() {
 	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
 	e.wanted = make(chan struct{}, 1)
-	var both sync.WaitGroup
-	both.Go(e.keep)
-	both.Go(e.checkpoints)
+	var all sync.WaitGroup
+	all.Go(func() { e.loop(e.reg.Hot(), e.writeTails) })
+	all.Go(func() { e.loop(e.kick, e.tend) })
+	all.Go(func() { e.loop(e.wanted, e.checkpointWanted) })
 	stopped := e.stopped
 	go func() {
-		both.Wait()
+		all.Wait()
 		close(stopped)
 	}()
 }
+
+// loop calls work whenever wake delivers, as long as the node takes commits.
+func (e *Engine) loop(wake <-chan struct{}, work func()) {
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-wake:
+		}
+		if e.writable() == nil {
+			work()
+		}
+	}
+}
+
+// writeTails writes large tails to their files. An error shows again when a
+// checkpoint wants the same bytes.
+func (e *Engine) writeTails() { _ = e.reg.FlushHot() }
 
 func (e *Engine) wakeKeeper() {
 	select {
@@ -29,25 +48,7 @@ func (e *Engine) wakeKeeper() {
 	}
 }
 
-func (e *Engine) keep() {
-	for {
-		select {
-		case <-e.stop:
-			return
-		case <-e.reg.Hot():
-		case <-e.kick:
-		}
-		e.tend()
-	}
-}
-
 func (e *Engine) tend() {
-	if e.writable() != nil {
-		return
-	}
-	// An error here shows again when a checkpoint wants the same bytes, or when
-	// the leader needs a file.
-	_ = e.reg.FlushHot()
 	e.commitMu.Lock()
 	l := e.log
 	e.commitMu.Unlock()
@@ -55,7 +56,7 @@ func (e *Engine) tend() {
 		return
 	}
 	if l.Wanting() {
-		_ = l.Prepare()
+		_ = l.Prepare() // without it the leader makes a file, and tells
 	}
 	if !e.isDue() {
 		return

@@ -7,7 +7,7 @@
 // has them written to segment files.
 //
 // Stage, Apply, Capture and Abort belong to one goroutine at a time, the commit
-// leader; Flush and Done to the checkpoint; FlushHot to the keeper. Everything that reads,
+// leader; Flush and Done to the checkpoint; FlushHot to one goroutine. Everything that reads,
 // Topic's methods, cursors, getters, is safe from any goroutine and never makes
 // the leader wait for I/O.
 //

@@ -341,7 +341,7 @@ const hotBytes = 1 << 20
 // lagBytes is the size of a tail at which the leader writes it to its file
 // itself: whoever should is busy, and memory that is touched for the first time
 // costs more than writing.
-const lagBytes = 4 << 20
+const lagBytes = 16 << 20
 
 // settle makes the applied state the base of the next plan, after apply was
 // used without plan (replay).

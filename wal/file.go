@@ -19,14 +19,14 @@ type file struct {
 	f     vfs.File    // nil: not open
 	m     vfs.Mapping // nil: not mapped
 	data  []byte      // of m
-	blank bool        // a new spare whose number has not been used yet
+	blank bool        // a spare whose number has not been used yet
 
 	key    key
 	first  uint64       // position of the first frame
 	end    atomic.Int64 // where the frames end
 	wrote  atomic.Bool  // WriteAt was used for frames; stored by the leader before end
 	ready  int64        // stores up to here have had their pages brought in
-	filled int64        // zeroes were written up to here, since the file was made
+	filled int64        // up to here the file has been written since it was opened
 	sealed bool         // nothing more may be written
 
 	synced   int64 // bytes known durable, 0 until the header is

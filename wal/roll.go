@@ -81,14 +81,27 @@ func (l *Log) obtain(size, need int64) (*file, error) {
 	return l.create(number, size)
 }
 
-// takeSpare removes a spare from the list, one that is open if there is any;
+// takeSpare removes a spare from the list, the one that is closest to being ready;
 // nil if there is none.
 func (l *Log) takeSpare() *file {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.takeSpareLocked()
+}
+
+func (l *Log) takeSpareLocked() *file {
+	rank := func(f *file) int {
+		switch {
+		case f.blank:
+			return 2
+		case f.f != nil:
+			return 1
+		}
+		return 0
+	}
 	best := -1
 	for i, f := range l.spares {
-		if best < 0 || f.f != nil && l.spares[best].f == nil {
+		if best < 0 || rank(f) > rank(l.spares[best]) {
 			best = i
 		}
 	}
@@ -101,7 +114,6 @@ func (l *Log) takeSpare() *file {
 }
 
 // recycle opens a spare if need be and gives it a number above all live ones.
-// The header that it then has says another number, so it stays void.
 func (l *Log) recycle(f *file) error {
 	if f.f == nil {
 		if err := l.open(f); err != nil {
@@ -111,6 +123,12 @@ func (l *Log) recycle(f *file) error {
 	if f.blank && l.cur != nil && f.number > l.cur.number {
 		return nil
 	}
+	return l.renumber(f)
+}
+
+// renumber gives a spare a number that was never used. The header that it has says
+// another one, so it stays void.
+func (l *Log) renumber(f *file) error {
 	number, err := l.newNumber()
 	if err != nil {
 		return err
@@ -118,7 +136,8 @@ func (l *Log) recycle(f *file) error {
 	if err := l.cfg.FS.Rename(l.path(f.number), l.path(number)); err != nil {
 		return err
 	}
-	f.number, f.newEntry = number, true
+	f.number, f.newEntry, f.blank = number, true, true
+	f.filled = max(f.filled, f.end.Load())
 	return nil
 }
 

@@ -45,28 +45,25 @@ func (l *Log) Drop(before uint64) error {
 	return nil
 }
 
-// Prepare sees to it that one spare file is ready, so that the next roll is
-// cheap. It may take long, and may run while frames are appended and synced.
-// For mapped logs the file's pages are at hand afterwards, for others its
-// blocks are written: see zero. An error harms nothing.
+// Prepare sees to it that one spare file is ready, open and with a number that is
+// its own, so that the next roll is cheap. It may take long, and may run while
+// frames are appended and synced. For mapped logs the file's pages are at hand
+// afterwards, for others its blocks are written: see zero. An error harms nothing.
 func (l *Log) Prepare() error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
 	if err := l.failure(); err != nil {
 		return err
 	}
-	f, ready := l.closedSpare()
+	f, ready := l.unready()
 	if ready {
 		return nil
 	}
 	var err error
-	if f != nil {
-		if err = l.open(f); err == nil {
-			err = f.f.Sync()
-		}
-		f.fresh = err != nil
-	} else {
+	if f == nil {
 		f, err = l.makeSpare()
+	} else {
+		err = l.prepare(f)
 	}
 	if err != nil {
 		if f != nil {
@@ -77,7 +74,7 @@ func (l *Log) Prepare() error {
 	l.mu.Lock() // Close waits for prepMu: the log is still open
 	large := l.live[len(l.live)-1].wrote.Load()
 	l.mu.Unlock()
-	if f.blank && l.cfg.Fill && f.m != nil {
+	if l.cfg.Fill && f.m != nil {
 		f.fill(headerSize, f.size)
 	}
 	if f.m != nil && !large { // large frames go past the mapping
@@ -89,21 +86,31 @@ func (l *Log) Prepare() error {
 	return nil
 }
 
-// closedSpare takes a spare that is not open off the list, nil if there is
-// none. If there is one that is open, it takes none and ready is true.
-func (l *Log) closedSpare() (f *file, ready bool) {
+// unready takes a spare that is not ready off the list, nil if there is none. If
+// there is one that is ready, it takes none and says so.
+func (l *Log) unready() (f *file, ready bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.spares {
-		if s.f != nil {
+		if s.blank && s.number > l.started.Load() {
 			return nil, true
 		}
 	}
-	if n := len(l.spares); n > 0 {
-		f = l.spares[n-1]
-		l.spares = l.spares[:n-1]
+	return l.takeSpareLocked(), false
+}
+
+// prepare makes a spare ready: it is open and has its number.
+func (l *Log) prepare(f *file) error {
+	if f.f == nil {
+		if err := l.open(f); err != nil {
+			return err
+		}
+		if err := f.f.Sync(); err != nil {
+			return err
+		}
+		f.fresh = false
 	}
-	return f, false
+	return l.renumber(f)
 }
 
 // makeSpare makes a new file that is void.
