@@ -209,13 +209,10 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
-		c.Clock = wallClock
+		c.Clock = newClock().now
 	}
 	return c, nil
 }
-
-// wallClock is the clock of who has not been given another one.
-func wallClock() time.Time { return time.Now() }
 
 func or[T int | int64 | time.Duration](v, def T) T {
 	if v == 0 {

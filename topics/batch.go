@@ -61,6 +61,13 @@ type slot struct {
 	plan     plan
 }
 
+// reset empties s and keeps its name, its topic and its memory.
+func (s *slot) reset() {
+	s.created, s.expects, s.explicit = false, false, false
+	s.raw, s.cuts, s.blocks, s.packed = s.raw[:0], s.cuts[:0], s.blocks[:0], s.packed[:0]
+	s.count, s.expect, s.base, s.time, s.next = 0, 0, 0, 0, 0
+}
+
 // cut closes a run of records that will be one block.
 type cut struct {
 	end   int // in raw
@@ -117,21 +124,19 @@ func (b *Batch) slotOf(name string) (int, error) {
 			return i, nil
 		}
 	}
-	if err := record.CheckName(name); err != nil {
-		return 0, err
-	}
 	i := len(b.slots)
-	if i < cap(b.slots) {
-		b.slots = b.slots[:i+1]
-	} else {
-		b.slots = append(b.slots, slot{})
+	if i == cap(b.slots) {
+		b.slots = append(b.slots, slot{})[:i]
 	}
-	s := &b.slots[i]
-	topic := s.topic
-	if s.name != name { // a reused batch mostly meets its topics again
-		topic = nil
+	s := &b.slots[:i+1][i]
+	if s.name != name || name == "" { // a reused batch mostly meets its topics again
+		if err := record.CheckName(name); err != nil {
+			return 0, err
+		}
+		s.name, s.topic = name, nil
 	}
-	*s = slot{name: name, topic: topic, raw: s.raw[:0], cuts: s.cuts[:0], blocks: s.blocks[:0], packed: s.packed[:0]}
+	s.reset()
+	b.slots = b.slots[:i+1]
 	if len(b.byName) > 0 {
 		b.byName[name] = i
 	}

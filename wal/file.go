@@ -121,7 +121,6 @@ func (l *Log) writeHeader(fl *file, first uint64, prev Tail) error {
 	h.put(l.header[:])
 	fl.key, fl.first, fl.sealed, fl.blank, fl.synced = h.key(), first, false, false, 0
 	fl.wrote.Store(false)
-	fl.ready = 0
 	fl.end.Store(headerSize)
 	if fl.m == nil {
 		_, err := fl.f.WriteAt(l.header[:], 0)

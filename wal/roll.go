@@ -137,7 +137,7 @@ func (l *Log) renumber(f *file) error {
 		return err
 	}
 	f.number, f.newEntry, f.blank = number, true, true
-	f.filled = max(f.filled, f.end.Load())
+	f.filled, f.ready = max(f.filled, f.end.Load()), 0
 	return nil
 }
 

@@ -79,6 +79,7 @@ func (l *Log) Prepare() error {
 	}
 	if f.m != nil && !large { // large frames go past the mapping
 		f.m.Populate(0, f.size)
+		f.ready = f.size
 	}
 	l.mu.Lock()
 	l.spares = append(l.spares, f)
