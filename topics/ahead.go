@@ -112,7 +112,8 @@ func (a *ahead) fill(c *Cursor) {
 		return
 	}
 	for back-a.front < aheadSlots && a.bytes < aheadBytes && a.next < c.end && a.off < a.s.end.Load() {
-		h, body, err := c.r.block(a.s, a.off)
+		var h segment.Header
+		body, err := c.r.block(a.s, a.off, &h)
 		if err != nil || h.Codec == segment.None || h.Base != a.next || h.Raw > aheadBytes/4 {
 			break
 		}

@@ -127,16 +127,16 @@ func (c *Cursor) load() bool {
 	if !c.fetch() || c.body == nil {
 		return c.err == nil
 	}
-	h := c.head
+	h := &c.head
 	if c.run++; h.Codec == segment.None {
 		c.run = 0
 	}
 	body, err := c.open(h, c.body)
 	if err != nil {
-		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
+		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), *h, true)
 		return false
 	}
-	c.recs = segment.NewRecords(h, body)
+	c.recs = segment.NewRecords(*h, body)
 	if c.next > h.Base {
 		c.recs.Skip(c.next - h.Base)
 	}
@@ -176,18 +176,16 @@ func (c *Cursor) fetch() bool {
 		}
 		c.s, c.off = n, segment.FileHeaderSize
 	}
-	h, body, err := c.r.block(c.s, c.off)
+	h := &c.head
+	body, err := c.r.block(c.s, c.off, h)
 	if err != nil {
-		c.fail(err, h, false)
+		c.fail(err, *h, false)
 		return false
 	}
-	if h.Base > c.next {
-		if !c.jump(h.Base) {
-			return false
-		}
+	if h.Base > c.next && !c.jump(h.Base) {
+		return false
 	}
-	c.head, c.body = h, body
-	if c.body == nil {
+	if c.body = body; body == nil {
 		c.body = []byte{}
 	}
 	c.off += h.Size()
@@ -221,7 +219,7 @@ func (c *Cursor) jump(base uint64) bool {
 	return true
 }
 
-func (c *Cursor) open(h segment.Header, body []byte) ([]byte, error) {
+func (c *Cursor) open(h *segment.Header, body []byte) ([]byte, error) {
 	if h.Codec == segment.None {
 		return body, nil
 	}

@@ -171,7 +171,7 @@ func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
 		if h.Base > seq {
 			return g.absent(t, p, h, seq)
 		}
-		h, body, err := g.r.block(p.s, p.off)
+		body, err := g.r.block(p.s, p.off, &h)
 		if err != nil {
 			if c, ok := errors.AsType[*errs.CorruptError](err); ok && h.Count > 0 {
 				c.First, c.Next = h.Base, h.Next()

@@ -106,8 +106,8 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 			}
 			return b, false, nil
 		}
-		if i := off - r.winOff; r.winSeg == s.number && i >= 0 && i+int64(n) <= int64(len(r.win)) {
-			return r.win[i:], true, nil
+		if b := r.window(s, off); len(b) >= n {
+			return b, true, nil
 		}
 		if off+int64(n) > flushed {
 			return nil, true, r.t.corrupt(s, off, "the block reaches beyond its data", nil)
@@ -157,22 +157,40 @@ var errBody = errors.New("the block's checksum does not fit its bytes")
 
 var errNotExist = fs.ErrNotExist
 
-// block reads the block at off: its header and its stored, verified body. When
-// only the body is bad the header is returned with the error.
-func (r *reader) block(s *seg, off int64) (segment.Header, []byte, error) {
-	h, err := r.head(s, off)
-	if err != nil {
-		return segment.Header{}, nil, err
+// block reads the block at off: its header, into h, and its stored, verified body.
+// When only the body is bad, h is set and there is an error.
+func (r *reader) block(s *seg, off int64, h *segment.Header) ([]byte, error) {
+	var err error
+	if b := r.window(s, off); len(b) >= segment.HeaderSize {
+		if *h, err = segment.ParseHeader(b, s.place, off); err == nil && h.Size() <= int64(len(b)) {
+			if body := b[segment.HeaderSize:h.Size():h.Size()]; segment.Sum(body) == h.Sum {
+				return body, nil
+			}
+		}
+	}
+	if *h, err = r.head(s, off); err != nil {
+		*h = segment.Header{}
+		return nil, err
 	}
 	b, file, err := r.bytes(s, off, int(h.Size()))
 	if err != nil {
-		return segment.Header{}, nil, err
+		return nil, err
 	}
 	body := b[segment.HeaderSize:h.Size():h.Size()]
 	if file && segment.Sum(body) != h.Sum && !mutate.SkipBodySum {
-		return h, nil, r.t.corrupt(s, off, "", errBody)
+		return nil, r.t.corrupt(s, off, "", errBody)
 	}
-	return h, body, nil
+	return body, nil
+}
+
+// window returns what is at hand of the file of s from off on, nil if that is
+// nothing.
+func (r *reader) window(s *seg, off int64) []byte {
+	i := off - r.winOff
+	if r.winSeg != s.number || i < 0 || i >= int64(len(r.win)) {
+		return nil
+	}
+	return r.win[i:]
 }
 
 // corrupt makes the typed error for damage in a segment.

@@ -90,9 +90,10 @@ func (r *RevCursor) enter(b blockAt) {
 		r.err = b.err
 		return
 	}
-	h, body, err := r.c.r.block(b.s, b.off)
+	var h segment.Header
+	body, err := r.c.r.block(b.s, b.off, &h)
 	if err == nil {
-		if body, err = r.c.open(h, body); err != nil {
+		if body, err = r.c.open(&h, body); err != nil {
 			err = t.corrupt(b.s, b.off, "", err)
 		}
 	}

@@ -246,7 +246,7 @@ func (c *Cursor) unpack() bool {
 	if h.Codec == segment.None {
 		return true
 	}
-	body, err := c.open(h, c.body)
+	body, err := c.open(&h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
 		return false
