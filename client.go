@@ -111,7 +111,7 @@ const maxReply = maxBody + 32<<20
 func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: time.Now, MaxMessage: maxReply})
+	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: newClock().now, MaxMessage: maxReply})
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,7 @@ func (e *Engine) open() error {
 	}
 	dir := e.cfg.Dir + "/" + segmentDir
 	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
+	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
 		MaxFuture: e.cfg.MaxFuture, Room: e.room, Admit: e.admit, Spare: e.cfg.CheckpointBytes})

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -31,6 +32,10 @@ import (
 //	}
 //	defer h.Release()
 type Files struct {
+	// Elapsed tells how much time has gone by. With it scans of files that were
+	// scanned before use mappings, see [Handle.Rescan]. Set it before use.
+	Elapsed func() time.Duration
+
 	fs        vfs.FS
 	dir       string
 	maxOpen   int

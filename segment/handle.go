@@ -43,6 +43,7 @@ type Handle struct {
 	garbage atomic.Bool // retired is not empty
 	refused atomic.Bool // the system does not map this file
 	reads   atomic.Int32
+	scanned atomic.Int64 // bytes that scans have read with ReadAt
 
 	mu         sync.Mutex
 	retired    []*Mapping // replaced, perhaps in use
@@ -191,6 +192,24 @@ func (h *Handle) Often() bool {
 	return h.current.Load() != nil || h.reads.Add(1) > fewReads
 }
 
+// Scanned says that a scan has read n bytes of the file.
+func (h *Handle) Scanned(n int) { h.scanned.Add(int64(n)) }
+
+// Rescan returns the mapping of a sealed segment for a scan, if scans have read as
+// much as the file holds before; else nil, as when there is no mapping to be had.
+func (h *Handle) Rescan(p Place) *Mapping {
+	if n := h.scanned.Load(); n == 0 || h.cache.Elapsed == nil {
+		return nil
+	} else if size, err := h.file.Size(); err != nil || n < size-size/footerShare {
+		return nil
+	}
+	_, m, err := h.Sealed(p)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
 // remap does what Mapping does. h.mu is held.
 func (h *Handle) remap(size int64) (*Mapping, error) {
 	old := h.current.Load()
@@ -217,7 +236,7 @@ func (h *Handle) remap(size int64) (*Mapping, error) {
 		h.refused.Store(true)
 		return nil, fmt.Errorf("%w: %w", ErrNoMapping, err)
 	}
-	m := newMapping(vm, n)
+	m := newMapping(vm, n, h.cache.Elapsed)
 	h.current.Store(m)
 	if old != nil {
 		h.retired = append(h.retired, old)

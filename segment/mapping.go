@@ -2,6 +2,7 @@ package segment
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -14,6 +15,9 @@ type Mapping struct {
 	vfs.Mapping
 	size  int64
 	reads []atomic.Int32 // per region; brought when the region is at hand
+	dear  atomic.Bool    // to bring in a region took longer than to read it
+
+	elapsed func() time.Duration
 }
 
 const (
@@ -25,10 +29,12 @@ const (
 	fewReads = 3
 	// brought is beyond any count of reads.
 	brought = 1 << 20
+	// dearPage is about what it takes to read 4 KiB from the page cache.
+	dearPage = 500 * time.Nanosecond
 )
 
-func newMapping(m vfs.Mapping, size int64) *Mapping {
-	return &Mapping{Mapping: m, size: size, reads: make([]atomic.Int32, (size+region-1)/region)}
+func newMapping(m vfs.Mapping, size int64, elapsed func() time.Duration) *Mapping {
+	return &Mapping{Mapping: m, size: size, elapsed: elapsed, reads: make([]atomic.Int32, (size+region-1)/region)}
 }
 
 // Near says that bytes around off will be read. Nothing at or beyond end, where
@@ -38,9 +44,34 @@ func (m *Mapping) Near(off, end int64) {
 	if n := r.Load(); n >= brought || n < fewReads && r.Add(1) <= fewReads {
 		return
 	}
-	if r.Swap(brought) >= brought {
-		return // another one does it
+	if r.Swap(brought) < brought { // or another one does it
+		m.bring(off, end)
 	}
+}
+
+func (m *Mapping) bring(off, end int64) {
 	from := off &^ (region - 1)
 	m.Populate(from, min(region, min(end, m.size)-from))
+}
+
+// Scan says that bytes from off on will be read in order. It reports whether they
+// are at hand, or brings them in, until that has taken longer than to read them:
+// what it takes depends on the machine, on how large the pieces of the page cache
+// are, and on whether the file is in it at all.
+func (m *Mapping) Scan(off, end int64) bool {
+	r := &m.reads[off/region]
+	if r.Load() >= brought {
+		return true
+	}
+	if m.dear.Load() {
+		return false
+	}
+	if r.Swap(brought) < brought {
+		began := m.elapsed()
+		m.bring(off, end)
+		if m.elapsed()-began > dearPage*(region/4096) {
+			m.dear.Store(true)
+		}
+	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -89,7 +90,7 @@ func (c *counted) Populate(off, n int64) {
 func TestRegions(t *testing.T) {
 	c := new(counted)
 	const size = 2*region + 5000
-	m := newMapping(c, size)
+	m := newMapping(c, size, nil)
 	for range fewReads {
 		m.Near(region+10, size)
 		m.Near(size-1, size-100)
@@ -109,5 +110,25 @@ func TestRegions(t *testing.T) {
 	m.Near(2*region, size-100)
 	if len(c.calls) != 2 || c.calls[0] != [2]int64{region, region} || c.calls[1] != [2]int64{2 * region, 4900} {
 		t.Fatal("brought in:", c.calls)
+	}
+}
+
+// TestScanDear demands that a scan brings in regions as long as that takes no longer
+// than to read them.
+func TestScanDear(t *testing.T) {
+	c := new(counted)
+	const size = 5 * region
+	now, takes := time.Duration(0), dearPage*(region/4096)
+	m := newMapping(c, size, func() time.Duration { now += takes; return now })
+	for i, want := range []bool{true, true, false} {
+		if i == 1 {
+			takes++ // it is brought in, but the last one
+		}
+		if got := m.Scan(int64(i)*region, size); got != want {
+			t.Errorf("region %d is at hand: %t", i, got)
+		}
+	}
+	if !m.Scan(5, size) || !m.Scan(region, size) || len(c.calls) != 2 {
+		t.Error("brought in:", c.calls)
 	}
 }

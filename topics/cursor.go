@@ -47,6 +47,7 @@ const fewRecords = 64
 func (c *Cursor) Reset(t *Topic, sp Span) {
 	c.Close()
 	r := reader{t: t, win: c.r.win, ahead: scanRead}
+	r.mapped.buf = c.r.mapped.buf
 	if c.r.t == t {
 		r.winSeg, r.winOff = c.r.winSeg, c.r.winOff
 	}

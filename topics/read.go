@@ -30,6 +30,7 @@ type reader struct {
 	winSeg uint64
 	winOff int64
 	ahead  int    // how much to read at once
+	mapped mapped // how blocks of a file are read that was read before
 	held   *chunk // the chunk whose bytes were lent last
 }
 
@@ -37,7 +38,7 @@ func (r *reader) close() {
 	r.let()
 	if r.h != nil {
 		r.h.Release()
-		r.h = nil
+		r.h, r.mapped.m = nil, nil
 	}
 }
 
@@ -55,6 +56,9 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 		s.handle.Store(h)
 	}
 	r.h, r.hSeg = h, s.number
+	if r.ahead >= scanRead && s.sealed.Load() {
+		r.mapped.m = h.Rescan(s.place)
+	}
 	return h, nil
 }
 
@@ -135,6 +139,9 @@ func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, er
 		return nil, true, fmt.Errorf("topic %q: reading segment %d at offset %d: %w", r.t.name, s.number, off, err)
 	}
 	r.win, r.winSeg, r.winOff = r.win[:got], s.number, off
+	if r.ahead >= scanRead {
+		h.Scanned(got)
+	}
 	return r.win, true, nil
 }
 
@@ -160,6 +167,12 @@ var errNotExist = fs.ErrNotExist
 // block reads the block at off: its header, into h, and its stored, verified body.
 // When only the body is bad, h is set and there is an error.
 func (r *reader) block(s *seg, off int64, h *segment.Header) ([]byte, error) {
+	if r.mapped.m != nil && r.hSeg == s.number {
+		if body := r.mappedBlock(s, off, h); body != nil {
+			return body, nil
+		}
+		r.mapped.m = nil // the file tells what is wrong with it
+	}
 	var err error
 	if b := r.window(s, off); len(b) >= segment.HeaderSize {
 		if *h, err = segment.ParseHeader(b, s.place, off); err == nil && h.Size() <= int64(len(b)) {
