@@ -195,15 +195,13 @@ func (h *Handle) Often() bool {
 // Scanned says that a scan has read n bytes of the file.
 func (h *Handle) Scanned(n int) { h.scanned.Add(int64(n)) }
 
-// Rescan returns the mapping of a sealed segment for a scan, if scans have read as
-// much as the file holds before; else nil, as when there is no mapping to be had.
-func (h *Handle) Rescan(p Place) *Mapping {
-	if n := h.scanned.Load(); n == 0 || h.cache.Elapsed == nil {
-		return nil
-	} else if size, err := h.file.Size(); err != nil || n < size-size/footerShare {
+// Rescan returns a mapping of the first size bytes for a scan, if scans have read as
+// much of the file before; else nil, as when there is no mapping to be had.
+func (h *Handle) Rescan(size int64) *Mapping {
+	if h.cache.Elapsed == nil || h.scanned.Load() < size-FileHeaderSize {
 		return nil
 	}
-	_, m, err := h.Sealed(p)
+	m, err := h.Mapping(size)
 	if err != nil {
 		return nil
 	}

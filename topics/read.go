@@ -57,7 +57,7 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 	}
 	r.h, r.hSeg = h, s.number
 	if r.ahead >= scanRead && s.sealed.Load() {
-		r.mapped.m = h.Rescan(s.place)
+		r.mapped.m = h.Rescan(s.end.Load())
 	}
 	return h, nil
 }
