@@ -58,6 +58,19 @@ func (d *durable) suspects(size int64) (from, to int64) {
 	return d.lo &^ (pageSize - 1), pageUp(d.hi)
 }
 
+// lockDurable holds off whatever changes c or what of it is durable, until the
+// function that it returns is called.
+func (c *content) lockDurable(d *durable) (unlock func()) {
+	c.fs.world.RLock()
+	c.mu.RLock()
+	d.mu.Lock()
+	return func() {
+		d.mu.Unlock()
+		c.mu.RUnlock()
+		c.fs.world.RUnlock()
+	}
+}
+
 // sync makes the whole content and the size durable. Without a Crash there is
 // nothing to do.
 func (c *content) sync() {
@@ -65,12 +78,7 @@ func (c *content) sync() {
 	if d == nil {
 		return
 	}
-	c.fs.world.RLock()
-	defer c.fs.world.RUnlock()
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer c.lockDurable(d)()
 	from, to := d.suspects(c.size)
 	d.keep(c, from, to)
 	d.resize(c.size)
@@ -85,12 +93,7 @@ func (c *content) syncRange(from, to int64) {
 	if d == nil || from >= to {
 		return
 	}
-	c.fs.world.RLock()
-	defer c.fs.world.RUnlock()
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer c.lockDurable(d)()
 	to = pageUp(to)
 	d.keep(c, from&^(pageSize-1), to)
 	if min(to, c.size) > d.size {
@@ -105,12 +108,7 @@ func (c *content) loseSync() {
 	if d == nil {
 		return
 	}
-	c.fs.world.RLock()
-	defer c.fs.world.RUnlock()
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer c.lockDurable(d)()
 	from, to := d.suspects(c.size)
 	for page := from; page < min(to, c.size); page += pageSize {
 		now := d.page(c, page)

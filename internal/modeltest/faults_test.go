@@ -237,25 +237,27 @@ func needsSpace(op vfs.Op) bool {
 	return false
 }
 
-func runFull(cfg config, n int64, poisoned *int) (hit bool, err error) {
+// runOut plays a history on a file system that runs out of something at the n-th
+// operation that needs it. play clears out when there is some again.
+func runOut(cfg config, n int64, needs func(vfs.Op) bool, want syscall.Errno, play func(p *player, out *atomic.Bool) error) (hit bool, err error) {
 	disk := newDisk(cfg.grain)
-	var full, came atomic.Bool
+	var out, came atomic.Bool
 	var count atomic.Int64
 	fault := vfs.NewFault(disk, func(op vfs.Op) error {
-		if !needsSpace(op) {
+		if !needs(op) {
 			return nil
 		}
 		if count.Add(1) == n {
-			full.Store(true)
+			out.Store(true)
 			came.Store(true)
 		}
-		if full.Load() {
-			return fmt.Errorf("%s %s: %w", op.Kind, op.Name, syscall.ENOSPC)
+		if out.Load() {
+			return fmt.Errorf("%s %s: %w", op.Kind, op.Name, want)
 		}
 		return nil
 	})
 	p := newPlayer(cfg, fault)
-	err = p.playFull(&full, poisoned)
+	err = play(p, &out)
 	fault.SetHook(nil)
 	if err == nil {
 		err = p.aftermath(disk)
@@ -263,6 +265,10 @@ func runFull(cfg config, n int64, poisoned *int) (hit bool, err error) {
 		_ = p.node.Close()
 	}
 	return came.Load(), err
+}
+
+func runFull(cfg config, n int64, poisoned *int) (hit bool, err error) {
+	return runOut(cfg, n, needsSpace, syscall.ENOSPC, func(p *player, full *atomic.Bool) error { return p.playFull(full, poisoned) })
 }
 
 func (p *player) playFull(full *atomic.Bool, poisoned *int) error {

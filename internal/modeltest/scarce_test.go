@@ -34,31 +34,7 @@ func takesDescriptor(op vfs.Op) bool {
 }
 
 func runScarce(cfg config, n int64, failed *int) (hit bool, err error) {
-	disk := newDisk(cfg.grain)
-	var none, came atomic.Bool
-	var count atomic.Int64
-	fault := vfs.NewFault(disk, func(op vfs.Op) error {
-		if !takesDescriptor(op) {
-			return nil
-		}
-		if count.Add(1) == n {
-			none.Store(true)
-			came.Store(true)
-		}
-		if none.Load() {
-			return fmt.Errorf("%s %s: %w", op.Kind, op.Name, syscall.EMFILE)
-		}
-		return nil
-	})
-	p := newPlayer(cfg, fault)
-	err = p.playScarce(&none, failed)
-	fault.SetHook(nil)
-	if err == nil {
-		err = p.aftermath(disk)
-	} else if p.node != nil {
-		_ = p.node.Close()
-	}
-	return came.Load(), err
+	return runOut(cfg, n, takesDescriptor, syscall.EMFILE, func(p *player, none *atomic.Bool) error { return p.playScarce(none, failed) })
 }
 
 // playScarce plays the history. Descriptors are back after the third step that
