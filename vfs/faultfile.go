@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 // faultFile is a file of a Fault.
@@ -28,6 +29,23 @@ func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 	if err == nil {
 		return f.File.WriteAt(p, off)
 	}
+	return f.writeShort(p, off, err)
+}
+
+func (f *faultFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	err := f.check(OpWriteAt, off, int64(n))
+	if err == nil {
+		return f.File.WriteVecAt(pieces, off)
+	}
+	return f.writeShort(slices.Concat(pieces...), off, err)
+}
+
+// writeShort does as much of a write as the hook's error allows.
+func (f *faultFile) writeShort(p []byte, off int64, err error) (int, error) {
 	var short ShortWrite
 	if !errors.As(err, &short) {
 		return 0, err

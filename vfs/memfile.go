@@ -55,6 +55,16 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+func (f *memFile) WriteVecAt(pieces [][]byte, off int64) (n int, err error) {
+	for _, p := range pieces {
+		k, err := f.WriteAt(p, off+int64(n))
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 func (f *memFile) Size() (int64, error) {
 	if err := f.check("stat", 0, nil, nil); err != nil {
 		return 0, err

@@ -4,6 +4,19 @@ package vfs
 
 import "golang.org/x/sys/unix"
 
+// vecWriter is nothing: one call for each piece does.
+type vecWriter struct{}
+
+func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (n int, err error) {
+	for _, p := range pieces {
+		k, err := f.WriteAt(p, off+int64(n))
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 // syncData is a full sync: not all of these systems have fdatasync(2), and on
 // darwin only the full sync empties the drive's cache.
 func syncData(f *osFile) error { return f.Sync() }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/edsrzf/mmap-go"
@@ -16,7 +17,10 @@ import (
 const zeroStep = 1 << 20
 
 // osFile is a File of the operating system.
-type osFile struct{ f *os.File }
+type osFile struct {
+	f   *os.File
+	vec atomic.Pointer[vecWriter] // nil until it is needed
+}
 
 func (f *osFile) Name() string                             { return f.f.Name() }
 func (f *osFile) ReadAt(p []byte, off int64) (int, error)  { return f.f.ReadAt(p, off) }

@@ -85,6 +85,39 @@ var behaviours = []struct {
 			t.Errorf("size %d", size)
 		}
 	}},
+	{"write pieces", func(t *testing.T, f FS, dir string) {
+		file := open(t, f, dir+"/a", Create)
+		var want []byte
+		for count := range 600 { // far more than one system call takes
+			if count > 20 {
+				count = count * 7 % 500
+			}
+			off := int64(len(want))
+			var pieces [][]byte
+			for i := range count {
+				pieces = append(pieces, bytes.Repeat([]byte{byte(count), byte(i)}, i*count%9)) // some are empty
+			}
+			all := bytes.Join(pieces, nil)
+			if n, err := file.WriteVecAt(pieces, off); n != len(all) || err != nil {
+				t.Fatalf("%d pieces: %d of %d bytes, %v", count, n, len(all), err)
+			}
+			want = append(want, all...)
+		}
+		wantText(t, text(t, file), string(want))
+		if n, err := file.WriteVecAt([][]byte{[]byte("ab"), nil, []byte("c")}, 1); n != 3 || err != nil {
+			t.Errorf("within: %d, %v", n, err)
+		}
+		copy(want[1:], "abc")
+		wantText(t, text(t, file), string(want))
+		_, err := file.WriteVecAt([][]byte{{1}}, -1)
+		wantSome(t, err)
+		reader := open(t, f, dir+"/a", Read)
+		_, err = reader.WriteVecAt([][]byte{{1}}, 0)
+		wantErr(t, err, syscall.EBADF)
+		must(t, reader.Close())
+		_, err = reader.WriteVecAt([][]byte{{1}}, 0)
+		wantErr(t, err, fs.ErrClosed)
+	}},
 	{"read-only", func(t *testing.T, f FS, dir string) {
 		put(t, f, dir+"/a", "text")
 		file := open(t, f, dir+"/a", Read)

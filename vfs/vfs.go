@@ -108,6 +108,10 @@ type File interface {
 	io.WriterAt
 	io.Closer
 
+	// WriteVecAt writes pieces one behind the other from off on, as WriteAt would
+	// write them put together, and returns how many bytes that were.
+	WriteVecAt(pieces [][]byte, off int64) (int, error)
+
 	// Name returns the name given to Open.
 	Name() string
 

@@ -86,7 +86,7 @@ func (w *faulty) run(cfg Config, seed int64) {
 			batch = append(batch, random(r, 20<<10), random(r, 40))
 		}
 		if i == 9 {
-			batch = append(batch, frame("large", string(make([]byte, directPart))), frame("after"))
+			batch = append(batch, frame("large", string(make([]byte, lentPart))), frame("after"))
 		}
 		before := w.l.Position()
 		n, first, err := w.l.Append(batch)

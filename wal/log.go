@@ -35,12 +35,12 @@ type Log struct {
 	spares []*file
 
 	// The leader's.
-	cur    *file
-	header [headerSize]byte // scratch space
-	buf    []byte           // what is gathered for WriteAt
-	batch  []Frame          // mapped: what storeBatch stores
-	stored int              // mapped: how many of them it has stored
-	guard  func()           // mapped: l.storeBatch, allocated once
+	cur      *file
+	header   [headerSize]byte // scratch space
+	gathered                  // to be written
+	batch    []Frame          // mapped: what storeBatch stores
+	stored   int              // mapped: how many of them it has stored
+	guard    func()           // mapped: l.storeBatch, allocated once
 
 	dirty []*file // scratch space of Sync, guarded by syncMu
 }
@@ -113,7 +113,7 @@ func (l *Log) Close(keep int) error {
 			errs = append(errs, l.cfg.FS.Remove(l.path(f.number)))
 		}
 	}
-	l.cur, l.buf = nil, nil
+	l.cur, l.gathered = nil, gathered{}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("wal: close: %w", err)
 	}

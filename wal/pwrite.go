@@ -1,120 +1,128 @@
 package wal
 
-import "slices"
+import (
+	"slices"
 
-const (
-	// directPart is the size from which a part is written from the caller's
-	// memory instead of being copied first, in bytes.
-	directPart = 256 << 10
-	// gatherMax is how much is gathered before it is written, in bytes. Only a
-	// single frame may need more.
-	gatherMax = 1 << 20
+	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// write appends as many frames as fit in the current file with WriteAt: one
-// call, unless parts are large or there is more than gatherMax to write.
+const (
+	// lentPart is the size from which a part is written from the caller's memory
+	// instead of being copied first, in bytes: below, a copy costs less than
+	// another piece of a write.
+	lentPart = 2 << 10
+	// writeMax is how many bytes of frames are written at once. Only a single
+	// frame may need more.
+	writeMax = 1 << 20
+)
+
+// gathered are frames that will be written at once: what is copied into buf, and
+// parts in the callers' memory, each behind the bytes of buf that precede it.
+type gathered struct {
+	frames int
+	size   int64
+	buf    []byte
+	lent   []lentBytes
+	vec    [][]byte // scratch space of write
+}
+
+type lentBytes struct {
+	b  []byte
+	at int // how much of buf comes before
+}
+
+// add takes a frame, which will lie at offset off and takes size bytes.
+func (g *gathered) add(k key, fr *Frame, off, size int64, position, durable uint64) {
+	n, top := len(g.buf), fr.top()
+	g.buf = slices.Grow(g.buf, top)[:n+top]
+	k.putTop(g.buf[n:], off, size, fr, position, durable)
+	end := int64(top)
+	for i := range fr.Parts {
+		p := fr.Parts[i].Bytes
+		if end += int64(len(p)); len(p) < lentPart {
+			g.buf = append(g.buf, p...)
+		} else {
+			g.lent = append(g.lent, lentBytes{p, len(g.buf)})
+		}
+	}
+	const padding = "\x00\x00\x00\x00\x00\x00\x00"
+	g.buf = append(g.buf, padding[:size-end]...)
+	g.frames++
+	g.size += size
+}
+
+// write writes the frames to f at offset off.
+func (g *gathered) write(f vfs.File, off int64) error {
+	if len(g.lent) == 0 {
+		_, err := f.WriteAt(g.buf, off)
+		return err
+	}
+	from := 0
+	for _, l := range g.lent {
+		if l.at > from {
+			g.vec = append(g.vec, g.buf[from:l.at])
+			from = l.at
+		}
+		g.vec = append(g.vec, l.b)
+	}
+	if from < len(g.buf) {
+		g.vec = append(g.vec, g.buf[from:])
+	}
+	_, err := f.WriteVecAt(g.vec, off)
+	return err
+}
+
+// reset forgets the frames and keeps memory of its own, if that is not much.
+func (g *gathered) reset() {
+	clear(g.lent)
+	clear(g.vec)
+	if cap(g.buf) > 4*writeMax {
+		g.buf = nil
+	}
+	*g = gathered{buf: g.buf[:0], lent: g.lent[:0], vec: g.vec[:0]}
+}
+
+// write appends as many frames as fit in the current file, with one system call
+// unless there is more than writeMax to write.
 func (l *Log) write(frames []Frame) (done int, err error) {
-	f := l.cur
+	f, g := l.cur, &l.gathered
+	defer g.reset() // also after an error
 	f.wrote.Store(true)
 	position, durable := l.position.Load(), l.durable.Load()
 	off := f.end.Load() // where the next frame will lie
-	held := 0           // frames in l.buf, which ends there
-	l.buf = l.buf[:0]
 	for i := range frames {
-		fr := &frames[i]
-		size := fr.size()
+		size := frames[i].size()
 		if size > f.size-off {
 			break
 		}
-		direct := fr.hasDirect()
-		if direct || int64(len(l.buf)) > gatherMax-size {
-			if err := l.flush(held); err != nil {
+		if g.frames > 0 && g.size > writeMax-size {
+			if err := l.flush(); err != nil {
 				return done, err
 			}
-			done, held = done+held, 0
+			done = i
 		}
 		position++
-		if direct {
-			if err := l.writeDirect(fr, off, size, position, durable); err != nil {
-				return done, err
-			}
-			l.publish(1, off+size)
-			done++
-		} else {
-			n := len(l.buf)
-			l.buf = slices.Grow(l.buf, int(size))[:n+int(size)]
-			f.key.put(l.buf[n:], off, fr, position, durable)
-			held++
-		}
+		g.add(f.key, &frames[i], off, size, position, durable)
 		off += size
 	}
-	if err := l.flush(held); err != nil {
+	n := g.frames
+	if err := l.flush(); err != nil {
 		return done, err
 	}
-	return done + held, nil
+	return done + n, nil
 }
 
-// flush writes and publishes the n frames in l.buf.
-func (l *Log) flush(n int) error {
-	if n == 0 {
+// flush writes and publishes what is gathered.
+func (l *Log) flush() error {
+	g := &l.gathered
+	if g.frames == 0 {
 		return nil
 	}
-	b, end := l.buf, l.cur.end.Load()
-	l.buf = b[:0]
-	if cap(b) > 4*gatherMax {
-		l.buf = nil
-	}
-	if _, err := l.cur.f.WriteAt(b, end); err != nil {
+	end := l.cur.end.Load()
+	if err := g.write(l.cur.f, end); err != nil {
 		return err
 	}
-	l.publish(n, end+int64(len(b)))
+	l.publish(g.frames, end+g.size)
+	g.reset()
 	return nil
-}
-
-// hasDirect reports whether f has a part that is not to be copied.
-func (f *Frame) hasDirect() bool {
-	for i := range f.Parts {
-		if len(f.Parts[i].Bytes) >= directPart {
-			return true
-		}
-	}
-	return false
-}
-
-// writeDirect writes a frame with large parts at off, gathering the small ones
-// in l.buf, which must be empty. The header comes last, in a call of its own, so
-// that what is left of a failed write is no frame.
-func (l *Log) writeDirect(fr *Frame, off, size int64, position, durable uint64) error {
-	f, buf := l.cur, l.buf
-	at := off + int64(fr.top()) // where buf will lie
-	for i := range fr.Parts {
-		p := fr.Parts[i].Bytes
-		if len(p) < directPart {
-			buf = append(buf, p...)
-			continue
-		}
-		if len(buf) > 0 {
-			if _, err := f.f.WriteAt(buf, at); err != nil {
-				return err
-			}
-			at += int64(len(buf))
-			buf = buf[:0]
-		}
-		if _, err := f.f.WriteAt(p, at); err != nil {
-			return err
-		}
-		at += int64(len(p))
-	}
-	const padding = "\x00\x00\x00\x00\x00\x00\x00"
-	buf = append(buf, padding[:off+size-at-int64(len(buf))]...)
-	if len(buf) > 0 {
-		if _, err := f.f.WriteAt(buf, at); err != nil {
-			return err
-		}
-	}
-	top := slices.Grow(buf[:0], fr.top())[:fr.top()]
-	f.key.putTop(top, off, size, fr, position, durable)
-	l.buf = top[:0]
-	_, err := f.f.WriteAt(top, off)
-	return err
 }

@@ -119,9 +119,9 @@ func TestF02SyscallKills(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(*seed, 2))
 	kills, survived := map[string]int{}, 0
 	var mu sync.Mutex
-	for i, calls := range []string{"fsync", "fdatasync", "msync", "fallocate", "ftruncate", "renameat,rename,renameat2", "unlinkat,unlink", "linkat,link", "pwrite64", "mkdirat,mkdir"} {
+	for i, calls := range []string{"fsync", "fdatasync", "msync", "fallocate", "ftruncate", "renameat,rename,renameat2", "unlinkat,unlink", "linkat,link", "pwrite64,pwritev", "mkdirat,mkdir"} {
 		for j, mode := range modes {
-			if !*full && (calls == "mkdirat,mkdir" || calls == "fallocate" || calls == "ftruncate" || calls == "linkat,link" || calls == "pwrite64") && i%3 != j {
+			if !*full && (calls == "mkdirat,mkdir" || calls == "fallocate" || calls == "ftruncate" || calls == "linkat,link" || calls == "pwrite64,pwritev") && i%3 != j {
 				continue // in one mode, as it does not matter to them
 			}
 			parallel(rnd, func(n int) bool {
@@ -209,11 +209,11 @@ func TestF15NoSpaceOnce(t *testing.T) {
 	var mu sync.Mutex
 	faults, refused, poisoned := 0, 0, 0
 	for i, fault := range []struct{ calls, what string }{
-		{"fallocate", "error=ENOSPC"}, {"pwrite64", "error=ENOSPC"}, {"pwrite64", "error=EIO"}, {"ftruncate", "error=EIO"},
+		{"fallocate", "error=ENOSPC"}, {"pwrite64,pwritev", "error=ENOSPC"}, {"pwrite64,pwritev", "error=EIO"}, {"ftruncate", "error=EIO"},
 		{"renameat,rename,renameat2", "error=ENOSPC"}, {"unlinkat,unlink", "error=EIO"}, {"linkat,link", "error=ENOSPC"},
 	} {
 		for j, mode := range modes {
-			if !*full && i%3 != j && fault.calls != "pwrite64" {
+			if !*full && i%3 != j && fault.calls != "pwrite64,pwritev" {
 				continue
 			}
 			parallel(rnd, func(n int) bool {
