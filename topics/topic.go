@@ -201,7 +201,9 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 		t.bytes += int64(h.Raw)
 	}
 	t.size.Store(t.bytes)
-	t.lastTime.Store(t.time)
+	if t.lastTime.Load() != t.time { // a store costs ten times as much
+		t.lastTime.Store(t.time)
+	}
 	t.setEnd(pos, t.next, published)
 	if t.log.hot {
 		t.log.hot = false

@@ -19,22 +19,20 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 	if err := l.failure(); err != nil {
 		return 0, first, err
 	}
-	for i := range frames {
-		if err := l.checkSize(&frames[i]); err != nil {
-			return 0, first, err
-		}
+	if err := l.measure(frames); err != nil {
+		return 0, first, err
 	}
 	for n < len(frames) {
-		if size := frames[n].size(); l.cur.sealed || size > l.cur.size-l.cur.end.Load() {
+		if size := l.sizes[n]; l.cur.sealed || size > l.cur.size-l.cur.end.Load() {
 			if err := l.rollFor(size); err != nil {
 				return n, first, err
 			}
 		}
 		var done int
-		if l.cur.m != nil && isShort(frames[n:]) {
-			done, err = l.store(frames[n:])
+		if l.cur.m != nil && isShort(l.sizes[n:]) {
+			done, err = l.store(frames[n:], l.sizes[n:])
 		} else {
-			done, err = l.write(frames[n:])
+			done, err = l.write(frames[n:], l.sizes[n:])
 		}
 		n += done
 		if err != nil {
@@ -46,13 +44,18 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 	return n, first, nil
 }
 
-// checkSize returns an error that wraps ErrTooLarge if f is too large.
-func (l *Log) checkSize(f *Frame) error {
-	size := f.size()
-	if size <= l.cfg.MaxFrame {
-		return nil
+// measure sets l.sizes to the sizes of frames. It returns an error that wraps
+// ErrTooLarge if one is too large.
+func (l *Log) measure(frames []Frame) error {
+	l.sizes = l.sizes[:0]
+	for i := range frames {
+		size := frames[i].size()
+		if size > l.cfg.MaxFrame {
+			return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, l.cfg.MaxFrame)
+		}
+		l.sizes = append(l.sizes, size)
 	}
-	return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, l.cfg.MaxFrame)
+	return nil
 }
 
 // writeMin is from how many bytes on frames are written with WriteAt to a file
@@ -83,11 +86,11 @@ func (l *Log) bringIn(off, n int64) {
 	f.ready = to
 }
 
-// isShort reports whether all of frames together take less than writeMin bytes.
-func isShort(frames []Frame) bool {
+// isShort reports whether frames of the given sizes take less than writeMin bytes.
+func isShort(sizes []int64) bool {
 	var n int64
-	for i := range frames {
-		if n += frames[i].size(); n >= writeMin {
+	for _, size := range sizes {
+		if n += size; n >= writeMin {
 			return false
 		}
 	}
@@ -119,10 +122,10 @@ func (l *Log) wipe() {
 }
 
 // store appends as many frames as fit in the current file, which is mapped.
-func (l *Log) store(frames []Frame) (int, error) {
-	l.batch, l.stored = frames, 0
+func (l *Log) store(frames []Frame, sizes []int64) (int, error) {
+	l.batch, l.batchSizes, l.stored = frames, sizes, 0
 	err := vfs.Guard(l.cur.m, l.guard)
-	l.batch = nil
+	l.batch, l.batchSizes = nil, nil
 	return l.stored, err
 }
 
@@ -132,7 +135,7 @@ func (l *Log) storeBatch() {
 	durable := l.durable.Load()
 	for i := range l.batch {
 		fr := &l.batch[i]
-		off, size := f.end.Load(), fr.size()
+		off, size := f.end.Load(), l.batchSizes[i]
 		if size > f.size-off {
 			return
 		}

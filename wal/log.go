@@ -35,12 +35,14 @@ type Log struct {
 	spares []*file
 
 	// The leader's.
-	cur      *file
-	header   [headerSize]byte // scratch space
-	gathered                  // to be written
-	batch    []Frame          // mapped: what storeBatch stores
-	stored   int              // mapped: how many of them it has stored
-	guard    func()           // mapped: l.storeBatch, allocated once
+	cur        *file
+	header     [headerSize]byte // scratch space
+	gathered                    // to be written
+	sizes      []int64          // of the frames that are being appended
+	batch      []Frame          // mapped: what storeBatch stores
+	batchSizes []int64
+	stored     int    // mapped: how many of them it has stored
+	guard      func() // mapped: l.storeBatch, allocated once
 
 	dirty []*file // scratch space of Sync, guarded by syncMu
 }

@@ -84,14 +84,13 @@ func (g *gathered) reset() {
 
 // write appends as many frames as fit in the current file, with one system call
 // unless there is more than writeMax to write.
-func (l *Log) write(frames []Frame) (done int, err error) {
+func (l *Log) write(frames []Frame, sizes []int64) (done int, err error) {
 	f, g := l.cur, &l.gathered
 	defer g.reset() // also after an error
 	f.wrote.Store(true)
 	position, durable := l.position.Load(), l.durable.Load()
 	off := f.end.Load() // where the next frame will lie
-	for i := range frames {
-		size := frames[i].size()
+	for i, size := range sizes {
 		if size > f.size-off {
 			break
 		}
