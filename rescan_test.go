@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // TestRescan scans sealed segments again and again, from files and then from
@@ -108,5 +109,61 @@ func flipAt(t *testing.T, file string, off int64) {
 	b[0] ^= 1 << rand.IntN(8)
 	if _, err := f.WriteAt(b[:], off); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReadAhead: who reads a record reads little, who reads all does so in large
+// pieces.
+func TestReadAhead(t *testing.T) {
+	fs := vfs.NewFault(vfs.NewMem(), nil)
+	n, err := pipeproc.Open("data", &pipeproc.Options{FS: fs, Sync: pipeproc.SyncNever, Topic: pipeproc.TopicOptions{SegmentSize: 4 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	const records = 40_000
+	var b pipeproc.Batch
+	for range records / 100 {
+		b.Reset()
+		for range 100 {
+			b.Add("t", make([]byte, 200))
+		}
+		if err := n.CommitBatch(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var bytes, reads int64
+	fs.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpReadAt {
+			bytes += op.Len
+			reads++
+		}
+		return nil
+	})
+	read := func(o pipeproc.RangeOptions) (count int) {
+		t.Helper()
+		bytes, reads = 0, 0
+		c, err := n.Cursor(t.Context(), "t", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for c.Next() {
+			count++
+		}
+		if c.Err() != nil {
+			t.Fatal(c.Err())
+		}
+		return count
+	}
+	read(pipeproc.RangeOptions{Start: ":1000", Limit: 1}) // footers
+	if k := read(pipeproc.RangeOptions{Start: ":2000", Limit: 1}); k != 1 || bytes > 16<<10 {
+		t.Errorf("%d record took %d reads of %d bytes", k, reads, bytes)
+	}
+	if k := read(pipeproc.RangeOptions{}); k != records || bytes > 10<<20 || reads > 60 {
+		t.Errorf("%d records took %d reads of %d bytes", k, reads, bytes)
 	}
 }

@@ -14,7 +14,7 @@ type Span struct{ From, To uint64 }
 // whole milliseconds alone. An AtSeq bound must exist; the lower one is looked
 // up first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
-	r := reader{t: t, ahead: seekRead}
+	r := reader{t: t, ahead: firstRead}
 	defer r.close()
 	sp := Span{t.First(), t.End()}
 	var err error
@@ -77,7 +77,7 @@ func (r *reader) edge(b Bound, after bool) (uint64, error) {
 // Lower returns the first sequence of a record whose id is at or above id, in
 // order of time and sequence, or the topic's next sequence when there is none.
 func (t *Topic) Lower(id ID) (uint64, error) {
-	r := reader{t: t, ahead: seekRead}
+	r := reader{t: t, ahead: firstRead}
 	defer r.close()
 	return r.edge(Bound{Kind: AtID, ID: id}, false)
 }
@@ -85,7 +85,7 @@ func (t *Topic) Lower(id ID) (uint64, error) {
 // SeekTime returns the first sequence of a record at or after ms, unix
 // milliseconds, or the topic's next sequence when there is none.
 func (t *Topic) SeekTime(ms int64) (uint64, error) {
-	r := reader{t: t, ahead: seekRead}
+	r := reader{t: t, ahead: firstRead}
 	defer r.close()
 	return r.seekTime(ms)
 }

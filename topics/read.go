@@ -16,6 +16,9 @@ import (
 const (
 	scanRead = 256 << 10
 	seekRead = 16 << 10
+	// firstRead is what a seek needs, mostly. A scan begins with it, and with four
+	// times as much each time that it goes on, so that a short one reads little.
+	firstRead = 4 << 10
 )
 
 // reader gives access to the stored bytes of a topic: from the tail in memory
@@ -30,6 +33,7 @@ type reader struct {
 	winSeg uint64
 	winOff int64
 	ahead  int    // how much to read at once
+	step   int    // the same, of a scan that has not got that far yet
 	mapped mapped // how blocks of a file are read that was read before
 	held   *chunk // the chunk whose bytes were lent last
 }
@@ -125,7 +129,16 @@ func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, er
 	if err != nil {
 		return nil, true, err
 	}
-	want := int(min(int64(max(n, r.ahead)), flushed-off))
+	ahead := r.ahead
+	if ahead == scanRead {
+		if r.winSeg == s.number && off > r.winOff && off <= r.winOff+int64(len(r.win)) {
+			r.step = min(max(4*r.step, firstRead), scanRead)
+		} else {
+			r.step = firstRead
+		}
+		ahead = r.step
+	}
+	want := int(min(int64(max(n, ahead)), flushed-off))
 	if cap(r.win) < want {
 		r.win = make([]byte, want)
 	}
