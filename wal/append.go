@@ -29,7 +29,7 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 			}
 		}
 		var done int
-		if l.cur.m != nil && isShort(l.sizes[n:]) {
+		if l.cur.m != nil && l.isShort(l.sizes[n:]) {
 			done, err = l.store(frames[n:], l.sizes[n:])
 		} else {
 			done, err = l.write(frames[n:], l.sizes[n:])
@@ -58,10 +58,14 @@ func (l *Log) measure(frames []Frame) error {
 	return nil
 }
 
-// writeMin is from how many bytes on frames are written with WriteAt to a file
-// that is mapped: a store that faults costs as much as writing several pages.
-// Both reach the same page cache.
-const writeMin = 1 << 10
+// From how many bytes on frames are written with WriteAt to a file that is mapped: a
+// store that faults costs as much as writing several pages. Where pages come in
+// large pieces, see Config.Fill, stores are cheaper for longer. Both reach the same
+// page cache.
+const (
+	writeMin     = 1 << 10
+	writeMinFill = 64 << 10
+)
 
 // populateStep is for how much the leader has pages brought in at once: that costs
 // a sixth of as many faults, and holds it up for some 50 µs.
@@ -86,11 +90,15 @@ func (l *Log) bringIn(off, n int64) {
 	f.ready = to
 }
 
-// isShort reports whether frames of the given sizes take less than writeMin bytes.
-func isShort(sizes []int64) bool {
+// isShort reports whether frames of the given sizes are to be stored, not written.
+func (l *Log) isShort(sizes []int64) bool {
+	least := int64(writeMin)
+	if l.cfg.Fill {
+		least = writeMinFill
+	}
 	var n int64
 	for _, size := range sizes {
-		if n += size; n >= writeMin {
+		if n += size; n >= least {
 			return false
 		}
 	}

@@ -45,21 +45,29 @@ func (l *Log) Drop(before uint64) error {
 	return nil
 }
 
-// Prepare sees to it that one spare file is ready, open and with a number that is
-// its own, so that the next roll is cheap. It may take long, and may run while
-// frames are appended and synced. For mapped logs the file's pages are at hand
-// afterwards, for others its blocks are written: see zero. An error harms nothing.
+// Prepare sees to it that a spare file or two are ready, open and with numbers that
+// are their own, so that the next roll is cheap. It may take long, and may run while
+// frames are appended and synced. For mapped logs the files' pages are at hand
+// afterwards, for others their blocks are written: see zero. An error harms nothing.
 func (l *Log) Prepare() error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
-	if err := l.failure(); err != nil {
-		return err
+	for {
+		if err := l.failure(); err != nil {
+			return err
+		}
+		f, enough := l.unready()
+		if enough {
+			return nil
+		}
+		if err := l.prepareOne(f); err != nil {
+			return fmt.Errorf("wal: preparing a spare file: %w", err)
+		}
 	}
-	f, ready := l.unready()
-	if ready {
-		return nil
-	}
-	var err error
+}
+
+// prepareOne makes f ready, or a new file if f is nil, and adds it to the spares.
+func (l *Log) prepareOne(f *file) (err error) {
 	if f == nil {
 		f, err = l.makeSpare()
 	} else {
@@ -69,7 +77,7 @@ func (l *Log) Prepare() error {
 		if f != nil {
 			l.discard(f)
 		}
-		return fmt.Errorf("wal: preparing a spare file: %w", err)
+		return err
 	}
 	l.mu.Lock() // Close waits for prepMu: the log is still open
 	large := l.live[len(l.live)-1].wrote.Load()
@@ -87,17 +95,37 @@ func (l *Log) Prepare() error {
 	return nil
 }
 
+// readySpares is how many spares are made ready: one to begin, and one more of a
+// log that is not synced, as that may be full before the next one is ready.
+func (l *Log) readySpares() int {
+	if l.cfg.Fill {
+		return 2
+	}
+	return 1
+}
+
 // unready takes a spare that is not ready off the list, nil if there is none. If
-// there is one that is ready, it takes none and says so.
-func (l *Log) unready() (f *file, ready bool) {
+// enough are ready, it takes none and says so.
+func (l *Log) unready() (f *file, enough bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.spares {
-		if s.blank && s.number > l.started.Load() {
-			return nil, true
+	ready, best := 0, -1
+	for i, s := range l.spares {
+		switch {
+		case s.blank && s.number > l.started.Load():
+			ready++
+		case best < 0 || s.f != nil && l.spares[best].f == nil:
+			best = i
 		}
 	}
-	return l.takeSpareLocked(), false
+	if ready >= l.readySpares() || len(l.spares) >= l.cfg.Spares && best < 0 {
+		return nil, true
+	}
+	if best >= 0 {
+		f = l.spares[best]
+		l.spares = slices.Delete(l.spares, best, best+1)
+	}
+	return f, false
 }
 
 // prepare makes a spare ready: it is open and has its number.
