@@ -73,8 +73,11 @@ func sameFrame(a, b Frame) bool {
 	return true
 }
 
+// filling makes config set Fill. It is for modes alone to set.
+var filling bool
+
 func config(fs vfs.FS, mapped bool) Config {
-	return Config{FS: fs, Dir: testDir, Store: testStore, Epoch: 1, FileSize: 16 << 10, ShortSize: 16 << 10, Mapped: mapped}
+	return Config{Fill: filling, FS: fs, Dir: testDir, Store: testStore, Epoch: 1, FileSize: 16 << 10, ShortSize: 16 << 10, Mapped: mapped}
 }
 
 func replayConfig(fs vfs.FS) ReplayConfig {
@@ -180,4 +183,9 @@ func modes(t *testing.T, f func(t *testing.T, mapped bool)) {
 	for _, mapped := range []bool{false, true} {
 		t.Run(fmt.Sprintf("mapped=%t", mapped), func(t *testing.T) { f(t, mapped) })
 	}
+	t.Run("filled", func(t *testing.T) {
+		filling = true
+		defer func() { filling = false }()
+		f(t, true)
+	})
 }
