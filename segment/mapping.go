@@ -23,10 +23,12 @@ type Mapping struct {
 const (
 	// region is the size of a region in bytes.
 	region = 2 << 20
-	// fewReads is how many reads do not make it worth while to bring in a region,
-	// or to map a file: a store that is not in memory would be read from the disk
-	// for nothing.
+	// fewReads is how many reads do not make it worth while to map a file.
 	fewReads = 3
+	// scattered is how many reads do not make it worth while to bring in a region:
+	// that costs as much as so many faults at least, and a store that is not in
+	// memory would be read from the disk for nothing.
+	scattered = 16
 	// brought is beyond any count of reads.
 	brought = 1 << 20
 	// dearPage is about what it takes to read 4 KiB from the page cache.
@@ -41,7 +43,7 @@ func newMapping(m vfs.Mapping, size int64, elapsed func() time.Duration) *Mappin
 // the file's data ends, is brought in.
 func (m *Mapping) Near(off, end int64) {
 	r := &m.reads[off/region]
-	if n := r.Load(); n >= brought || n < fewReads && r.Add(1) <= fewReads {
+	if n := r.Load(); n >= brought || n < scattered && r.Add(1) <= scattered {
 		return
 	}
 	if r.Swap(brought) < brought { // or another one does it

@@ -91,7 +91,7 @@ func TestRegions(t *testing.T) {
 	c := new(counted)
 	const size = 2*region + 5000
 	m := newMapping(c, size, nil)
-	for range fewReads {
+	for range scattered {
 		m.Near(region+10, size)
 		m.Near(size-1, size-100)
 	}
