@@ -129,7 +129,8 @@ type Options struct {
 	// OnEvent is called for every Event, on the goroutine where it happens: it
 	// must return soon and must not call the node.
 	OnEvent func(Event) `json:"-"`
-	// Clock gives the time. Default time.Now. Ids never go back, whatever it
+	// Clock gives the time. Default the system's, which is followed within 100 ms
+	// when it is set. Ids never go back, whatever it
 	// does.
 	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
