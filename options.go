@@ -130,8 +130,7 @@ type Options struct {
 	// must return soon and must not call the node.
 	OnEvent func(Event) `json:"-"`
 	// Clock gives the time. Default the system's, which is followed within 100 ms
-	// when it is set. Ids never go back, whatever it
-	// does.
+	// when it is set. Ids never go back, whatever it does.
 	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS `json:"-"`
