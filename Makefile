@@ -34,7 +34,7 @@ torture: ## model and kill tests for DURATION each, every crash point, failing c
 	go test -race -count=1 -timeout 0 -v ./internal/modeltest -run 'TestModel$$' -modeltest.duration=$(DURATION)
 	go test -race -count=1 -timeout 0 -v ./internal/proctest -run TestKill -rounds=2000
 	go test -count=1 -timeout 0 -v ./internal/proctest -run TestFlip -flips.all
-	go test -count=1 -timeout 0 -v ./internal/faulttest -faults.full -faults.rounds=100
+	GOGC=800 go test -count=1 -timeout 0 -v ./internal/faulttest -faults.full -faults.rounds=100
 	go test -race -count=1 -timeout 0 -v ./internal/lintest -lintest.ops=100000
 
 faults: ## failing system calls, power cuts, hurt files, limits, security: a sample of each
