@@ -55,7 +55,12 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func (f *memFile) WriteVecAt(pieces [][]byte, off int64) (n int, err error) {
+func (f *memFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
+	return writePieces(f, pieces, off)
+}
+
+// writePieces is File.WriteVecAt with a call for each piece.
+func writePieces(f io.WriterAt, pieces [][]byte, off int64) (n int, err error) {
 	for _, p := range pieces {
 		k, err := f.WriteAt(p, off+int64(n))
 		if n += k; err != nil {

@@ -7,14 +7,8 @@ import "golang.org/x/sys/unix"
 // vecWriter is nothing: one call for each piece does.
 type vecWriter struct{}
 
-func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (n int, err error) {
-	for _, p := range pieces {
-		k, err := f.WriteAt(p, off+int64(n))
-		if n += k; err != nil {
-			return n, err
-		}
-	}
-	return n, nil
+func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
+	return writePieces(f, pieces, off)
 }
 
 // syncData is a full sync: not all of these systems have fdatasync(2), and on

@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"errors"
 	"io"
 	"math/bits"
 	"os"
@@ -17,7 +16,6 @@ const maxIovecs = 128
 
 // vecWriter is pwritev(2) without an allocation per call.
 type vecWriter struct {
-	once sync.Once
 	conn syscall.RawConn
 	run  func(fd uintptr) // write, as a value that is made once
 
@@ -29,21 +27,19 @@ type vecWriter struct {
 	iov    [maxIovecs]unix.Iovec
 }
 
-var errNegative = errors.New("negative offset")
-
 func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
 	if off < 0 {
-		return 0, pathErr("pwritev", f.Name(), errNegative)
+		return 0, pathErr("pwritev", f.Name(), errNegativeOffset)
 	}
 	v := f.vec.Load()
 	if v == nil {
-		f.vec.CompareAndSwap(nil, new(vecWriter))
-		v = f.vec.Load()
-	}
-	v.once.Do(func() {
+		v = new(vecWriter)
 		v.conn, _ = f.f.SyscallConn() // fails for a nil file only
 		v.run = v.write
-	})
+		if !f.vec.CompareAndSwap(nil, v) {
+			v = f.vec.Load()
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.pieces, v.off, v.n, v.err = pieces, off, 0, nil

@@ -86,10 +86,6 @@ func (l *Log) obtain(size, need int64) (*file, error) {
 func (l *Log) takeSpare() *file {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.takeSpareLocked()
-}
-
-func (l *Log) takeSpareLocked() *file {
 	rank := func(f *file) int {
 		switch {
 		case f.blank:
