@@ -30,7 +30,7 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 		}
 		var done int
 		if l.cur.m != nil && l.isShort(l.sizes[n:]) {
-			done, err = l.store(frames[n:], l.sizes[n:])
+			done, err = l.store(frames[n:])
 		} else {
 			done, err = l.write(frames[n:], l.sizes[n:])
 		}
@@ -130,10 +130,10 @@ func (l *Log) wipe() {
 }
 
 // store appends as many frames as fit in the current file, which is mapped.
-func (l *Log) store(frames []Frame, sizes []int64) (int, error) {
-	l.batch, l.batchSizes, l.stored = frames, sizes, 0
+func (l *Log) store(frames []Frame) (int, error) {
+	l.batch, l.stored = frames, 0
 	err := vfs.Guard(l.cur.m, l.guard)
-	l.batch, l.batchSizes = nil, nil
+	l.batch = nil
 	return l.stored, err
 }
 
@@ -141,9 +141,10 @@ func (l *Log) store(frames []Frame, sizes []int64) (int, error) {
 func (l *Log) storeBatch() {
 	f := l.cur
 	durable := l.durable.Load()
+	sizes := l.sizes[len(l.sizes)-len(l.batch):]
 	for i := range l.batch {
 		fr := &l.batch[i]
-		off, size := f.end.Load(), l.batchSizes[i]
+		off, size := f.end.Load(), sizes[i]
 		if size > f.size-off {
 			return
 		}

@@ -35,14 +35,13 @@ type Log struct {
 	spares []*file
 
 	// The leader's.
-	cur        *file
-	header     [headerSize]byte // scratch space
-	gathered                    // to be written
-	sizes      []int64          // of the frames that are being appended
-	batch      []Frame          // mapped: what storeBatch stores
-	batchSizes []int64
-	stored     int    // mapped: how many of them it has stored
-	guard      func() // mapped: l.storeBatch, allocated once
+	cur    *file
+	header [headerSize]byte // scratch space
+	out    gathered         // to be written
+	sizes  []int64          // of the frames that are being appended; batch is the last of them
+	batch  []Frame          // mapped: what storeBatch stores
+	stored int              // mapped: how many of them it has stored
+	guard  func()           // mapped: l.storeBatch, allocated once
 
 	dirty []*file // scratch space of Sync, guarded by syncMu
 }
@@ -115,7 +114,7 @@ func (l *Log) Close(keep int) error {
 			errs = append(errs, l.cfg.FS.Remove(l.path(f.number)))
 		}
 	}
-	l.cur, l.gathered = nil, gathered{}
+	l.cur, l.out = nil, gathered{}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("wal: close: %w", err)
 	}

@@ -85,7 +85,7 @@ func (g *gathered) reset() {
 // write appends as many frames as fit in the current file, with one system call
 // unless there is more than writeMax to write.
 func (l *Log) write(frames []Frame, sizes []int64) (done int, err error) {
-	f, g := l.cur, &l.gathered
+	f, g := l.cur, &l.out
 	defer g.reset() // also after an error
 	f.wrote.Store(true)
 	position, durable := l.position.Load(), l.durable.Load()
@@ -113,7 +113,7 @@ func (l *Log) write(frames []Frame, sizes []int64) (done int, err error) {
 
 // flush writes and publishes what is gathered.
 func (l *Log) flush() error {
-	g := &l.gathered
+	g := &l.out
 	if g.frames == 0 {
 		return nil
 	}

@@ -154,7 +154,7 @@ func (l *Log) makeSpare() (*file, error) {
 	}
 	f.blank = true
 	if f.m == nil {
-		if err := f.zero(true); err != nil {
+		if err := f.zero(0, f.size, true); err != nil {
 			return f, err
 		}
 	}

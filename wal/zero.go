@@ -19,17 +19,17 @@ func (l *Log) createShort(number uint64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.zero(false); err != nil {
+	if err := f.zero(0, f.size, false); err != nil {
 		l.discard(f)
 		return nil, err
 	}
 	return f, nil
 }
 
-// zero writes zeroes to all of a new file. With sync it syncs as it goes.
-func (f *file) zero(sync bool) error {
-	for off := int64(0); off < f.size; {
-		n := min(int64(len(zeroes)), f.size-off)
+// zero writes zeroes to [from,to). With sync it syncs as it goes.
+func (f *file) zero(from, to int64, sync bool) error {
+	for off := from; off < to; {
+		n := min(int64(len(zeroes)), to-off)
 		if _, err := f.f.WriteAt(zeroes[:n], off); err != nil {
 			return err
 		}
@@ -47,13 +47,8 @@ func (f *file) zero(sync bool) error {
 // has none yet, so that its pages are in memory. Best effort: a store brings in what
 // is missing.
 func (f *file) fill(from, to int64) {
-	for off := max(from, f.filled); off < to; {
-		n := min(int64(len(zeroes)), to-off)
-		if _, err := f.f.WriteAt(zeroes[:n], off); err != nil {
-			return
-		}
-		off += n
-		f.filled = off
+	if from = max(from, f.filled); from < to && f.zero(from, to, false) == nil {
+		f.filled = to
 	}
 }
 
