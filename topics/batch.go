@@ -55,13 +55,14 @@ type slot struct {
 	expect   uint64
 	expects  bool
 	explicit bool
+	follow   int    // the slot of the record that came behind one of this slot, the last time
 	base     uint64 // sequence of the first record, once staged
 	time     int64
 	next     uint64
 	plan     plan
 }
 
-// reset empties s and keeps its name, its topic and its memory.
+// reset empties s and keeps its name, its topic, its memory and what follows it.
 func (s *slot) reset() {
 	s.created, s.expects, s.explicit = false, false, false
 	s.raw, s.cuts, s.blocks, s.packed = s.raw[:0], s.cuts[:0], s.blocks[:0], s.packed[:0]
@@ -100,11 +101,28 @@ func (b *Batch) Len() int { return b.count }
 // Bytes returns the size of the encoded records, in bytes.
 func (b *Batch) Bytes() int { return b.bytes }
 
-// slotOf finds or makes the slot of a topic.
+// slotOf finds or makes the slot of a topic. Topics mostly take turns as they did
+// before, so it looks first at the last one and at the one that came behind that.
 func (b *Batch) slotOf(name string) (int, error) {
-	if len(b.slots) > 0 && b.last >= 0 && b.slots[b.last].name == name {
+	if b.last < 0 || b.last >= len(b.slots) {
+		return b.findSlot(name)
+	}
+	s := &b.slots[b.last]
+	if s.name == name {
 		return b.last, nil
 	}
+	if s.follow < len(b.slots) && b.slots[s.follow].name == name {
+		return s.follow, nil
+	}
+	i, err := b.findSlot(name)
+	if err == nil {
+		b.slots[b.last].follow = i // s may have moved
+	}
+	return i, err
+}
+
+// findSlot is slotOf without a guess.
+func (b *Batch) findSlot(name string) (int, error) {
 	if len(b.slots) <= maxLinear {
 		for i := range b.slots {
 			if b.slots[i].name == name {
