@@ -148,8 +148,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		e.apply(staged, e.log.Position()+1)
 	}
 	n, first, err := e.log.Append(e.scratch.frames)
-	clear(e.scratch.parts) // bodies are the callers'
-	clear(e.scratch.frames)
+	clear(e.scratch.parts) // bodies are the callers'; frames have scratch memory only
 	if err != nil {
 		err = e.appendFailed(err)
 		failed := staged[n:]

@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/internal/xxh"
 )
 
 const (
@@ -69,15 +70,16 @@ func (h *Header) valid() bool {
 // that will stand at offset off of the segment at place p. It panics when dst
 // is shorter. A time outside [0, MaxTime] is moved to the nearer bound.
 func (h *Header) Put(dst []byte, p Place, off int64) {
+	sizes := uint64(h.Stored) | uint64(h.Raw)<<32
+	time := uint64(min(max(h.Time, 0), MaxTime)) | uint64(h.Codec)<<48
+	sum := xxh.Sum56(sizes, h.Base, time, uint64(h.Count), h.Sum, uint64(off), uint64(p))
 	b := dst[:HeaderSize]
 	le := binary.LittleEndian
-	le.PutUint32(b[0:], h.Stored)
-	le.PutUint32(b[4:], h.Raw)
+	le.PutUint64(b[0:], sizes)
 	le.PutUint64(b[8:], h.Base)
-	le.PutUint64(b[16:], uint64(min(max(h.Time, 0), MaxTime))|uint64(h.Codec)<<48)
-	le.PutUint32(b[24:], h.Count)
+	le.PutUint64(b[16:], time)
+	le.PutUint64(b[24:], uint64(h.Count)|sum<<32)
 	le.PutUint64(b[32:], h.Sum)
-	le.PutUint32(b[28:], headSum(b, p, off))
 }
 
 // ParseHeader decodes the block header at the start of b, which was read at

@@ -4,6 +4,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/internal/xxh"
 )
 
 const (
@@ -43,17 +44,17 @@ func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint6
 	}
 	copy(rest, f.Meta)
 
-	var h [frameHead + 8]byte
-	le.PutUint32(h[0:], k.tag)
-	le.PutUint32(h[8:], uint32(len(f.Meta)))
-	le.PutUint32(h[12:], uint32(len(f.Parts)))
-	le.PutUint64(h[16:], uint64(size))
-	le.PutUint64(h[24:], position)
-	le.PutUint64(h[32:], durable)
-	le.PutUint64(h[40:], xxhash.Sum64(b[frameHead:]))
-	sum := k.headSum(&h, off)
-	le.PutUint64(h[48:], sum)
-	copy(b, h[:frameHead])
+	lens := uint64(len(f.Meta)) | uint64(len(f.Parts))<<32
+	meta := xxhash.Sum64(b[frameHead:])
+	sum := xxh.Sum64(uint64(k.tag), lens, uint64(size), position, durable, meta, uint64(off), k.seed)
+	_ = b[frameHead-1]
+	le.PutUint64(b[48:], sum)
+	le.PutUint64(b[40:], meta)
+	le.PutUint64(b[32:], durable)
+	le.PutUint64(b[24:], position)
+	le.PutUint64(b[16:], uint64(size))
+	le.PutUint64(b[8:], lens)
+	le.PutUint64(b, uint64(k.tag))
 }
 
 // put encodes the whole of a frame into b, which has its size. Header last, so
@@ -68,12 +69,12 @@ func (k key) put(b []byte, off int64, f *Frame, position, durable uint64) {
 	k.putTop(b[:top], off, int64(len(b)), f, position, durable)
 }
 
-// headSum returns the sum of a frame header at offset off. Bytes 48 and up of h
-// are used as scratch space.
-func (k key) headSum(h *[frameHead + 8]byte, off int64) uint64 {
-	le.PutUint64(h[48:], uint64(off))
-	le.PutUint64(h[56:], k.seed)
-	return xxhash.Sum64(h[:])
+// headSum returns the sum of the frame header at the start of b, which lies at
+// offset off.
+func (k key) headSum(b []byte, off int64) uint64 {
+	_ = b[frameHead-1]
+	return xxh.Sum64(le.Uint64(b), le.Uint64(b[8:]), le.Uint64(b[16:]), le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint64(b[40:]),
+		uint64(off), k.seed)
 }
 
 // head is the content of a frame header.
@@ -107,12 +108,8 @@ func (k key) head(b []byte, off, room int64) (h head, ok bool) {
 	if !k.hasTag(b) {
 		return h, false
 	}
-	if !mutate.SkipFrameSum {
-		var s [frameHead + 8]byte
-		copy(s[:48], b)
-		if k.headSum(&s, off) != le.Uint64(b[48:]) {
-			return h, false
-		}
+	if !mutate.SkipFrameSum && k.headSum(b, off) != le.Uint64(b[48:]) {
+		return h, false
 	}
 	h = head{
 		flags:    le.Uint32(b[4:]),

@@ -84,7 +84,7 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 	for _, f := range t.batch[1:] {
 		f.ch <- struct{}{}
 	}
-	clear(t.batch)
+	clear(t.batch[1:]) // the first is t itself
 	g.mu.Lock()
 	if len(g.queue) == 0 {
 		g.busy = false
