@@ -41,13 +41,15 @@ func (r *Registry) FlushHot() error {
 		}
 		segs := t.log.list()
 		for i, s := range segs {
-			if s.sealed.Load() {
+			to, last := s.end.Load(), i == len(segs)-1
+			if s.sealed.Load() || !last && s.flushed.Load() == to {
 				continue
 			}
-			s.mu.Lock()
-			to := s.end.Load()
-			if i == len(segs)-1 {
+			if last {
+				s.mu.Lock()
 				to = s.tail.full()
+			} else if !s.mu.TryLock() {
+				continue // it is full, and being sealed, which takes a while
 			}
 			if err := t.log.flush(s, to); err != nil && first == nil {
 				first = err
