@@ -8,16 +8,17 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Slabs are pieces of slabSize bytes, each a huge page, that chunks of maxChunk
-// bytes and their multiples are cut from.
+// Slabs are pieces of slabSize bytes that chunks of maxChunk bytes and their
+// multiples are cut from.
 const (
-	slabSize   = vfs.HugePage
+	slabSize   = 2 << 20
 	slabChunks = slabSize / maxChunk
 )
 
 type slab struct {
-	mem  *vfs.Memory
-	used uint8 // a bit for each chunk; all for a slab of more than slabSize bytes
+	mem   *vfs.Memory
+	used  uint8 // a bit for each chunk; all for a slab of more than slabSize bytes
+	ready int   // bytes whose pages have been brought in
 }
 
 // piece is the memory of a chunk. It keeps the slab that it is cut from reachable.
@@ -31,6 +32,7 @@ type piece struct {
 func (p *spares) cut(n int) piece {
 	if n > slabSize {
 		s := &slab{mem: vfs.NewMemory(n), used: 0xff}
+		s.mem.Populate(0, n)
 		return piece{s.mem.Bytes(), s}
 	}
 	k := (n + maxChunk - 1) / maxChunk
@@ -54,6 +56,10 @@ func (p *spares) cut(n int) piece {
 
 func (s *slab) cut(at, k int) piece {
 	s.used |= (1<<k - 1) << at
+	if end := (at + k) * maxChunk; end > s.ready {
+		s.mem.Populate(s.ready, end-s.ready)
+		s.ready = end
+	}
 	return piece{s.mem.Bytes()[at*maxChunk : (at+k)*maxChunk : (at+k)*maxChunk], s}
 }
 

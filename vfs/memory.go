@@ -2,14 +2,11 @@ package vfs
 
 import "runtime"
 
-// HugePage is the size and the alignment of the pages that Memory asks for, in
-// bytes.
-const HugePage = 2 << 20
-
-// Memory is anonymous memory outside of the Go heap, in huge pages where the
-// system has them. For buffers that are large and used again it costs far less
-// than the heap: one page fault for each 2 MiB, not one for each 4 KiB, and
-// nothing that the garbage collector counts.
+// Memory is anonymous memory outside of the Go heap: for buffers that are large and
+// used again. The garbage collector does not count it, and its pages can be brought in
+// many at a time, which costs a third of a fault for each as it is touched. (Huge
+// pages cost less still, as long as there are any: to make one while the page cache
+// has all memory in pieces may take the system milliseconds.)
 //
 // Nothing has to be freed: the address space goes when the Memory is not reachable
 // any more, so whoever has a slice of Bytes must keep the Memory, too. Where the
@@ -19,20 +16,27 @@ type Memory struct {
 	mapped bool
 }
 
-// NewMemory returns zeroed memory of size bytes, rounded up to huge pages.
+// NewMemory returns zeroed memory of size bytes, at least 1.
 func NewMemory(size int) *Memory {
-	size = (size + HugePage - 1) &^ (HugePage - 1)
-	b, whole, err := mapMemory(size)
+	b, err := mapMemory(size)
 	if err != nil {
 		return &Memory{b: make([]byte, size)}
 	}
 	m := &Memory{b: b, mapped: true}
-	runtime.AddCleanup(m, func(whole []byte) { unmapMemory(whole) }, whole)
+	runtime.AddCleanup(m, unmapMemory, b)
 	return m
 }
 
 // Bytes returns the memory.
 func (m *Memory) Bytes() []byte { return m.b }
+
+// Populate brings in the pages of bytes [off,off+n), where the system knows how.
+// Elsewhere they come in as they are touched. off is at the start of a page.
+func (m *Memory) Populate(off, n int) {
+	if m.mapped {
+		populateMemory(m.b[off : off+n])
+	}
+}
 
 // Discard gives the pages back to the system. The content is lost; the memory can be
 // used again, and costs faults again.

@@ -4,8 +4,10 @@ package vfs
 
 import "errors"
 
-func mapMemory(int) (b, whole []byte, err error) { return nil, nil, errors.ErrUnsupported }
+func mapMemory(int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmapMemory([]byte) {}
+
+func populateMemory([]byte) {}
 
 func discardMemory([]byte) {}

@@ -20,6 +20,3 @@ func allocate(int, int64) error { return unix.ENOTSUP }
 
 // populate has the pages of b read ahead.
 func populate(b []byte, _ bool) { _ = unix.Madvise(b, unix.MADV_WILLNEED) }
-
-// adviseHuge does nothing: these systems join pages by themselves or not at all.
-func adviseHuge([]byte) {}

@@ -23,6 +23,3 @@ func populate(b []byte, writable bool) {
 		_ = unix.Madvise(b, unix.MADV_WILLNEED)
 	}
 }
-
-// adviseHuge asks for huge pages. A system without them has ordinary ones.
-func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
