@@ -16,6 +16,8 @@ type Cursor struct {
 	codecs *segment.Codecs
 	s      *seg // nil: look for next
 	off    int64
+	seen   *seg   // the segment whose end was looked at last
+	upTo   int64  // what that was
 	next   uint64 // sequence to deliver next
 	end    uint64 // exclusive
 
@@ -165,7 +167,7 @@ func (c *Cursor) fetch() bool {
 			return false
 		}
 	}
-	for c.off >= c.s.end.Load() {
+	for c.atEnd() {
 		n := t.log.after(c.s.base)
 		if n == nil {
 			if g, ok := t.gapAt(c.next); ok { // the topic ends with it
@@ -191,6 +193,16 @@ func (c *Cursor) fetch() bool {
 	}
 	c.off += h.Size()
 	return true
+}
+
+// atEnd reports whether no block of c.s begins at c.off. Ends only rise, and to look
+// at the one of a segment that is being written to delays its writer.
+func (c *Cursor) atEnd() bool {
+	if c.seen == c.s && c.off < c.upTo {
+		return false
+	}
+	c.seen, c.upTo = c.s, c.s.end.Load()
+	return c.off >= c.upTo
 }
 
 // jump moves over sequences that are not there: gaps are legal, anything else

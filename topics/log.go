@@ -36,23 +36,15 @@ type seg struct {
 	time   int64  // time of its first record
 	place  segment.Place
 
-	tail    tail
-	points  points
 	flushed atomic.Int64 // bytes [FileHeaderSize, flushed) are in the file
 	sealed  atomic.Bool  // has a footer, never changes again
-	end     atomic.Int64 // where its blocks end: final once a later segment exists
 	hasFile atomic.Bool
+	handle  atomic.Pointer[segment.Handle] // what the last reader had; perhaps closed
 
+	tail     tail
+	points   points
+	end      atomic.Int64 // where its blocks end: final once a later segment exists
 	reserved atomic.Int64 // preallocated size of the file; changed under log.mu
-
-	handle atomic.Pointer[segment.Handle] // what the last reader had; perhaps closed
-
-	// mu is held by whoever writes the tail to the file and drops it: the
-	// checkpoint, the keeper, or the leader when both lag behind.
-	mu     sync.Mutex
-	dirty  *segment.Handle // held while the file has unsynced writes
-	pinned bool            // a checkpoint under way carries what the file lacks
-	gone   bool            // pruned: the file must not be made again
 
 	// Leader only until a later segment exists.
 	lastIdx  int64 // offset of its latest index entry
@@ -61,6 +53,13 @@ type seg struct {
 	digest   segment.Digest
 	next     uint64 // sequence after its newest record
 	lastTime int64
+
+	// mu is held by whoever writes the tail to the file and drops it: the
+	// checkpoint, the keeper, or the leader when both lag behind.
+	mu     sync.Mutex
+	dirty  *segment.Handle // held while the file has unsynced writes
+	pinned bool            // a checkpoint under way carries what the file lacks
+	gone   bool            // pruned: the file must not be made again
 }
 
 // log is a topic's storage: its segments in order, the growing one last.

@@ -20,8 +20,14 @@ import (
 // is another; the last one to leave hands the memory on.
 type tail struct {
 	chunks atomic.Pointer[[]*chunk]
+	_      apart
 	cur    *chunk // the chunk being filled; leader only
+	n      int    // bytes of it that are filled; leader only
 }
+
+// apart keeps what a writer changes with each block out of the cache lines that
+// readers of the newest blocks look at.
+type apart [64]byte
 
 // chunk is one piece of a tail. Blocks never span chunks. A chunk itself is never
 // used again, only its memory is, so whoever still looks at one that was dropped
@@ -29,7 +35,6 @@ type tail struct {
 type chunk struct {
 	off   int64        // file offset of buf[0]
 	piece              // its length is the capacity in use for the chunk's whole life
-	n     int          // bytes filled; leader only until another chunk follows
 	refs  atomic.Int32 // users of buf
 	pool  *spares
 }
@@ -58,14 +63,14 @@ func (c *chunk) release() {
 // grow returns n writable bytes for file offset off, the end of the tail.
 func (t *tail) grow(pool *spares, off int64, n int) []byte {
 	c := t.cur
-	if c == nil || len(c.buf)-c.n < n {
+	if c == nil || len(c.buf)-t.n < n {
 		size := minChunk
 		if c != nil {
 			size = 4 * len(c.buf)
 		}
 		c = &chunk{off: off, piece: pool.get(size, n), pool: pool}
 		c.refs.Store(1)
-		t.cur = c
+		t.cur, t.n = c, 0
 		for {
 			old := t.chunks.Load()
 			var list []*chunk
@@ -78,8 +83,8 @@ func (t *tail) grow(pool *spares, off int64, n int) []byte {
 			}
 		}
 	}
-	b := c.buf[c.n : c.n+n : c.n+n]
-	c.n += n
+	b := c.buf[t.n : t.n+n : t.n+n]
+	t.n += n
 	return b
 }
 
