@@ -122,6 +122,41 @@ func ExampleNode_Cursor() {
 	// Output: 3 <nil>
 }
 
+// A cursor can also follow a topic as it grows.
+func ExampleCursor_Wait() {
+	node, done := open()
+	defer done()
+	ctx := context.Background()
+	commit := func(body string) {
+		if _, err := node.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte(body)}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	commit("a")
+	go commit("bb")
+
+	c, err := node.Cursor(ctx, "t", pipeproc.RangeOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	for total := 0; ; {
+		for c.Next() {
+			total += len(c.Body())
+			fmt.Println(total)
+		}
+		if total == 3 {
+			break
+		}
+		if err := errors.Join(c.Err(), c.Wait(ctx)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// 1
+	// 3
+}
+
 // RevRange starts at the newest record.
 func ExampleNode_RevRange() {
 	node, done := open()

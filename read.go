@@ -116,15 +116,22 @@ type Cursor struct {
 	rev   *topics.RevCursor
 	left  int // records still allowed, -1 for no limit
 	topic string
+	tail  *topics.Topic // what Wait waits for; nil: the cursor has an end
 }
 
-// Cursor returns a cursor over the records that Range would yield.
+// Cursor returns a cursor over the records that Range would yield. Without
+// RangeOptions.End and Limit it can go on with those that come later, see
+// [Cursor.Wait].
 func (n *Node) Cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
 	t, sp, err := n.span(ctx, topic, o, false)
 	if err != nil {
 		return nil, err
 	}
-	return &Cursor{fwd: t.Cursor(sp), left: limit(o.Limit), topic: topic}, nil
+	c := &Cursor{fwd: t.Cursor(sp), left: limit(o.Limit), topic: topic}
+	if o.End == "" && c.left < 0 {
+		c.tail = t
+	}
+	return c, nil
 }
 
 // RevCursor returns a cursor over the records that RevRange would yield.
@@ -210,6 +217,29 @@ func (c *Cursor) Resume() bool {
 		return c.fwd.Resume()
 	}
 	return c.rev.Resume()
+}
+
+// Wait waits until there are records behind those that Next has returned; Next then
+// goes on with them. This is Follow without a copy, or anything else to collect, of
+// each record:
+//
+//	for err == nil {
+//		for c.Next() { use(c.Body()) }
+//		if err = c.Err(); err == nil { err = c.Wait(ctx) }
+//	}
+//
+// It returns the cause of ctx when that ends, ErrInvalidTopic when the topic is
+// deleted, ErrClosed when the node is closed, and ErrInvalidOptions for a cursor that
+// has an end: one of RevCursor or of a View, or with RangeOptions.End or Limit.
+func (c *Cursor) Wait(ctx context.Context) error {
+	if c.tail == nil {
+		return errs.InvalidOptions.With("Cursor.Wait: the cursor has an end; it needs one of Node.Cursor without End and Limit")
+	}
+	if err := c.tail.Wait(ctx, c.fwd.Pos()); err != nil {
+		return err
+	}
+	c.fwd.Extend(c.tail.End())
+	return nil
 }
 
 // Close releases what the cursor holds.

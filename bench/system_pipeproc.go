@@ -117,13 +117,25 @@ func (s *pipeprocStore) SeekTime(ms int64) ([]byte, error) {
 }
 
 func (s *pipeprocStore) Tail(ctx context.Context, fn func([]byte)) error {
-	for rec, err := range s.n.Follow(ctx, s.names[0], 0) {
-		if err != nil {
+	if err := s.n.WaitFor(ctx, s.names[0], 0); err != nil { // the topic comes with its first record
+		return err
+	}
+	c, err := s.n.Cursor(ctx, s.names[0], pipeproc.RangeOptions{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		for c.Next() {
+			fn(c.Body())
+		}
+		if err := c.Err(); err != nil {
 			return err
 		}
-		fn(rec.Body)
+		if err := c.Wait(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 func (s *pipeprocStore) Observe(m map[string]float64) error {

@@ -134,6 +134,44 @@ func TestCursorAllocations(t *testing.T) {
 	}
 }
 
+// A cursor that follows allocates nothing for what it finds, only to wait.
+func TestFollowAllocations(t *testing.T) {
+	skipRace(t)
+	ctx := context.Background()
+	n := allocNode(t, false)
+	fill(t, n, "topic", 1, 100)
+	c, err := n.Cursor(ctx, "topic", pipeproc.RangeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var b pipeproc.Batch
+	body := make([]byte, 100)
+	round := func() {
+		b.Reset()
+		for range 100 {
+			_ = b.Add("topic", body)
+		}
+		if err := n.CommitBatch(ctx, &b); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for c.Next() {
+		}
+		if c.Err() != nil {
+			t.Fatal(c.Err())
+		}
+	}
+	for range 100 {
+		round()
+	}
+	if got := testing.AllocsPerRun(200, round); got > 1 {
+		t.Errorf("%.1f allocations for 100 records and a wait", got)
+	}
+}
+
 // A Get allocates what it returns: the body, and the key if there is one.
 func TestGetAllocations(t *testing.T) {
 	skipRace(t)
