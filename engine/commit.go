@@ -39,6 +39,7 @@ type Request struct {
 	err        error
 	once       once.Op // the key of the client that sent it, if keyed
 	keyed      bool
+	alone      [1]*Request // itself, as a group that has no other
 }
 
 // maxGroup bounds the commands that share one write and one sync.
@@ -105,6 +106,12 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
+	if len(batch) == 1 {
+		r := batch[0].Value
+		r.alone[0] = r
+		e.round(r.alone[:])
+		return
+	}
 	live := e.scratch.live[:0]
 	for _, t := range batch {
 		r := t.Value
@@ -148,7 +155,10 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		e.apply(staged, e.log.Position()+1)
 	}
 	n, first, err := e.log.Append(e.scratch.frames)
-	clear(e.scratch.parts) // bodies are the callers'; frames have scratch memory only
+	clear(e.scratch.parts) // bodies are the callers'
+	if len(e.scratch.frames) > 1 {
+		clear(e.scratch.frames) // which may have parts from before they moved
+	}
 	if err != nil {
 		err = e.appendFailed(err)
 		failed := staged[n:]
@@ -236,27 +246,24 @@ func (e *Engine) ready() error {
 // frames. A command that fails leaves nothing behind and takes no other along.
 func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	s := &e.scratch
-	s.meta, s.parts, s.frames, s.spans = s.meta[:0], s.parts[:0], s.frames[:0], s.spans[:0]
+	s.meta, s.parts, s.frames = s.meta[:0], s.parts[:0], s.frames[:0]
 	now := e.cfg.Clock().UnixMilli()
 	staged, s.refused = rs[:0], s.refused[:0]
 	for _, r := range rs {
 		r.err = nil
-		sp := span{meta0: len(s.meta), part0: len(s.parts)}
+		meta, part := len(s.meta), len(s.parts)
 		if err := e.stageOne(r, now); err != nil {
 			r.err = err
-			s.meta, s.parts = s.meta[:sp.meta0], s.parts[:sp.part0]
+			s.meta, s.parts = s.meta[:meta], s.parts[:part]
 			if len(staged) > 0 { // perhaps because of them
 				s.refused = append(s.refused, r)
 			}
 			continue
 		}
-		sp.meta1, sp.part1 = len(s.meta), len(s.parts)
-		s.spans = append(s.spans, sp)
+		// Where meta and parts move to as they grow, frames before keep what they have.
+		s.frames = append(s.frames, wal.Frame{Meta: s.meta[meta:], Parts: s.parts[part:]})
 		staged = append(staged, r)
 		sync = sync || r.Durability == Durable || r.Durability == ByMode && e.cfg.Sync == SyncAlways
-	}
-	for _, sp := range s.spans { // the slices do not move any more
-		s.frames = append(s.frames, wal.Frame{Meta: s.meta[sp.meta0:sp.meta1], Parts: s.parts[sp.part0:sp.part1]})
 	}
 	return staged, sync
 }

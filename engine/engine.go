@@ -151,12 +151,9 @@ type scratch struct {
 	meta    []byte
 	parts   []wal.Part
 	frames  []wal.Frame
-	spans   []span
 	live    []*Request
 	refused []*Request // of the group being staged, while others were in flight
 }
-
-type span struct{ meta0, meta1, part0, part1 int }
 
 // Names within the directory.
 const (

@@ -2,7 +2,6 @@ package topics
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,7 +64,7 @@ type Topic struct {
 
 // slotEnd is one of the two latest ends of a topic: after the command at pos,
 // the next sequence was end. A reader takes the newer of the two that is not
-// beyond the published position. pos is MaxUint64 while the slot is rewritten.
+// beyond the published position.
 type slotEnd struct{ pos, end atomic.Uint64 }
 
 // Name returns the topic's name.
@@ -86,16 +85,16 @@ func (t *Topic) Untouched() bool { return t.empty }
 
 // setEnd records that the command at pos moved the next sequence to end. It
 // overwrites the slot that no reader of the published position can need: the
-// one set by a command not published yet, or else the older one.
+// one set by a command not published yet, or else the older one. pos goes first: it
+// is not published yet, so nobody takes the slot while it has the end of another.
 func (t *Topic) setEnd(pos, end, published uint64) {
 	s := &t.slots[t.cur]
 	if s.pos.Load() <= published {
 		t.cur ^= 1
 		s = &t.slots[t.cur]
 	}
-	s.pos.Store(math.MaxUint64)
-	s.end.Store(end)
 	s.pos.Store(pos)
+	s.end.Store(end)
 }
 
 // End returns the next sequence as of the published position. It looks at both
