@@ -2,6 +2,7 @@ package pipeproc
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -219,4 +220,66 @@ func TestCloseWithoutFalsePoison(t *testing.T) {
 	if serr == nil {
 		t.Error("a spare that could not be removed is taken for a failed sync")
 	}
+}
+
+// TestKilledWhileMade: a process that is killed while it makes a store may leave a
+// directory whose name is not durable. Whoever opens it next must see to that before
+// anything is acknowledged.
+func TestKilledWhileMade(t *testing.T) {
+	for at := int64(1); ; at++ {
+		m := vfs.NewCrash()
+		var killed *vfs.Crash
+		fault := vfs.NewFault(m, func(op vfs.Op) error {
+			if op.N == at && killed == nil {
+				killed = m.Kill()
+			}
+			if killed != nil {
+				return errors.New("killed")
+			}
+			return nil
+		})
+		n, err := Open("above/store", &Options{FS: fault})
+		if err == nil {
+			n.Close()
+		}
+		if killed == nil {
+			t.Log(at-1, "operations")
+			return
+		}
+		n, err = Open("above/store", &Options{FS: killed})
+		if err != nil {
+			t.Fatalf("killed at operation %d: %v", at, err)
+		}
+		_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+		must(t, err)
+		cut := killed.Crash(func(vfs.Unit) bool { return false })
+		n.Close()
+		n, err = Open("above/store", &Options{FS: cut})
+		if err != nil {
+			t.Fatalf("killed at operation %d, then a power cut: %v", at, err)
+		}
+		if got, err := n.Length(bg, "a"); err != nil || got != 1 {
+			t.Errorf("killed at operation %d, then a power cut: %d records, %v", at, got, err)
+		}
+		n.Close()
+	}
+}
+
+// TestBackupNames: a backup is durable together with all folders that were made for it.
+func TestBackupNames(t *testing.T) {
+	m := vfs.NewCrash()
+	n, err := Open("d", &Options{FS: m})
+	must(t, err)
+	_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+	must(t, err)
+	_, err = n.Backup(bg, "backups/of/today")
+	must(t, err)
+	cut := m.Crash(func(vfs.Unit) bool { return false })
+	n.Close()
+	n, err = Open("backups/of/today", &Options{FS: cut, ReadOnly: true})
+	must(t, err)
+	if got, err := n.Length(bg, "a"); err != nil || got != 1 {
+		t.Errorf("%d records, %v", got, err)
+	}
+	n.Close()
 }

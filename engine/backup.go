@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
@@ -125,7 +124,7 @@ func (b *backup) run(src, dest string, st storeState) error {
 	if err := createStore(b.fs, dest, &st); err != nil {
 		return err
 	}
-	return b.fs.SyncDir(path.Dir(path.Clean(dest)))
+	return settle(b.fs, dest)
 }
 
 // check reads a file of the backup: one that silently holds damage is worse

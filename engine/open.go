@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"time"
 
@@ -128,7 +129,7 @@ func (e *Engine) open() error {
 // claim makes the directory and takes its lock.
 func (e *Engine) claim() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		if err := e.makeDir(); err != nil {
+		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
 			return fmt.Errorf("making the data directory: %w", err)
 		}
 	} else if info, err := e.fs.Stat(e.cfg.Dir); err != nil || !info.Dir {
@@ -147,20 +148,12 @@ func (e *Engine) claim() error {
 	return nil
 }
 
-// makeDir makes the data directory, and its name durable.
-func (e *Engine) makeDir() error {
-	var missing []string
-	for d := path.Clean(e.cfg.Dir); ; d = path.Dir(d) {
-		if info, err := e.fs.Stat(d); err == nil && info.Dir || d == path.Dir(d) {
-			break
-		}
-		missing = append(missing, d)
-	}
-	if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
-		return err
-	}
-	for _, d := range missing {
-		if err := e.fs.SyncDir(path.Dir(d)); err != nil {
+// settle makes the name of dir and of those above it durable: of all, since whoever
+// made them may have been killed before it did.
+func settle(fsys vfs.FS, dir string) error {
+	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
+		err := fsys.SyncDir(path.Dir(d))
+		if err != nil && !errors.Is(err, fs.ErrPermission) { // then it is somebody else's
 			return err
 		}
 	}
@@ -202,7 +195,8 @@ func (e *Engine) readOrCreate() error {
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
-	if err := e.fs.SyncDir(e.cfg.Dir); err != nil { // before STORE says that they are there
+	// Before STORE says that they are there.
+	if err := errors.Join(e.fs.SyncDir(e.cfg.Dir), settle(e.fs, e.cfg.Dir)); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
 	if err := createStore(e.fs, e.cfg.Dir, &st); err != nil {

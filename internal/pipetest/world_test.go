@@ -168,7 +168,7 @@ func (l *life) verify(stages []stage, before *image) error {
 			return int64(n), err
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; found at opening: %+v", err, l.node.Recovery())
 		}
 	}
 	if r := check(l.node, stages, false); !r.ok() {
