@@ -81,21 +81,23 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 
 	g.run(t.batch)
 
+	g.mu.Lock()
+	var next *Ticket[T]
+	if len(g.queue) == 0 {
+		g.busy = false
+	} else {
+		next = g.queue[0]
+		g.queue = slices.Delete(g.queue, 0, 1)
+		next.lead = true
+	}
+	g.mu.Unlock()
+	if next != nil {
+		next.ch <- struct{}{}
+	}
 	for _, f := range t.batch[1:] {
 		f.ch <- struct{}{}
 	}
 	clear(t.batch[1:]) // the first is t itself
-	g.mu.Lock()
-	if len(g.queue) == 0 {
-		g.busy = false
-		g.mu.Unlock()
-		return nil
-	}
-	next := g.queue[0]
-	g.queue = slices.Delete(g.queue, 0, 1)
-	next.lead = true
-	g.mu.Unlock()
-	next.ch <- struct{}{}
 	return nil
 }
 
