@@ -233,6 +233,17 @@ func kill(t testing.TB, pid int) {
 	}
 }
 
+// killIfAny is kill for a process that may have ended by itself. It reports whether it
+// has not.
+func killIfAny(t testing.TB, pid int) bool {
+	t.Helper()
+	err := syscall.Kill(pid, syscall.SIGKILL)
+	if err != nil && err != syscall.ESRCH {
+		t.Fatal(pid, err)
+	}
+	return err == nil
+}
+
 // When the parent is killed nothing is left, worker processes neither.
 func TestSpawnParentKilled(t *testing.T) {
 	w := newWorld(t)

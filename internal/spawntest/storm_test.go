@@ -128,16 +128,21 @@ func (st *storm) kill(rnd *rand.Rand) (workers, nodes int) {
 			st.start(slot)
 		case n < 6:
 			if pids := children(st.s.Pid()); len(pids) > 0 {
-				kill(st.t, pids[rnd.IntN(len(pids))])
-				workers++
+				workers += b2i(killIfAny(st.t, pids[rnd.IntN(len(pids))]))
 			}
 		case n == 6 && *stormKills:
 			if pid := st.s.Pid(); pid != 0 {
-				kill(st.t, pid)
-				nodes++
+				nodes += b2i(killIfAny(st.t, pid))
 			}
 		}
 	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // hasBegun reports whether something was acknowledged to a client: to kill one that
