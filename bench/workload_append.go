@@ -33,7 +33,9 @@ func init() {
 				what:  "the same from 64 goroutines",
 				quick: []string{"pipeproc", "limit:group", "pebble"},
 				full:  []string{"bbolt", "wlog", "raft-wal", "tidwall", "badger", "nats"}},
-			&workload{name: "atomic", size: 128, n: 600_000, batch: 100, topics: 10, run: appendAtomic,
+			// As many as take several checkpoints, and a peer with memory tables several
+			// of those: the first 64 MiB tell of its memory only.
+			&workload{name: "atomic", size: 128, n: 2_000_000, batch: 100, topics: 10, run: appendAtomic,
 				what:  "atomic batches of 10 records to each of 10 topics, not synced",
 				quick: []string{"pipeproc", "pebble"},
 				full:  []string{"bbolt", "badger", "nats"}},
