@@ -126,7 +126,8 @@ func TestCancelledLane(t *testing.T) {
 		d.do(p, order{records: bodied("a", "error bad luck"), lanes: 2}).wantErr(t, "bad luck")
 	}
 	d.do(p, order{records: bodied("a", "b"), lanes: 2}).wantAny(t)
-	if s := p.Stats(); s.Started != 2 || s.Failed != 0 {
+	// One is enough if it is through with one lane before the other asks.
+	if s := p.Stats(); s.Started > 2 || s.Failed != 0 {
 		t.Errorf("%+v", s)
 	}
 }
