@@ -106,7 +106,7 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
-	if len(batch) == 1 {
+	if len(batch) == 1 { // mostly: it needs no list that forgets it afterwards
 		r := batch[0].Value
 		r.alone[0] = r
 		e.round(r.alone[:])

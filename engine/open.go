@@ -196,7 +196,11 @@ func (e *Engine) readOrCreate() error {
 		return err
 	}
 	// Before STORE says that they are there.
-	if err := errors.Join(e.fs.SyncDir(e.cfg.Dir), settle(e.fs, e.cfg.Dir)); err != nil {
+	err = e.fs.SyncDir(e.cfg.Dir)
+	if err == nil {
+		err = settle(e.fs, e.cfg.Dir)
+	}
+	if err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
 	if err := createStore(e.fs, e.cfg.Dir, &st); err != nil {

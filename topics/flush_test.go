@@ -142,3 +142,36 @@ func TestRelieve(t *testing.T) {
 		t.Fatalf("%d records, want 210", n)
 	}
 }
+
+// TestFlushBesideSeal demands that the growing segment of a topic is written while the
+// full one before it is being sealed.
+func TestFlushBesideSeal(t *testing.T) {
+	r := flushRegistry(t, vfs.NewMem())
+	r.Default.SegmentSize = 4 << 20
+	var pos uint64
+	n := 0
+	grow := func(done func(l *log) bool) *log {
+		for {
+			commitTo(t, r, &pos, 256<<10, "a")
+			n++
+			topic, _ := r.Topic("a")
+			if l := topic.log; done(l) {
+				return l
+			}
+		}
+	}
+	l := grow(func(l *log) bool { return len(l.list()) > 1 })
+	full := l.list()[0]
+	full.mu.Lock() // as a checkpoint does
+	grow(func(l *log) bool { return l.cur.end.Load() > 2*hotBytes })
+	if err := r.FlushHot(); err != nil {
+		t.Fatal(err)
+	}
+	if rest := l.cur.end.Load() - l.cur.flushed.Load(); rest > hotBytes {
+		t.Errorf("%d bytes of the growing segment are not written", rest)
+	}
+	full.mu.Unlock()
+	if got := len(lengths(t, r, "a")); got != n {
+		t.Fatalf("%d records, want %d", got, n)
+	}
+}

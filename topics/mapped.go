@@ -20,9 +20,12 @@ type mapped struct {
 }
 
 // mappedRun is how many bytes are verified at once: what is copied is to stay in the
-// processor's first cache until it is used. A scan begins with one block, so that a
-// short one verifies little.
-const mappedRun = 8 << 10
+// processor's first cache until it is used. A scan begins with firstRun, so that a short
+// one verifies little.
+const (
+	mappedRun = 8 << 10
+	firstRun  = 1 << 10
+)
 
 // mappedBlock returns header and body of the block at off, or nil if it is not to be
 // had from the mapping.
@@ -31,7 +34,7 @@ func (r *reader) mappedBlock(s *seg, off int64, h *segment.Header) []byte {
 	follows := p.s == s && p.next == off
 	if !follows || off == p.off+int64(len(p.buf)) {
 		if p.want = min(4*p.want, mappedRun); !follows {
-			p.want = 1 << 10
+			p.want = firstRun
 		}
 		if !p.load(s, off) {
 			return nil

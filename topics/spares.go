@@ -21,8 +21,8 @@ const spareIdle = 2 * time.Second
 // fresh memory costs a fault a page, which is ten times the copy. What was not
 // needed for a while is given back, also on a node that does nothing any more.
 //
-// Small chunks are on the heap; large ones are cut from slabs outside of it, whose pages are
-// brought in a chunk at a time.
+// Small chunks are on the heap; large ones are cut from slabs outside of it, whose
+// pages are brought in a chunk at a time.
 type spares struct {
 	max int64 // bytes kept at most
 

@@ -230,6 +230,9 @@ func (t *Topic) signal() {
 // Wait returns when the topic's next sequence is above seq, so that the record
 // seq can be read, or when ctx ends, the topic is deleted or the node closes.
 func (t *Topic) Wait(ctx context.Context, seq uint64) error {
+	if ctx.Err() == nil && t.End() > seq { // without a channel, for the writer to close
+		return nil
+	}
 	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
 	for {

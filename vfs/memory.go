@@ -4,9 +4,9 @@ import "runtime"
 
 // Memory is anonymous memory outside of the Go heap: for buffers that are large and
 // used again. The garbage collector does not count it, and its pages can be brought in
-// many at a time, which costs a third of a fault for each as it is touched. (Huge
-// pages cost less still, as long as there are any: to make one while the page cache
-// has all memory in pieces may take the system milliseconds.)
+// many at a time, which costs less than a fault for each as it is touched. (Huge pages
+// would be fewer, but to make one while the page cache has all memory in pieces may
+// take the system milliseconds.)
 //
 // Nothing has to be freed: the address space goes when the Memory is not reachable
 // any more, so whoever has a slice of Bytes must keep the Memory, too. Where the

@@ -134,7 +134,7 @@ func TestCursorAllocations(t *testing.T) {
 	}
 }
 
-// A cursor that follows allocates nothing for what it finds, only to wait.
+// A cursor that follows allocates nothing for what it finds.
 func TestFollowAllocations(t *testing.T) {
 	skipRace(t)
 	ctx := context.Background()
@@ -167,8 +167,8 @@ func TestFollowAllocations(t *testing.T) {
 	for range 100 {
 		round()
 	}
-	if got := testing.AllocsPerRun(200, round); got > 1 {
-		t.Errorf("%.1f allocations for 100 records and a wait", got)
+	if got := testing.AllocsPerRun(200, round); got > 0 {
+		t.Errorf("%.1f allocations for 100 records", got)
 	}
 }
 

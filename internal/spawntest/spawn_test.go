@@ -228,8 +228,8 @@ func TestSpawnRestarts(t *testing.T) {
 // kill kills a process, and does not wait for it.
 func kill(t testing.TB, pid int) {
 	t.Helper()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil || pid == 0 {
-		t.Fatal(pid, err)
+	if pid == 0 || !killIfAny(t, pid) {
+		t.Fatalf("there is no process %d", pid)
 	}
 }
 

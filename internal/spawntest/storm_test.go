@@ -128,21 +128,16 @@ func (st *storm) kill(rnd *rand.Rand) (workers, nodes int) {
 			st.start(slot)
 		case n < 6:
 			if pids := children(st.s.Pid()); len(pids) > 0 {
-				workers += b2i(killIfAny(st.t, pids[rnd.IntN(len(pids))]))
+				if killIfAny(st.t, pids[rnd.IntN(len(pids))]) {
+					workers++
+				}
 			}
 		case n == 6 && *stormKills:
-			if pid := st.s.Pid(); pid != 0 {
-				nodes += b2i(killIfAny(st.t, pid))
+			if pid := st.s.Pid(); pid != 0 && killIfAny(st.t, pid) {
+				nodes++
 			}
 		}
 	}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // hasBegun reports whether something was acknowledged to a client: to kill one that
