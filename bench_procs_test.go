@@ -53,10 +53,10 @@ func newClaimer(b *testing.B, count int) *claimer {
 }
 
 func (c *claimer) claim() pipeproc.Claim {
-	cl, err := c.n.Proc(context.Background(), c.o)
+	cl, err := c.n.Claim(context.Background(), c.o)
 	if err == nil && cl.Empty() { // at the end: again from the start
 		if _, err = c.n.SeekProc(context.Background(), "p", ">"); err == nil {
-			cl, err = c.n.Proc(context.Background(), c.o)
+			cl, err = c.n.Claim(context.Background(), c.o)
 		}
 	}
 	if err != nil || len(cl.Records) != c.o.Count {
@@ -123,7 +123,7 @@ func pipeline(b *testing.B, mode pipeproc.SyncMode, stages int) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range stages {
-		_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("s", i), From: []string{fmt.Sprint("t", i)},
+		_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("s", i), From: []string{fmt.Sprint("t", i)},
 			To: []string{fmt.Sprint("t", i+1)}, Count: 100, Processor: copier})
 		if err != nil {
 			b.Fatal(err)
@@ -161,7 +161,7 @@ func BenchmarkCommitToProcessor(b *testing.B) {
 			n := openBench(b, m.mode)
 			ctx := context.Background()
 			started := make(chan time.Time, 1)
-			_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"},
+			_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"},
 				Processor: func(context.Context, *pipeproc.Work) error { started <- time.Now(); return nil }})
 			if err != nil {
 				b.Fatal(err)
@@ -201,7 +201,7 @@ func BenchmarkIdle(b *testing.B) {
 	n := openBench(b, pipeproc.SyncNever)
 	ctx := context.Background()
 	for i := range 100 {
-		_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("p", i), From: []string{fmt.Sprint("t", i)},
+		_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("p", i), From: []string{fmt.Sprint("t", i)},
 			To: []string{"out"}, Processor: copier})
 		if err != nil {
 			b.Fatal(err)

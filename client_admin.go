@@ -132,7 +132,7 @@ func infos(list []wireProc, err error) ([]ProcInfo, error) {
 
 // SystemProc is as Node.SystemProc. The processor runs in this process, as long
 // as the client is open.
-func (c *Client) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
+func (c *Client) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
 	if _, err := o.system(); err != nil { // names that are no UTF-8 would become others on the way
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (c *Client) Register(name string, p Processor) error {
 }
 
 // LiveProc is as Node.LiveProc.
-func (c *Client) LiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
+func (c *Client) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
 	return NewLiveProc(ctx, c, o)
 }
 

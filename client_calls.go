@@ -127,7 +127,7 @@ func (c *Client) Length(ctx context.Context, topic string) (uint64, error) {
 }
 
 // WaitFor is as Node.WaitFor.
-func (c *Client) WaitFor(ctx context.Context, topic string, seq uint64) error {
+func (c *Client) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	_, err := c.call(ctx, methodWaitFor, func() [][]byte {
 		return [][]byte{binary.AppendUvarint(enc.AppendString(nil, topic), seq)}
 	})
@@ -153,7 +153,7 @@ func (c *Client) WaitForWork(ctx context.Context, name string) error {
 }
 
 // Proc is as Node.Proc.
-func (c *Client) Proc(ctx context.Context, o ProcOptions) (Claim, error) {
+func (c *Client) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	if _, err := o.def(); err != nil { // also if the proc is known, and EnsureProc not called
 		return Claim{}, err
 	}
@@ -201,7 +201,7 @@ func (c *Client) EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error
 }
 
 // AvailableProc is as Node.AvailableProc; it is fair to the procs of this client.
-func (c *Client) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, error) {
+func (c *Client) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error) {
 	if len(list) == 0 {
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
 	}
@@ -217,7 +217,7 @@ func (c *Client) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim,
 		}
 	}
 	for _, o := range c.turns.order(list) {
-		k, err := c.Proc(ctx, *o)
+		k, err := c.Claim(ctx, *o)
 		if errors.Is(err, errs.ProcDisabled) {
 			continue
 		}

@@ -198,7 +198,7 @@ func (r *remoteRange) left() uint64 {
 
 // sharedRecord returns r with the memory that it has, which is the caller's.
 func sharedRecord(topic string, r *segment.Record) Record {
-	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: topic, Body: slices.Clip(r.Body)}
+	rec := Record{ID: ID{Millis: r.Time, Seq: r.Seq}, Topic: topic, Body: slices.Clip(r.Body)}
 	if len(r.Key) > 0 {
 		rec.Key = slices.Clip(r.Key)
 	}

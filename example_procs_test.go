@@ -12,7 +12,7 @@ import (
 
 // A proc is a named position in a topic. It claims records, and acknowledges
 // them or gives them back.
-func ExampleNode_Proc() {
+func ExampleNode_Claim() {
 	ctx := context.Background()
 	node, err := pipeproc.OpenMemory(nil)
 	if err != nil {
@@ -25,7 +25,7 @@ func ExampleNode_Proc() {
 		}
 	}
 	for {
-		c, err := node.Proc(ctx, pipeproc.ProcOptions{Name: "reader", Topic: "in", Count: 2})
+		c, err := node.Claim(ctx, pipeproc.ProcOptions{Name: "reader", Topic: "in", Count: 2})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -57,14 +57,14 @@ func ExampleNode_AckCommit() {
 	if _, err := node.Commit(ctx, pipeproc.Record{Topic: "in", Body: []byte("tea")}); err != nil {
 		log.Fatal(err)
 	}
-	first, err := node.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "in"})
+	first, err := node.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "in"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	if _, err := node.Reclaim(ctx, "p", first.Token, "too slow"); err != nil {
 		log.Fatal(err)
 	}
-	again, err := node.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "in"})
+	again, err := node.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "in"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func ExampleNode_AckCommit() {
 
 // A system proc runs a processor over topics. What it emits and the
 // acknowledgement of what it was given are one commit.
-func ExampleNode_SystemProc() {
+func ExampleNode_DefineSystemProc() {
 	ctx := context.Background()
 	node, err := pipeproc.OpenMemory(nil)
 	if err != nil {
@@ -91,7 +91,7 @@ func ExampleNode_SystemProc() {
 		w.Emit(bytes.ToUpper(rec.Body))
 		return nil
 	})
-	_, err = node.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "upper", From: []string{"in"}, To: []string{"out"}, Count: 100, Processor: upper})
+	_, err = node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "upper", From: []string{"in"}, To: []string{"out"}, Count: 100, Processor: upper})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -115,14 +115,14 @@ func ExampleNode_SystemProc() {
 }
 
 // A live proc reacts to a topic as it grows.
-func ExampleNode_LiveProc() {
+func ExampleNode_OpenLiveProc() {
 	ctx := context.Background()
 	node, err := pipeproc.OpenMemory(nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	live, err := node.LiveProc(ctx, pipeproc.LiveOptions{Topic: "events", Count: 10})
+	live, err := node.OpenLiveProc(ctx, pipeproc.LiveOptions{Topic: "events", Count: 10})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("sequences", ids[0].Seq, ids[1].Seq, ids[2].Seq)
-	fmt.Println("one time for the batch:", ids[0].Time == ids[2].Time)
+	fmt.Println("one time for the batch:", ids[0].Millis == ids[2].Millis)
 
 	for rec, err := range node.Range(ctx, "orders", pipeproc.RangeOptions{}) {
 		if err != nil {
@@ -223,7 +223,7 @@ func ExampleNode_View() {
 	if _, err := node.Commit(ctx, both...); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(v.Next("a"), v.Next("b"))
+	fmt.Println(v.End("a"), v.End("b"))
 	// Output: 1 1
 }
 

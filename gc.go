@@ -16,8 +16,8 @@ import (
 type GCOptions struct {
 	// Interval is the time between two collections. Default 30 s.
 	Interval time.Duration
-	// MinPruneTime is the age that records must have. Default 30 s.
-	MinPruneTime time.Duration
+	// MinAge is the age that records must have. Default 30 s.
+	MinAge time.Duration
 	// IgnoreDisabled lets disabled procs protect nothing.
 	IgnoreDisabled bool
 }
@@ -32,7 +32,7 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 			return s, errs.InvalidOptions.With("GC.Interval: it is negative")
 		}
 		s.Interval = or(o.Interval, defaultGCInterval)
-		s.Settings = gcprune.Settings{On: true, MinPruneTime: o.MinPruneTime, IgnoreDisabled: o.IgnoreDisabled}
+		s.Settings = gcprune.Settings{On: true, MinAge: o.MinAge, IgnoreDisabled: o.IgnoreDisabled}
 	}
 	var err error
 	s.Settings, err = s.Check()
@@ -49,9 +49,9 @@ type Switch = gcprune.Switch
 
 // Positions of a Switch.
 const (
-	Inherit = gcprune.Inherit
-	On      = gcprune.On
-	Off     = gcprune.Off
+	SwitchInherit = gcprune.Inherit
+	SwitchOn      = gcprune.On
+	SwitchOff     = gcprune.Off
 )
 
 // Pruned is a topic that lost records to a collection.

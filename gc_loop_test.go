@@ -16,8 +16,8 @@ func TestGCInterval(t *testing.T) {
 	}{
 		{pipeproc.GCOptions{}, []int{1, 1, 0}}, // at 30 s it is 30 s old
 		{pipeproc.GCOptions{Interval: 10 * time.Second}, []int{1, 1, 0}},
-		{pipeproc.GCOptions{Interval: 20 * time.Second, MinPruneTime: 15 * time.Second}, []int{1, 0, 0}},
-		{pipeproc.GCOptions{MinPruneTime: 31 * time.Second}, []int{1, 1, 1, 1, 1, 0}},
+		{pipeproc.GCOptions{Interval: 20 * time.Second, MinAge: 15 * time.Second}, []int{1, 0, 0}},
+		{pipeproc.GCOptions{MinAge: 31 * time.Second}, []int{1, 1, 1, 1, 1, 0}},
 	} {
 		var events []string
 		o := &pipeproc.Options{GC: &c.gc, OnEvent: func(e pipeproc.Event) {
@@ -48,7 +48,7 @@ func TestGCIgnoreDisabled(t *testing.T) {
 			n.ensure(pipeproc.ProcOptions{Name: topic, Topic: topic})
 			n.disable(topic)
 		}
-		n.retain("strict", pipeproc.Retention{IgnoreDisabled: pipeproc.Off})
+		n.retain("strict", pipeproc.Retention{IgnoreDisabled: pipeproc.SwitchOff})
 		pass(time.Hour)
 		n.wantTopic("t")
 		n.wantTopic("strict", "0")
@@ -66,7 +66,7 @@ func TestGCOff(t *testing.T) {
 
 // Q7: it goes on when there was no topic at its first turn.
 func TestGCWithoutTopicsAtFirst(t *testing.T) {
-	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinPruneTime: time.Second}}, func(t *testing.T, n *lab) {
+	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab) {
 		pass(10 * time.Second)
 		n.commit("t", "0")
 		pass(10 * time.Second)
@@ -80,7 +80,7 @@ func TestGCWithoutTopicsAtFirst(t *testing.T) {
 // What is collected while the node runs is gone after a reopening, and
 // sequences go on.
 func TestGCSequencesStay(t *testing.T) {
-	reopenings(t, pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinPruneTime: time.Second}}, func(t *testing.T, n *lab, reopen func() *lab) {
+	reopenings(t, pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0", "1", "2")
 		pass(time.Minute)
 		n = reopen()
@@ -121,7 +121,7 @@ func TestGCBesideClaims(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if _, err := n.GC(t.Context(), pipeproc.GCOptions{MinPruneTime: time.Nanosecond}); err != nil {
+				if _, err := n.GC(t.Context(), pipeproc.GCOptions{MinAge: time.Nanosecond}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -157,7 +157,7 @@ func TestGCBesideTheFirstProc(t *testing.T) {
 	for range 300 {
 		n.commit("t", "0", "1", "2")
 		gc := start(func() error {
-			_, err := n.GC(t.Context(), pipeproc.GCOptions{MinPruneTime: time.Nanosecond})
+			_, err := n.GC(t.Context(), pipeproc.GCOptions{MinAge: time.Nanosecond})
 			return err
 		})
 		p := n.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})

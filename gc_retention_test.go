@@ -25,7 +25,7 @@ func TestRetentionByAge(t *testing.T) {
 		pass(33 * time.Second)
 		n.wantTopic("t")
 		n.wantTopic("other", "0")
-		if pruned := n.collect(pipeproc.GCOptions{MinPruneTime: time.Hour}); len(pruned) != 0 {
+		if pruned := n.collect(pipeproc.GCOptions{MinAge: time.Hour}); len(pruned) != 0 {
 			t.Errorf("%+v", pruned)
 		}
 	})
@@ -35,7 +35,7 @@ func TestRetentionByAge(t *testing.T) {
 func TestRetentionByAgeBound(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, GC: pipeproc.Off})
+		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, GC: pipeproc.SwitchOff})
 		pass(time.Minute)
 		if pruned := n.collect(pipeproc.GCOptions{}); len(pruned) != 0 {
 			t.Errorf("%+v", pruned)
@@ -63,7 +63,7 @@ func TestRetentionByAgeStopsAtProcs(t *testing.T) {
 		n.claimAck(p, 2)
 		pass(time.Minute)
 		n.wantTopic("t", "2", "3")
-		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, IgnoreDisabled: pipeproc.On})
+		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, IgnoreDisabled: pipeproc.SwitchOn})
 		pass(time.Minute)
 		n.wantTopic("t")
 		if i := n.info("p"); i.Skipped != 0 {
@@ -82,7 +82,7 @@ func TestRetentionForced(t *testing.T) {
 		c := n.claim(p)
 		n.ensure(pipeproc.ProcOptions{Name: "disabled", Topic: "t"})
 		n.disable("disabled")
-		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, Force: true, IgnoreDisabled: pipeproc.On})
+		n.retain("t", pipeproc.Retention{MaxAge: time.Minute, Force: true, IgnoreDisabled: pipeproc.SwitchOn})
 		pass(time.Minute + time.Millisecond)
 		pruned := n.collect(pipeproc.GCOptions{})
 		if len(pruned) != 1 || pruned[0].Next != 4 || !slices.Equal(pruned[0].Passed, []string{"p"}) {
@@ -117,13 +117,13 @@ func TestRetentionForceDoesNotForceTheOtherRule(t *testing.T) {
 
 // A topic may have the node's rule or not, and an age of its own.
 func TestRetentionOfOneTopic(t *testing.T) {
-	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinPruneTime: time.Minute}}, func(t *testing.T, n *lab) {
+	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Minute}}, func(t *testing.T, n *lab) {
 		for _, topic := range []string{"inherits", "off", "longer", "shorter"} {
 			n.commit(topic, "0")
 		}
-		n.retain("off", pipeproc.Retention{GC: pipeproc.Off})
-		n.retain("longer", pipeproc.Retention{MinPruneTime: time.Hour})
-		n.retain("shorter", pipeproc.Retention{MinPruneTime: time.Second, GC: pipeproc.On})
+		n.retain("off", pipeproc.Retention{GC: pipeproc.SwitchOff})
+		n.retain("longer", pipeproc.Retention{MinAge: time.Hour})
+		n.retain("shorter", pipeproc.Retention{MinAge: time.Second, GC: pipeproc.SwitchOn})
 		left := func(topics ...string) {
 			t.Helper()
 			var list []string
@@ -153,7 +153,7 @@ func TestRetentionWithoutNodeGC(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
 		n.commit("other", "0")
-		n.retain("t", pipeproc.Retention{GC: pipeproc.On, MinPruneTime: time.Second})
+		n.retain("t", pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: time.Second})
 		pass(30 * time.Second)
 		n.wantTopic("t")
 		n.wantTopic("other", "0")
@@ -162,7 +162,7 @@ func TestRetentionWithoutNodeGC(t *testing.T) {
 
 // Setting retention again and again does not put a collection off.
 func TestRetentionDoesNotPutOffCollections(t *testing.T) {
-	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: 30 * time.Second, MinPruneTime: time.Second}}, func(t *testing.T, n *lab) {
+	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: 30 * time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
 		n.commit("other", "0")
 		for i := range 100 {
@@ -178,7 +178,7 @@ func TestRetentionSurvivesReopen(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
 		n.commit("u", "0")
-		want := pipeproc.Retention{GC: pipeproc.Off, MinPruneTime: time.Second, IgnoreDisabled: pipeproc.On, MaxAge: 3 * time.Hour, MaxBytes: 1 << 40, Force: true}
+		want := pipeproc.Retention{GC: pipeproc.SwitchOff, MinAge: time.Second, IgnoreDisabled: pipeproc.SwitchOn, MaxAge: 3 * time.Hour, MaxBytes: 1 << 40, Force: true}
 		n.retain("t", want)
 		n.retain("u", want)
 		n.retain("u", pipeproc.Retention{})

@@ -12,7 +12,7 @@ import (
 // topic t.
 func (n *lab) gc(age time.Duration) []string {
 	n.t.Helper()
-	n.collect(pipeproc.GCOptions{MinPruneTime: age})
+	n.collect(pipeproc.GCOptions{MinAge: age})
 	return n.bodies("t")
 }
 
@@ -206,10 +206,10 @@ func TestGCDisabledProc(t *testing.T) {
 		n.wantLeft(time.Second, "1", "2", "3", "4", "5")
 		n.claimAck(pipeproc.ProcOptions{Name: "active", Topic: "t"}, 5)
 		n.wantLeft(time.Second, "1", "2", "3", "4", "5")
-		n.collect(pipeproc.GCOptions{MinPruneTime: time.Second, IgnoreDisabled: true})
+		n.collect(pipeproc.GCOptions{MinAge: time.Second, IgnoreDisabled: true})
 		n.wantTopic("t", "4", "5")
 		n.disable("active")
-		n.collect(pipeproc.GCOptions{MinPruneTime: time.Second, IgnoreDisabled: true})
+		n.collect(pipeproc.GCOptions{MinAge: time.Second, IgnoreDisabled: true})
 		n.wantTopic("t")
 		n.resume("disabled")
 		n.commit("t", "6")

@@ -47,7 +47,7 @@ func writeGolden(t *testing.T, n *pipeproc.Node) {
 	_, err := n.Import(ctx, "imported", func(yield func(pipeproc.Record, error) bool) {
 		for _, seq := range []int{3, 4, 9} {
 			r := goldenRecord("imported", seq)
-			r.ID = pipeproc.ID{Time: 1_600_000_000_000 + int64(seq), Seq: uint64(seq)}
+			r.ID = pipeproc.ID{Millis: 1_600_000_000_000 + int64(seq), Seq: uint64(seq)}
 			if !yield(r, nil) {
 				return
 			}
@@ -80,18 +80,18 @@ func writeGoldenProcs(t *testing.T, n *pipeproc.Node) {
 	claim := func(name string, o pipeproc.ProcOptions) pipeproc.Claim {
 		t.Helper()
 		o.Name, o.Topic, o.Count = name, "big", 7
-		c, err := n.Proc(ctx, o)
+		c, err := n.Claim(ctx, o)
 		must(nil, err)
 		return c
 	}
 	must(n.Ack(ctx, "acked", claim("acked", pipeproc.ProcOptions{Offset: ":9"}).Token))
 	claim("acked", pipeproc.ProcOptions{})
-	claim("given back", pipeproc.ProcOptions{OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Hour})
+	claim("given back", pipeproc.ProcOptions{OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour})
 	must(n.Reclaim(ctx, "given back", pipeproc.Token{}, ""))
 	claim("stopped", pipeproc.ProcOptions{MaxReclaims: -1, ReclaimTimeout: -1})
 	must(n.DisableProc(ctx, "stopped"))
 	must(n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "waits", Topic: "not_yet", Offset: "1800000000000"}))
-	must(n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "system", From: []string{"big", "small"}, To: []string{"empty"}, Count: 3, Lanes: 2}))
+	must(n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "system", From: []string{"big", "small"}, To: []string{"empty"}, Count: 3, Lanes: 2}))
 	must(nil, n.SetRetention(ctx, "big", pipeproc.Retention{MaxAge: 1000 * time.Hour, MaxBytes: 1 << 40}))
 }
 

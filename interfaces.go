@@ -19,7 +19,7 @@ type Reader interface {
 	Get(ctx context.Context, topic string, seq uint64) (Record, error)
 	Length(ctx context.Context, topic string) (uint64, error)
 	Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error]
-	WaitFor(ctx context.Context, topic string, seq uint64) error
+	WaitForRecord(ctx context.Context, topic string, seq uint64) error
 }
 
 // Admin looks after topics.
@@ -38,8 +38,8 @@ type Admin interface {
 // acknowledges them, or gives them back.
 type Procs interface {
 	EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error)
-	Proc(ctx context.Context, o ProcOptions) (Claim, error)
-	AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, error)
+	Claim(ctx context.Context, o ProcOptions) (Claim, error)
+	ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error)
 	Ack(ctx context.Context, proc string, t Token) (IDRange, error)
 	AckCommit(ctx context.Context, proc string, t Token, recs ...Record) (IDRange, []ID, error)
 	AckCommitBatch(ctx context.Context, proc string, t Token, b *Batch) (IDRange, error)
@@ -56,10 +56,10 @@ type Procs interface {
 
 // Pipelines runs processors over topics.
 type Pipelines interface {
-	SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error)
+	DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error)
 	SystemProcs(ctx context.Context) ([]SystemProcInfo, error)
 	Register(name string, p Processor) error
-	LiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error)
+	OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error)
 }
 
 // Store is what an application needs of a node. It is satisfied by a Node in

@@ -69,8 +69,8 @@ func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error)
 	if p.Offset == "" && o.Mode == Live {
 		p.Offset = "$>"
 	}
-	if p.OnMaxReclaims == Disable {
-		p.OnMaxReclaims = Continue
+	if p.OnMaxReclaims == StrategyDisable {
+		p.OnMaxReclaims = StrategyContinue
 	}
 	if _, err := s.EnsureProc(ctx, p); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error)
 }
 
 // LiveProc makes a LiveProc on the node; see NewLiveProc.
-func (n *Node) LiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
+func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
 	return NewLiveProc(ctx, n, o)
 }
 
@@ -117,7 +117,7 @@ func (l *LiveProc) claim(ctx context.Context) (Claim, error) {
 	if l.ctx.Err() != nil {
 		return Claim{}, errCancelled
 	}
-	return l.s.Proc(ctx, l.o)
+	return l.s.Claim(ctx, l.o)
 }
 
 // join returns a context that ends with ctx and with the LiveProc.

@@ -12,7 +12,7 @@ import (
 // live makes a LiveProc.
 func (n *lab) live(o pipeproc.LiveOptions) *pipeproc.LiveProc {
 	n.t.Helper()
-	l, err := n.LiveProc(n.t.Context(), o)
+	l, err := n.OpenLiveProc(n.t.Context(), o)
 	n.ok(err)
 	return l
 }

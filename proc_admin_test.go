@@ -15,7 +15,7 @@ func TestDestroyRemovesOneProc(t *testing.T) {
 			n.claim(pipeproc.ProcOptions{Name: name, Topic: "t"})
 			n.ack(name)
 		}
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "sys", From: []string{"t", "u"}})
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "sys", From: []string{"t", "u"}})
 		n.ok(err)
 		n.destroy("a")
 		n.destroy("c")

@@ -10,7 +10,7 @@ import (
 // available claims for a list and returns the name of the proc, "" for none.
 func (n *lab) available(list ...pipeproc.ProcOptions) string {
 	n.t.Helper()
-	c, err := n.AvailableProc(n.t.Context(), list...)
+	c, err := n.ClaimAny(n.t.Context(), list...)
 	n.ok(err)
 	if c.Empty() != (c.Proc == "") {
 		n.t.Errorf("a claim of nobody, or of nothing: %+v", c)

@@ -146,7 +146,7 @@ func TestBackoffThatIsOverStaysOver(t *testing.T) {
 		n.reclaim("p")
 		pass(time.Hour)
 		// The proc becomes one of a system proc, which keeps its position.
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "p", From: []string{"t"}})
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "p", From: []string{"t"}})
 		n.ok(err)
 		n.want(o, "0")
 	})
@@ -169,7 +169,7 @@ func TestBackoffBeginsWithTheReclaim(t *testing.T) {
 					run = false
 				default:
 				}
-				again, err := n.Proc(t.Context(), o)
+				again, err := n.Claim(t.Context(), o)
 				found = found || err != nil || !again.Empty()
 			}
 			early <- found

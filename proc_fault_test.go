@@ -30,7 +30,7 @@ func steps(n *lab) map[string]func() error {
 	ctx := n.t.Context()
 	return map[string]func() error{
 		"ensure": func() error { _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "t"}); return err },
-		"claim":  func() error { _, err := n.Proc(ctx, pipeproc.ProcOptions{Name: "free", Topic: "t"}); return err },
+		"claim":  func() error { _, err := n.Claim(ctx, pipeproc.ProcOptions{Name: "free", Topic: "t"}); return err },
 		"ack":    func() error { _, err := n.Ack(ctx, "p", pipeproc.Token{}); return err },
 		"ackCommit": func() error {
 			_, _, err := n.AckCommit(ctx, "p", pipeproc.Token{}, recordsOf("out", "x")...)
@@ -42,7 +42,7 @@ func steps(n *lab) map[string]func() error {
 		"destroy":     func() error { _, err := n.DestroyProc(ctx, "p"); return err },
 		"seek":        func() error { _, err := n.SeekProc(ctx, "p", "$>"); return err },
 		"system": func() error {
-			_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t", "u"}})
+			_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t", "u"}})
 			return err
 		},
 		"delete topic": func() error { return n.DeleteTopic(ctx, "t") },
@@ -58,7 +58,7 @@ func faulty(t *testing.T, fs vfs.FS) *lab {
 	n := openOn(t, fs, pipeproc.Options{})
 	n.commit("t", "0", "1")
 	n.claim(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-	n.claim(pipeproc.ProcOptions{Name: "last", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter})
+	n.claim(pipeproc.ProcOptions{Name: "last", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter})
 	n.ensure(pipeproc.ProcOptions{Name: "free", Topic: "t"})
 	return n
 }

@@ -123,7 +123,7 @@ func recordsOf(topic string, bodies ...string) []pipeproc.Record {
 // claim claims for a proc, which it makes if need be.
 func (n *lab) claim(o pipeproc.ProcOptions) pipeproc.Claim {
 	n.t.Helper()
-	c, err := n.Proc(n.t.Context(), o)
+	c, err := n.Claim(n.t.Context(), o)
 	n.ok(err)
 	return c
 }

@@ -25,7 +25,7 @@ func offsetTopic(n *lab) []pipeproc.ID {
 func TestProcOffsetTable(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		ids := offsetTopic(n)
-		at := func(i int, more int64) string { return fmt.Sprint(ids[i].Time + more) }
+		at := func(i int, more int64) string { return fmt.Sprint(ids[i].Millis + more) }
 		for i, c := range []struct{ offset, first string }{
 			{"", "0"},
 			{">", "0"},
@@ -153,7 +153,7 @@ func TestProcOffsetsOnPrunedTopic(t *testing.T) {
 		ids := offsetTopic(n)
 		n.ok(n.Prune(t.Context(), "t", 3))
 		for i, c := range []struct{ offset, first string }{
-			{">", "3"}, {"0", "3"}, {fmt.Sprint(ids[0].Time), "3"}, {ids[0].String(), "3"}, {ids[2].String(), "3"}, {ids[3].String(), "4"}, {":3", "4"},
+			{">", "3"}, {"0", "3"}, {fmt.Sprint(ids[0].Millis), "3"}, {ids[0].String(), "3"}, {ids[2].String(), "3"}, {ids[3].String(), "4"}, {":3", "4"},
 		} {
 			claim := n.claim(pipeproc.ProcOptions{Name: fmt.Sprint("p", i), Topic: "t", Offset: c.offset})
 			n.wantBodies(claim, c.first)
@@ -162,7 +162,7 @@ func TestProcOffsetsOnPrunedTopic(t *testing.T) {
 			}
 		}
 		for _, offset := range []string{":0", ":2"} {
-			_, err := n.Proc(t.Context(), pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: offset})
+			_, err := n.Claim(t.Context(), pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: offset})
 			wantCode(t, err, "invalid_tone_id_search", ":3")
 		}
 		n.ok(n.Prune(t.Context(), "t", 6))

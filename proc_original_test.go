@@ -75,7 +75,7 @@ func TestOriginalNodeProc(t *testing.T) {
 		{"#7 should return an error if procName is not unique", func(t *testing.T, n *lab) {
 			logs(n)
 			n.claim(first)
-			_, err := n.Proc(t.Context(), pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_1"})
+			_, err := n.Claim(t.Context(), pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_1"})
 			wantCode(t, err, "proc_name_not_unique")
 		}},
 		{"#11 '$>': should not return the very first log on the first run", func(t *testing.T, n *lab) {
@@ -182,7 +182,7 @@ func TestOriginalClientProc(t *testing.T) {
 		}},
 		{"#9 should return the very first log if availableProc is used", func(t *testing.T, n *lab) {
 			logs(n)
-			c, err := n.AvailableProc(t.Context(), p)
+			c, err := n.ClaimAny(t.Context(), p)
 			n.ok(err)
 			n.wantBodies(c, "1")
 			if c.Proc != "my_proc" {
@@ -191,7 +191,7 @@ func TestOriginalClientProc(t *testing.T) {
 		}},
 		{"#10 should return all the logs if count = 3 and availableProc is used", func(t *testing.T, n *lab) {
 			logs(n)
-			c, err := n.AvailableProc(t.Context(), three)
+			c, err := n.ClaimAny(t.Context(), three)
 			n.ok(err)
 			n.wantBodies(c, "1", "2", "3")
 		}},

@@ -113,7 +113,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 			}
 		}},
 		{"#2 should get the second log again after a reclaim", func(t *testing.T, n *lab) {
-			n.ensure(with(pipeproc.Disable, 10))
+			n.ensure(with(pipeproc.StrategyDisable, 10))
 			begin(n)
 			n.reclaim("my_proc_0")
 			n.want(p, "2")
@@ -126,7 +126,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 			}
 		}},
 		{"#4 should continue normally if onMaxReclaimsReached is 'continue'", func(t *testing.T, n *lab) {
-			n.ensure(with(pipeproc.Continue, 1))
+			n.ensure(with(pipeproc.StrategyContinue, 1))
 			begin(n)
 			n.reclaim("my_proc_0")
 			if i := n.info("my_proc_0"); i.Reclaims != 1 || i.Status() != "active" {
@@ -150,7 +150,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 			wantCode(t, err, "nothing_to_reclaim")
 		}},
 		{"#8 should reset reclaims after a successful ack", func(t *testing.T, n *lab) {
-			n.ensure(with(pipeproc.Disable, 10))
+			n.ensure(with(pipeproc.StrategyDisable, 10))
 			begin(n)
 			n.reclaim("my_proc_0")
 			n.claim(p)
@@ -160,7 +160,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 			}
 		}},
 		{"#9 should reset reclaims after a successful ackCommit", func(t *testing.T, n *lab) {
-			n.ensure(with(pipeproc.Disable, 10))
+			n.ensure(with(pipeproc.StrategyDisable, 10))
 			begin(n)
 			n.reclaim("my_proc_0")
 			n.claim(p)
@@ -171,7 +171,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 			}
 		}},
 		{"#10 should get the second log again after a reclaimTimeout", func(t *testing.T, n *lab) {
-			o := with(pipeproc.Disable, 10)
+			o := with(pipeproc.StrategyDisable, 10)
 			o.ReclaimTimeout = 10 * time.Millisecond
 			n.ensure(o)
 			begin(n)
@@ -203,7 +203,7 @@ func TestOriginalNodeResumeDisableProc(t *testing.T) {
 		{"#4 should return an error if a disabled proc is used", func(t *testing.T, n *lab) {
 			n.claim(p)
 			n.disable("my_proc_0")
-			if _, err := n.Proc(t.Context(), p); !errors.Is(err, pipeproc.ErrProcDisabled) {
+			if _, err := n.Claim(t.Context(), p); !errors.Is(err, pipeproc.ErrProcDisabled) {
 				t.Error(err)
 			}
 		}},

@@ -11,7 +11,7 @@ import (
 func TestReclaimOfFirstClaimKeepsTheOffset(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		ids := offsetTopic(n)
-		for i, offset := range []string{">", ":1", ids[1].String(), fmt.Sprint(ids[3].Time), "$>"} {
+		for i, offset := range []string{">", ":1", ids[1].String(), fmt.Sprint(ids[3].Millis), "$>"} {
 			o := pipeproc.ProcOptions{Name: fmt.Sprint("p", i), Topic: "t", Offset: offset}
 			n.ensure(o)
 		}

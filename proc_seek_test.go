@@ -22,8 +22,8 @@ func TestSeek(t *testing.T) {
 			{">", []string{"0"}},
 			{"$>", nil},
 			{ids[0].String(), []string{"1"}},
-			{fmt.Sprint(ids[3].Time), []string{"3"}},
-			{fmt.Sprint(ids[5].Time + 1), nil},
+			{fmt.Sprint(ids[3].Millis), []string{"3"}},
+			{fmt.Sprint(ids[5].Millis + 1), nil},
 			{"0", []string{"0"}},
 			{":5", nil},
 			{"", []string{"0"}},
@@ -97,7 +97,7 @@ func TestSeekOfDisabledProc(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 		n = reopen()
-		_, err := n.Proc(t.Context(), o)
+		_, err := n.Claim(t.Context(), o)
 		wantCode(t, err, "proc_is_disabled")
 		n.resume("p")
 		n.want(o, "1")

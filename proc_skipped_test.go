@@ -69,7 +69,7 @@ func TestSkippedInProcessor(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
 		n.ok(n.Prune(t.Context(), "t", 0))
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "p", From: []string{"t"}})
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "p", From: []string{"t"}})
 		n.ok(err)
 		n.ok(n.Prune(t.Context(), "t", 2))
 		told := make(chan uint64, 9)
@@ -87,7 +87,7 @@ func TestSkippedNotByGaps(t *testing.T) {
 	n.ensure(pipeproc.ProcOptions{Name: "early", Topic: "t"})
 	recs := func(yield func(pipeproc.Record, error) bool) {
 		for _, seq := range []uint64{5, 6, 9} {
-			if !yield(pipeproc.Record{ID: pipeproc.ID{Time: 1000, Seq: seq}, Body: []byte{byte('0' + seq)}}, nil) {
+			if !yield(pipeproc.Record{ID: pipeproc.ID{Millis: 1000, Seq: seq}, Body: []byte{byte('0' + seq)}}, nil) {
 				return
 			}
 		}

@@ -64,7 +64,7 @@ func TestTimeoutDisablesAtTheLimit(t *testing.T) {
 		if i := n.info("p"); !i.Disabled || i.Reclaims != 2 {
 			t.Errorf("%+v", i)
 		}
-		_, err := n.Proc(t.Context(), o)
+		_, err := n.Claim(t.Context(), o)
 		wantCode(t, err, "proc_is_disabled")
 	})
 }

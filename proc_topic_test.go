@@ -60,7 +60,7 @@ func TestDeletedTopicMadeAgain(t *testing.T) {
 			t.Error("not woken by the new topic")
 		}
 		n = reopen()
-		_, err := n.Proc(t.Context(), pipeproc.ProcOptions{Name: ":1", Topic: "t"})
+		_, err := n.Claim(t.Context(), pipeproc.ProcOptions{Name: ":1", Topic: "t"})
 		wantCode(t, err, "proc_is_disabled")
 		n.resume(":1")
 		for _, offset := range []string{">", "$>", ":1", "3000000000000"} {

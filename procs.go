@@ -20,9 +20,9 @@ type Strategy = procstate.Strategy
 
 // Strategies.
 const (
-	Disable    = procstate.Disable    // the proc is disabled until it is resumed
-	Continue   = procstate.Continue   // it goes on trying
-	DeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
+	StrategyDisable    = procstate.Disable    // the proc is disabled until it is resumed
+	StrategyContinue   = procstate.Continue   // it goes on trying
+	StrategyDeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
 )
 
 // ParseStrategy parses "disable", "continue" or "deadletter".
@@ -42,11 +42,11 @@ type IDRange = record.Range
 
 // Headers that a record gets when it goes to a dead-letter topic.
 const (
-	DeadProc     = engine.DeadProc     // the proc that could not process it
-	DeadID       = engine.DeadID       // the id that it had
-	DeadTopic    = engine.DeadTopic    // the topic that it was in
-	DeadAttempts = engine.DeadAttempts // how often it was delivered
-	DeadReason   = engine.DeadReason   // why the last time failed
+	HeaderDeadProc     = engine.DeadProc     // the proc that could not process it
+	HeaderDeadID       = engine.DeadID       // the id that it had
+	HeaderDeadTopic    = engine.DeadTopic    // the topic that it was in
+	HeaderDeadAttempts = engine.DeadAttempts // how often it was delivered
+	HeaderDeadReason   = engine.DeadReason   // why the last time failed
 )
 
 // ProcOptions say what a proc is, when it is made, and how many records to
@@ -125,7 +125,7 @@ func (c *Claim) Empty() bool { return len(c.Records) == 0 }
 // Proc claims records for the proc of that name, which it makes if need be.
 // The claim is empty when the proc has seen everything, when a claim of it is
 // open, or while it waits before a retry. A disabled proc is ErrProcDisabled.
-func (n *Node) Proc(ctx context.Context, o ProcOptions) (Claim, error) {
+func (n *Node) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	if _, err := n.ensure(ctx, &o); err != nil {
 		return Claim{}, err
 	}
@@ -178,7 +178,7 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 // one that has something to claim: the one that was served here longest ago, so
 // that none is starved, whoever asks. Disabled procs are passed over. Without work
 // the claim is empty.
-func (n *Node) AvailableProc(ctx context.Context, list ...ProcOptions) (Claim, error) {
+func (n *Node) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error) {
 	if len(list) == 0 {
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
 	}

@@ -127,20 +127,20 @@ func seqs(t *testing.T, it func(func(pipeproc.Record, error) bool)) []uint64 {
 func TestClockGoesBack(t *testing.T) {
 	n, clock := rangeNode(t)
 	ctx := context.Background()
-	last := pipeproc.ID{Time: 1020, Seq: 5}
+	last := pipeproc.ID{Millis: 1020, Seq: 5}
 	for _, ms := range []int64{500, 0, 1019, 1021, 1 << 40, 1000} {
 		clock.ms = ms
 		ids, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: fmt.Append(nil, last.Seq+1)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ids[0].Compare(last) <= 0 || ids[0].Time < last.Time {
+		if ids[0].Compare(last) <= 0 || ids[0].Millis < last.Millis {
 			t.Errorf("clock at %d: id %v after %v", ms, ids[0], last)
 		}
 		last = ids[0]
 		// The floor is the node's, not the topic's.
 		other, err := n.Commit(ctx, pipeproc.Record{Topic: "other", Body: nil})
-		if err != nil || other[0].Time < last.Time {
+		if err != nil || other[0].Millis < last.Millis {
 			t.Errorf("clock at %d: id %v in another topic after %v: %v", ms, other[0], last, err)
 		}
 	}
@@ -163,7 +163,7 @@ func TestCommitRules(t *testing.T) {
 		t.Errorf("the failed batch left its topic: %v", err)
 	}
 	ids, err := n.Commit(ctx, pipeproc.Record{Topic: "a"}, pipeproc.Record{Topic: "b"}, pipeproc.Record{Topic: "a", Key: []byte("k"), Headers: []pipeproc.Header{{Name: "h", Value: []byte("v")}}})
-	if err != nil || ids[0].Seq != 0 || ids[1].Seq != 0 || ids[2].Seq != 1 || ids[0].Time != ids[2].Time || ids[0].Time != ids[1].Time {
+	if err != nil || ids[0].Seq != 0 || ids[1].Seq != 0 || ids[2].Seq != 1 || ids[0].Millis != ids[2].Millis || ids[0].Millis != ids[1].Millis {
 		t.Errorf("ids %v, %v", ids, err)
 	}
 	r, err := n.Get(ctx, "a", 1)
@@ -197,7 +197,7 @@ func TestCommitRules(t *testing.T) {
 func TestImport(t *testing.T) {
 	n, clock := rangeNode(t)
 	ctx := context.Background()
-	ids := []pipeproc.ID{{Time: 5, Seq: 10}, {Time: 5, Seq: 11}, {Time: 7, Seq: 12}, {Time: 7, Seq: 20}, {Time: 900, Seq: 21}}
+	ids := []pipeproc.ID{{Millis: 5, Seq: 10}, {Millis: 5, Seq: 11}, {Millis: 7, Seq: 12}, {Millis: 7, Seq: 20}, {Millis: 900, Seq: 21}}
 	in := func(yield func(pipeproc.Record, error) bool) {
 		for _, id := range ids {
 			if !yield(pipeproc.Record{ID: id, Body: []byte(id.String())}, nil) {
@@ -238,23 +238,23 @@ func TestImport(t *testing.T) {
 	if _, err := n.Import(ctx, "imp", in, nil); !errors.Is(err, pipeproc.ErrInvalidImport) {
 		t.Errorf("second import: %v", err)
 	}
-	ids = []pipeproc.ID{{Time: 5, Seq: 1}, {Time: 4, Seq: 2}}
+	ids = []pipeproc.ID{{Millis: 5, Seq: 1}, {Millis: 4, Seq: 2}}
 	if _, err := n.Import(ctx, "falls", in, nil); !errors.Is(err, pipeproc.ErrInvalidImport) {
 		t.Errorf("time falls: %v", err)
 	}
-	ids = []pipeproc.ID{{Time: 5, Seq: 1}, {Time: 5, Seq: 1}}
+	ids = []pipeproc.ID{{Millis: 5, Seq: 1}, {Millis: 5, Seq: 1}}
 	if _, err := n.Import(ctx, "repeats", in, nil); !errors.Is(err, pipeproc.ErrInvalidImport) {
 		t.Errorf("sequence repeats: %v", err)
 	}
 	future := clock.ms + 2*24*3600*1000
-	ids = []pipeproc.ID{{Time: future, Seq: 0}}
+	ids = []pipeproc.ID{{Millis: future, Seq: 0}}
 	if _, err := n.Import(ctx, "future", in, nil); !errors.Is(err, pipeproc.ErrInvalidImport) {
 		t.Errorf("future: %v", err)
 	}
 	if k, err := n.Import(ctx, "future", in, &pipeproc.ImportOptions{Force: true}); k != 1 || err != nil {
 		t.Errorf("forced: %d, %v", k, err)
 	}
-	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte("6")}); err != nil || ids[0].Time != future {
+	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte("6")}); err != nil || ids[0].Millis != future {
 		t.Errorf("the time floor: %v, %v", ids, err)
 	}
 	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "imp"}); err != nil || ids[0].Seq != 22 {

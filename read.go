@@ -186,7 +186,7 @@ func (c *Cursor) more() uint64 {
 }
 
 // ID returns the current record's id.
-func (c *Cursor) ID() ID { r := c.cur(); return ID{Time: r.Time, Seq: r.Seq} }
+func (c *Cursor) ID() ID { r := c.cur(); return ID{Millis: r.Time, Seq: r.Seq} }
 
 // Key returns the current record's key.
 func (c *Cursor) Key() []byte { return c.cur().Key }
@@ -397,7 +397,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 
 // WaitFor returns once the record of that sequence can be read. The topic need
 // not exist yet.
-func (n *Node) WaitFor(ctx context.Context, topic string, seq uint64) error {
+func (n *Node) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	t, err := n.e.WaitTopic(ctx, topic)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func ownedRecord(topic string, r *segment.Record) Record {
 	buf := make([]byte, 0, len(r.Key)+len(r.Body))
 	buf = append(append(buf, r.Body...), r.Key...)
 	n := len(r.Body)
-	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: topic, Body: buf[:n:n]}
+	rec := Record{ID: ID{Millis: r.Time, Seq: r.Seq}, Topic: topic, Body: buf[:n:n]}
 	if len(r.Key) > 0 {
 		rec.Key = buf[n:]
 	}
@@ -73,7 +73,7 @@ func (k *copier) record(r *segment.Record, many uint64) Record {
 	k.free = k.free[n:]
 	copy(b, r.Body)
 	copy(b[len(r.Body):], r.Key)
-	rec := Record{ID: ID{Time: r.Time, Seq: r.Seq}, Topic: k.topic, Body: slices.Clip(b[:len(r.Body)])}
+	rec := Record{ID: ID{Millis: r.Time, Seq: r.Seq}, Topic: k.topic, Body: slices.Clip(b[:len(r.Body)])}
 	if len(r.Key) > 0 {
 		rec.Key = b[len(r.Body):]
 	}

@@ -272,7 +272,7 @@ func TestFormatLimits(t *testing.T) {
 	must(t, err)
 	defer n.Close()
 	_, err = n.Import(bg, "a", func(yield func(Record, error) bool) {
-		yield(Record{ID: ID{Time: 1000, Seq: math.MaxUint64 - 1}, Body: []byte("x")}, nil)
+		yield(Record{ID: ID{Millis: 1000, Seq: math.MaxUint64 - 1}, Body: []byte("x")}, nil)
 	}, nil)
 	if !errors.Is(err, ErrInvalidImport) {
 		t.Errorf("import at the end of the sequences: %v", err)

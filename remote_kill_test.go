@@ -111,7 +111,7 @@ func TestRemoteUnderKills(t *testing.T) {
 		wg.Go(func() {
 			proc := fmt.Sprintf("p%d", i)
 			for range each {
-				k, err := c.Proc(ctx, pipeproc.ProcOptions{Name: proc, Topic: "in", Count: 5})
+				k, err := c.Claim(ctx, pipeproc.ProcOptions{Name: proc, Topic: "in", Count: 5})
 				if err != nil {
 					t.Error(err)
 					return

@@ -83,7 +83,7 @@ func TestRemoteSmoke(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	cl, err := c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 3})
+	cl, err := c.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 3})
 	if err != nil || len(cl.Records) != 3 || len(cl.Records[0].Headers) != 1 {
 		t.Fatal(cl, err)
 	}
@@ -91,7 +91,7 @@ func TestRemoteSmoke(t *testing.T) {
 	if err != nil || r != cl.Range || len(ids) != 1 {
 		t.Fatal(r, ids, err)
 	}
-	_, err = c.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "sys", From: []string{"a"}, To: []string{"up"}, Count: 4, Processor: func(ctx context.Context, w *pipeproc.Work) error {
+	_, err = c.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "sys", From: []string{"a"}, To: []string{"up"}, Count: 4, Processor: func(ctx context.Context, w *pipeproc.Work) error {
 		for _, r := range w.Records() {
 			w.Emit(r.Body)
 		}
@@ -106,7 +106,7 @@ func TestRemoteSmoke(t *testing.T) {
 	if l, err := c.Length(ctx, "up"); l != 10 || err != nil {
 		t.Error(l, err)
 	}
-	lp, err := c.LiveProc(ctx, pipeproc.LiveOptions{Topic: "a"})
+	lp, err := c.OpenLiveProc(ctx, pipeproc.LiveOptions{Topic: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestRemoteShutdown(t *testing.T) {
 	}
 	defer c.Close()
 	waited := make(chan error, 1)
-	go func() { waited <- c.WaitFor(ctx, "t", 0) }()
+	go func() { waited <- c.WaitForRecord(ctx, "t", 0) }()
 	if _, err := c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t"}); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func TestRemoteEphemeral(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	l, err := c.LiveProc(ctx, pipeproc.LiveOptions{Topic: "t"})
+	l, err := c.OpenLiveProc(ctx, pipeproc.LiveOptions{Topic: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func adminCalls() map[string]adminCall {
 			if a.Options.Command, err = s.o.mayRun(c.Peer(), a.Options.Command); err != nil {
 				return nil, err
 			}
-			return wrapProcs(s.n.SystemProc(ctx, a.Options))
+			return wrapProcs(s.n.DefineSystemProc(ctx, a.Options))
 		}},
 		"systemProcs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return n.SystemProcs(ctx) }),
 		"definitions": call(AccessRead, func(ctx context.Context, n *Node, a namesArgs) (any, error) { return n.definitions(ctx, a.Names...) }),

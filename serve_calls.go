@@ -180,7 +180,7 @@ func (s *service) wait(ctx context.Context, c *rpc.Call) error {
 		if d.Err != nil {
 			return malformed("wait")
 		}
-		err = s.n.WaitFor(ctx, topic, seq)
+		err = s.n.WaitForRecord(ctx, topic, seq)
 	case methodWaitForProcs:
 		names := make([]string, d.Count(1))
 		for i := range names {

@@ -152,7 +152,7 @@ func sendReverse(c *rpc.Call, t *topics.Topic, sp topics.Span, limit int64) erro
 }
 
 func appendSegmentRecord(dst []byte, r *segment.Record) []byte {
-	dst = appendID(dst, ID{Time: r.Time, Seq: r.Seq})
+	dst = appendID(dst, ID{Millis: r.Time, Seq: r.Seq})
 	dst = enc.AppendBytes(dst, r.Key)
 	dst = enc.AppendBytes(dst, r.Headers)
 	return enc.AppendBytes(dst, r.Body)

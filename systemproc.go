@@ -187,7 +187,7 @@ func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
 // attach the processor; topics that came to From are added. Any other
 // definition is ErrProcDiffers without Replace. Procs that exist keep their
 // position. The error is ErrProcNameNotUnique when one reads another topic.
-func (n *Node) SystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
+func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
 	want, err := o.system()
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func TestProcessorMayUseTheNode(t *testing.T) {
 			if err := n.Register("late", through); err != nil {
 				return err
 			}
-			_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "late", From: []string{"side"}, To: []string{"u"}})
+			_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "late", From: []string{"side"}, To: []string{"u"}})
 			return err
 		}})
 		n.commit("t", "0", "1")
@@ -76,7 +76,7 @@ func TestSystemProcsChangeWhileTheyRun(t *testing.T) {
 		})
 	}
 	define := func(from ...string) error {
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: from, PerTopic: true, Replace: true})
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: from, PerTopic: true, Replace: true})
 		return err
 	}
 	from := [][]string{{"a"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"}}
@@ -122,7 +122,7 @@ func TestCloseBesideSystemProcs(t *testing.T) {
 			wg.Go(func() {
 				for k := 0; ; k++ {
 					o := pipeproc.SystemProcOptions{Name: fmt.Sprint("s", i), From: []string{"t"}, To: []string{"u"}, Processor: through}
-					_, err := n.SystemProc(t.Context(), o)
+					_, err := n.DefineSystemProc(t.Context(), o)
 					if err == nil {
 						_, err = n.Commit(t.Context(), recordsOf("t", "x")...)
 					}
@@ -136,7 +136,7 @@ func TestCloseBesideSystemProcs(t *testing.T) {
 				}
 			})
 		}
-		n.ok(n.WaitFor(t.Context(), "t", 5))
+		n.ok(n.WaitForRecord(t.Context(), "t", 5))
 		n.shut()
 		wg.Wait()
 	}

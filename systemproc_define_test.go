@@ -12,7 +12,7 @@ import (
 // system defines a system proc.
 func (n *lab) system(o pipeproc.SystemProcOptions) []pipeproc.ProcInfo {
 	n.t.Helper()
-	list, err := n.SystemProc(n.t.Context(), o)
+	list, err := n.DefineSystemProc(n.t.Context(), o)
 	n.ok(err)
 	return list
 }
@@ -76,7 +76,7 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 func TestSystemProcSameDefinition(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		o := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x", "y"}, Count: 3, Lanes: 2,
-			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Second}
+			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}
 		first := n.system(o)
 		pass(time.Hour)
 		n = reopen()
@@ -108,9 +108,9 @@ func TestSystemProcOtherDefinition(t *testing.T) {
 		"Lanes":          func(o *pipeproc.SystemProcOptions) { o.Lanes = 2 },
 		"MaxReclaims":    func(o *pipeproc.SystemProcOptions) { o.MaxReclaims = -1 },
 		"ReclaimTimeout": func(o *pipeproc.SystemProcOptions) { o.ReclaimTimeout = time.Hour },
-		"OnMaxReclaims":  func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.Continue },
+		"OnMaxReclaims":  func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.StrategyContinue },
 		"DeadLetterTopic": func(o *pipeproc.SystemProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.DeadLetter, "d"
+			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
 		},
 		"Backoff": func(o *pipeproc.SystemProcOptions) { o.Backoff = time.Minute },
 		"Offset":  func(o *pipeproc.SystemProcOptions) { o.Offset = "$>" },
@@ -126,7 +126,7 @@ func TestSystemProcOtherDefinition(t *testing.T) {
 				n.ok(err)
 				o := base
 				change(&o)
-				_, err = n.SystemProc(t.Context(), o)
+				_, err = n.DefineSystemProc(t.Context(), o)
 				wantCode(t, err, "proc_definition_differs", `"s"`)
 				if after, err := n.Procs(t.Context()); err != nil || !slices.Equal(after, before) {
 					t.Errorf("%+v became %+v", before, after)
@@ -141,7 +141,7 @@ func TestSystemProcOtherDefinition(t *testing.T) {
 				if again := n.system(o); !slices.Equal(again, list) { // it is the definition now
 					t.Errorf("%+v became %+v", list, again)
 				}
-				if _, err = n.SystemProc(t.Context(), base); name == "less From" {
+				if _, err = n.DefineSystemProc(t.Context(), base); name == "less From" {
 					n.ok(err) // topics that came to From are added
 				} else {
 					wantCode(t, err, "proc_definition_differs")
@@ -193,9 +193,9 @@ func TestSystemProcReplaceTheOneTopic(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("b", "0")
 		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}})
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}})
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}})
 		wantCode(t, err, "proc_definition_differs")
-		list, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}, Replace: true})
+		list, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}, Replace: true})
 		n.ok(err)
 		if len(list) != 1 || list[0].Name != "s" || list[0].Topic != "b" || list[0].Pending != 1 {
 			t.Errorf("%+v", list)
@@ -216,7 +216,7 @@ func TestSystemProcDefinedTwiceAtOnce(t *testing.T) {
 			errs := make([]error, 2)
 			for i := range errs {
 				wg.Go(func() {
-					_, errs[i] = n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, Count: i + 1})
+					_, errs[i] = n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, Count: i + 1})
 				})
 			}
 			wg.Wait()

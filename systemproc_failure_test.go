@@ -62,11 +62,11 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 func TestSystemProcErrorWithoutText(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter,
+		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter,
 			Processor: func(context.Context, *pipeproc.Work) error { return errors.New("") }})
 		pass(time.Second)
 		n.wantTopic("t__dead", "0")
-		if r := n.records("t__dead")[0]; header(r, pipeproc.DeadAttempts) != "1" {
+		if r := n.records("t__dead")[0]; header(r, pipeproc.HeaderDeadAttempts) != "1" {
 			t.Errorf("%s", r.Headers)
 		}
 	})
@@ -105,7 +105,7 @@ func TestSystemProcDeadLetterReason(t *testing.T) {
 		"Goexit":  func() error { runtime.Goexit(); return nil },
 	} {
 		bubble(t, nil, func(t *testing.T, n *lab) {
-			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.DeadLetter,
+			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter,
 				Processor: func(_ context.Context, w *pipeproc.Work) error {
 					w.Emit(w.Records()[0].Body)
 					if string(w.Records()[0].Body) == "bad" {
@@ -118,7 +118,7 @@ func TestSystemProcDeadLetterReason(t *testing.T) {
 			n.wantTopic("u", "0", "1")
 			n.wantTopic("t__dead", "bad")
 			r := n.records("t__dead")[0]
-			if !strings.Contains(header(r, pipeproc.DeadReason), reason) || header(r, pipeproc.DeadAttempts) != "2" || header(r, pipeproc.DeadProc) != "s" {
+			if !strings.Contains(header(r, pipeproc.HeaderDeadReason), reason) || header(r, pipeproc.HeaderDeadAttempts) != "2" || header(r, pipeproc.HeaderDeadProc) != "s" {
 				t.Errorf("%s", r.Headers)
 			}
 		})

@@ -14,8 +14,8 @@ func TestPoolOptionsAreNamed(t *testing.T) {
 		{"invalid_options", "Workers", pipeproc.Options{Workers: -1}},
 		{"invalid_options", "CloseGrace", pipeproc.Options{CloseGrace: -1}},
 		{"invalid_options", "GC.Interval", pipeproc.Options{GC: &pipeproc.GCOptions{Interval: -1}}},
-		{"invalid_options", "MinPruneTime", pipeproc.Options{GC: &pipeproc.GCOptions{MinPruneTime: -1}}},
-		{"invalid_options", "MinPruneTime", pipeproc.Options{GC: &pipeproc.GCOptions{MinPruneTime: 1 << 62}}},
+		{"invalid_options", "MinAge", pipeproc.Options{GC: &pipeproc.GCOptions{MinAge: -1}}},
+		{"invalid_options", "MinAge", pipeproc.Options{GC: &pipeproc.GCOptions{MinAge: 1 << 62}}},
 		{"no_valid_processor_provided", "", pipeproc.Options{Processors: map[string]pipeproc.Processor{"p": nil}}},
 	} {
 		n, err := pipeproc.OpenMemory(&c.o)

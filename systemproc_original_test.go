@@ -42,7 +42,7 @@ func TestOriginalNodeSystemProc(t *testing.T) {
 		}},
 		{"#3 should return an error if the proc already exists and is not unique", func(t *testing.T, n *lab) {
 			n.ensure(pipeproc.ProcOptions{Name: "my_proc", Topic: "other"})
-			_, err := n.SystemProc(t.Context(), single)
+			_, err := n.DefineSystemProc(t.Context(), single)
 			wantCode(t, err, "proc_name_not_unique")
 			count(t, n, 1, 0)
 		}},
@@ -55,7 +55,7 @@ func TestOriginalNodeSystemProc(t *testing.T) {
 		}},
 		{"#6 should return an error if some procs already exist and are not unique", func(t *testing.T, n *lab) {
 			n.ensure(pipeproc.ProcOptions{Name: "my_proc__b", Topic: "other"})
-			_, err := n.SystemProc(t.Context(), multiple)
+			_, err := n.DefineSystemProc(t.Context(), multiple)
 			wantCode(t, err, "proc_name_not_unique")
 			count(t, n, 1, 0)
 		}},

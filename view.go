@@ -40,7 +40,7 @@ func (n *Node) View(ctx context.Context) (*View, error) {
 func (v *View) Position() uint64 { return v.pos }
 
 // Next returns the next sequence that a topic had, 0 if it did not exist.
-func (v *View) Next(topic string) uint64 { return v.end[topic].end }
+func (v *View) End(topic string) uint64 { return v.end[topic].end }
 
 // Range iterates over the records of a topic in the view, as Node.Range does.
 func (v *View) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {

@@ -97,7 +97,7 @@ func TestWaitForWorkEnds(t *testing.T) {
 func TestWaitForWorkIsWokenAtOnce(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-		_, err := n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"},
+		_, err := n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"},
 			Processor: func(_ context.Context, w *pipeproc.Work) error { w.Emit(nil); return nil }})
 		n.ok(err)
 		n.ensure(pipeproc.ProcOptions{Name: "q", Topic: "u"})

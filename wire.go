@@ -59,10 +59,10 @@ func appendToken(dst []byte, t Token) []byte {
 func takeToken(d *enc.Reader) Token { return Token{Epoch: d.Uvarint(), Serial: d.Uvarint()} }
 
 func appendID(dst []byte, id ID) []byte {
-	return binary.AppendUvarint(binary.AppendVarint(dst, id.Time), id.Seq)
+	return binary.AppendUvarint(binary.AppendVarint(dst, id.Millis), id.Seq)
 }
 
-func takeID(d *enc.Reader) ID { return ID{Time: d.Varint(), Seq: d.Uvarint()} }
+func takeID(d *enc.Reader) ID { return ID{Millis: d.Varint(), Seq: d.Uvarint()} }
 
 // A range is: count | if not 0: first id | last id. An id is: time (varint) |
 // sequence.

@@ -101,7 +101,7 @@ func (s *pipeprocStore) Times() (first, last int64, err error) {
 		return 0, 0, err
 	}
 	to, err := s.n.Get(ctx, s.names[0], i.Next-1)
-	return from.ID.Time, to.ID.Time, err
+	return from.ID.Millis, to.ID.Millis, err
 }
 
 func (s *pipeprocStore) SeekTime(ms int64) ([]byte, error) {
@@ -117,7 +117,7 @@ func (s *pipeprocStore) SeekTime(ms int64) ([]byte, error) {
 }
 
 func (s *pipeprocStore) Tail(ctx context.Context, fn func([]byte)) error {
-	if err := s.n.WaitFor(ctx, s.names[0], 0); err != nil { // the topic comes with its first record
+	if err := s.n.WaitForRecord(ctx, s.names[0], 0); err != nil { // the topic comes with its first record
 		return err
 	}
 	c, err := s.n.Cursor(ctx, s.names[0], pipeproc.RangeOptions{})

@@ -126,7 +126,7 @@ func (j *job) readAll(s *pipeprocStore) error {
 // appendPruned appends to a node that keeps the newest segments only.
 func appendPruned(j *job) error {
 	n, err := pipeproc.Open(j.Dir, &pipeproc.Options{Sync: pipeproc.SyncNever, Topic: pipeproc.TopicOptions{SegmentSize: 16 << 20},
-		GC: &pipeproc.GCOptions{Interval: 100 * time.Millisecond, MinPruneTime: time.Hour}})
+		GC: &pipeproc.GCOptions{Interval: 100 * time.Millisecond, MinAge: time.Hour}})
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func pipeline(j *job, start func(n *pipeproc.Node) (end func() error, err error)
 
 func inProcess(n *pipeproc.Node) (func() error, error) {
 	for i := range 2 {
-		if _, err := n.SystemProc(context.Background(), stageOptions(i, copyRecords)); err != nil {
+		if _, err := n.DefineSystemProc(context.Background(), stageOptions(i, copyRecords)); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +120,7 @@ func programs(n *pipeproc.Node) (func() error, error) {
 			return nil, errors.Join(err, end())
 		}
 		list = append(list, p)
-		if _, err := n.SystemProc(context.Background(), stageOptions(i, p.Process)); err != nil {
+		if _, err := n.DefineSystemProc(context.Background(), stageOptions(i, p.Process)); err != nil {
 			return nil, errors.Join(err, end())
 		}
 	}
@@ -206,7 +206,7 @@ func stage(sp *spec) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.SystemProc(ctx, stageOptions(i, copyRecords)); err != nil {
+	if _, err := c.DefineSystemProc(ctx, stageOptions(i, copyRecords)); err != nil {
 		return errors.Join(err, c.Close())
 	}
 	<-untilStopped().Done()

@@ -54,7 +54,7 @@ func claims(j *job, commit bool) error {
 	j.start()
 	for left := j.n; left > 0; {
 		from := time.Now()
-		c, err := s.n.Proc(ctx, o)
+		c, err := s.n.Claim(ctx, o)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ var clientTests = []test{
 	{name: "one waits for what the other does", run: func(l *lab) {
 		k := l.another()
 		l.ensure(procOn("t"))
-		record, work := k.start(func() error { return k.WaitFor(k.ctx, "t", 0) }), k.works()
+		record, work := k.start(func() error { return k.WaitForRecord(k.ctx, "t", 0) }), k.works()
 		l.commit("t", "0")
 		l.ok(record.wait())
 		l.ok(work.wait())
@@ -73,7 +73,7 @@ var clientTests = []test{
 		l.claim(procOn("t"))
 		k.destroy("p")
 		k.ensure(procOn("u"))
-		_, err := l.Proc(l.ctx, procOn("t"))
+		_, err := l.Claim(l.ctx, procOn("t"))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 		if i := k.info("p"); i.LastClaimedAt != 0 {
 			l.t.Errorf("claimed all the same: %+v", i)
@@ -84,7 +84,7 @@ var clientTests = []test{
 		l.commit("t", "0")
 		l.ensure(procOn("t"))
 		k.disable("p")
-		_, err := l.Proc(l.ctx, procOn("t"))
+		_, err := l.Claim(l.ctx, procOn("t"))
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 		k.resume("p")
 		l.want(procOn("t"), "0")
@@ -158,11 +158,11 @@ var clientTests = []test{
 	{name: "topics, retention and definitions are of the store", run: func(l *lab) {
 		k := l.another()
 		l.create("t")
-		l.retain("t", pipeproc.Retention{GC: pipeproc.Off})
-		k.wantRetention("t", pipeproc.Retention{GC: pipeproc.Off})
+		l.retain("t", pipeproc.Retention{GC: pipeproc.SwitchOff})
+		k.wantRetention("t", pipeproc.Retention{GC: pipeproc.SwitchOff})
 		l.wantErr(k.CreateTopic(k.ctx, "t", pipeproc.TopicOptions{}), pipeproc.ErrTopicExists)
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}})
-		_, err := k.SystemProc(k.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 5})
+		_, err := k.DefineSystemProc(k.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 5})
 		l.wantErr(err, pipeproc.ErrProcDiffers)
 	}},
 }

@@ -13,14 +13,14 @@ import (
 var commitTests = []test{
 	{name: "ids begin at 0 and count up", run: func(l *lab) {
 		for i := range 5 {
-			if id := l.commit("t", "x")[0]; id.Seq != uint64(i) || id.Time <= 0 {
+			if id := l.commit("t", "x")[0]; id.Seq != uint64(i) || id.Millis <= 0 {
 				l.t.Errorf("id %v, want sequence %d", id, i)
 			}
 		}
 	}},
 	{name: "ids have a text form", run: func(l *lab) {
 		id := l.commit("t", "x")[0]
-		if id.String() != fmt.Sprintf("%d-%d", id.Time, id.Seq) {
+		if id.String() != fmt.Sprintf("%d-%d", id.Millis, id.Seq) {
 			l.t.Error(id.String())
 		}
 		if back, err := pipeproc.ParseID(id.String()); err != nil || back != id {
@@ -30,7 +30,7 @@ var commitTests = []test{
 	{name: "one time and rising sequences in a batch", run: func(l *lab) {
 		ids := l.commit("t", "0", "1", "2", "3")
 		for i, id := range ids {
-			if id.Seq != uint64(i) || id.Time != ids[0].Time {
+			if id.Seq != uint64(i) || id.Millis != ids[0].Millis {
 				l.t.Errorf("%v", ids)
 			}
 		}
@@ -43,7 +43,7 @@ var commitTests = []test{
 		ids, err := l.Commit(l.ctx, recs...)
 		l.ok(err)
 		for i, want := range []uint64{0, 0, 1, 0, 1, 2} {
-			if ids[i].Seq != want || ids[i].Time != ids[0].Time {
+			if ids[i].Seq != want || ids[i].Millis != ids[0].Millis {
 				l.t.Errorf("record %d has id %v, want sequence %d", i, ids[i], want)
 			}
 		}
@@ -52,10 +52,10 @@ var commitTests = []test{
 		last := int64(0)
 		for i := range 20 {
 			id := l.commit(fmt.Sprint("t", i%3), "x")[0]
-			if id.Time < last {
-				l.t.Errorf("time %d after %d", id.Time, last)
+			if id.Millis < last {
+				l.t.Errorf("time %d after %d", id.Millis, last)
 			}
-			last = id.Time
+			last = id.Millis
 		}
 	}},
 	{name: "a batch over topics is there", run: func(l *lab) {
@@ -117,9 +117,9 @@ var commitTests = []test{
 		}
 	}},
 	{name: "the id that a record brings is ignored", run: func(l *lab) {
-		ids, err := l.Commit(l.ctx, pipeproc.Record{ID: pipeproc.ID{Time: 5, Seq: 99}, Topic: "t"})
+		ids, err := l.Commit(l.ctx, pipeproc.Record{ID: pipeproc.ID{Millis: 5, Seq: 99}, Topic: "t"})
 		l.ok(err)
-		if ids[0].Seq != 0 || ids[0].Time == 5 || l.records("t")[0].ID != ids[0] {
+		if ids[0].Seq != 0 || ids[0].Millis == 5 || l.records("t")[0].ID != ids[0] {
 			l.t.Error(ids)
 		}
 	}},

@@ -149,7 +149,7 @@ var concurrentTests = []test{
 			return err
 		}
 		define := func(from ...string) error {
-			_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: from, PerTopic: true, Replace: true})
+			_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: from, PerTopic: true, Replace: true})
 			return err
 		}
 		from := [][]string{{"a"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"}}
@@ -192,7 +192,7 @@ var concurrentTests = []test{
 			all = append(all, l.start(func() error {
 				for {
 					o := pipeproc.SystemProcOptions{Name: fmt.Sprint("s", i), From: []string{"t"}, To: []string{"u"}, Processor: through}
-					_, err := l.SystemProc(l.ctx, o)
+					_, err := l.DefineSystemProc(l.ctx, o)
 					if err == nil {
 						_, err = l.Commit(l.ctx, recordsOf("t", "x")...)
 					}
@@ -205,7 +205,7 @@ var concurrentTests = []test{
 				}
 			}))
 		}
-		l.ok(l.WaitFor(l.ctx, "t", 5))
+		l.ok(l.WaitForRecord(l.ctx, "t", 5))
 		l.shut()
 		for _, r := range all {
 			// A command that was on its way when the connection was closed may have been done.

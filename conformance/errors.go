@@ -42,9 +42,9 @@ var errorTests = []test{
 		l.disable("p")
 		_, err = l.DisableProc(l.ctx, "p")
 		code("proc_already_disabled", err)
-		_, err = l.Proc(l.ctx, procOn("t"))
+		_, err = l.Claim(l.ctx, procOn("t"))
 		code("proc_is_disabled", err)
-		_, err = l.Proc(l.ctx, procOn("u"))
+		_, err = l.Claim(l.ctx, procOn("u"))
 		code("proc_name_not_unique", err)
 		code("no_valid_processor_provided", l.Register("x", nil))
 	}},
@@ -107,18 +107,18 @@ func closedTests() (list []test) {
 			}
 			return last
 		}},
-		{"WaitFor", func(l *lab) error { return l.WaitFor(l.ctx, "t", 5) }},
+		{"WaitFor", func(l *lab) error { return l.WaitForRecord(l.ctx, "t", 5) }},
 		{"Topic", func(l *lab) error { _, err := l.Topic(l.ctx, "t"); return err }},
 		{"Topics", func(l *lab) error { _, err := l.Topics(l.ctx); return err }},
 		{"CreateTopic", func(l *lab) error { return l.CreateTopic(l.ctx, "u", pipeproc.TopicOptions{}) }},
 		{"DeleteTopic", func(l *lab) error { return l.DeleteTopic(l.ctx, "t") }},
 		{"Prune", func(l *lab) error { return l.Prune(l.ctx, "t", 1) }},
 		{"GC", func(l *lab) error { _, err := l.GC(l.ctx, pipeproc.GCOptions{}); return err }},
-		{"SetRetention", func(l *lab) error { return l.SetRetention(l.ctx, "t", pipeproc.Retention{GC: pipeproc.On}) }},
+		{"SetRetention", func(l *lab) error { return l.SetRetention(l.ctx, "t", pipeproc.Retention{GC: pipeproc.SwitchOn}) }},
 		{"Retention", func(l *lab) error { _, err := l.Retention(l.ctx, "t"); return err }},
-		{"Proc", func(l *lab) error { _, err := l.Proc(l.ctx, o); return err }},
+		{"Proc", func(l *lab) error { _, err := l.Claim(l.ctx, o); return err }},
 		{"EnsureProc", func(l *lab) error { _, err := l.EnsureProc(l.ctx, o); return err }},
-		{"AvailableProc", func(l *lab) error { _, err := l.AvailableProc(l.ctx, o); return err }},
+		{"AvailableProc", func(l *lab) error { _, err := l.ClaimAny(l.ctx, o); return err }},
 		{"Ack", func(l *lab) error { _, err := l.Ack(l.ctx, "p", pipeproc.Token{}); return err }},
 		{"AckCommit", func(l *lab) error {
 			_, _, err := l.AckCommit(l.ctx, "p", pipeproc.Token{}, recordsOf("t", "x")...)
@@ -133,9 +133,9 @@ func closedTests() (list []test) {
 		{"SeekProc", func(l *lab) error { _, err := l.SeekProc(l.ctx, "p", ">"); return err }},
 		{"WaitForProcs", func(l *lab) error { return l.WaitForProcs(l.ctx) }},
 		{"WaitForWork", func(l *lab) error { return l.WaitForWork(l.ctx, "p") }},
-		{"LiveProc", func(l *lab) error { _, err := l.LiveProc(l.ctx, pipeproc.LiveOptions{Topic: "t"}); return err }},
+		{"LiveProc", func(l *lab) error { _, err := l.OpenLiveProc(l.ctx, pipeproc.LiveOptions{Topic: "t"}); return err }},
 		{"SystemProc", func(l *lab) error {
-			_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}})
+			_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}})
 			return err
 		}},
 		{"SystemProcs", func(l *lab) error { _, err := l.SystemProcs(l.ctx); return err }},
@@ -163,7 +163,7 @@ func closedTests() (list []test) {
 		l.shut()
 		l.wantErr(r.wait(), pipeproc.ErrClosed)
 	}}, test{name: "closing ends a wait for a record", run: func(l *lab) {
-		r := l.start(func() error { return l.WaitFor(l.ctx, "t", 0) })
+		r := l.start(func() error { return l.WaitForRecord(l.ctx, "t", 0) })
 		l.commit("other", "x")
 		r.pending("nothing ended it")
 		l.shut()

@@ -29,7 +29,7 @@ func (l *lab) collect(o pipeproc.GCOptions) (pruned []pipeproc.Pruned) {
 // wantLeft collects what has an age and checks what is left of topic t.
 func (l *lab) wantLeft(age time.Duration, bodies ...string) {
 	l.t.Helper()
-	l.collect(pipeproc.GCOptions{MinPruneTime: age})
+	l.collect(pipeproc.GCOptions{MinAge: age})
 	l.wantTopic("t", bodies...)
 }
 
@@ -69,12 +69,12 @@ var gcTests = []test{
 		l.claimAck(o, 2)
 		l.claim(o) // need not be acknowledged
 		l.aged()
-		pruned := l.collect(pipeproc.GCOptions{MinPruneTime: young})
+		pruned := l.collect(pipeproc.GCOptions{MinAge: young})
 		if len(pruned) != 1 || pruned[0].Topic != "t" || pruned[0].First != 0 || pruned[0].Next != 2 || pruned[0].Reason.String() != "acknowledged" || len(pruned[0].Passed) != 0 {
 			l.t.Errorf("%+v", pruned)
 		}
 		l.wantTopic("t", "2", "3", "4", "5")
-		if again := l.collect(pipeproc.GCOptions{MinPruneTime: young}); len(again) != 0 {
+		if again := l.collect(pipeproc.GCOptions{MinAge: young}); len(again) != 0 {
 			l.t.Errorf("%+v", again)
 		}
 		l.reclaim("p") // the two latest claims are the same when it is claimed again
@@ -115,10 +115,10 @@ var gcTests = []test{
 		l.wantLeft(young, "1", "2", "3", "4", "5")
 		l.claimAck(pipeproc.ProcOptions{Name: "active", Topic: "t"}, 5)
 		l.wantLeft(young, "1", "2", "3", "4", "5")
-		l.collect(pipeproc.GCOptions{MinPruneTime: young, IgnoreDisabled: true})
+		l.collect(pipeproc.GCOptions{MinAge: young, IgnoreDisabled: true})
 		l.wantTopic("t", "4", "5")
 		l.disable("active")
-		l.collect(pipeproc.GCOptions{MinPruneTime: young, IgnoreDisabled: true})
+		l.collect(pipeproc.GCOptions{MinAge: young, IgnoreDisabled: true})
 		l.wantTopic("t")
 		l.resume("disabled")
 		l.commit("t", "6")
@@ -136,7 +136,7 @@ var gcTests = []test{
 		l.claim(o)
 		l.wantLeft(young, "1", "2", "3", "4", "5")
 	}},
-	{name: "by itself, at its interval", o: Options{GC: &pipeproc.GCOptions{Interval: short, MinPruneTime: short}}, run: func(l *lab) {
+	{name: "by itself, at its interval", o: Options{GC: &pipeproc.GCOptions{Interval: short, MinAge: short}}, run: func(l *lab) {
 		for range 2 { // it goes on
 			l.commit("t", "x")
 			l.eventually("it is collected", func() bool { return l.length("t") == 0 })
@@ -148,13 +148,13 @@ var gcTests = []test{
 		l.wantTopic("t", "0")
 	}},
 	{name: "bad options", run: func(l *lab) {
-		_, err := l.GC(l.ctx, pipeproc.GCOptions{MinPruneTime: -1})
-		l.wantErr(err, pipeproc.ErrInvalidOptions, "MinPruneTime")
+		_, err := l.GC(l.ctx, pipeproc.GCOptions{MinAge: -1})
+		l.wantErr(err, pipeproc.ErrInvalidOptions, "MinAge")
 		_, err = l.GC(l.ctx, pipeproc.GCOptions{Interval: -1})
 		l.wantErr(err, pipeproc.ErrInvalidOptions, "Interval")
 	}},
 	{name: "a store without topics", run: func(l *lab) {
-		if pruned := l.collect(pipeproc.GCOptions{MinPruneTime: young}); len(pruned) != 0 {
+		if pruned := l.collect(pipeproc.GCOptions{MinAge: young}); len(pruned) != 0 {
 			l.t.Errorf("%+v", pruned)
 		}
 	}},
@@ -167,7 +167,7 @@ var gcTests = []test{
 					return nil
 				default:
 				}
-				if _, err := l.GC(l.ctx, pipeproc.GCOptions{MinPruneTime: young}); err != nil {
+				if _, err := l.GC(l.ctx, pipeproc.GCOptions{MinAge: young}); err != nil {
 					return err
 				}
 			}

@@ -23,7 +23,7 @@ var retentionTests = []test{
 	{name: "retention is kept", run: func(l *lab) {
 		l.commit("t", "0")
 		l.wantRetention("t", pipeproc.Retention{})
-		want := pipeproc.Retention{GC: pipeproc.Off, MinPruneTime: time.Second, IgnoreDisabled: pipeproc.On, MaxAge: 3 * time.Hour, MaxBytes: 1<<63 - 1, Force: true}
+		want := pipeproc.Retention{GC: pipeproc.SwitchOff, MinAge: time.Second, IgnoreDisabled: pipeproc.SwitchOn, MaxAge: 3 * time.Hour, MaxBytes: 1<<63 - 1, Force: true}
 		l.retain("t", want)
 		l.wantRetention("t", want)
 		l.commit("u", "0")
@@ -43,10 +43,10 @@ var retentionTests = []test{
 		_, err := l.Retention(l.ctx, "t")
 		l.wantErr(err, pipeproc.ErrInvalidTopic)
 		l.commit("t", "0")
-		good := pipeproc.Retention{GC: pipeproc.On, MaxAge: time.Hour}
+		good := pipeproc.Retention{GC: pipeproc.SwitchOn, MaxAge: time.Hour}
 		l.retain("t", good)
 		for option, r := range map[string]pipeproc.Retention{
-			"GC": {GC: 9}, "IgnoreDisabled": {IgnoreDisabled: 9}, "MaxAge": {MaxAge: -1}, "MinPruneTime": {MinPruneTime: -1}, "MaxBytes": {MaxBytes: -1}, "Force": {Force: true},
+			"GC": {GC: 9}, "IgnoreDisabled": {IgnoreDisabled: 9}, "MaxAge": {MaxAge: -1}, "MinAge": {MinAge: -1}, "MaxBytes": {MaxBytes: -1}, "Force": {Force: true},
 		} {
 			l.wantErr(l.SetRetention(l.ctx, "t", r), pipeproc.ErrInvalidOptions, option)
 		}
@@ -55,15 +55,15 @@ var retentionTests = []test{
 	{name: "retention by age", run: func(l *lab) {
 		l.commit("t", "0")
 		l.commit("other", "0")
-		l.retain("t", pipeproc.Retention{GC: pipeproc.Off, MaxAge: time.Hour})
-		l.retain("other", pipeproc.Retention{GC: pipeproc.Off})
+		l.retain("t", pipeproc.Retention{GC: pipeproc.SwitchOff, MaxAge: time.Hour})
+		l.retain("other", pipeproc.Retention{GC: pipeproc.SwitchOff})
 		l.aged()
-		if pruned := l.collect(pipeproc.GCOptions{MinPruneTime: young}); len(pruned) != 0 {
+		if pruned := l.collect(pipeproc.GCOptions{MinAge: young}); len(pruned) != 0 {
 			l.t.Errorf("%+v", pruned)
 		}
-		l.retain("t", pipeproc.Retention{GC: pipeproc.Off, MaxAge: young})
+		l.retain("t", pipeproc.Retention{GC: pipeproc.SwitchOff, MaxAge: young})
 		l.aged()
-		if pruned := l.collect(pipeproc.GCOptions{MinPruneTime: time.Hour}); len(pruned) != 1 || pruned[0].Topic != "t" || pruned[0].Reason.String() != "age" {
+		if pruned := l.collect(pipeproc.GCOptions{MinAge: time.Hour}); len(pruned) != 1 || pruned[0].Topic != "t" || pruned[0].Reason.String() != "age" {
 			l.t.Errorf("%+v", pruned)
 		}
 		l.wantTopic("t")
@@ -82,7 +82,7 @@ var retentionTests = []test{
 		l.ack("p")
 		l.claimAck(o, 2)
 		l.wantLeft(time.Hour, "2", "3")
-		l.retain("t", pipeproc.Retention{MaxAge: time.Millisecond, IgnoreDisabled: pipeproc.On})
+		l.retain("t", pipeproc.Retention{MaxAge: time.Millisecond, IgnoreDisabled: pipeproc.SwitchOn})
 		l.wantLeft(time.Hour)
 		if i := l.info("p"); i.Skipped != 0 {
 			l.t.Errorf("%+v", i)
@@ -95,9 +95,9 @@ var retentionTests = []test{
 		c := l.claim(o)
 		l.ensure(pipeproc.ProcOptions{Name: "disabled", Topic: "t"})
 		l.disable("disabled")
-		l.retain("t", pipeproc.Retention{MaxAge: time.Millisecond, Force: true, IgnoreDisabled: pipeproc.On})
+		l.retain("t", pipeproc.Retention{MaxAge: time.Millisecond, Force: true, IgnoreDisabled: pipeproc.SwitchOn})
 		l.aged()
-		pruned := l.collect(pipeproc.GCOptions{MinPruneTime: time.Hour})
+		pruned := l.collect(pipeproc.GCOptions{MinAge: time.Hour})
 		if len(pruned) != 1 || pruned[0].Next != 4 || !slices.Equal(pruned[0].Passed, []string{"p"}) {
 			l.t.Errorf("%+v", pruned)
 		}
@@ -122,9 +122,9 @@ var retentionTests = []test{
 		for _, topic := range topics {
 			l.commit(topic, "0")
 		}
-		l.retain("off", pipeproc.Retention{GC: pipeproc.Off})
-		l.retain("longer", pipeproc.Retention{MinPruneTime: time.Hour})
-		l.retain("shorter", pipeproc.Retention{MinPruneTime: young, GC: pipeproc.On})
+		l.retain("off", pipeproc.Retention{GC: pipeproc.SwitchOff})
+		l.retain("longer", pipeproc.Retention{MinAge: time.Hour})
+		l.retain("shorter", pipeproc.Retention{MinAge: young, GC: pipeproc.SwitchOn})
 		left := func(want ...string) {
 			l.t.Helper()
 			var list []string
@@ -138,13 +138,13 @@ var retentionTests = []test{
 			}
 		}
 		l.aged()
-		l.collect(pipeproc.GCOptions{MinPruneTime: time.Hour})
+		l.collect(pipeproc.GCOptions{MinAge: time.Hour})
 		left("inherits", "off", "longer")
-		l.collect(pipeproc.GCOptions{MinPruneTime: young})
+		l.collect(pipeproc.GCOptions{MinAge: young})
 		left("off", "longer")
 		l.retain("off", pipeproc.Retention{}) // taken back
 		l.retain("longer", pipeproc.Retention{})
-		l.collect(pipeproc.GCOptions{MinPruneTime: young})
+		l.collect(pipeproc.GCOptions{MinAge: young})
 		left()
 	}},
 }

@@ -100,7 +100,7 @@ func (l *lab) commit(topic string, bodies ...string) []pipeproc.ID {
 // those of records that are committed behind it lies another one.
 func (l *lab) later(id pipeproc.ID) {
 	l.t.Helper()
-	l.eventually("a millisecond later", func() bool { return l.commit("later", "x")[0].Time > id.Time+1 })
+	l.eventually("a millisecond later", func() bool { return l.commit("later", "x")[0].Millis > id.Millis+1 })
 }
 
 func recordsOf(topic string, bodies ...string) []pipeproc.Record {
@@ -163,7 +163,7 @@ func (l *lab) wantTopic(topic string, bodies ...string) {
 // claim claims for a proc, which it makes if need be.
 func (l *lab) claim(o pipeproc.ProcOptions) pipeproc.Claim {
 	l.t.Helper()
-	c, err := l.Proc(l.ctx, o)
+	c, err := l.Claim(l.ctx, o)
 	l.ok(err)
 	return c
 }
@@ -286,7 +286,7 @@ func (l *lab) topic(name string) pipeproc.TopicInfo {
 // system defines a system proc.
 func (l *lab) system(o pipeproc.SystemProcOptions) []pipeproc.ProcInfo {
 	l.t.Helper()
-	list, err := l.SystemProc(l.ctx, o)
+	list, err := l.DefineSystemProc(l.ctx, o)
 	l.ok(err)
 	return list
 }

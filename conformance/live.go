@@ -12,7 +12,7 @@ import (
 // live makes a LiveProc.
 func (l *lab) live(o pipeproc.LiveOptions) *pipeproc.LiveProc {
 	l.t.Helper()
-	p, err := l.LiveProc(l.ctx, o)
+	p, err := l.OpenLiveProc(l.ctx, o)
 	l.ok(err)
 	return p
 }
@@ -72,13 +72,13 @@ var liveTests = []test{
 		}
 		i, err := a.Inspect(l.ctx)
 		l.ok(err)
-		if i.Name != a.Name() || i.Topic != "t" || i.Offset != "$>" || i.OnMaxReclaims != pipeproc.Continue || !i.Ephemeral || i.ReclaimTimeout != 10*time.Second || i.MaxReclaims != 10 {
+		if i.Name != a.Name() || i.Topic != "t" || i.Offset != "$>" || i.OnMaxReclaims != pipeproc.StrategyContinue || !i.Ephemeral || i.ReclaimTimeout != 10*time.Second || i.MaxReclaims != 10 {
 			l.t.Errorf("%+v", i)
 		}
 		if i, err := b.Inspect(l.ctx); err != nil || i.Offset != ">" {
 			l.t.Errorf("%+v, %v", i, err)
 		}
-		i, err = l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.DeadLetter,
+		i, err = l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter,
 			DeadLetterTopic: "d", Backoff: time.Second, MaxBackoff: time.Hour}).Inspect(l.ctx)
 		l.ok(err)
 		if i.Name != "mine" || i.Ephemeral || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.DeadLetterTopic != "d" || i.Backoff != time.Second || i.MaxBackoff != time.Hour {
@@ -87,11 +87,11 @@ var liveTests = []test{
 	}},
 	{name: "refused", run: func(l *lab) {
 		l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t"})
-		_, err := l.LiveProc(l.ctx, pipeproc.LiveOptions{Name: "mine", Topic: "u"})
+		_, err := l.OpenLiveProc(l.ctx, pipeproc.LiveOptions{Name: "mine", Topic: "u"})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
-		_, err = l.LiveProc(l.ctx, pipeproc.LiveOptions{Topic: "u v"})
+		_, err = l.OpenLiveProc(l.ctx, pipeproc.LiveOptions{Topic: "u v"})
 		l.wantErr(err, pipeproc.ErrInvalidTopicFormat)
-		_, err = l.LiveProc(l.ctx, pipeproc.LiveOptions{Topic: "t", Offset: "x"})
+		_, err = l.OpenLiveProc(l.ctx, pipeproc.LiveOptions{Topic: "t", Offset: "x"})
 		l.wantErr(err, pipeproc.ErrInvalidRangeOffset)
 		if n := len(l.procs()); n != 1 {
 			l.t.Errorf("%d procs", n)

@@ -38,7 +38,7 @@ var originalCommitTests = []test{
 		}
 	}},
 	{name: "client commit #3 same timestamps when multiple logs are committed", run: func(l *lab) {
-		if ids := l.commit("t", "1", "2"); ids[0].Time != ids[1].Time {
+		if ids := l.commit("t", "1", "2"); ids[0].Millis != ids[1].Millis {
 			l.t.Error(ids)
 		}
 	}},
@@ -145,7 +145,7 @@ var originalProcTests = []test{
 	{name: "node proc #7 an error if procName is not unique", run: func(l *lab) {
 		l.logs()
 		l.claim(myProc)
-		_, err := l.Proc(l.ctx, mine(func(o *pipeproc.ProcOptions) { o.Topic = "my_topic_1" }))
+		_, err := l.Claim(l.ctx, mine(func(o *pipeproc.ProcOptions) { o.Topic = "my_topic_1" }))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 	}},
 	{name: "node proc #11 $> does not return the very first log", run: func(l *lab) {
@@ -215,13 +215,13 @@ var originalProcTests = []test{
 	}},
 	{name: "client proc #9 #10 availableProc", run: func(l *lab) {
 		l.logs()
-		c, err := l.AvailableProc(l.ctx, myProc)
+		c, err := l.ClaimAny(l.ctx, myProc)
 		l.ok(err)
 		l.wantBodies(c, "1")
 		if c.Proc != "my_proc_0" {
 			l.t.Error(c.Proc)
 		}
-		c, err = l.AvailableProc(l.ctx, pipeproc.ProcOptions{Name: "three", Topic: "my_topic_0", Count: 3})
+		c, err = l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "three", Topic: "my_topic_0", Count: 3})
 		l.ok(err)
 		l.wantBodies(c, "1", "2", "3")
 	}},

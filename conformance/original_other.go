@@ -66,7 +66,7 @@ var originalOtherTests = []test{
 		}
 		_, err := l.DisableProc(l.ctx, "my_proc_0")
 		l.wantErr(err, pipeproc.ErrProcAlreadyDisabled)
-		if _, err := l.Proc(l.ctx, myProc); !errors.Is(err, pipeproc.ErrProcDisabled) {
+		if _, err := l.Claim(l.ctx, myProc); !errors.Is(err, pipeproc.ErrProcDisabled) {
 			l.t.Error(err)
 		}
 	}},
@@ -122,9 +122,9 @@ var originalOtherTests = []test{
 	{name: "node systemProc #3 #6 not unique", run: func(l *lab) {
 		l.ensure(pipeproc.ProcOptions{Name: "my_proc", Topic: "other"})
 		l.ensure(pipeproc.ProcOptions{Name: "my_proc__b", Topic: "other"})
-		_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "my_proc", From: []string{"a"}, Processor: nop})
+		_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "my_proc", From: []string{"a"}, Processor: nop})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
-		_, err = l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "my_proc", From: []string{"a", "b"}, Processor: nop})
+		_, err = l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "my_proc", From: []string{"a", "b"}, Processor: nop})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 		if len(l.procs()) != 2 || len(l.systems()) != 0 {
 			l.t.Errorf("%q, %+v", namesOf(l.procs()), l.systems())

@@ -8,21 +8,21 @@ import (
 
 var originalReclaimTests = []test{
 	{name: "node reclaimProc #1 #2 the range for the first log, and the second again", run: func(l *lab) {
-		text := l.claimed(pipeproc.Disable, 10)
+		text := l.claimed(pipeproc.StrategyDisable, 10)
 		if r := l.reclaim("my_proc_0"); r.String() != text(0, 0) {
 			l.t.Error(r)
 		}
 		l.want(myProc, "2")
 	}},
 	{name: "node reclaimProc #3 disables after maxReclaims", run: func(l *lab) {
-		l.claimed(pipeproc.Disable, 1)
+		l.claimed(pipeproc.StrategyDisable, 1)
 		l.reclaim("my_proc_0")
 		if i := l.info("my_proc_0"); i.Reclaims != 1 || i.Status() != "disabled" {
 			l.t.Errorf("%+v", i)
 		}
 	}},
 	{name: "node reclaimProc #4 continues with 'continue'", run: func(l *lab) {
-		l.claimed(pipeproc.Continue, 1)
+		l.claimed(pipeproc.StrategyContinue, 1)
 		l.reclaim("my_proc_0")
 		if i := l.info("my_proc_0"); i.Reclaims != 1 || i.Status() != "active" {
 			l.t.Errorf("%+v", i)
@@ -33,19 +33,19 @@ var originalReclaimTests = []test{
 		l.wantErr(err, pipeproc.ErrInvalidProc)
 	}},
 	{name: "node reclaimProc #6 a disabled proc", run: func(l *lab) {
-		l.claimed(pipeproc.Disable, 10)
+		l.claimed(pipeproc.StrategyDisable, 10)
 		l.disable("my_proc_0")
 		_, err := l.Reclaim(l.ctx, "my_proc_0", pipeproc.Token{}, "")
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 	}},
 	{name: "node reclaimProc #7 nothing to reclaim", run: func(l *lab) {
-		l.claimed(pipeproc.Disable, 10)
+		l.claimed(pipeproc.StrategyDisable, 10)
 		l.ack("my_proc_0")
 		_, err := l.Reclaim(l.ctx, "my_proc_0", pipeproc.Token{}, "")
 		l.wantErr(err, pipeproc.ErrNothingToReclaim)
 	}},
 	{name: "node reclaimProc #8 reclaims are reset by an ack", run: func(l *lab) {
-		l.claimed(pipeproc.Disable, 10)
+		l.claimed(pipeproc.StrategyDisable, 10)
 		l.reclaim("my_proc_0")
 		l.claimAck(myProc, 1)
 		if i := l.info("my_proc_0"); i.Reclaims != 0 {
@@ -53,7 +53,7 @@ var originalReclaimTests = []test{
 		}
 	}},
 	{name: "node reclaimProc #9 reclaims are reset by an ackCommit", run: func(l *lab) {
-		l.claimed(pipeproc.Disable, 10)
+		l.claimed(pipeproc.StrategyDisable, 10)
 		l.reclaim("my_proc_0")
 		l.claim(myProc)
 		l.ackCommit("my_proc_0", "out", "x")

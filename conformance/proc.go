@@ -33,11 +33,11 @@ var procTests = []test{
 	}},
 	{name: "defaults", run: func(l *lab) {
 		i := l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-		if i.Offset != ">" || i.MaxReclaims != 10 || i.ReclaimTimeout != 10*time.Second || i.OnMaxReclaims != pipeproc.Disable ||
+		if i.Offset != ">" || i.MaxReclaims != 10 || i.ReclaimTimeout != 10*time.Second || i.OnMaxReclaims != pipeproc.StrategyDisable ||
 			i.Backoff != 0 || i.DeadLetterTopic != "" || i.Ephemeral || i.System != "" || i.Status() != "active" || i.Disabled {
 			l.t.Errorf("%+v", i)
 		}
-		i = l.ensure(pipeproc.ProcOptions{Name: "d", Topic: "t", OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Second})
+		i = l.ensure(pipeproc.ProcOptions{Name: "d", Topic: "t", OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second})
 		if i.DeadLetterTopic != "t__dead" || i.MaxBackoff != time.Minute {
 			l.t.Errorf("%+v", i)
 		}
@@ -48,9 +48,9 @@ var procTests = []test{
 	}},
 	{name: "all options are kept", run: func(l *lab) {
 		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: "1700000000000-7", MaxReclaims: 3, ReclaimTimeout: 1500 * time.Millisecond,
-			OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "d", Backoff: 10 * time.Millisecond, MaxBackoff: time.Hour, Ephemeral: true}
+			OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: 10 * time.Millisecond, MaxBackoff: time.Hour, Ephemeral: true}
 		i := l.ensure(o)
-		if i != l.info("p") || i.Offset != o.Offset || i.MaxReclaims != 3 || i.ReclaimTimeout != o.ReclaimTimeout || i.OnMaxReclaims != pipeproc.DeadLetter ||
+		if i != l.info("p") || i.Offset != o.Offset || i.MaxReclaims != 3 || i.ReclaimTimeout != o.ReclaimTimeout || i.OnMaxReclaims != pipeproc.StrategyDeadLetter ||
 			i.DeadLetterTopic != "d" || i.Backoff != o.Backoff || i.MaxBackoff != o.MaxBackoff || !i.Ephemeral {
 			l.t.Errorf("%+v", i)
 		}
@@ -77,9 +77,9 @@ var procTests = []test{
 		l.commit("t", "0", "1", "2", "3")
 		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute})
 		l.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: ":2", Count: 2, MaxReclaims: 7, ReclaimTimeout: time.Hour,
-			OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Hour, Ephemeral: true}, "0", "1")
+			OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour, Ephemeral: true}, "0", "1")
 		i := l.info("p")
-		if i.Offset != ">" || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.OnMaxReclaims != pipeproc.Disable || i.Backoff != 0 || i.Ephemeral {
+		if i.Offset != ">" || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.OnMaxReclaims != pipeproc.StrategyDisable || i.Backoff != 0 || i.Ephemeral {
 			l.t.Errorf("%+v", i)
 		}
 		l.ack("p")
@@ -110,11 +110,11 @@ var procTests = []test{
 		l.commit("t", "0")
 		l.commit("u", "0")
 		l.claim(procOn("t"))
-		_, err := l.Proc(l.ctx, procOn("u"))
+		_, err := l.Claim(l.ctx, procOn("u"))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique, `"t"`, `"u"`)
 		_, err = l.EnsureProc(l.ctx, procOn("nowhere"))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
-		_, err = l.AvailableProc(l.ctx, procOn("u"))
+		_, err = l.ClaimAny(l.ctx, procOn("u"))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 	}},
 	{name: "names of all kinds", run: func(l *lab) {
@@ -150,7 +150,7 @@ var procTests = []test{
 	{name: "a context that has ended does nothing", run: func(l *lab) {
 		l.commit("t", "0")
 		o := procOn("t")
-		if _, err := l.Proc(ended(), o); !errors.Is(err, context.Canceled) {
+		if _, err := l.Claim(ended(), o); !errors.Is(err, context.Canceled) {
 			l.t.Error("a proc was made", err)
 		}
 		_, err := l.InspectProc(l.ctx, "p")
@@ -180,7 +180,7 @@ var procTests = []test{
 		var all []*result
 		for range callers {
 			all = append(all, l.start(func() error {
-				c, err := l.Proc(l.ctx, procOn("t"))
+				c, err := l.Claim(l.ctx, procOn("t"))
 				claims <- len(c.Records)
 				return err
 			}))
@@ -222,23 +222,23 @@ var procOptionTests = []test{
 			{"Name", pipeproc.ProcOptions{Name: "\xff", Topic: "t"}},
 			{"Name", pipeproc.ProcOptions{Name: strings.Repeat("n", 256), Topic: "t"}},
 			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -2}},
-			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1, OnMaxReclaims: pipeproc.DeadLetter}},
+			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}},
 			{"OnMaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", OnMaxReclaims: 9}},
 			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "d"}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "d/", OnMaxReclaims: pipeproc.DeadLetter}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "t", OnMaxReclaims: pipeproc.DeadLetter}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: strings.Repeat("t", 250), OnMaxReclaims: pipeproc.DeadLetter}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "d/", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "t", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: strings.Repeat("t", 250), OnMaxReclaims: pipeproc.StrategyDeadLetter}},
 			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: -1}},
 			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxBackoff: -1}},
 			{"ReclaimTimeout", pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: century}},
 			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: century}},
 			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: 1, MaxBackoff: century}},
 		} {
-			_, err := l.Proc(l.ctx, c.o)
+			_, err := l.Claim(l.ctx, c.o)
 			l.wantErr(err, pipeproc.ErrInvalidProcOptions, ": "+c.option+": ")
 			_, err = l.EnsureProc(l.ctx, c.o)
 			l.wantErr(err, pipeproc.ErrInvalidProcOptions, ": "+c.option+": ")
-			_, err = l.AvailableProc(l.ctx, c.o)
+			_, err = l.ClaimAny(l.ctx, c.o)
 			l.wantErr(err, pipeproc.ErrInvalidProcOptions, ": "+c.option+": ")
 		}
 		if list := l.procs(); len(list) > 0 {
@@ -249,11 +249,11 @@ var procOptionTests = []test{
 		l.commit("t", "0")
 		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})
 		bad := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -2}
-		_, err := l.Proc(l.ctx, bad)
+		_, err := l.Claim(l.ctx, bad)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
 		_, err = l.EnsureProc(l.ctx, bad)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
-		_, err = l.AvailableProc(l.ctx, bad)
+		_, err = l.ClaimAny(l.ctx, bad)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
 		if i := l.info("p"); i.LastClaimedAt != 0 {
 			l.t.Errorf("claimed: %+v", i)
@@ -261,7 +261,7 @@ var procOptionTests = []test{
 	}},
 	{name: "topics that cannot be", run: func(l *lab) {
 		for _, topic := range []string{"", "a b", "t/", strings.Repeat("t", 256)} {
-			_, err := l.Proc(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: topic})
+			_, err := l.Claim(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: topic})
 			l.wantErr(err, pipeproc.ErrInvalidTopicFormat)
 		}
 		if list := l.procs(); len(list) > 0 {

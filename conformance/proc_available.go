@@ -33,7 +33,7 @@ var availableTests = []test{
 	}},
 	{name: "makes them", run: func(l *lab) {
 		l.commit("t", "0", "1", "2")
-		c, err := l.AvailableProc(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3}, pipeproc.ProcOptions{Name: "q", Topic: "u"})
+		c, err := l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3}, pipeproc.ProcOptions{Name: "q", Topic: "u"})
 		l.ok(err)
 		l.wantBodies(c, "0", "1")
 		if i := l.info("p"); i.MaxReclaims != 3 || c.Token != i.Claim || c.Topic != "t" || c.Proc != "p" {
@@ -45,13 +45,13 @@ var availableTests = []test{
 	}},
 	{name: "refused", run: func(l *lab) {
 		l.commit("t", "0")
-		_, err := l.AvailableProc(l.ctx)
+		_, err := l.ClaimAny(l.ctx)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions)
-		_, err = l.AvailableProc(l.ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: "x"})
+		_, err = l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: "x"})
 		l.wantErr(err, pipeproc.ErrInvalidRangeOffset)
 		l.ensure(procOn("t"))
 		l.ensure(pipeproc.ProcOptions{Name: "other", Topic: "u"})
-		_, err = l.AvailableProc(l.ctx, procOn("t"), pipeproc.ProcOptions{Name: "other", Topic: "t"})
+		_, err = l.ClaimAny(l.ctx, procOn("t"), pipeproc.ProcOptions{Name: "other", Topic: "t"})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 		if i := l.info("p"); i.LastClaimedAt != 0 {
 			l.t.Errorf("claimed all the same: %+v", i)
@@ -122,7 +122,7 @@ var availableTests = []test{
 		for range 4 {
 			all = append(all, l.start(func() error {
 				for len(seen) < procs*records {
-					c, err := l.AvailableProc(l.ctx, list...)
+					c, err := l.ClaimAny(l.ctx, list...)
 					if err != nil {
 						return err
 					}
@@ -154,7 +154,7 @@ var availableTests = []test{
 // available claims for a list and returns the name of the proc, "" for none.
 func (l *lab) available(list ...pipeproc.ProcOptions) string {
 	l.t.Helper()
-	c, err := l.AvailableProc(l.ctx, list...)
+	c, err := l.ClaimAny(l.ctx, list...)
 	l.ok(err)
 	if c.Empty() != (c.Proc == "") {
 		l.t.Errorf("a claim of nobody, or of nothing: %+v", c)

@@ -81,7 +81,7 @@ func procOffsetTests() (list []test) {
 		list = append(list, test{name: fmt.Sprintf("malformed offset %q", offset), run: func(l *lab) {
 			l.commit("t", "0", "1", "2", "3", "4", "5")
 			for _, topic := range []string{"t", "nowhere"} {
-				_, err := l.Proc(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: topic, Offset: offset})
+				_, err := l.Claim(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: topic, Offset: offset})
 				l.wantErr(err, pipeproc.ErrInvalidRangeOffset)
 				_, err = l.EnsureProc(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: topic, Offset: offset})
 				l.wantErr(err, pipeproc.ErrInvalidRangeOffset)
@@ -98,16 +98,16 @@ var moreOffsetTests = []test{
 		l.commit("t", "0", "1")
 		o := procOn("t")
 		o.Offset = ":2"
-		_, err := l.Proc(l.ctx, o)
+		_, err := l.Claim(l.ctx, o)
 		l.wantErr(err, pipeproc.ErrInvalidSequence)
 		o.Topic, o.Offset = "nowhere", ":0"
-		_, err = l.Proc(l.ctx, o)
+		_, err = l.Claim(l.ctx, o)
 		l.wantErr(err, pipeproc.ErrInvalidTopic)
 		_, err = l.InspectProc(l.ctx, "p")
 		l.wantErr(err, pipeproc.ErrInvalidProc)
 	}},
 	{name: "offsets before the topic exists", run: func(l *lab) {
-		past := fmt.Sprint(l.commit("clock", "x")[0].Time)
+		past := fmt.Sprint(l.commit("clock", "x")[0].Millis)
 		future := fmt.Sprint(time.Now().Add(24 * time.Hour).UnixMilli())
 		for i, c := range []struct{ offset, first string }{
 			{">", "0"}, {"$>", "0"}, {"0", "0"}, {past, "0"}, {past + "-0", "0"}, {future, ""}, {future + "-0", ""},
@@ -148,7 +148,7 @@ var moreOffsetTests = []test{
 			}
 		}
 		for _, offset := range []string{":0", ":2"} {
-			_, err := l.Proc(l.ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: offset})
+			_, err := l.Claim(l.ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", Offset: offset})
 			l.wantErr(err, pipeproc.ErrInvalidSequence, ":3")
 		}
 		l.ok(l.Prune(l.ctx, "t", 6))
@@ -186,7 +186,7 @@ var moreOffsetTests = []test{
 				}
 			}
 		})
-		l.ok(l.WaitFor(l.ctx, "t", 3))
+		l.ok(l.WaitForRecord(l.ctx, "t", 3))
 		for i := range 10 {
 			before := l.topic("t")
 			o := pipeproc.ProcOptions{Name: fmt.Sprint("p", i), Topic: "t", Offset: "$>", Count: -1}

@@ -72,7 +72,7 @@ var seekTests = []test{
 		if i := l.seek("p", ":0"); !i.Disabled {
 			l.t.Errorf("%+v", i)
 		}
-		_, err := l.Proc(l.ctx, procOn("t"))
+		_, err := l.Claim(l.ctx, procOn("t"))
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 		l.resume("p")
 		l.want(procOn("t"), "1")

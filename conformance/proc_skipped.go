@@ -120,7 +120,7 @@ var deletedTopicTests = []test{
 		work := l.start(func() error { return l.WaitForWork(l.ctx, ">") })
 		l.commit("t", "new")
 		l.ok(work.wait())
-		_, err := l.Proc(l.ctx, pipeproc.ProcOptions{Name: ":1", Topic: "t"})
+		_, err := l.Claim(l.ctx, pipeproc.ProcOptions{Name: ":1", Topic: "t"})
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 		l.resume(":1")
 		for _, offset := range offsets {

@@ -47,9 +47,9 @@ type bound struct {
 func expand(ids []pipeproc.ID, s string) string {
 	for i, id := range ids {
 		s = strings.ReplaceAll(s, fmt.Sprint("#", i), id.String())
-		s = strings.ReplaceAll(s, fmt.Sprint("@", i, "+1"), fmt.Sprint(id.Time+1))
-		s = strings.ReplaceAll(s, fmt.Sprint("@", i, "-1"), fmt.Sprint(id.Time-1))
-		s = strings.ReplaceAll(s, fmt.Sprint("@", i), fmt.Sprint(id.Time))
+		s = strings.ReplaceAll(s, fmt.Sprint("@", i, "+1"), fmt.Sprint(id.Millis+1))
+		s = strings.ReplaceAll(s, fmt.Sprint("@", i, "-1"), fmt.Sprint(id.Millis-1))
+		s = strings.ReplaceAll(s, fmt.Sprint("@", i), fmt.Sprint(id.Millis))
 	}
 	return s
 }

@@ -97,7 +97,7 @@ var readTests = []test{
 		if _, err = l.Topics(ended()); !errors.Is(err, context.Canceled) {
 			l.t.Error("Topics", err)
 		}
-		if err = l.WaitFor(ended(), "t", 9); !errors.Is(err, context.Canceled) {
+		if err = l.WaitForRecord(ended(), "t", 9); !errors.Is(err, context.Canceled) {
 			l.t.Error("WaitFor", err)
 		}
 		if err = l.Sync(ended()); err != nil && !errors.Is(err, context.Canceled) {
@@ -160,7 +160,7 @@ var followTests = []test{
 		for _, err := range l.Follow(l.ctx, "bad topic", 0) {
 			l.wantErr(err, pipeproc.ErrInvalidTopicFormat)
 		}
-		l.wantErr(l.WaitFor(l.ctx, "bad topic", 0), pipeproc.ErrInvalidTopicFormat)
+		l.wantErr(l.WaitForRecord(l.ctx, "bad topic", 0), pipeproc.ErrInvalidTopicFormat)
 	}},
 	{name: "follow what was pruned", run: func(l *lab) {
 		l.six()
@@ -242,19 +242,19 @@ var followTests = []test{
 		}
 	}},
 	{name: "wait for a record", run: func(l *lab) {
-		r := l.start(func() error { return l.WaitFor(l.ctx, "t", 2) })
+		r := l.start(func() error { return l.WaitForRecord(l.ctx, "t", 2) })
 		l.commit("t", "0", "1")
 		r.pending("before it was committed")
 		l.commit("t", "2")
 		l.ok(r.wait())
-		l.ok(l.WaitFor(l.ctx, "t", 0))
-		l.ok(l.WaitFor(l.ctx, "t", 2))
+		l.ok(l.WaitForRecord(l.ctx, "t", 0))
+		l.ok(l.WaitForRecord(l.ctx, "t", 2))
 	}},
 	{name: "wait ends with its context", run: func(l *lab) {
 		enough := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(l.ctx)
 		defer cancel(nil)
-		r := l.start(func() error { return l.WaitFor(ctx, "t", 0) })
+		r := l.start(func() error { return l.WaitForRecord(ctx, "t", 0) })
 		l.commit("other", "x")
 		cancel(enough)
 		if err := r.wait(); !errors.Is(err, enough) {
@@ -262,7 +262,7 @@ var followTests = []test{
 		}
 		ctx, stop := context.WithTimeout(l.ctx, short)
 		defer stop()
-		if err := l.WaitFor(ctx, "t", 0); !errors.Is(err, context.DeadlineExceeded) {
+		if err := l.WaitForRecord(ctx, "t", 0); !errors.Is(err, context.DeadlineExceeded) {
 			l.t.Error(err)
 		}
 	}},

@@ -80,7 +80,7 @@ var reclaimTests = []test{
 					l.t.Errorf("limit %d, reclaim %d: %+v", limit, i+1, p)
 				}
 			}
-			_, err := l.Proc(l.ctx, o)
+			_, err := l.Claim(l.ctx, o)
 			l.wantErr(err, pipeproc.ErrProcDisabled, fmt.Sprint(limit))
 			l.resume(o.Name)
 			if c := l.want(o, "0"); c.Attempt != 1 {
@@ -103,7 +103,7 @@ var reclaimTests = []test{
 	}},
 	{name: "continue counts on without effect", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.Continue}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyContinue}
 		for i := range 3 {
 			l.want(o, "0")
 			l.reclaim("p")
@@ -141,7 +141,7 @@ var reclaimTests = []test{
 	}},
 	{name: "of a first claim keeps the offset", run: func(l *lab) {
 		ids := l.offsetTopic()
-		offsets := []string{">", ":1", ids[1].String(), fmt.Sprint(ids[3].Time), "$>"}
+		offsets := []string{">", ":1", ids[1].String(), fmt.Sprint(ids[3].Millis), "$>"}
 		for i, offset := range offsets {
 			l.ensure(pipeproc.ProcOptions{Name: fmt.Sprint("p", i), Topic: "t", Offset: offset})
 		}

@@ -13,7 +13,7 @@ var deadLetterTests = []test{
 		ids, err := l.Commit(l.ctx, pipeproc.Record{Topic: "t", Key: []byte("k"), Headers: []pipeproc.Header{{Name: "h", Value: []byte("v")}}, Body: []byte("0")})
 		l.ok(err)
 		ids = append(ids, l.commit("t", "1", "2")...)
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		for i := range 3 {
 			l.wantTopic("t__dead")
 			c := l.want(o, "0", "1")
@@ -25,8 +25,8 @@ var deadLetterTests = []test{
 			l.t.Fatalf("%d dead letters", len(dead))
 		}
 		for i, r := range dead {
-			if string(r.Body) != fmt.Sprint(i) || header(r, pipeproc.DeadProc) != "p" || header(r, pipeproc.DeadTopic) != "t" ||
-				header(r, pipeproc.DeadID) != ids[i].String() || header(r, pipeproc.DeadAttempts) != "3" || header(r, pipeproc.DeadReason) != "reason 2" {
+			if string(r.Body) != fmt.Sprint(i) || header(r, pipeproc.HeaderDeadProc) != "p" || header(r, pipeproc.HeaderDeadTopic) != "t" ||
+				header(r, pipeproc.HeaderDeadID) != ids[i].String() || header(r, pipeproc.HeaderDeadAttempts) != "3" || header(r, pipeproc.HeaderDeadReason) != "reason 2" {
 				l.t.Errorf("%s %s", r.Body, r.Headers)
 			}
 		}
@@ -44,11 +44,11 @@ var deadLetterTests = []test{
 	{name: "dead letters in a topic of their own", run: func(l *lab) {
 		l.commit("t", "0", "1")
 		l.commit("morgue", "old")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "morgue"}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "morgue"}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.wantTopic("morgue", "old", "0")
-		if r := l.records("morgue")[1]; header(r, pipeproc.DeadAttempts) != "1" || header(r, pipeproc.DeadReason) == "" {
+		if r := l.records("morgue")[1]; header(r, pipeproc.HeaderDeadAttempts) != "1" || header(r, pipeproc.HeaderDeadReason) == "" {
 			l.t.Errorf("%s", r.Headers)
 		}
 		l.want(o, "1")
@@ -58,10 +58,10 @@ var deadLetterTests = []test{
 	}},
 	{name: "dead letters after a timeout", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, ReclaimTimeout: short, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, ReclaimTimeout: short, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		c := l.want(o, "0")
 		l.eventually("a dead letter", func() bool { return len(l.records("t__dead")) == 1 })
-		if r := l.records("t__dead")[0]; !strings.Contains(header(r, pipeproc.DeadReason), short.String()) || header(r, pipeproc.DeadAttempts) != "1" {
+		if r := l.records("t__dead")[0]; !strings.Contains(header(r, pipeproc.HeaderDeadReason), short.String()) || header(r, pipeproc.HeaderDeadAttempts) != "1" {
 			l.t.Errorf("%s", r.Headers)
 		}
 		_, err := l.Ack(l.ctx, "p", c.Token)
@@ -70,17 +70,17 @@ var deadLetterTests = []test{
 	}},
 	{name: "dead letters with a reason of any length", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		c := l.want(o, "0")
 		_, err := l.Reclaim(l.ctx, "p", c.Token, strings.Repeat("why ", 1<<18))
 		l.ok(err)
-		if r := l.records("t__dead")[0]; !strings.HasPrefix(header(r, pipeproc.DeadReason), "why why") || len(header(r, pipeproc.DeadReason)) > 1<<16 {
-			l.t.Errorf("a reason of %d bytes", len(header(r, pipeproc.DeadReason)))
+		if r := l.records("t__dead")[0]; !strings.HasPrefix(header(r, pipeproc.HeaderDeadReason), "why why") || len(header(r, pipeproc.HeaderDeadReason)) > 1<<16 {
+			l.t.Errorf("a reason of %d bytes", len(header(r, pipeproc.HeaderDeadReason)))
 		}
 	}},
 	{name: "dead letters of pruned records", run: func(l *lab) {
 		l.commit("t", "0", "1", "2", "3")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		l.want(o, "0", "1")
 		l.ok(l.Prune(l.ctx, "t", 1))
 		l.reclaim("p")
@@ -89,7 +89,7 @@ var deadLetterTests = []test{
 		l.ok(l.Prune(l.ctx, "t", 4))
 		l.reclaim("p")
 		dead := l.records("t__dead")
-		if len(dead) != 2 || !strings.Contains(header(dead[1], pipeproc.DeadReason), "pruned") {
+		if len(dead) != 2 || !strings.Contains(header(dead[1], pipeproc.HeaderDeadReason), "pruned") {
 			l.t.Errorf("%d dead letters, %s", len(dead), dead[len(dead)-1].Headers)
 		}
 		if i := l.info("p"); i.Next != 4 || i.Claim != (pipeproc.Token{}) {
@@ -102,7 +102,7 @@ var deadLetterTests = []test{
 			want = append(want, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 900)))
 			l.commit("t", want[i])
 		}
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		for range 30 {
 			if c := l.claim(o); c.Empty() {
 				break
@@ -115,7 +115,7 @@ var deadLetterTests = []test{
 		body := strings.Repeat(".", 10_000)
 		l.commit("t", body)
 		l.commit("t", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		l.want(o, body)
 		l.reclaim("p")
 		l.want(o, "1")
@@ -125,11 +125,11 @@ var deadLetterTests = []test{
 		for i := range total {
 			l.commit("t", fmt.Sprint(i))
 		}
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		l.ensure(o)
 		worker := l.start(func() error {
 			for range total {
-				c, err := l.Proc(l.ctx, o)
+				c, err := l.Claim(l.ctx, o)
 				if err == nil {
 					_, err = l.Reclaim(l.ctx, "p", c.Token, "")
 				}

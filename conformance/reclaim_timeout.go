@@ -43,7 +43,7 @@ var timeoutTests = []test{
 		if i := l.info("p"); !i.Disabled {
 			l.t.Errorf("%+v", i)
 		}
-		_, err := l.Proc(l.ctx, o)
+		_, err := l.Claim(l.ctx, o)
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 	}},
 	{name: "a timeout is followed by the backoff", run: func(l *lab) {

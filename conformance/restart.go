@@ -27,7 +27,7 @@ var restartTests = []test{
 				body := fmt.Sprint(round, " ", i, strings.Repeat(".", 1000))
 				want = append(want, body)
 				id := l.commit("t", body)[0]
-				if id.Seq != uint64(len(want)-1) || id.Time < last.Time {
+				if id.Seq != uint64(len(want)-1) || id.Millis < last.Millis {
 					l.t.Errorf("%v after %v", id, last)
 				}
 				last = id
@@ -91,7 +91,7 @@ var restartTests = []test{
 	{name: "retention stays", run: func(l *lab) {
 		l.commit("t", "0")
 		l.commit("u", "0")
-		want := pipeproc.Retention{GC: pipeproc.Off, MinPruneTime: time.Second, IgnoreDisabled: pipeproc.On, MaxAge: 3 * time.Hour, MaxBytes: 1 << 40, Force: true}
+		want := pipeproc.Retention{GC: pipeproc.SwitchOff, MinAge: time.Second, IgnoreDisabled: pipeproc.SwitchOn, MaxAge: 3 * time.Hour, MaxBytes: 1 << 40, Force: true}
 		l.retain("t", want)
 		l.retain("u", want)
 		l.retain("u", pipeproc.Retention{})

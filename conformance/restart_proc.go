@@ -28,8 +28,8 @@ var restartProcTests = []test{
 		l.disable("disabled")
 		l.claim(o("destroyed"))
 		l.destroy("destroyed")
-		l.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.Continue})
-		l.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "d"})
+		l.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue})
+		l.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d"})
 		l.ensure(pipeproc.ProcOptions{Name: "later", Topic: "nowhere", Offset: "2000000000000-7"})
 		l.ok(l.Prune(l.ctx, "t", 1))
 		l.claim(o("skipped"))
@@ -123,7 +123,7 @@ var restartProcTests = []test{
 	}},
 	{name: "dead letters stay in one place", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.DeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.restart()
@@ -167,7 +167,7 @@ var restartProcTests = []test{
 		l.disable("p")
 		l.seek("p", ":0")
 		l.restart()
-		_, err := l.Proc(l.ctx, procOn("t"))
+		_, err := l.Claim(l.ctx, procOn("t"))
 		l.wantErr(err, pipeproc.ErrProcDisabled)
 		l.resume("p")
 		l.want(procOn("t"), "1")

@@ -22,7 +22,7 @@ var restartSystemTests = []test{
 			l.t.Errorf("%+v became %+v", first, again)
 		}
 		o.Count = 6
-		_, err := l.SystemProc(l.ctx, o)
+		_, err := l.DefineSystemProc(l.ctx, o)
 		l.wantErr(err, pipeproc.ErrProcDiffers)
 	}},
 	{name: "goes on where it was when it is registered", run: func(l *lab) {

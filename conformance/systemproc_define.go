@@ -75,7 +75,7 @@ var defineTests = []test{
 	}},
 	{name: "a proc of that name on another topic", run: func(l *lab) {
 		l.ensure(pipeproc.ProcOptions{Name: "s__b", Topic: "elsewhere"})
-		_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}})
+		_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique, `"s__b"`)
 		if len(l.procs()) != 1 || len(l.systems()) != 0 {
 			l.t.Errorf("%q, %+v", namesOf(l.procs()), l.systems())
@@ -83,7 +83,7 @@ var defineTests = []test{
 	}},
 	{name: "the same definition again", run: func(l *lab) {
 		o := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x", "y"}, Count: 3, Lanes: 2,
-			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.DeadLetter, Backoff: time.Second}
+			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}
 		first := l.system(o)
 		o.From = []string{"b", "a"}
 		if again := l.system(o); !slices.Equal(again, first) {
@@ -122,7 +122,7 @@ var defineTests = []test{
 	{name: "replaced with another one topic", run: func(l *lab) {
 		l.commit("b", "0")
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}})
-		_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}})
+		_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}})
 		l.wantErr(err, pipeproc.ErrProcDiffers)
 		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b"}, Replace: true})
 		if len(list) != 1 || list[0].Name != "s" || list[0].Topic != "b" || list[0].Pending != 1 {
@@ -133,7 +133,7 @@ var defineTests = []test{
 	}},
 	{name: "no proc is taken over", run: func(l *lab) {
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}, PerTopic: true})
-		_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s__a", From: []string{"a"}})
+		_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s__a", From: []string{"a"}})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
 		if i := l.info("s__a"); i.System != "s" {
 			l.t.Errorf("%+v", i)
@@ -141,7 +141,7 @@ var defineTests = []test{
 	}},
 	{name: "no ephemeral proc", run: func(l *lab) {
 		l.ensure(pipeproc.ProcOptions{Name: "s", Topic: "a", Ephemeral: true})
-		_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}})
+		_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}})
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "ephemeral")
 	}},
 	{name: "two definitions at once", run: func(l *lab) {
@@ -150,7 +150,7 @@ var defineTests = []test{
 			var all [2]*result
 			for i := range all {
 				all[i] = l.start(func() error {
-					_, err := l.SystemProc(l.ctx, pipeproc.SystemProcOptions{Name: name, From: []string{"a", "b"}, Count: i + 1})
+					_, err := l.DefineSystemProc(l.ctx, pipeproc.SystemProcOptions{Name: name, From: []string{"a", "b"}, Count: i + 1})
 					return err
 				})
 			}
@@ -195,14 +195,14 @@ var defineOptionTests = []test{
 			{pipeproc.ErrInvalidProcOptions, "ReclaimTimeout", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, ReclaimTimeout: century}},
 			{pipeproc.ErrInvalidProcOptions, "OnMaxReclaims", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, OnMaxReclaims: 7}},
 			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, DeadLetterTopic: "d"}},
-			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, DeadLetterTopic: "b", OnMaxReclaims: pipeproc.DeadLetter}},
+			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, DeadLetterTopic: "b", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
 			{pipeproc.ErrInvalidProcOptions, "Backoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Backoff: century}},
 			{pipeproc.ErrInvalidProcOptions, "MaxBackoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Backoff: 1, MaxBackoff: -1}},
 			{pipeproc.ErrInvalidRangeOffset, "x", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Offset: "x"}},
 			{pipeproc.ErrInvalidTopic, "t", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Offset: ":0"}},
 		} {
 			c.o.Processor = nop
-			_, err := l.SystemProc(l.ctx, c.o)
+			_, err := l.DefineSystemProc(l.ctx, c.o)
 			l.wantErr(err, c.want, c.says)
 		}
 		if len(l.procs()) > 0 || len(l.systems()) > 0 {
@@ -210,7 +210,7 @@ var defineOptionTests = []test{
 		}
 	}},
 	{name: "defaults", run: func(l *lab) {
-		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, OnMaxReclaims: pipeproc.DeadLetter})
+		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, OnMaxReclaims: pipeproc.StrategyDeadLetter})
 		for i, dead := range []string{"a__dead", "b__dead"} {
 			if p := list[i]; p.Backoff != 10*time.Millisecond || p.MaxBackoff != 3*time.Second || p.MaxReclaims != 10 || p.ReclaimTimeout != 10*time.Second ||
 				p.DeadLetterTopic != dead || p.Offset != ">" {
@@ -245,9 +245,9 @@ func differTests() (list []test) {
 		{"Lanes", func(o *pipeproc.SystemProcOptions) { o.Lanes = 2 }},
 		{"MaxReclaims", func(o *pipeproc.SystemProcOptions) { o.MaxReclaims = -1 }},
 		{"ReclaimTimeout", func(o *pipeproc.SystemProcOptions) { o.ReclaimTimeout = time.Hour }},
-		{"OnMaxReclaims", func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.Continue }},
+		{"OnMaxReclaims", func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.StrategyContinue }},
 		{"DeadLetterTopic", func(o *pipeproc.SystemProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.DeadLetter, "d"
+			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
 		}},
 		{"Backoff", func(o *pipeproc.SystemProcOptions) { o.Backoff = time.Minute }},
 		{"Offset", func(o *pipeproc.SystemProcOptions) { o.Offset = "$>" }},
@@ -259,7 +259,7 @@ func differTests() (list []test) {
 			before := l.procs()
 			o := base
 			c.change(&o)
-			_, err := l.SystemProc(l.ctx, o)
+			_, err := l.DefineSystemProc(l.ctx, o)
 			l.wantErr(err, pipeproc.ErrProcDiffers, `"s"`)
 			if after := l.procs(); !slices.Equal(after, before) {
 				l.t.Errorf("%+v became %+v", before, after)
@@ -273,7 +273,7 @@ func differTests() (list []test) {
 			if again := l.system(o); !slices.Equal(again, list) { // it is the definition now
 				l.t.Errorf("%+v became %+v", list, again)
 			}
-			if _, err = l.SystemProc(l.ctx, base); c.name == "less From" {
+			if _, err = l.DefineSystemProc(l.ctx, base); c.name == "less From" {
 				l.ok(err) // topics that came to From are added
 			} else {
 				l.wantErr(err, pipeproc.ErrProcDiffers)

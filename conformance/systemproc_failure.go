@@ -58,7 +58,7 @@ var failureTests = []test{
 			"ouch":    func() error { panic("ouch") },
 			"Goexit":  func() error { runtime.Goexit(); return nil },
 		}
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.DeadLetter, Backoff: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: -1,
 			Processor: func(_ context.Context, w *pipeproc.Work) error {
 				w.Emit(w.Records()[0].Body)
 				if f := fail[string(w.Records()[0].Body)]; f != nil {
@@ -71,7 +71,7 @@ var failureTests = []test{
 		l.wantTopic("u", "0", "1", "2")
 		l.wantTopic("t__dead", "no good", "ouch", "Goexit")
 		for _, r := range l.records("t__dead") {
-			if !strings.Contains(header(r, pipeproc.DeadReason), string(r.Body)) || header(r, pipeproc.DeadAttempts) != "2" || header(r, pipeproc.DeadProc) != "s" {
+			if !strings.Contains(header(r, pipeproc.HeaderDeadReason), string(r.Body)) || header(r, pipeproc.HeaderDeadAttempts) != "2" || header(r, pipeproc.HeaderDeadProc) != "s" {
 				l.t.Errorf("%s %s", r.Body, r.Headers)
 			}
 		}

@@ -259,7 +259,7 @@ var runTests = []test{
 			if err := l.Register("late", through); err != nil {
 				return err
 			}
-			_, err := l.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "late", From: []string{"side"}, To: []string{"u"}})
+			_, err := l.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "late", From: []string{"side"}, To: []string{"u"}})
 			return err
 		}})
 		l.commit("t", "0", "1")

@@ -22,7 +22,7 @@ func woken(name string, do func(l *lab)) test {
 			timeout = short
 		}
 		l.commit("t", "0")
-		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter, ReclaimTimeout: timeout})
+		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: timeout})
 		wait := l.waitsFor()
 		if timeout < 0 {
 			l.commit("other", "x")
@@ -271,7 +271,7 @@ var workTests = []test{
 		for range waiters {
 			all = append(all, l.start(func() error {
 				for l.WaitForWork(ctx, "p") == nil {
-					c, err := l.Proc(ctx, o)
+					c, err := l.Claim(ctx, o)
 					if err != nil || c.Empty() {
 						continue
 					}

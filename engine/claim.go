@@ -143,7 +143,7 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) e
 	defer c.cur.Close()
 	for c.cur.Next() {
 		r := c.cur.Record()
-		c.Records = append(c.Records, record.Record{ID: record.ID{Time: r.Time, Seq: r.Seq}, Topic: t.Name()})
+		c.Records = append(c.Records, record.Record{ID: record.ID{Millis: r.Time, Seq: r.Seq}, Topic: t.Name()})
 		c.arena = append(c.arena, r.Key...)
 		p := parts{key: len(c.arena)}
 		c.arena = append(c.arena, r.Headers...)

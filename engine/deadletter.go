@@ -68,14 +68,14 @@ func (e *Engine) deadLetters(b *topics.Batch, s *procstate.State, claim procstat
 	for {
 		for c.Next() {
 			r := c.Record()
-			if err := add(r, topics.ID{Time: r.Time, Seq: r.Seq}, reason); err != nil {
+			if err := add(r, topics.ID{Millis: r.Time, Seq: r.Seq}, reason); err != nil {
 				return err
 			}
 		}
 		err := c.Err()
 		damage, corrupt := errors.AsType[*errs.CorruptError](err)
 		if corrupt {
-			id := topics.ID{Time: claim.Range.First.Time, Seq: damage.First}
+			id := topics.ID{Millis: claim.Range.First.Millis, Seq: damage.First}
 			if err := add(&segment.Record{}, id, reason+"; "+err.Error()); err != nil {
 				return err
 			}

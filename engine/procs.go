@@ -126,14 +126,14 @@ func (e *Engine) Offset(topic, text string) (Place, error) {
 		return Place{}, errs.InvalidRangeOffset.With(fmt.Sprintf("offset %q is none of >, $>, an id, a time in milliseconds or :sequence", text))
 	}
 	switch {
-	case b.Kind == record.AtSeq && t == nil:
+	case b.Kind == record.SeqBound && t == nil:
 		return Place{}, err // the topic is what is missing
-	case b.Kind == record.AtSeq:
+	case b.Kind == record.SeqBound:
 		next, err := t.After(b.ID.Seq)
 		return Place{Next: next}, err
 	}
 	floor := b.ID // the whole millisecond
-	if b.Kind == record.AtID {
+	if b.Kind == record.IDBound {
 		floor = above(b.ID)
 	}
 	p := Place{Floor: floor}
@@ -154,13 +154,13 @@ func (e *Engine) Offset(topic, text string) (Place, error) {
 
 // above returns the least id above id.
 func above(id record.ID) record.ID {
-	if id.Time == math.MaxInt64 {
+	if id.Millis == math.MaxInt64 {
 		return id // no record has it
 	}
 	if id.Seq == 1<<64-1 {
-		return record.ID{Time: id.Time + 1}
+		return record.ID{Millis: id.Millis + 1}
 	}
-	return record.ID{Time: id.Time, Seq: id.Seq + 1}
+	return record.ID{Millis: id.Millis, Seq: id.Seq + 1}
 }
 
 // position returns the first sequence that a proc in state s has not

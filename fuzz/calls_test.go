@@ -94,12 +94,12 @@ func use(c *pipeproc.Client, limit time.Duration) {
 			break
 		}
 	}
-	_ = c.WaitFor(ctx, "t", 1)
-	k, _ := c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2})
+	_ = c.WaitForRecord(ctx, "t", 1)
+	k, _ := c.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2})
 	_, _, _ = c.AckCommit(ctx, "p", k.Token, rec)
 	_, _ = c.Ack(ctx, "p", k.Token)
 	_, _ = c.Reclaim(ctx, "p", k.Token, "why")
-	_, _ = c.AvailableProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t"})
+	_, _ = c.ClaimAny(ctx, pipeproc.ProcOptions{Name: "p", Topic: "t"})
 	_ = c.WaitForProcs(ctx, "p")
 	_ = c.WaitForWork(ctx, "p")
 	_, _ = c.Topics(ctx)
@@ -108,7 +108,7 @@ func use(c *pipeproc.Client, limit time.Duration) {
 	_, _ = c.Procs(ctx)
 	_, _ = c.GC(ctx, pipeproc.GCOptions{})
 	_, _ = c.SystemProcs(ctx)
-	_, _ = c.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Processor: func(context.Context, *pipeproc.Work) error { return nil }})
+	_, _ = c.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Processor: func(context.Context, *pipeproc.Work) error { return nil }})
 }
 
 func connect(t testing.TB, addr rpc.Addr) *pipeproc.Client {

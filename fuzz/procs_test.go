@@ -34,7 +34,7 @@ func procOps(f *testing.F) []byte {
 	}
 	create := &procstate.Op{Kind: procstate.Create, Def: procstate.Def{Name: "p", Topic: "t", Options: o}, Next: 3}
 	stage(create)
-	r := record.Range{First: record.ID{Time: 5, Seq: 3}, Last: record.ID{Time: 6, Seq: 8}, Count: 6}
+	r := record.Range{First: record.ID{Millis: 5, Seq: 3}, Last: record.ID{Millis: 6, Seq: 8}, Count: 6}
 	stage(&procstate.Op{Kind: procstate.Take, Name: "p", Seen: create.State, Range: r})
 	stage(&procstate.Op{Kind: procstate.Ack, Name: "p"})
 	stage(&procstate.Op{Kind: procstate.Stop, Name: "p"})
@@ -48,15 +48,15 @@ func procOps(f *testing.F) []byte {
 func seedProcs(f *testing.F, n *pipeproc.Node) {
 	f.Helper()
 	ctx := context.Background()
-	c, err := n.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})
+	c, err := n.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})
 	if err == nil {
 		_, err = n.Ack(ctx, "p", c.Token)
 	}
 	if err == nil {
-		_, err = n.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a"})
+		_, err = n.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a"})
 	}
 	if err == nil {
-		_, err = n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "later"}, To: []string{"few"}})
+		_, err = n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "later"}, To: []string{"few"}})
 	}
 	if err == nil {
 		err = n.SetRetention(ctx, "packed", pipeproc.Retention{MaxBytes: 1 << 30})

@@ -297,7 +297,7 @@ func importedRecords(data []byte) (recs []pipeproc.Record) {
 	var id pipeproc.ID
 	for len(data) >= 3 {
 		step := func(b byte) uint64 { return uint64(b&15) << (4 * (b >> 4)) }
-		id.Time += int64(step(data[0]))
+		id.Millis += int64(step(data[0]))
 		id.Seq += step(data[1])
 		n := min(int(data[2]&63), len(data)-3)
 		recs = append(recs, pipeproc.Record{ID: id, Topic: "in", Body: data[3 : 3+n]})

@@ -130,7 +130,7 @@ func (p *Proc) protects(ignoreDisabled bool) bool { return !p.Disabled || !ignor
 
 // acknowledged returns how far the acknowledgement rule reaches.
 func (t *Topic) acknowledged(r Rules, now int64, bound uint64, protected bool) (uint64, error) {
-	cutoff := now - int64(r.MinPruneTime/time.Millisecond) // that millisecond goes as well
+	cutoff := now - int64(r.MinAge/time.Millisecond) // that millisecond goes as well
 	if !protected {
 		return t.since(cutoff + 1)
 	}
@@ -149,7 +149,7 @@ func (t *Topic) acknowledged(r Rules, now int64, bound uint64, protected bool) (
 			f, found = p.Previous.First, true
 		}
 	}
-	if !found || f.Time > cutoff {
+	if !found || f.Millis > cutoff {
 		return t.First, nil
 	}
 	return min(f.Seq, bound), nil

@@ -14,7 +14,7 @@ import (
 // in milliseconds. A section of a snapshot holds one policy, with the payload of
 // its operation.
 //
-//	policy:      topic id | flags byte | MinPruneTime | MaxAge | MaxBytes
+//	policy:      topic id | flags byte | MinAge | MaxAge | MaxBytes
 //	policy gone: topic id
 //
 //	flags: bits 0-1 GC, bits 2-3 IgnoreDisabled (0 inherit, 1 on, 2 off), bit 4 Force
@@ -55,7 +55,7 @@ func AppendPolicy(dst []byte, topic uint64, p Policy) []byte {
 		flags |= flagForce
 	}
 	dst = append(binary.AppendUvarint(dst, topic), flags)
-	dst = binary.AppendUvarint(dst, uint64(p.MinPruneTime/time.Millisecond))
+	dst = binary.AppendUvarint(dst, uint64(p.MinAge/time.Millisecond))
 	dst = binary.AppendUvarint(dst, uint64(p.MaxAge/time.Millisecond))
 	return binary.AppendUvarint(dst, uint64(p.MaxBytes))
 }
@@ -77,7 +77,7 @@ func DecodePolicy(payload []byte) (topic uint64, p Policy, err error) {
 	if d.Err != nil || len(d.B) != 0 || topic == 0 || minPrune > longest || maxAge > longest || maxBytes > math.MaxInt64 {
 		return 0, Policy{}, enc.ErrMalformed
 	}
-	p.MinPruneTime, p.MaxAge = time.Duration(minPrune)*time.Millisecond, time.Duration(maxAge)*time.Millisecond
+	p.MinAge, p.MaxAge = time.Duration(minPrune)*time.Millisecond, time.Duration(maxAge)*time.Millisecond
 	p.MaxBytes = int64(maxBytes)
 	if _, err := p.Check(); err != nil || p == (Policy{}) {
 		return 0, Policy{}, enc.ErrMalformed

@@ -23,7 +23,7 @@ func randomPolicy(rnd *rand.Rand) Policy {
 	some := func(limit int64) int64 { return rnd.Int64N(limit+1) >> rnd.IntN(63) }
 	longest := int64(maxDuration / ms)
 	p := Policy{GC: Switch(rnd.IntN(3)), IgnoreDisabled: Switch(rnd.IntN(3)), MaxBytes: some(math.MaxInt64 - 1),
-		MinPruneTime: time.Duration(some(longest)) * ms, MaxAge: time.Duration(some(longest)) * ms}
+		MinAge: time.Duration(some(longest)) * ms, MaxAge: time.Duration(some(longest)) * ms}
 	p.Force = (p.MaxAge > 0 || p.MaxBytes > 0) && rnd.IntN(2) == 0
 	return p
 }
@@ -33,7 +33,7 @@ func TestPolicyBytes(t *testing.T) {
 	if OpPolicy != 24 || OpPolicyGone != 25 {
 		t.Error("codes of operations have changed")
 	}
-	p := Policy{GC: On, IgnoreDisabled: Off, MinPruneTime: 5 * ms, MaxAge: 300 * ms, MaxBytes: 1 << 20, Force: true}
+	p := Policy{GC: On, IgnoreDisabled: Off, MinAge: 5 * ms, MaxAge: 300 * ms, MaxBytes: 1 << 20, Force: true}
 	want := []byte{7, 0b1_10_01, 5, 0xac, 0x02, 0x80, 0x80, 0x40}
 	if got := AppendPolicy(nil, 7, p); !bytes.Equal(got, want) {
 		t.Errorf("% x, want % x", got, want)
@@ -117,7 +117,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"Force without retention", OpPolicy, payload(1, flagForce, 0, 0, 0), enc.ErrMalformed},
 		{"a flag of a newer version", OpPolicy, payload(1, 1<<5, 0, 0, 0), errs.Version},
 		{"the last flag", OpPolicy, payload(1, 1<<7, 0, 0, 0), errs.Version},
-		{"MinPruneTime too long", OpPolicy, payload(1, 1, tooLong, 0, 0), enc.ErrMalformed},
+		{"MinAge too long", OpPolicy, payload(1, 1, tooLong, 0, 0), enc.ErrMalformed},
 		{"MaxAge too long", OpPolicy, payload(1, 1, 0, tooLong, 0), enc.ErrMalformed},
 		{"MaxAge that would wrap", OpPolicy, payload(1, 1, 0, math.MaxUint64, 0), enc.ErrMalformed},
 		{"MaxBytes that would be negative", OpPolicy, payload(1, 1, 0, 0, 1<<63), enc.ErrMalformed},

@@ -18,13 +18,13 @@ func ExampleDecide() {
 			Name:  "billing",
 			Acked: 6,
 			Previous: record.Range{
-				First: record.ID{Time: 1_700_000_000_020, Seq: 2},
-				Last:  record.ID{Time: 1_700_000_000_030, Seq: 3},
+				First: record.ID{Millis: 1_700_000_000_020, Seq: 2},
+				Last:  record.ID{Millis: 1_700_000_000_030, Seq: 3},
 				Count: 2,
 			},
 		}},
 	}
-	rules := gcprune.Policy{GC: gcprune.On, MinPruneTime: time.Second}.Resolve(gcprune.Settings{})
+	rules := gcprune.Policy{GC: gcprune.On, MinAge: time.Second}.Resolve(gcprune.Settings{})
 
 	for _, now := range []int64{1_700_000_000_050, 1_700_000_002_000} {
 		mark, err := gcprune.Decide(topic, rules, now)

@@ -53,11 +53,11 @@ func six() Topic { return at(1000, 1010, 1020, 1030, 1040, 1050) }
 
 // claim is a range of six.
 func claim(first, last uint64) record.Range {
-	id := func(seq uint64) record.ID { return record.ID{Time: 1000 + 10*int64(seq), Seq: seq} }
+	id := func(seq uint64) record.ID { return record.ID{Millis: 1000 + 10*int64(seq), Seq: seq} }
 	return record.Range{First: id(first), Last: id(last), Count: last - first + 1}
 }
 
-func gc(min time.Duration) Rules { return Rules{GC: true, MinPruneTime: min} }
+func gc(min time.Duration) Rules { return Rules{GC: true, MinAge: min} }
 
 func ignoring(r Rules) Rules {
 	r.IgnoreDisabled = true
@@ -70,7 +70,7 @@ const ms = time.Millisecond
 func acked(first uint64) Mark { return Mark{First: first, Reason: Acknowledged} }
 
 // §13: no active proc on the topic: every record with a time up to
-// now - MinPruneTime.
+// now - MinAge.
 func TestGCWithoutProcsTakesWhatIsOldEnough(t *testing.T) {
 	run(t,
 		row{"all are old", six(), gc(100 * ms), 1250, acked(6)},
@@ -188,7 +188,7 @@ func TestGCDisabledProcProtectsUnlessIgnored(t *testing.T) {
 }
 
 func TestGCOffTakesNothing(t *testing.T) {
-	run(t, row{"no rule is on", six(), Rules{MinPruneTime: ms}, 1 << 40, Mark{}})
+	run(t, row{"no rule is on", six(), Rules{MinAge: ms}, 1 << 40, Mark{}})
 }
 
 // What cannot be read is not pruned either.
@@ -211,9 +211,9 @@ func TestDecideSearchesOnlyWhenItMust(t *testing.T) {
 	topic.Segments = []Segment{{0, 3, 10}, {3, 6, 10}}
 	topic.Seek = nil
 	run(t,
-		row{"procs and sizes", topic, Rules{GC: true, MinPruneTime: ms, MaxBytes: 1}, 2000, acked(4)},
-		row{"age, where acknowledgements reach as far already", topic, Rules{GC: true, MinPruneTime: ms, MaxAge: ms}, 2000, acked(4)},
-		row{"no record is from before 1970", Topic{Next: 6}, Rules{GC: true, MinPruneTime: ms, MaxAge: ms}, 0, Mark{}},
+		row{"procs and sizes", topic, Rules{GC: true, MinAge: ms, MaxBytes: 1}, 2000, acked(4)},
+		row{"age, where acknowledgements reach as far already", topic, Rules{GC: true, MinAge: ms, MaxAge: ms}, 2000, acked(4)},
+		row{"no record is from before 1970", Topic{Next: 6}, Rules{GC: true, MinAge: ms, MaxAge: ms}, 0, Mark{}},
 		row{"an empty topic", Topic{First: 6, Next: 6}, Rules{GC: true, MaxAge: ms, MaxBytes: 1}, 2000, Mark{First: 6}},
 	)
 }

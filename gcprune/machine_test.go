@@ -101,7 +101,7 @@ func TestUnchangedPolicyHasNoOperation(t *testing.T) {
 func TestAnyCountsWhatTurnsARuleOn(t *testing.T) {
 	for p, want := range map[Policy]bool{
 		{GC: On}: true, {MaxAge: ms}: true, {MaxBytes: 1}: true,
-		{GC: Off}: false, {MinPruneTime: ms}: false, {IgnoreDisabled: On}: false,
+		{GC: Off}: false, {MinAge: ms}: false, {IgnoreDisabled: On}: false,
 	} {
 		m := New()
 		set(t, m, 1, p)

@@ -92,24 +92,24 @@ func (w *world) seenByAll(seq uint64, r Rules) bool {
 }
 
 func (w *world) goesAcknowledged(id record.ID, r Rules, now int64) bool {
-	cutoff := now - r.MinPruneTime.Milliseconds()
+	cutoff := now - r.MinAge.Milliseconds()
 	procs := w.protecting(r)
 	claimed := slices.DeleteFunc(slices.Clone(procs), func(p Proc) bool { return p.Previous.Count == 0 })
 	switch {
 	case !r.GC:
 		return false
 	case len(procs) == 0:
-		return id.Time <= cutoff
+		return id.Millis <= cutoff
 	case len(claimed) == 0:
 		return false
 	}
 	slices.SortFunc(claimed, func(a, b Proc) int { return int(a.Previous.First.Seq) - int(b.Previous.First.Seq) })
 	f := claimed[0].Previous.First
-	return f.Time <= cutoff && id.Seq < f.Seq && w.seenByAll(id.Seq, r)
+	return f.Millis <= cutoff && id.Seq < f.Seq && w.seenByAll(id.Seq, r)
 }
 
 func (w *world) goesByAge(id record.ID, r Rules, now int64) bool {
-	return r.MaxAge > 0 && id.Time < now-r.MaxAge.Milliseconds() && (r.Force || w.seenByAll(id.Seq, r))
+	return r.MaxAge > 0 && id.Millis < now-r.MaxAge.Milliseconds() && (r.Force || w.seenByAll(id.Seq, r))
 }
 
 // A record goes with its segment, when the segment and all newer ones are too
@@ -144,7 +144,7 @@ func (w *world) passedBy(m Mark, r Rules) []string {
 
 func randomRules(rnd *rand.Rand) Rules {
 	some := func() time.Duration { return time.Duration(rnd.IntN(40)) * ms }
-	r := Rules{GC: rnd.IntN(2) == 0, MinPruneTime: some(), IgnoreDisabled: rnd.IntN(2) == 0}
+	r := Rules{GC: rnd.IntN(2) == 0, MinAge: some(), IgnoreDisabled: rnd.IntN(2) == 0}
 	if rnd.IntN(2) == 0 {
 		r.MaxAge = some()
 	}
@@ -163,13 +163,13 @@ func randomWorld(rnd *rand.Rand) *world {
 			seq += rnd.Uint64N(4) // a gap that an import or a repair left
 		}
 		now += rnd.Int64N(5)
-		w.ids = append(w.ids, record.ID{Time: now, Seq: seq})
+		w.ids = append(w.ids, record.ID{Millis: now, Seq: seq})
 		seq++
 	}
 	w.Name, w.First, w.Next = "t", rnd.Uint64N(min(seq, 4)+1), seq
 	w.Seek = func(ms int64) (uint64, error) {
 		for _, id := range w.ids {
-			if id.Time >= ms && id.Seq >= w.First {
+			if id.Millis >= ms && id.Seq >= w.First {
 				return id.Seq, nil
 			}
 		}

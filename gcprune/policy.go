@@ -54,9 +54,9 @@ type Policy struct {
 	// acknowledged goes, but for its two latest claims; on a topic without
 	// procs, every record that is old enough.
 	GC Switch
-	// MinPruneTime is the age that the acknowledgement rule asks for: of the
+	// MinAge is the age that the acknowledgement rule asks for: of the
 	// earlier of those claims, or of the record. 0: the node's.
-	MinPruneTime time.Duration
+	MinAge time.Duration
 	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
 	IgnoreDisabled Switch
 
@@ -93,7 +93,7 @@ func (p Policy) Check() (Policy, error) {
 		return bad("Force", "it goes with MaxAge or MaxBytes only")
 	}
 	var err error
-	if p.MinPruneTime, err = age("MinPruneTime", p.MinPruneTime); err != nil {
+	if p.MinAge, err = age("MinAge", p.MinAge); err != nil {
 		return p, err
 	}
 	p.MaxAge, err = age("MaxAge", p.MaxAge)

@@ -17,8 +17,8 @@ func TestCheckRefuses(t *testing.T) {
 	}{
 		{"GC", Policy{GC: 3}},
 		{"IgnoreDisabled", Policy{IgnoreDisabled: 255}},
-		{"MinPruneTime", Policy{MinPruneTime: -1}},
-		{"MinPruneTime", Policy{MinPruneTime: math.MaxInt64}},
+		{"MinAge", Policy{MinAge: -1}},
+		{"MinAge", Policy{MinAge: math.MaxInt64}},
 		{"MaxAge", Policy{MaxAge: -time.Hour}},
 		{"MaxAge", Policy{MaxAge: maxDuration + 1}},
 		{"MaxBytes", Policy{MaxBytes: -1}},
@@ -30,7 +30,7 @@ func TestCheckRefuses(t *testing.T) {
 		}
 	}
 	for _, d := range []time.Duration{-1, math.MinInt64, math.MaxInt64} {
-		if _, err := (Settings{MinPruneTime: d}).Check(); !errors.Is(err, errs.InvalidOptions) {
+		if _, err := (Settings{MinAge: d}).Check(); !errors.Is(err, errs.InvalidOptions) {
 			t.Errorf("settings with %v: %v", d, err)
 		}
 	}
@@ -40,12 +40,12 @@ func TestCheckRoundsUpToMilliseconds(t *testing.T) {
 	for in, want := range map[time.Duration]time.Duration{
 		0: 0, 1: ms, ms: ms, ms + 1: 2 * ms, maxDuration: maxDuration, maxDuration - 1: maxDuration,
 	} {
-		p, err := Policy{MinPruneTime: in, MaxAge: in}.Check()
-		if err != nil || p.MinPruneTime != want || p.MaxAge != want {
+		p, err := Policy{MinAge: in, MaxAge: in}.Check()
+		if err != nil || p.MinAge != want || p.MaxAge != want {
 			t.Errorf("%v: %+v, %v", in, p, err)
 		}
-		s, err := Settings{MinPruneTime: in}.Check()
-		if err != nil || s.MinPruneTime != want {
+		s, err := Settings{MinAge: in}.Check()
+		if err != nil || s.MinAge != want {
 			t.Errorf("%v: %+v, %v", in, s, err)
 		}
 	}
@@ -56,20 +56,20 @@ func TestCheckRoundsUpToMilliseconds(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	node := Settings{On: true, MinPruneTime: time.Minute, IgnoreDisabled: true}
+	node := Settings{On: true, MinAge: time.Minute, IgnoreDisabled: true}
 	for _, c := range []struct {
 		name   string
 		policy Policy
 		node   Settings
 		want   Rules
 	}{
-		{"nothing said", Policy{}, Settings{}, Rules{MinPruneTime: 30 * time.Second}},
-		{"the node's", Policy{}, node, Rules{GC: true, MinPruneTime: time.Minute, IgnoreDisabled: true}},
-		{"on against off", Policy{GC: On, IgnoreDisabled: On}, Settings{}, Rules{GC: true, MinPruneTime: 30 * time.Second, IgnoreDisabled: true}},
-		{"off against on", Policy{GC: Off, IgnoreDisabled: Off, MinPruneTime: ms}, node, Rules{MinPruneTime: ms}},
+		{"nothing said", Policy{}, Settings{}, Rules{MinAge: 30 * time.Second}},
+		{"the node's", Policy{}, node, Rules{GC: true, MinAge: time.Minute, IgnoreDisabled: true}},
+		{"on against off", Policy{GC: On, IgnoreDisabled: On}, Settings{}, Rules{GC: true, MinAge: 30 * time.Second, IgnoreDisabled: true}},
+		{"off against on", Policy{GC: Off, IgnoreDisabled: Off, MinAge: ms}, node, Rules{MinAge: ms}},
 		{"retention", Policy{MaxAge: time.Hour, MaxBytes: 5, Force: true}, Settings{},
-			Rules{MinPruneTime: 30 * time.Second, MaxAge: time.Hour, MaxBytes: 5, Force: true}},
-		{"whole milliseconds", Policy{}, Settings{MinPruneTime: 1}, Rules{MinPruneTime: ms}},
+			Rules{MinAge: 30 * time.Second, MaxAge: time.Hour, MaxBytes: 5, Force: true}},
+		{"whole milliseconds", Policy{}, Settings{MinAge: 1}, Rules{MinAge: ms}},
 	} {
 		if got := c.policy.Resolve(c.node); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
@@ -79,7 +79,7 @@ func TestResolve(t *testing.T) {
 
 func TestRulesAny(t *testing.T) {
 	for r, want := range map[Rules]bool{
-		{}: false, {MinPruneTime: ms, IgnoreDisabled: true, Force: true}: false,
+		{}: false, {MinAge: ms, IgnoreDisabled: true, Force: true}: false,
 		{GC: true}: true, {MaxAge: ms}: true, {MaxBytes: 1}: true,
 	} {
 		if r.Any() != want {

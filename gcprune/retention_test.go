@@ -77,12 +77,12 @@ func TestSizeStopsAtASegmentBelowWhatIsAcknowledged(t *testing.T) {
 	run(t, row{"within the second", pairs().with(Proc{Name: "p", Acked: 3}), maxBytes(1), 0, bySize(2)})
 }
 
-// Retention does not look at claims, and not at MinPruneTime.
+// Retention does not look at claims, and not at MinAge.
 func TestRetentionNeedsNoPreviousClaim(t *testing.T) {
 	p := Proc{Name: "p", Acked: 6}
 	run(t,
-		row{"age", six().with(p), Rules{MaxAge: ms, MinPruneTime: time.Hour}, 2000, byAge(6)},
-		row{"size", pairs().with(p), Rules{MaxBytes: 1, MinPruneTime: time.Hour}, 2000, bySize(4)},
+		row{"age", six().with(p), Rules{MaxAge: ms, MinAge: time.Hour}, 2000, byAge(6)},
+		row{"size", pairs().with(p), Rules{MaxBytes: 1, MinAge: time.Hour}, 2000, bySize(4)},
 	)
 }
 
@@ -106,7 +106,7 @@ func TestForceDoesNotTouchTheAcknowledgementRule(t *testing.T) {
 }
 
 func TestMarkIsTheFurthestOfAllRules(t *testing.T) {
-	all := Rules{GC: true, MinPruneTime: 100 * ms, MaxAge: 100 * ms, MaxBytes: 19}
+	all := Rules{GC: true, MinAge: 100 * ms, MaxAge: 100 * ms, MaxBytes: 19}
 	run(t,
 		row{"age", pairs(), Rules{MaxAge: 100 * ms, MaxBytes: 29}, 1131, byAge(4)},
 		row{"size", pairs(), all, 1111, bySize(4)},

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// DefaultMinPruneTime is the age that the acknowledgement rule asks for when
+// DefaultMinAge is the age that the acknowledgement rule asks for when
 // neither policy nor node says another.
-const DefaultMinPruneTime = 30 * time.Second
+const DefaultMinAge = 30 * time.Second
 
 // Settings are what a node says for all topics.
 type Settings struct {
 	On             bool          // the acknowledgement rule
-	MinPruneTime   time.Duration // 0: DefaultMinPruneTime
+	MinAge         time.Duration // 0: DefaultMinAge
 	IgnoreDisabled bool          // disabled procs protect nothing
 }
 
@@ -20,7 +20,7 @@ type Settings struct {
 // refuses what cannot be. The error is ErrInvalidOptions and names the field.
 func (s Settings) Check() (Settings, error) {
 	var err error
-	s.MinPruneTime, err = age("MinPruneTime", s.MinPruneTime)
+	s.MinAge, err = age("MinAge", s.MinAge)
 	return s, err
 }
 
@@ -28,7 +28,7 @@ func (s Settings) Check() (Settings, error) {
 // milliseconds.
 type Rules struct {
 	GC             bool // the acknowledgement rule
-	MinPruneTime   time.Duration
+	MinAge         time.Duration
 	IgnoreDisabled bool
 	MaxAge         time.Duration // 0: no retention by age
 	MaxBytes       int64         // 0: no retention by size
@@ -40,7 +40,7 @@ type Rules struct {
 func (p Policy) Resolve(s Settings) Rules {
 	return Rules{
 		GC:             p.GC.or(s.On),
-		MinPruneTime:   roundUp(cmp.Or(p.MinPruneTime, s.MinPruneTime, DefaultMinPruneTime)),
+		MinAge:         roundUp(cmp.Or(p.MinAge, s.MinAge, DefaultMinAge)),
 		IgnoreDisabled: p.IgnoreDisabled.or(s.IgnoreDisabled),
 		MaxAge:         roundUp(p.MaxAge),
 		MaxBytes:       p.MaxBytes,

@@ -102,7 +102,7 @@ func appendOptions(dst []byte, o *Options) []byte {
 }
 
 func appendID(dst []byte, id record.ID) []byte {
-	return binary.AppendUvarint(binary.AppendVarint(dst, id.Time), id.Seq)
+	return binary.AppendUvarint(binary.AppendVarint(dst, id.Millis), id.Seq)
 }
 
 func appendRange(dst []byte, r record.Range) []byte {
@@ -300,7 +300,7 @@ func decodeOptions(d *enc.Reader) Options {
 		OnMax: Strategy(d.Byte()), DeadLetter: string(d.Bytes()), Backoff: ms(), MaxBackoff: ms()}
 }
 
-func decodeID(d *enc.Reader) record.ID { return record.ID{Time: d.Varint(), Seq: d.Uvarint()} }
+func decodeID(d *enc.Reader) record.ID { return record.ID{Millis: d.Varint(), Seq: d.Uvarint()} }
 
 func decodeRange(d *enc.Reader) record.Range {
 	r := record.Range{Count: d.Uvarint()}

@@ -15,7 +15,7 @@ import (
 )
 
 func randomID(rnd *rand.Rand) record.ID {
-	return record.ID{Time: int64(rnd.Uint64() >> (1 + rnd.IntN(63))), Seq: (rnd.Uint64() >> rnd.IntN(64)) &^ 1}
+	return record.ID{Millis: int64(rnd.Uint64() >> (1 + rnd.IntN(63))), Seq: (rnd.Uint64() >> rnd.IntN(64)) &^ 1}
 }
 
 func randomRange(rnd *rand.Rand) record.Range {
@@ -82,9 +82,9 @@ func TestProcBytes(t *testing.T) {
 		t.Error("codes of operations have changed")
 	}
 	o := Options{Offset: "$>", MaxReclaims: -1, ReclaimTimeout: 300 * time.Millisecond, OnMax: DeadLetter, DeadLetter: "d", Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}
-	s := &State{Def: &Def{ID: 300, Name: "p", Topic: "t", CreatedAt: 5, Owner: 6, System: "s", Options: o}, Next: 7, Floor: record.ID{Time: 8, Seq: 9}, Disabled: true,
-		Claims:      []Claim{{Token: Token{1, 2}, Range: record.Range{First: record.ID{Time: 3, Seq: 4}, Last: record.ID{Time: 5, Seq: 6}, Count: 3}, At: 10}},
-		LastClaimed: record.Range{First: record.ID{Time: 3, Seq: 4}, Last: record.ID{Time: 5, Seq: 6}, Count: 3}, LastClaimedAt: 11, LastAckedAt: 12, Reclaims: 13, RetryAt: 14, Skipped: 15}
+	s := &State{Def: &Def{ID: 300, Name: "p", Topic: "t", CreatedAt: 5, Owner: 6, System: "s", Options: o}, Next: 7, Floor: record.ID{Millis: 8, Seq: 9}, Disabled: true,
+		Claims:      []Claim{{Token: Token{1, 2}, Range: record.Range{First: record.ID{Millis: 3, Seq: 4}, Last: record.ID{Millis: 5, Seq: 6}, Count: 3}, At: 10}},
+		LastClaimed: record.Range{First: record.ID{Millis: 3, Seq: 4}, Last: record.ID{Millis: 5, Seq: 6}, Count: 3}, LastClaimedAt: 11, LastAckedAt: 12, Reclaims: 13, RetryAt: 14, Skipped: 15}
 	options := "\x02$>" + "\x01" + "\xd8\x04" + "\x02" + "\x01d" + "\x02" + "\x04"
 	claim := "\x03\x06\x04\x0a\x06" // three records, 3-4 to 5-6
 	state := "\x07\x10\x09\x01" + "\x01\x01\x02" + claim + "\x14" + "\x00" + claim + "\x00\x00" + "\x16\x18\x0d\x1c\x0f"

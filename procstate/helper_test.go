@@ -97,7 +97,7 @@ func (m *machine) staged(name string) *State {
 
 // span is a range of records, of which each has a millisecond of its own.
 func span(first, last uint64) record.Range {
-	return record.Range{First: record.ID{Time: int64(first), Seq: first}, Last: record.ID{Time: int64(last), Seq: last}, Count: last - first + 1}
+	return record.Range{First: record.ID{Millis: int64(first), Seq: first}, Last: record.ID{Millis: int64(last), Seq: last}, Count: last - first + 1}
 }
 
 // piece is an encoded operation.

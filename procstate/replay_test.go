@@ -51,7 +51,7 @@ func (h *history) op() *Op {
 		if h.rnd.IntN(2) == 0 {
 			d.System = "sys"
 		}
-		return &Op{Kind: Create, Name: name, Def: d, Next: h.rnd.Uint64N(10), Floor: record.ID{Time: h.rnd.Int64N(2)}}
+		return &Op{Kind: Create, Name: name, Def: d, Next: h.rnd.Uint64N(10), Floor: record.ID{Millis: h.rnd.Int64N(2)}}
 	case 2, 3, 4:
 		if len(h.kept) > 0 && h.rnd.IntN(8) == 0 {
 			s = h.kept[h.rnd.IntN(len(h.kept))]

@@ -177,7 +177,7 @@ func TestStageResults(t *testing.T) {
 		t.Error(public(s))
 	}
 	m.run(m.take(1))
-	floor := record.ID{Time: 9, Seq: 9}
+	floor := record.ID{Millis: 9, Seq: 9}
 	s = m.run(&Op{Kind: Seek, Name: "p", Next: 3, Floor: floor})
 	if s.Next != 3 || s.Floor != floor || s.Claim() != nil || !s.LastClaimed.Empty() || !s.PrevClaimed.Empty() || s.LastAcked != span(4, 5) {
 		t.Error(public(s))

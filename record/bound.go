@@ -13,10 +13,10 @@ type BoundKind uint8
 
 // The kinds of bounds, with their text forms.
 const (
-	Open   BoundKind = iota // "": the end of the topic on that side
-	AtID                    // "1700000000000-5": the place of that id, which need not exist
-	AtTime                  // "1700000000000": that millisecond, whole, on either side
-	AtSeq                   // ":5": the record of that sequence, which must exist
+	OpenBound BoundKind = iota // "": the end of the topic on that side
+	IDBound                    // "1700000000000-5": the place of that id, which need not exist
+	TimeBound                  // "1700000000000": that millisecond, whole, on either side
+	SeqBound                   // ":5": the record of that sequence, which must exist
 )
 
 // Bound is one end of a range. The zero Bound is open.
@@ -36,19 +36,19 @@ func ParseBound(s string) (Bound, error) {
 		if err != nil {
 			return Bound{}, badBound(s, err)
 		}
-		return Bound{Kind: AtSeq, ID: ID{Seq: n}}, nil
+		return Bound{Kind: SeqBound, ID: ID{Seq: n}}, nil
 	case strings.Contains(s, "-"):
 		id, err := ParseID(s)
 		if err != nil {
 			return Bound{}, err
 		}
-		return Bound{Kind: AtID, ID: id}, nil
+		return Bound{Kind: IDBound, ID: id}, nil
 	}
 	n, err := parseDigits(s, 1<<63-1)
 	if err != nil {
 		return Bound{}, badBound(s, err)
 	}
-	return Bound{Kind: AtTime, ID: ID{Time: int64(n)}}, nil
+	return Bound{Kind: TimeBound, ID: ID{Millis: int64(n)}}, nil
 }
 
 func badBound(s string, err error) error {
@@ -58,11 +58,11 @@ func badBound(s string, err error) error {
 // String returns the text form.
 func (b Bound) String() string {
 	switch b.Kind {
-	case AtID:
+	case IDBound:
 		return b.ID.String()
-	case AtTime:
-		return fmt.Sprint(b.ID.Time)
-	case AtSeq:
+	case TimeBound:
+		return fmt.Sprint(b.ID.Millis)
+	case SeqBound:
 		return fmt.Sprintf(":%d", b.ID.Seq)
 	}
 	return ""

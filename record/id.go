@@ -14,8 +14,8 @@ import (
 // "{milliseconds}-{sequence}". Within a topic, order by time and order by
 // sequence agree. IDs are comparable with ==.
 type ID struct {
-	Time int64  // unix milliseconds, never negative
-	Seq  uint64 // position in the topic
+	Millis int64  // unix milliseconds, never negative
+	Seq    uint64 // position in the topic
 }
 
 // ParseID parses the text form. The error is ErrInvalidRangeOffset.
@@ -28,7 +28,7 @@ func ParseID(s string) (ID, error) {
 	if err == nil {
 		var n uint64
 		if n, err = parseDigits(seq, 1<<64-1); err == nil {
-			return ID{Time: int64(t), Seq: n}, nil
+			return ID{Millis: int64(t), Seq: n}, nil
 		}
 	}
 	return ID{}, errs.InvalidRangeOffset.With(fmt.Sprintf("%q is not an id: %v", s, err))
@@ -58,7 +58,7 @@ func (id ID) String() string {
 }
 
 func (id ID) append(b []byte) []byte {
-	b = strconv.AppendInt(b, id.Time, 10)
+	b = strconv.AppendInt(b, id.Millis, 10)
 	b = append(b, '-')
 	return strconv.AppendUint(b, id.Seq, 10)
 }
@@ -80,7 +80,7 @@ func (id *ID) UnmarshalText(b []byte) error {
 
 // Compare orders IDs of one topic: -1, 0 or 1.
 func (id ID) Compare(other ID) int {
-	if c := cmp.Compare(id.Time, other.Time); c != 0 {
+	if c := cmp.Compare(id.Millis, other.Millis); c != 0 {
 		return c
 	}
 	return cmp.Compare(id.Seq, other.Seq)

@@ -41,8 +41,8 @@ func TestID(t *testing.T) {
 
 func TestBoundText(t *testing.T) {
 	for s, want := range map[string]Bound{
-		"": {}, ":0": {AtSeq, ID{Seq: 0}}, ":18446744073709551615": {AtSeq, ID{Seq: math.MaxUint64}},
-		"5": {AtTime, ID{Time: 5}}, "5-3": {AtID, ID{5, 3}},
+		"": {}, ":0": {SeqBound, ID{Seq: 0}}, ":18446744073709551615": {SeqBound, ID{Seq: math.MaxUint64}},
+		"5": {TimeBound, ID{Millis: 5}}, "5-3": {IDBound, ID{5, 3}},
 	} {
 		b, err := ParseBound(s)
 		if err != nil || b != want || b.String() != s {

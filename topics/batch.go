@@ -176,7 +176,7 @@ func (b *Batch) Add(topic string, key, headers, body []byte) error {
 
 // AddWithID appends a record that has an id already, for an import.
 func (b *Batch) AddWithID(topic string, id ID, key, headers, body []byte) error {
-	if id.Time < 0 || id.Time >= 1<<47 {
+	if id.Millis < 0 || id.Millis >= 1<<47 {
 		return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s: the time is out of range", id)))
 	}
 	return b.add(topic, key, headers, body, id, true)
@@ -203,9 +203,9 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 		if n > 1 {
 			start = s.cuts[n-2].end
 		}
-		follows := !explicit || id.Time == c.time && id.Seq == c.base+uint64(c.count)
+		follows := !explicit || id.Millis == c.time && id.Seq == c.base+uint64(c.count)
 		if explicit {
-			if id.Seq < c.base+uint64(c.count) || id.Time < c.time {
+			if id.Seq < c.base+uint64(c.count) || id.Millis < c.time {
 				return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", id)))
 			}
 		}
@@ -214,7 +214,7 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 		}
 	}
 	if c == nil {
-		s.cuts = append(s.cuts, cut{base: id.Seq, time: id.Time})
+		s.cuts = append(s.cuts, cut{base: id.Seq, time: id.Millis})
 		c = &s.cuts[len(s.cuts)-1]
 	}
 	n := len(s.raw)
@@ -282,7 +282,7 @@ func (b *Batch) IDs() []ID {
 	}
 	for _, i := range b.order {
 		s := &b.slots[i]
-		b.ids = append(b.ids, ID{Time: s.time, Seq: s.next})
+		b.ids = append(b.ids, ID{Millis: s.time, Seq: s.next})
 		s.next++
 	}
 	for i := range b.slots {
@@ -304,7 +304,7 @@ func (b *Batch) explicitIDs() {
 		}
 		p := &at[i]
 		c := s.cuts[p.cut]
-		b.ids[k] = ID{Time: c.time, Seq: c.base + uint64(p.n)}
+		b.ids[k] = ID{Millis: c.time, Seq: c.base + uint64(p.n)}
 		if p.n++; p.n == int(c.count) {
 			*p = struct{ cut, n int }{p.cut + 1, 0}
 		}

@@ -29,7 +29,7 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 		}
 		if upper.Kind == AtTime {
 			// The whole millisecond, whatever exclusive says.
-			if sp.To, err = r.seekTime(satInc(upper.ID.Time)); err != nil {
+			if sp.To, err = r.seekTime(satInc(upper.ID.Millis)); err != nil {
 				return Span{}, err
 			}
 		}
@@ -43,13 +43,13 @@ func (r *reader) edge(b Bound, after bool) (uint64, error) {
 	t := r.t
 	switch b.Kind {
 	case AtTime:
-		return r.seekTime(b.ID.Time)
+		return r.seekTime(b.ID.Millis)
 	case AtID:
-		lo, err := r.seekTime(b.ID.Time)
+		lo, err := r.seekTime(b.ID.Millis)
 		if err != nil {
 			return 0, err
 		}
-		hi, err := r.seekTime(satInc(b.ID.Time))
+		hi, err := r.seekTime(satInc(b.ID.Millis))
 		if err != nil {
 			return 0, err
 		}

@@ -10,8 +10,8 @@ type (
 
 // The kinds of bounds.
 const (
-	Open   = record.Open
-	AtID   = record.AtID
-	AtTime = record.AtTime
-	AtSeq  = record.AtSeq
+	Open   = record.OpenBound
+	AtID   = record.IDBound
+	AtTime = record.TimeBound
+	AtSeq  = record.SeqBound
 )

@@ -184,10 +184,10 @@ func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 		return errs.InvalidImport.With(fmt.Sprintf("topic %q has records; an import needs a topic without any", t.name))
 	}
 	if !t.staged.empty && (first.Base < t.staged.next || first.Time < t.staged.time) {
-		return errs.InvalidImport.With(fmt.Sprintf("topic %q: id %s is not above the newest record", t.name, ID{Time: first.Time, Seq: first.Base}))
+		return errs.InvalidImport.With(fmt.Sprintf("topic %q: id %s is not above the newest record", t.name, ID{Millis: first.Time, Seq: first.Base}))
 	}
 	if limit := max(ms, now+r.MaxFuture.Milliseconds()); last.Time > limit && !force {
-		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{Time: last.Time, Seq: last.Base}, r.MaxFuture))
+		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{Millis: last.Time, Seq: last.Base}, r.MaxFuture))
 	}
 	if last.Base >= maxImportSeq {
 		return errs.InvalidImport.With(fmt.Sprintf("sequence %d is out of range", last.Base))
@@ -317,7 +317,7 @@ func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) 
 	for i := range blocks {
 		h := &blocks[i].Header
 		if !t.empty && (h.Base < t.next || h.Time < t.time) || h.Count == 0 || h.Base+uint64(h.Count) < h.Base {
-			return fmt.Errorf("topic %q: a block at %s follows %s", t.name, ID{Time: h.Time, Seq: h.Base}, ID{Time: t.time, Seq: t.next})
+			return fmt.Errorf("topic %q: a block at %s follows %s", t.name, ID{Millis: h.Time, Seq: h.Base}, ID{Millis: t.time, Seq: t.next})
 		}
 		t.apply(blocks[i:i+1], pos, r.published.Load())
 		ms = max(ms, h.Time)

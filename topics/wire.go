@@ -151,12 +151,12 @@ func (b *Batch) readTopic(d *enc.Reader) error {
 
 func checkWireID(s *slot, c cut) error {
 	if c.time < 0 || c.time >= 1<<47 || c.base >= maxImportSeq {
-		return errs.InvalidImport.With(fmt.Sprintf("id %s is out of range", ID{Time: c.time, Seq: c.base}))
+		return errs.InvalidImport.With(fmt.Sprintf("id %s is out of range", ID{Millis: c.time, Seq: c.base}))
 	}
 	if n := len(s.cuts); n > 0 {
 		p := s.cuts[n-1]
 		if c.time < p.time || c.base < p.base+uint64(p.count) {
-			return errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", ID{Time: c.time, Seq: c.base}))
+			return errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", ID{Millis: c.time, Seq: c.base}))
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func wireBatch(t *testing.T, r *rand.Rand) *Batch {
 		topic := fmt.Sprintf("t%d", r.IntN(5))
 		var err error
 		if topic == "t4" {
-			err = b.AddWithID(topic, ID{Time: 1000 + int64(i), Seq: uint64(2 * i)}, nil, nil, []byte("explicit"))
+			err = b.AddWithID(topic, ID{Millis: 1000 + int64(i), Seq: uint64(2 * i)}, nil, nil, []byte("explicit"))
 		} else {
 			var key, headers []byte
 			if r.IntN(3) == 0 {

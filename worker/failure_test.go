@@ -86,7 +86,7 @@ func TestPanicUnwraps(t *testing.T) {
 // after the context has ended.
 func TestEach(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	w := &Work{records: []record.Record{{ID: record.ID{Time: 5, Seq: 1}}, {ID: record.ID{Time: 5, Seq: 2}}, {ID: record.ID{Time: 5, Seq: 3}}}}
+	w := &Work{records: []record.Record{{ID: record.ID{Millis: 5, Seq: 1}}, {ID: record.ID{Millis: 5, Seq: 2}}, {ID: record.ID{Millis: 5, Seq: 3}}}}
 	var seen []uint64
 	each := func(fn func(seq uint64) error) error {
 		seen = nil

@@ -31,7 +31,7 @@ func (d *demo) read(ctx context.Context) error {
 		t.result("%s", clip(jsonline.AppendRecord(nil, &r)))
 	}
 
-	ms := fmt.Sprint(rec.ID.Time)
+	ms := fmt.Sprint(rec.ID.Millis)
 	t.command("range lines --start %s --end %s --output id", ms, ms)
 	var first, last pipeproc.ID
 	n := 0
@@ -44,6 +44,6 @@ func (d *demo) read(ctx context.Context) error {
 		}
 		last = r.ID
 	}
-	t.result("%s of %s: %s to %s", many(n, "record"), clock(rec.ID.Time), first, last)
+	t.result("%s of %s: %s to %s", many(n, "record"), clock(rec.ID.Millis), first, last)
 	return nil
 }

@@ -37,7 +37,7 @@ func (a *app) gcCommand() *cobra.Command {
 	var output *choiceFlag
 	cmd := a.command("gc [flags]", "Delete records that nobody needs any more", gcLong, "pipeproc gc\npipeproc gc --min-prune-time 24h --ignore-disabled",
 		between(0, 0, ""), func(ctx context.Context, _ []string) error {
-			o.MinPruneTime = max(age.d, time.Nanosecond) // 0 would be the default
+			o.MinAge = max(age.d, time.Nanosecond) // 0 would be the default
 			n, err := a.change(ctx)
 			return with(n, err, func(n pipeproc.Store) error {
 				list, err := n.GC(ctx, o)

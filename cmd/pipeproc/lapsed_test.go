@@ -24,7 +24,7 @@ func claimedBefore(t *testing.T, o pipeproc.ProcOptions) string {
 		}
 	}
 	o.Name, o.Topic = "p", "t"
-	if c, err := n.Proc(t.Context(), o); err != nil || c.Empty() {
+	if c, err := n.Claim(t.Context(), o); err != nil || c.Empty() {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	if err := n.Close(); err != nil {

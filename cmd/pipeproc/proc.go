@@ -90,7 +90,7 @@ func (f *procFlags) options() (err error) {
 	if o.OnMaxReclaims, err = pipeproc.ParseStrategy(f.onMax.value); err != nil {
 		return usageError{err}
 	}
-	if o.OnMaxReclaims == pipeproc.DeadLetter {
+	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
 		if o.MaxReclaims < 0 {
 			return usageError{errors.New("--on-max-reclaims deadletter needs a limit: leave out --max-reclaims -1")}
 		}
@@ -114,7 +114,7 @@ func (a *app) proc(ctx context.Context, f *procFlags) error {
 		if kept := f.kept(&i); kept != "" {
 			a.note("note: proc %q is there already and keeps what it was made with, whatever %s", i.Name, kept)
 		}
-		if c, err = n.Proc(ctx, f.o); err != nil {
+		if c, err = n.Claim(ctx, f.o); err != nil {
 			return err
 		}
 		a.claimed(ctx, n, &c, i.Name)

@@ -39,7 +39,7 @@ type retentionFlags struct {
 	gc, output       *choiceFlag
 }
 
-var switches = map[string]pipeproc.Switch{"on": pipeproc.On, "off": pipeproc.Off, "inherit": pipeproc.Inherit}
+var switches = map[string]pipeproc.Switch{"on": pipeproc.SwitchOn, "off": pipeproc.SwitchOff, "inherit": pipeproc.SwitchInherit}
 
 func (a *app) topicRetentionCommand() *cobra.Command {
 	f := retentionFlags{maxBytes: sizeFlag{high: math.MaxInt64 >> 10}}
@@ -87,7 +87,7 @@ func (a *app) retention(ctx context.Context, topic string, f *retentionFlags, ch
 			}
 		}
 		if f.output.value == "json" {
-			return a.printJSON(retentionJSON{topic, r.MaxAge.Milliseconds(), r.MaxBytes, r.Force, r.GC.String(), r.MinPruneTime.Milliseconds(), r.IgnoreDisabled.String()})
+			return a.printJSON(retentionJSON{topic, r.MaxAge.Milliseconds(), r.MaxBytes, r.Force, r.GC.String(), r.MinAge.Milliseconds(), r.IgnoreDisabled.String()})
 		}
 		return a.line(retentionText(r))
 	})
@@ -111,7 +111,7 @@ func (f *retentionFlags) apply(r pipeproc.Retention, changed func(string) bool) 
 		r.GC = switches[f.gc.value]
 	}
 	if changed("min-prune-time") {
-		r.MinPruneTime = f.minPrune.d
+		r.MinAge = f.minPrune.d
 	}
 	return r
 }
@@ -139,11 +139,11 @@ func retentionText(r pipeproc.Retention) string {
 	if r.Force {
 		force = "yes, procs that have not acknowledged are passed"
 	}
-	if r.MinPruneTime > 0 {
-		prune = r.MinPruneTime.String()
+	if r.MinAge > 0 {
+		prune = r.MinAge.String()
 	}
 	s := fmt.Sprintf("max age         %s\nmax bytes       %s\nforce           %s\ngc              %s\nmin prune time  %s", age, bytes, force, r.GC, prune)
-	if r.IgnoreDisabled != pipeproc.Inherit {
+	if r.IgnoreDisabled != pipeproc.SwitchInherit {
 		s += fmt.Sprintf("\ndisabled procs  ignored: %s", r.IgnoreDisabled)
 	}
 	return s

@@ -106,7 +106,7 @@ func (a *app) run(ctx context.Context, f *runFlags, args []string) error {
 	s.From, s.To, s.Count, s.Lanes, s.Processor = f.from.list, f.to.list, f.count.n, f.concurrency.n, p.Process
 	n, err := a.open(ctx, o)
 	err = with(n, err, func(n pipeproc.Store) error {
-		if _, err := n.SystemProc(ctx, s); err != nil {
+		if _, err := n.DefineSystemProc(ctx, s); err != nil {
 			return err
 		}
 		o.Logger.Info("pipeproc: running", "proc", s.Name, "from", strings.Join(s.From, ","), "to", strings.Join(s.To, ","))

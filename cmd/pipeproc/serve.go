@@ -139,7 +139,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	o.Logger = a.logger(f.log.value)
 	o.Processes = f.processes()
 	if f.gc {
-		o.GC = &pipeproc.GCOptions{Interval: f.interval.d, MinPruneTime: max(f.minPrune.d, time.Nanosecond)} // 0 would be the default
+		o.GC = &pipeproc.GCOptions{Interval: f.interval.d, MinAge: max(f.minPrune.d, time.Nanosecond)} // 0 would be the default
 	}
 	var n *pipeproc.Node
 	if f.memory {

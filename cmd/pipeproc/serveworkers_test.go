@@ -24,7 +24,7 @@ func TestServeWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{script}}
-	if _, err := c.SystemProc(t.Context(), o); err != nil {
+	if _, err := c.DefineSystemProc(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
@@ -58,7 +58,7 @@ func TestServeAllowExec(t *testing.T) {
 	defer c.Close()
 	for path, want := range map[string]string{"/bin/cat": "", "/bin/sh": "forbidden"} {
 		o := pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, Command: []string{path}, Replace: true}
-		if _, err := c.SystemProc(t.Context(), o); pipeproc.Code(err) != want {
+		if _, err := c.DefineSystemProc(t.Context(), o); pipeproc.Code(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

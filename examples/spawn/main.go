@@ -41,7 +41,7 @@ func run(ctx context.Context, self *pipeproc.Program) error {
 		return err
 	}
 	defer node.Close()
-	_, err = node.SystemProc(ctx, pipeproc.SystemProcOptions{
+	_, err = node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{
 		Name: "upper", From: []string{"orders"}, To: []string{"loud"}, Command: []string{pipeproc.Self},
 	})
 	if err != nil {

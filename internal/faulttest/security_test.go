@@ -77,7 +77,7 @@ func TestSecurityNames(t *testing.T) {
 		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: name}); err == nil && !legal {
 			t.Errorf("a proc reads topic %q", name)
 		}
-		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", DeadLetterTopic: name, OnMaxReclaims: pipeproc.DeadLetter}); err == nil && !legal && name != "" {
+		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", DeadLetterTopic: name, OnMaxReclaims: pipeproc.StrategyDeadLetter}); err == nil && !legal && name != "" {
 			t.Errorf("dead letters go to topic %q", name)
 		}
 		_, _ = n.DestroyProc(ctx, "q")
@@ -298,7 +298,7 @@ func TestSecurityIntegers(t *testing.T) {
 			for _, offset := range []string{fmt.Sprint(":", k), fmt.Sprint(k), fmt.Sprintf("%d-%d", k, k)} {
 				calls++
 				name := fmt.Sprintf("p %s %T", offset, s)
-				claim, err := s.Proc(ctx, pipeproc.ProcOptions{Name: name, Topic: "t", Offset: offset, Count: int(k)})
+				claim, err := s.Claim(ctx, pipeproc.ProcOptions{Name: name, Topic: "t", Offset: offset, Count: int(k)})
 				if err == nil && len(claim.Records) > 3 {
 					t.Errorf("proc at %s: %d records", offset, len(claim.Records))
 				}
@@ -307,7 +307,7 @@ func TestSecurityIntegers(t *testing.T) {
 			_, _ = s.Ack(ctx, "p", pipeproc.Token{})
 			wait, stop := context.WithCancel(ctx)
 			stop()
-			if err := s.WaitFor(wait, "t", k); err == nil {
+			if err := s.WaitForRecord(wait, "t", k); err == nil {
 				t.Errorf("record %d has come", k)
 			}
 			for _, o := range []pipeproc.TopicOptions{{SegmentSize: int64(k)}, {SegmentSize: -int64(k)}} {

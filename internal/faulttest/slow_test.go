@@ -194,7 +194,7 @@ func TestF27ClockBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if count > 0 && (ids[0].Time < last.Time || ids[0].Seq != last.Seq+1) {
+			if count > 0 && (ids[0].Millis < last.Millis || ids[0].Seq != last.Seq+1) {
 				t.Errorf("id %v after %v", ids[0], last)
 			}
 			last = ids[0]

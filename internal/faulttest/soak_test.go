@@ -52,7 +52,7 @@ func TestSoak(t *testing.T) {
 	failing := rand.New(rand.NewPCG(*seed, 101))
 	var failMu sync.Mutex
 	n, err := pipeproc.Open(dir, &pipeproc.Options{Sync: pipeproc.SyncInterval(5 * time.Millisecond), WALSize: 1 << 20, MaxOpenFiles: 32, MaxMapped: 16,
-		Topic: pipeproc.TopicOptions{SegmentSize: 256 << 10}, GC: &pipeproc.GCOptions{Interval: 200 * time.Millisecond, MinPruneTime: 300 * time.Millisecond}})
+		Topic: pipeproc.TopicOptions{SegmentSize: 256 << 10}, GC: &pipeproc.GCOptions{Interval: 200 * time.Millisecond, MinAge: 300 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestSoak(t *testing.T) {
 	const topics = 4
 	name := func(i int) string { return fmt.Sprintf("in%d", i) }
 	for i := range topics {
-		_, err = n.SystemProc(t.Context(), pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{name(i)}, To: []string{fmt.Sprint("out", i)},
+		_, err = n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{name(i)}, To: []string{fmt.Sprint("out", i)},
 			Count: 50, MaxReclaims: -1, ProcessorName: "copy"})
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestSoak(t *testing.T) {
 		})
 		work(5*time.Millisecond, func(r *rand.Rand) { // a worker that dies now and then: its claim times out
 			p := fmt.Sprint("worker", i)
-			k, err := n.Proc(ctx, pipeproc.ProcOptions{Name: p, Topic: fmt.Sprint("out", i), Count: 20, ReclaimTimeout: 50 * time.Millisecond, MaxReclaims: -1})
+			k, err := n.Claim(ctx, pipeproc.ProcOptions{Name: p, Topic: fmt.Sprint("out", i), Count: 20, ReclaimTimeout: 50 * time.Millisecond, MaxReclaims: -1})
 			check("proc", err)
 			if k.Empty() {
 				return
@@ -183,7 +183,7 @@ func TestSoak(t *testing.T) {
 		topic := fmt.Sprint("short", r.IntN(5))
 		_, err := n.Commit(ctx, pipeproc.Record{Topic: topic, Body: make([]byte, 1000)})
 		check("commit", err)
-		p, err := n.LiveProc(ctx, pipeproc.LiveOptions{Topic: topic})
+		p, err := n.OpenLiveProc(ctx, pipeproc.LiveOptions{Topic: topic})
 		check("live", err)
 		if err == nil {
 			check("cancel", p.Cancel(ctx))

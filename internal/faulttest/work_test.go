@@ -161,7 +161,7 @@ func do(ctx context.Context, n *pipeproc.Node, i int, dir string) error {
 		_, err = n.Backup(ctx, filepath.Join(dest, "copy"))
 		return err
 	case "process":
-		k, err := n.Proc(ctx, pipeproc.ProcOptions{Name: procName, Topic: "a", Count: 3})
+		k, err := n.Claim(ctx, pipeproc.ProcOptions{Name: procName, Topic: "a", Count: 3})
 		if err != nil {
 			return err
 		}

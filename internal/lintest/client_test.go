@@ -29,9 +29,9 @@ func optionsOf(p int) pipeproc.ProcOptions {
 	o := pipeproc.ProcOptions{Name: nameOf(p), Topic: topicOf(p), MaxReclaims: maxReclaims, ReclaimTimeout: -1}
 	switch p % 3 {
 	case buries:
-		o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.DeadLetter, deadOf(p)
+		o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, deadOf(p)
 	case waits:
-		o.OnMaxReclaims, o.MaxReclaims, o.Backoff = pipeproc.Continue, -1, time.Hour
+		o.OnMaxReclaims, o.MaxReclaims, o.Backoff = pipeproc.StrategyContinue, -1, time.Hour
 	}
 	return o
 }
@@ -42,7 +42,7 @@ type calls interface {
 	Commit(ctx context.Context, recs ...pipeproc.Record) ([]pipeproc.ID, error)
 	Length(ctx context.Context, topic string) (uint64, error)
 	EnsureProc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.ProcInfo, error)
-	Proc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error)
+	Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error)
 	Ack(ctx context.Context, proc string, t pipeproc.Token) (pipeproc.IDRange, error)
 	Reclaim(ctx context.Context, proc string, t pipeproc.Token, reason string) (pipeproc.IDRange, error)
 	InspectProc(ctx context.Context, name string) (pipeproc.ProcInfo, error)
@@ -214,7 +214,7 @@ func (c *runner) do(ctx context.Context, in input) (out output) {
 	case claim:
 		o := optionsOf(in.proc)
 		o.Count = int(in.count)
-		k, err := c.s.Proc(ctx, o)
+		k, err := c.s.Claim(ctx, o)
 		if !failed(err) && !k.Empty() {
 			acked(k.Range)
 			out.token = k.Token

@@ -92,9 +92,9 @@ func (e onEngine) EnsureProc(ctx context.Context, o pipeproc.ProcOptions) (pipep
 	return info(s), nil
 }
 
-func (e onEngine) Proc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error) {
+func (e onEngine) Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error) {
 	c := new(engine.Claimed)
-	err := e.Claim(ctx, o.Name, o.Count, c)
+	err := e.Engine.Claim(ctx, o.Name, o.Count, c)
 	return pipeproc.Claim{Token: c.Token, Range: c.Range, Records: c.Records}, err
 }
 
@@ -129,7 +129,7 @@ func (e onEngine) Reclaim(ctx context.Context, proc string, t pipeproc.Token, re
 }
 
 func (e onEngine) InspectProc(_ context.Context, name string) (pipeproc.ProcInfo, error) {
-	s, err := e.Engine.Proc(name)
+	s, err := e.Engine.Engine.Proc(name)
 	if err != nil {
 		return pipeproc.ProcInfo{}, err
 	}

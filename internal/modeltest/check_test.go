@@ -56,11 +56,11 @@ func parseBound(s string) (bound, error) {
 func cmpBound(id pipeproc.ID, b bound) int {
 	switch b.form {
 	case 'i':
-		return id.Compare(pipeproc.ID{Time: b.ms, Seq: b.seq})
+		return id.Compare(pipeproc.ID{Millis: b.ms, Seq: b.seq})
 	case 's':
 		return pipeproc.ID{Seq: id.Seq}.Compare(pipeproc.ID{Seq: b.seq})
 	default:
-		return pipeproc.ID{Time: id.Time}.Compare(pipeproc.ID{Time: b.ms})
+		return pipeproc.ID{Millis: id.Millis}.Compare(pipeproc.ID{Millis: b.ms})
 	}
 }
 
@@ -191,7 +191,7 @@ func checkTopic(n *pipeproc.Node, s *state, name string) error {
 	}
 	last := int64(0)
 	if len(t.recs) > 0 {
-		last = t.recs[len(t.recs)-1].id.Time
+		last = t.recs[len(t.recs)-1].id.Millis
 	}
 	if i.Name != name || i.First != t.first || i.Next != t.next || i.Records != uint64(len(t.live())) ||
 		i.CreatedAt != t.made || i.LastTime != last || i.Options != t.opts || i.Damaged != nil {

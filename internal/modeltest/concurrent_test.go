@@ -239,10 +239,10 @@ func (i *cImage) check(cfg config) error {
 			if err != nil {
 				return err
 			}
-			if r.ID.Seq != seq || r.ID.Time < time {
+			if r.ID.Seq != seq || r.ID.Millis < time {
 				return fmt.Errorf("topic %s: %v follows %d-%d", info.Name, r.ID, time, seq)
 			}
-			seq, time = seq+1, r.ID.Time
+			seq, time = seq+1, r.ID.Millis
 			if len(r.Body) < 24 {
 				return fmt.Errorf("topic %s: %v has %d bytes", info.Name, r.ID, len(r.Body))
 			}

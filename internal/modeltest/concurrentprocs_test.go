@@ -32,7 +32,7 @@ func (m *mover) start(n *pipeproc.Node) error {
 func (m *mover) move(n *pipeproc.Node, stop *atomic.Bool) error {
 	for turn := 0; ; turn++ {
 		last := stop.Load()
-		c, err := n.Proc(bg, pipeproc.ProcOptions{Name: moverName, Topic: movedFrom, Count: 1 + turn%4})
+		c, err := n.Claim(bg, pipeproc.ProcOptions{Name: moverName, Topic: movedFrom, Count: 1 + turn%4})
 		switch {
 		case err != nil:
 			return err

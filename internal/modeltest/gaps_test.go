@@ -13,7 +13,7 @@ func TestVerifyPrunedGap(t *testing.T) {
 	b := newBench(t)
 	var recs []rec
 	for _, seq := range []uint64{3, 4, 10, 11, 20, 21} {
-		recs = append(recs, rec{id: pipeproc.ID{Time: b.clock.ms.Load(), Seq: seq}, body: make([]byte, 9<<10)})
+		recs = append(recs, rec{id: pipeproc.ID{Millis: b.clock.ms.Load(), Seq: seq}, body: make([]byte, 9<<10)})
 	}
 	_, err := b.node.Import(bg, "a", importSeq(recs), nil)
 	b.must(err)

@@ -24,9 +24,9 @@ type gcWant struct {
 func (s *state) collected(name string, o pipeproc.GCOptions, now int64) gcWant {
 	t := s.topics[name]
 	r := t.policy
-	gc := r.GC != pipeproc.Off && (r.GC == pipeproc.On || !s.isDeadLetters(name))
-	ignore := r.IgnoreDisabled == pipeproc.On || r.IgnoreDisabled == pipeproc.Inherit && o.IgnoreDisabled
-	age := cmp.Or(r.MinPruneTime, o.MinPruneTime, 30*time.Second).Milliseconds()
+	gc := r.GC != pipeproc.SwitchOff && (r.GC == pipeproc.SwitchOn || !s.isDeadLetters(name))
+	ignore := r.IgnoreDisabled == pipeproc.SwitchOn || r.IgnoreDisabled == pipeproc.SwitchInherit && o.IgnoreDisabled
+	age := cmp.Or(r.MinAge, o.MinAge, 30*time.Second).Milliseconds()
 	var procs []*procState // those that protect
 	bound := t.next        // of what all of them have acknowledged
 	for _, n := range s.procNames() {
@@ -47,7 +47,7 @@ func (s *state) collected(name string, o pipeproc.GCOptions, now int64) gcWant {
 				oldest = &q.First
 			}
 		}
-		if oldest != nil && oldest.Time <= now-age {
+		if oldest != nil && oldest.Millis <= now-age {
 			raise(min(oldest.Seq, bound))
 		}
 	}
@@ -73,7 +73,7 @@ func (s *state) collected(name string, o pipeproc.GCOptions, now int64) gcWant {
 // stay until somebody has looked at them, unless its policy says otherwise.
 func (s *state) isDeadLetters(topic string) bool {
 	for _, p := range s.procs {
-		if p.onMax == pipeproc.DeadLetter && p.dead == topic {
+		if p.onMax == pipeproc.StrategyDeadLetter && p.dead == topic {
 			return true
 		}
 	}
@@ -101,7 +101,7 @@ func (t *topicState) youngerThan(ms int64) uint64 {
 		return t.first
 	}
 	for _, r := range t.live() {
-		if r.id.Time > ms {
+		if r.id.Millis > ms {
 			return r.id.Seq
 		}
 	}
@@ -118,7 +118,7 @@ func (w *world) retention() error {
 	r := &c.policy
 	if w.rng.IntN(5) > 0 {
 		r.GC, r.IgnoreDisabled = pipeproc.Switch(w.rng.IntN(3)), pipeproc.Switch(w.rng.IntN(3))
-		r.MinPruneTime = []time.Duration{0, time.Millisecond, 20 * time.Millisecond, hour}[w.rng.IntN(4)]
+		r.MinAge = []time.Duration{0, time.Millisecond, 20 * time.Millisecond, hour}[w.rng.IntN(4)]
 		if w.rng.IntN(3) == 0 {
 			r.MaxAge = []time.Duration{time.Millisecond, 50 * time.Millisecond, 48 * hour}[w.rng.IntN(3)]
 		}
@@ -130,8 +130,8 @@ func (w *world) retention() error {
 	given := c.policy
 	switch w.rng.IntN(10) {
 	case 0:
-		given.MinPruneTime += time.Microsecond // rounded up
-		r.MinPruneTime += time.Millisecond
+		given.MinAge += time.Microsecond // rounded up
+		r.MinAge += time.Millisecond
 	case 1:
 		given.MaxBytes = -1
 		want = cmp.Or(want, pipeproc.ErrInvalidOptions)
@@ -150,7 +150,7 @@ func (w *world) retention() error {
 
 // gc collects. What goes by size depends on files, so that is only bounded.
 func (w *world) gc() error {
-	o := pipeproc.GCOptions{MinPruneTime: []time.Duration{0, time.Millisecond, 20 * time.Millisecond, hour}[w.rng.IntN(4)], IgnoreDisabled: w.rng.IntN(2) == 0}
+	o := pipeproc.GCOptions{MinAge: []time.Duration{0, time.Millisecond, 20 * time.Millisecond, hour}[w.rng.IntN(4)], IgnoreDisabled: w.rng.IntN(2) == 0}
 	now := w.clock.ms.Load()
 	pos := int64(len(w.cmds))
 	w.tried.Store(pos + int64(len(w.st.topics)))

@@ -127,7 +127,7 @@ func (s *state) append(c *command, p *part) {
 	t.recs = append(t.recs, p.recs...)
 	last := t.recs[len(t.recs)-1].id
 	t.next = last.Seq + 1
-	s.floor = max(s.floor, last.Time)
+	s.floor = max(s.floor, last.Millis)
 }
 
 // fold returns the state after the given commands.
@@ -167,7 +167,7 @@ func (s *state) commit(d *draft, now int64) (command, []pipeproc.ID) {
 			next += t.next
 		}
 		r := d.recs[i]
-		r.id = pipeproc.ID{Time: c.ms, Seq: next}
+		r.id = pipeproc.ID{Millis: c.ms, Seq: next}
 		p.recs = append(p.recs, r)
 		ids[i] = r.id
 	}

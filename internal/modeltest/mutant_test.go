@@ -85,7 +85,7 @@ func (b *bench) whole(fs vfs.FS) error {
 			if err != nil {
 				return err
 			}
-			if i >= len(bodies) || !bytes.Equal(r.Body, bodies[i]) || r.ID.Time != b.clock.ms.Load() {
+			if i >= len(bodies) || !bytes.Equal(r.Body, bodies[i]) || r.ID.Millis != b.clock.ms.Load() {
 				return fmt.Errorf("topic %s: record %d (%v) differs", topic, i, r.ID)
 			}
 			i++

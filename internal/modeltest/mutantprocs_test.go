@@ -19,7 +19,7 @@ import (
 // claimNext claims one record for the proc p on topic in.
 func (b *bench) claimNext() pipeproc.Claim {
 	b.t.Helper()
-	c, err := b.node.Proc(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"})
+	c, err := b.node.Claim(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestMutantTokenEpoch(t *testing.T) {
 	lost := b.claimNext()
 	n := b.open(b.disk.Crash(nothing))
 	defer n.Close()
-	c, err := n.Proc(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"})
+	c, err := n.Claim(bg, pipeproc.ProcOptions{Name: "p", Topic: "in"})
 	if err != nil || c.Empty() {
 		t.Fatal("the claim survived, so the test shows nothing:", err)
 	}
@@ -93,7 +93,7 @@ func TestMutantSeen(t *testing.T) {
 	if err := run(&procstate.Op{Kind: procstate.Seek, Name: "p", Next: 5}); err != nil {
 		t.Fatal(err)
 	}
-	r := record.Range{First: record.ID{Time: 1, Seq: 7}, Last: record.ID{Time: 1, Seq: 7}, Count: 1}
+	r := record.Range{First: record.ID{Millis: 1, Seq: 7}, Last: record.ID{Millis: 1, Seq: 7}, Count: 1}
 	if err := run(&procstate.Op{Kind: procstate.Take, Name: "p", Seen: create.State, Range: r}); !errors.Is(err, procstate.ErrStale) {
 		t.Error("the records behind the old position were claimed:", err)
 	}
@@ -233,7 +233,7 @@ func TestMutantGuard(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := n.GC(bg, pipeproc.GCOptions{MinPruneTime: time.Hour + 20*time.Millisecond}); err != nil {
+		if _, err := n.GC(bg, pipeproc.GCOptions{MinAge: time.Hour + 20*time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
 		fault.SetHook(nil)

@@ -21,13 +21,13 @@ func letters(topics ...string) *draft {
 }
 
 var (
-	histProc   = pipeproc.ProcOptions{Name: "p", Topic: "alpha", Count: 3, ReclaimTimeout: never, MaxReclaims: 2, OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "dead"}
+	histProc   = pipeproc.ProcOptions{Name: "p", Topic: "alpha", Count: 3, ReclaimTimeout: never, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead"}
 	histTimed  = pipeproc.ProcOptions{Name: "timed", Topic: "gamma", Count: 2, ReclaimTimeout: hour}
 	histShort  = pipeproc.ProcOptions{Name: "ephemeral", Topic: "beta", Count: -1, ReclaimTimeout: never, Ephemeral: true}
 	histFuture = pipeproc.ProcOptions{Name: "future", Topic: "zipped", Offset: "1700000000400", Count: 5, ReclaimTimeout: never, Backoff: hour}
 	histBegins = pipeproc.ProcOptions{Name: "begins", Topic: "imported", ReclaimTimeout: never, MaxReclaims: 1}
 	histSystem = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha"}, To: []string{"dead"}, ReclaimTimeout: never, Backoff: -1}
-	histPolicy = pipeproc.Retention{GC: pipeproc.On, MinPruneTime: time.Millisecond, IgnoreDisabled: pipeproc.On}
+	histPolicy = pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: time.Millisecond, IgnoreDisabled: pipeproc.SwitchOn}
 	histWider  = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha", "zipped"}, To: []string{"dead"}, ReclaimTimeout: never, Backoff: hour, Replace: true}
 )
 
@@ -60,7 +60,7 @@ var procSteps = [][]hstep{
 func histImport() []rec {
 	var recs []rec
 	for i, seq := range []uint64{10, 11, 12, 17, 18, 40, 41} {
-		recs = append(recs, rec{id: pipeproc.ID{Time: 1_600_000_000_000 + int64(i), Seq: seq}, body: []byte{byte(i)}})
+		recs = append(recs, rec{id: pipeproc.ID{Millis: 1_600_000_000_000 + int64(i), Seq: seq}, body: []byte{byte(i)}})
 	}
 	return recs
 }
@@ -126,7 +126,7 @@ func (s *state) procStep(h *hstep, now int64) (*command, error) {
 }
 
 // histGC is how the history collects: only topics with a policy are old enough.
-var histGC = pipeproc.GCOptions{MinPruneTime: 1000 * hour}
+var histGC = pipeproc.GCOptions{MinAge: 1000 * hour}
 
 // playProc runs a step about procs.
 func (p *player) playProc(h *hstep, now int64) error {
@@ -158,7 +158,7 @@ func (p *player) callProc(h *hstep, c *command) (err error) {
 			return err
 		}
 		var got pipeproc.Claim
-		got, err = n.Proc(bg, h.proc)
+		got, err = n.Claim(bg, h.proc)
 		if err == nil && got.Empty() != (c == nil) {
 			return wrongf("claimed %v", got.Range)
 		}
@@ -188,7 +188,7 @@ func (p *player) callProc(h *hstep, c *command) (err error) {
 	case "destroy":
 		_, err = n.DestroyProc(bg, h.name)
 	case "system":
-		_, err = n.SystemProc(bg, h.system)
+		_, err = n.DefineSystemProc(bg, h.system)
 	case "import":
 		_, err = n.Import(bg, h.topic, importSeq(histImport()), nil)
 	case "retention":

@@ -15,7 +15,7 @@ func TestLargeDeadLetters(t *testing.T) {
 	for range 8 {
 		b.commit("in", 100<<10)
 	}
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 	c := b.claim(o)
 	if _, err := b.node.Reclaim(bg, "p", c.Token, ""); err != nil {
 		t.Fatalf("a claim of %d records of 100 KiB cannot be given back: %v", len(c.Records), err)
@@ -30,9 +30,9 @@ func TestLargeDeadLetters(t *testing.T) {
 // one: each proc is run by one of them.
 func TestSystemProcsShareNoProc(t *testing.T) {
 	b := newBench(t)
-	_, err := b.node.SystemProc(bg, pipeproc.SystemProcOptions{Name: "many", From: []string{"a", "b"}})
+	_, err := b.node.DefineSystemProc(bg, pipeproc.SystemProcOptions{Name: "many", From: []string{"a", "b"}})
 	b.must(err)
-	_, err = b.node.SystemProc(bg, pipeproc.SystemProcOptions{Name: "many__a", From: []string{"a"}})
+	_, err = b.node.DefineSystemProc(bg, pipeproc.SystemProcOptions{Name: "many__a", From: []string{"a"}})
 	if !errors.Is(err, pipeproc.ErrProcNameNotUnique) && !errors.Is(err, pipeproc.ErrProcDiffers) {
 		t.Errorf("a second system proc for proc many__a: %v", err)
 	}
@@ -54,7 +54,7 @@ func TestSystemProcsShareNoProc(t *testing.T) {
 func TestSystemProcPerTopic(t *testing.T) {
 	b := newBench(t)
 	for _, many := range []bool{false, true, false} {
-		list, err := b.node.SystemProc(bg, pipeproc.SystemProcOptions{Name: "sys", From: []string{"a"}, PerTopic: many, Replace: true})
+		list, err := b.node.DefineSystemProc(bg, pipeproc.SystemProcOptions{Name: "sys", From: []string{"a"}, PerTopic: many, Replace: true})
 		b.must(err)
 		systems, err := b.node.SystemProcs(bg)
 		b.must(err)

@@ -175,7 +175,7 @@ func (p *procState) fits(recs []rec, count int) []rec {
 		for _, h := range r.headers {
 			size += len(segment.AppendHeader(nil, h.Name, h.Value))
 		}
-		if p.onMax == pipeproc.DeadLetter {
+		if p.onMax == pipeproc.StrategyDeadLetter {
 			size += 2 << 10 // for what the record gets when it fails
 		}
 		if i+1 == count || size >= maxBatch {
@@ -272,7 +272,7 @@ func (s *state) reclaim(name string, token pipeproc.Token, reason string, now in
 	if err != nil {
 		return nil, pipeproc.IDRange{}, err
 	}
-	if p.spent() && p.onMax == pipeproc.DeadLetter {
+	if p.spent() && p.onMax == pipeproc.StrategyDeadLetter {
 		c, _ := s.commit(s.deadLetters(p, reason), now)
 		n := s.acked(p, now)
 		c.procs = []procSet{{name, n}}
@@ -282,7 +282,7 @@ func (s *state) reclaim(name string, token pipeproc.Token, reason string, now in
 	n.drop()
 	n.lastClaimed = p.prevClaimed
 	n.reclaims++
-	if p.spent() && p.onMax == pipeproc.Disable {
+	if p.spent() && p.onMax == pipeproc.StrategyDisable {
 		n.disabled = true
 	} else if d := n.delay(n.reclaims); d > 0 {
 		n.retryAt = s.at(now) + d.Milliseconds()

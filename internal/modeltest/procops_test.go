@@ -66,7 +66,7 @@ func (w *world) procOptions(name string, right int) pipeproc.ProcOptions {
 	}
 	o.MaxReclaims = []int{0, -1, 1, 2, 3}[w.rng.IntN(5)]
 	o.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
-	if o.OnMaxReclaims == pipeproc.DeadLetter {
+	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
 		o.MaxReclaims = 1 + w.rng.IntN(2)
 		if o.Topic != "dead" && (len(o.Topic) > 200 || w.rng.IntN(3) > 0) { // with __dead behind it, that were no name
 			o.DeadLetterTopic = "dead"
@@ -136,9 +136,9 @@ func (w *world) badProc() error {
 		func(o *pipeproc.ProcOptions) { o.OnMaxReclaims = 3 },
 		func(o *pipeproc.ProcOptions) { o.DeadLetterTopic = "dead" },
 		func(o *pipeproc.ProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.DeadLetter, w.pick("a", "a b")
+			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, w.pick("a", "a b")
 		},
-		func(o *pipeproc.ProcOptions) { o.OnMaxReclaims, o.MaxReclaims = pipeproc.DeadLetter, -1 },
+		func(o *pipeproc.ProcOptions) { o.OnMaxReclaims, o.MaxReclaims = pipeproc.StrategyDeadLetter, -1 },
 		func(o *pipeproc.ProcOptions) { o.Topic = w.pick("", "a b") },
 	}
 	k := w.rng.IntN(len(bad))
@@ -147,7 +147,7 @@ func (w *world) badProc() error {
 	if k == len(bad)-1 {
 		want = pipeproc.ErrInvalidTopicFormat
 	}
-	return w.refused(want, func() error { _, err := w.node.Proc(bg, good); return err })
+	return w.refused(want, func() error { _, err := w.node.Claim(bg, good); return err })
 }
 
 // claim claims for a proc, which it makes if there is none.
@@ -159,7 +159,7 @@ func (w *world) claimFor(name string) error {
 	now := w.clock.ms.Load()
 	made, want := w.st.ensure(o, now)
 	if want != nil {
-		return w.refused(want, func() error { _, err := w.node.Proc(bg, o); return err })
+		return w.refused(want, func() error { _, err := w.node.Claim(bg, o); return err })
 	}
 	next := w.st // with the proc made
 	var cs []*command
@@ -169,7 +169,7 @@ func (w *world) claimFor(name string) error {
 	}
 	take, recs, want := next.take(o.Name, cmp.Or(o.Count, 1), now)
 	if want != nil {
-		return w.refused(want, func() error { _, err := w.node.Proc(bg, o); return err })
+		return w.refused(want, func() error { _, err := w.node.Claim(bg, o); return err })
 	}
 	if p := next.procs[o.Name]; w.held(p) {
 		take, recs = nil, nil
@@ -184,7 +184,7 @@ func (w *world) claimFor(name string) error {
 	}
 	_, skipped := next.position(next.procs[o.Name])
 	call := func() error {
-		got, err := w.node.Proc(bg, o)
+		got, err := w.node.Claim(bg, o)
 		if err != nil {
 			return err
 		}

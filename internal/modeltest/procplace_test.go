@@ -17,16 +17,16 @@ import (
 func (t *topicState) lower(id pipeproc.ID) uint64 {
 	from := func(ms int64) uint64 {
 		for i := range t.recs {
-			if t.recs[i].id.Time >= ms {
+			if t.recs[i].id.Millis >= ms {
 				return t.recs[i].id.Seq
 			}
 		}
 		return t.next
 	}
-	if id.Time == math.MaxInt64 {
+	if id.Millis == math.MaxInt64 {
 		return t.next
 	}
-	return min(max(id.Seq, from(id.Time)), from(id.Time+1))
+	return min(max(id.Seq, from(id.Millis)), from(id.Millis+1))
 }
 
 // place resolves the text of an offset: a sequence, and an id below which the
@@ -54,13 +54,13 @@ func (s *state) place(topic, text string) (next uint64, floor pipeproc.ID, err e
 	case b.form == 's':
 		return b.seq + 1, floor, nil
 	case b.form == 'i' && b.seq == 1<<64-1 && b.ms < math.MaxInt64:
-		floor = pipeproc.ID{Time: b.ms + 1}
+		floor = pipeproc.ID{Millis: b.ms + 1}
 	case b.form == 'i' && b.seq == 1<<64-1:
-		floor = pipeproc.ID{Time: b.ms, Seq: b.seq}
+		floor = pipeproc.ID{Millis: b.ms, Seq: b.seq}
 	case b.form == 'i':
-		floor = pipeproc.ID{Time: b.ms, Seq: b.seq + 1}
+		floor = pipeproc.ID{Millis: b.ms, Seq: b.seq + 1}
 	default:
-		floor = pipeproc.ID{Time: b.ms}
+		floor = pipeproc.ID{Millis: b.ms}
 	}
 	if t == nil {
 		return 0, floor, nil
@@ -84,7 +84,7 @@ func define(o pipeproc.ProcOptions, made int64) procDef {
 	if d.timeout < 0 {
 		d.timeout = -time.Millisecond
 	}
-	if d.onMax == pipeproc.DeadLetter && d.dead == "" {
+	if d.onMax == pipeproc.StrategyDeadLetter && d.dead == "" {
 		d.dead = d.topic + "__dead"
 	}
 	if d.backoff > 0 && d.maxBackoff == 0 {
@@ -168,8 +168,8 @@ func (s *state) deadLetters(p *procState, reason string) *draft {
 	add := func(r rec, reason string) {
 		id := r.id
 		r.headers = slices.Clone(r.headers)
-		for _, h := range [][2]string{{pipeproc.DeadTopic, p.topic}, {pipeproc.DeadID, id.String()}, {pipeproc.DeadProc, p.name},
-			{pipeproc.DeadAttempts, strconv.Itoa(p.reclaims + 1)}, {pipeproc.DeadReason, reason}} {
+		for _, h := range [][2]string{{pipeproc.HeaderDeadTopic, p.topic}, {pipeproc.HeaderDeadID, id.String()}, {pipeproc.HeaderDeadProc, p.name},
+			{pipeproc.HeaderDeadAttempts, strconv.Itoa(p.reclaims + 1)}, {pipeproc.HeaderDeadReason, reason}} {
 			r.headers = append(r.headers, pipeproc.Header{Name: h[0], Value: []byte(h[1])})
 		}
 		d.topics, d.recs = append(d.topics, p.dead), append(d.recs, r)

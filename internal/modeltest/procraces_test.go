@@ -97,7 +97,7 @@ func (b *bench) ensure(o pipeproc.ProcOptions) {
 
 func (b *bench) claim(o pipeproc.ProcOptions) pipeproc.Claim {
 	b.t.Helper()
-	c, err := b.node.Proc(bg, o)
+	c, err := b.node.Claim(bg, o)
 	b.must(err)
 	return c
 }
@@ -110,7 +110,7 @@ func TestBeginsInOneGroup(t *testing.T) {
 		b.ensure(o)
 		b.grouped(time.Millisecond, func() error {
 			_, err := b.node.Import(bg, "in", func(yield func(pipeproc.Record, error) bool) {
-				yield(pipeproc.Record{ID: pipeproc.ID{Time: b.clock.ms.Load(), Seq: 100}}, nil)
+				yield(pipeproc.Record{ID: pipeproc.ID{Millis: b.clock.ms.Load(), Seq: 100}}, nil)
 			}, nil)
 			return err
 		}, func() error {
@@ -157,7 +157,7 @@ func TestClaimUnderPrune(t *testing.T) {
 		b.must(b.node.Checkpoint(bg))
 		b.commit("in", 10)
 	})
-	c, err := b.node.Proc(bg, o)
+	c, err := b.node.Claim(bg, o)
 	if err != nil || c.Range.First.Seq != 6 || c.Skipped != 6 {
 		t.Errorf("claimed %v, skipped %d, %v", c.Range, c.Skipped, err)
 	}
@@ -175,7 +175,7 @@ func TestClaimUnderDelete(t *testing.T) {
 		_, err := b.node.Commit(bg, pipeproc.Record{Topic: "in", Body: []byte("new")})
 		b.must(err)
 	})
-	c, err := b.node.Proc(bg, o)
+	c, err := b.node.Claim(bg, o)
 	if err != nil || len(c.Records) != 1 || string(c.Records[0].Body) != "new" || c.Skipped != 0 {
 		t.Errorf("claimed %v, skipped %d, %v", c.Range, c.Skipped, err)
 	}
@@ -187,7 +187,7 @@ func TestClaimUnderDelete(t *testing.T) {
 func TestResumeUnderBurial(t *testing.T) {
 	b := newBench(t)
 	b.filed("in", 5)
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 2, OnMaxReclaims: pipeproc.DeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 	for range 2 {
 		b.claim(o)
 		if b.proc("p").Reclaims == 0 {
@@ -217,7 +217,7 @@ func TestResumeUnderBurial(t *testing.T) {
 func TestDisableUnderBurial(t *testing.T) {
 	b := newBench(t)
 	b.filed("in", 5)
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 	c := b.claim(o)
 	b.must(b.node.Close())
 	b.node = b.open(b.fault)

@@ -57,7 +57,7 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 			if _, err := n.Ack(bg, "p", first.Token); err != nil {
 				t.Errorf("ack: %v", err)
 			}
-			c, err := n.Proc(bg, p)
+			c, err := n.Claim(bg, p)
 			if err != nil || c.Empty() {
 				t.Errorf("second claim: %v", err)
 			}
@@ -71,7 +71,7 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 		if _, err := n.Commit(bg, pipeproc.Record{Topic: "in"}, pipeproc.Record{Topic: "in"}); err != nil {
 			t.Fatal(err)
 		}
-		if first, err = n.Proc(bg, p); err != nil || first.Empty() {
+		if first, err = n.Claim(bg, p); err != nil || first.Empty() {
 			t.Fatal(err)
 		}
 		full.Store(true)
@@ -133,7 +133,7 @@ func TestMutantTimerToken(t *testing.T) {
 					b.t.Errorf("ack: %v", err)
 				}
 				var err error
-				if second, err = b.node.Proc(bg, o); err != nil {
+				if second, err = b.node.Claim(bg, o); err != nil {
 					b.t.Errorf("second claim: %v", err)
 				}
 			}

@@ -76,7 +76,7 @@ func testReaders(t *testing.T, mode pipeproc.SyncMode) {
 	run("gets", r.gets)
 	run("checkpoints", r.checkpoints)
 	run("prunes", r.prunes)
-	run("wait", func() error { return n.WaitFor(ctx, rName(7), 2*rBatches-1) })
+	run("wait", func() error { return n.WaitForRecord(ctx, rName(7), 2*rBatches-1) })
 	group.Wait()
 	t.Logf("%d records read, %+v", r.reads.Load(), n.Stats().Checkpoints)
 
@@ -124,7 +124,7 @@ func (r *readers) write(w int) error {
 			return err
 		}
 		for _, id := range b.IDs() {
-			if id.Seq != b.IDs()[0].Seq || id.Time != b.IDs()[0].Time {
+			if id.Seq != b.IDs()[0].Seq || id.Millis != b.IDs()[0].Millis {
 				return fmt.Errorf("ids of one batch differ: %v", b.IDs())
 			}
 		}
@@ -255,10 +255,10 @@ func (r *readers) views() error {
 		if err != nil {
 			return err
 		}
-		end := v.Next(rName(0))
+		end := v.End(rName(0))
 		var body string
 		for i := range rTopics {
-			if n := v.Next(rName(i)); n != end {
+			if n := v.End(rName(i)); n != end {
 				return fmt.Errorf("a view ends at %d in topic 0 and at %d in topic %d", end, n, i)
 			}
 			for rec, err := range v.RevRange(r.ctx, rName(i), pipeproc.RangeOptions{Limit: 1}) {

@@ -19,7 +19,7 @@ func (w *world) randomBound(t *topicState) string {
 		if n := len(t.recs); n > 0 && w.rng.IntN(10) > 0 {
 			return t.recs[w.rng.IntN(n)]
 		}
-		return rec{id: pipeproc.ID{Time: w.clock.ms.Load(), Seq: t.next}}
+		return rec{id: pipeproc.ID{Millis: w.clock.ms.Load(), Seq: t.next}}
 	}
 	switch w.rng.IntN(12) {
 	case 0, 1, 2:
@@ -28,13 +28,13 @@ func (w *world) randomBound(t *topicState) string {
 		return near().id.String()
 	case 4:
 		id := near().id
-		id.Time = max(0, id.Time+w.rng.Int64N(3)-1)
+		id.Millis = max(0, id.Millis+w.rng.Int64N(3)-1)
 		id.Seq += w.rng.Uint64N(3)
 		return id.String()
 	case 5:
-		return fmt.Sprintf("%d-%d", near().id.Time, []uint64{0, 1<<64 - 1}[w.rng.IntN(2)])
+		return fmt.Sprintf("%d-%d", near().id.Millis, []uint64{0, 1<<64 - 1}[w.rng.IntN(2)])
 	case 6, 7:
-		return fmt.Sprint(max(0, near().id.Time+w.rng.Int64N(3)-1))
+		return fmt.Sprint(max(0, near().id.Millis+w.rng.Int64N(3)-1))
 	case 8:
 		return []string{"0", "1", "9223372036854775807", "00", "0-0"}[w.rng.IntN(5)]
 	case 9, 10:
@@ -110,7 +110,7 @@ func (w *world) view() error {
 		if t == nil {
 			t = &topicState{}
 		}
-		if n := v.Next(name); n != t.next {
+		if n := v.End(name); n != t.next {
 			return fmt.Errorf("a view has %s end at %d, want %d", name, n, t.next)
 		}
 		if was.topics[name] == nil {

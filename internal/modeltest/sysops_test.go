@@ -22,7 +22,7 @@ func (w *world) system() error {
 		o.Backoff = hour
 	}
 	o.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
-	if o.OnMaxReclaims == pipeproc.DeadLetter {
+	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
 		o.MaxReclaims = 1 + w.rng.IntN(2)
 	}
 	if y := w.st.systems[o.Name]; y != nil && o.Name == "sys" && w.rng.IntN(4) > 0 {
@@ -32,14 +32,14 @@ func (w *world) system() error {
 	case 0:
 		bad := o
 		bad.From = [][]string{nil, {"a", "a"}}[w.rng.IntN(2)]
-		return w.refused(pipeproc.ErrInvalidProcOptions, func() error { _, err := w.node.SystemProc(bg, bad); return err })
+		return w.refused(pipeproc.ErrInvalidProcOptions, func() error { _, err := w.node.DefineSystemProc(bg, bad); return err })
 	case 1:
 		o.Offset = w.offset(o.From[0])
 	}
 	c, want := w.st.system(o, w.clock.ms.Load())
 	var got []pipeproc.ProcInfo
 	err := w.exactly(c, want, w.always(), func() (err error) {
-		got, err = w.node.SystemProc(bg, o)
+		got, err = w.node.DefineSystemProc(bg, o)
 		return err
 	})
 	if err != nil {
@@ -87,11 +87,11 @@ func (w *world) availableProc() error {
 		}
 	}
 	if len(list) == 0 {
-		return w.refused(pipeproc.ErrInvalidProcOptions, func() error { _, err := w.node.AvailableProc(bg); return err })
+		return w.refused(pipeproc.ErrInvalidProcOptions, func() error { _, err := w.node.ClaimAny(bg); return err })
 	}
 	if len(able) == 0 {
 		return w.nothing(func() error {
-			c, err := w.node.AvailableProc(bg, list...)
+			c, err := w.node.ClaimAny(bg, list...)
 			if err == nil && !c.Empty() {
 				err = fmt.Errorf("claimed %+v where nothing was to be had", c)
 			}
@@ -100,7 +100,7 @@ func (w *world) availableProc() error {
 	}
 	c := &command{}
 	err := w.writeAll([]*command{c}, 0, func() error {
-		got, err := w.node.AvailableProc(bg, list...)
+		got, err := w.node.ClaimAny(bg, list...)
 		if err != nil {
 			return err
 		}
@@ -128,12 +128,12 @@ func (w *world) importRecords() error {
 	t := w.st.topics[name]
 	now := w.clock.ms.Load()
 	var recs []rec
-	id := pipeproc.ID{Time: max(now-w.rng.Int64N(1_000_000), 0), Seq: uint64(w.rng.IntN(3) * w.rng.IntN(100))}
+	id := pipeproc.ID{Millis: max(now-w.rng.Int64N(1_000_000), 0), Seq: uint64(w.rng.IntN(3) * w.rng.IntN(100))}
 	for range 1 + w.rng.IntN(25) {
 		body := w.body()
 		recs = append(recs, rec{id: id, body: body[:min(len(body), 5<<10)]})
 		id.Seq += 1 + uint64(max(w.rng.IntN(12)-8, 0)*w.rng.IntN(30))
-		id.Time = min(id.Time+w.rng.Int64N(100_000)*w.rng.Int64N(2), now+600_000)
+		id.Millis = min(id.Millis+w.rng.Int64N(100_000)*w.rng.Int64N(2), now+600_000)
 	}
 	size := 1 + w.rng.IntN(10)
 	call := func() error {
@@ -150,7 +150,7 @@ func (w *world) importRecords() error {
 	floor := w.st.floor
 	for part := range slices.Chunk(recs, size) {
 		c := &command{kind: kCommit, ms: max(now, floor), opts: w.st.defOpt, parts: partsOf(name, part)}
-		floor = max(c.ms, part[len(part)-1].id.Time)
+		floor = max(c.ms, part[len(part)-1].id.Millis)
 		cs = append(cs, c)
 	}
 	if err := w.writeAll(cs, b2i(w.always())*len(cs), call); err != nil {

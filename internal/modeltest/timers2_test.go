@@ -39,7 +39,7 @@ func (w *timeWorld) claim() error {
 	}
 	var got pipeproc.Claim
 	err := w.do(made, want, func() (err error) {
-		got, err = w.node.Proc(bg, o)
+		got, err = w.node.Claim(bg, o)
 		return err
 	})
 	if err != nil || want != nil {

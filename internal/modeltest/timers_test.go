@@ -107,9 +107,9 @@ var timerProcs = []pipeproc.ProcOptions{
 	{Name: "a", Topic: "in", ReclaimTimeout: 1011 * time.Millisecond, MaxReclaims: -1},
 	{Name: "b", Topic: "in", ReclaimTimeout: 523 * time.Millisecond, MaxReclaims: 2},
 	{Name: "c", Topic: "in", ReclaimTimeout: 2037 * time.Millisecond, Backoff: 700 * time.Millisecond, MaxBackoff: 3 * time.Second, MaxReclaims: -1},
-	{Name: "d", Topic: "in", ReclaimTimeout: 841 * time.Millisecond, MaxReclaims: 3, OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "dead", Backoff: 200 * time.Millisecond},
+	{Name: "d", Topic: "in", ReclaimTimeout: 841 * time.Millisecond, MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead", Backoff: 200 * time.Millisecond},
 	{Name: "e", Topic: "in", ReclaimTimeout: never, Backoff: time.Second, MaxReclaims: -1},
-	{Name: "f", Topic: "in", ReclaimTimeout: 1 * time.Millisecond, MaxReclaims: -1, OnMaxReclaims: pipeproc.Continue},
+	{Name: "f", Topic: "in", ReclaimTimeout: 1 * time.Millisecond, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue},
 }
 
 func (w *timeWorld) proc() pipeproc.ProcOptions { return timerProcs[w.rng.IntN(len(timerProcs))] }

@@ -220,9 +220,9 @@ func (c *checker) letter(s *stage, src *source, r *pipeproc.Record) {
 	for _, kv := range r.Headers {
 		h[kv.Name] = string(kv.Value)
 	}
-	id, err := pipeproc.ParseID(h[pipeproc.DeadID])
-	if err != nil || h[pipeproc.DeadProc] != src.name || h[pipeproc.DeadTopic] != s.from[0] ||
-		h[pipeproc.DeadAttempts] != strconv.Itoa(maxReclaims) || h[pipeproc.DeadReason] == "" {
+	id, err := pipeproc.ParseID(h[pipeproc.HeaderDeadID])
+	if err != nil || h[pipeproc.HeaderDeadProc] != src.name || h[pipeproc.HeaderDeadTopic] != s.from[0] ||
+		h[pipeproc.HeaderDeadAttempts] != strconv.Itoa(maxReclaims) || h[pipeproc.HeaderDeadReason] == "" {
 		c.rep.fault("%s: dead letter %d has headers %v", s.dead, r.ID.Seq, h)
 		return
 	}

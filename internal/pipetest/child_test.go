@@ -125,7 +125,7 @@ func feed(n *pipeproc.Node, o *orders) error {
 		}
 		fmt.Println("in", have)
 		if have > o.Ahead { // each input comes out at the end of left
-			if err := n.WaitFor(context.Background(), "out-0", uint64(have-o.Ahead)); err != nil {
+			if err := n.WaitForRecord(context.Background(), "out-0", uint64(have-o.Ahead)); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ func TestIdleProcs(t *testing.T) {
 	ctx := context.Background()
 	for i := range 100 {
 		topic := fmt.Sprint("topic-", i)
-		_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("proc-", i), From: []string{topic}, To: []string{"out"},
+		_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("proc-", i), From: []string{topic}, To: []string{"out"},
 			Processor: func(_ context.Context, w *pipeproc.Work) error { w.Emit(nil); return nil }})
 		if err != nil {
 			t.Fatal(err)

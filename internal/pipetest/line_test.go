@@ -83,9 +83,9 @@ const maxReclaims = 3
 // killed stay open until timeout has passed.
 func (s *stage) options(timeout time.Duration) pipeproc.SystemProcOptions {
 	o := pipeproc.SystemProcOptions{Name: s.name, From: s.from, To: s.to, Count: s.count, Lanes: s.lanes,
-		ReclaimTimeout: timeout, MaxReclaims: -1, OnMaxReclaims: pipeproc.Continue, Backoff: time.Millisecond}
+		ReclaimTimeout: timeout, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue, Backoff: time.Millisecond}
 	if s.poison > 0 {
-		o.MaxReclaims, o.OnMaxReclaims, o.Backoff = maxReclaims, pipeproc.DeadLetter, -1
+		o.MaxReclaims, o.OnMaxReclaims, o.Backoff = maxReclaims, pipeproc.StrategyDeadLetter, -1
 		if s.dead != s.from[0]+"__dead" {
 			o.DeadLetterTopic = s.dead
 		}
@@ -104,7 +104,7 @@ func define(n *pipeproc.Node, stages []stage, timeout time.Duration, seen func(t
 		}
 		o := stages[i].options(timeout)
 		o.Processor = stages[i].processor(seen)
-		if _, err := n.SystemProc(context.Background(), o); err != nil {
+		if _, err := n.DefineSystemProc(context.Background(), o); err != nil {
 			return err
 		}
 	}

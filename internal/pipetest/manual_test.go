@@ -14,7 +14,7 @@ import (
 // claims are the options of the proc of a stage that is no system proc.
 func (s *stage) claims(timeout time.Duration) pipeproc.ProcOptions {
 	return pipeproc.ProcOptions{Name: s.name, Topic: s.from[0], Count: s.count, ReclaimTimeout: timeout,
-		MaxReclaims: -1, OnMaxReclaims: pipeproc.Continue}
+		MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}
 }
 
 // consume claims and acknowledges for a stage that is no system proc, until ctx
@@ -28,7 +28,7 @@ func (s *stage) consume(ctx context.Context, n *pipeproc.Node, timeout, late tim
 		if err := n.WaitForWork(ctx, s.name); err != nil {
 			return err
 		}
-		c, err := n.Proc(ctx, o)
+		c, err := n.Claim(ctx, o)
 		if err != nil {
 			return err
 		}

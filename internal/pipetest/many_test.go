@@ -42,7 +42,7 @@ func TestManyProcs(t *testing.T) {
 
 	start := time.Now()
 	for i := range count {
-		c, err := n.Proc(ctx, pipeproc.ProcOptions{Name: fmt.Sprint("proc-", i), Topic: topicName(i), Count: 2})
+		c, err := n.Claim(ctx, pipeproc.ProcOptions{Name: fmt.Sprint("proc-", i), Topic: topicName(i), Count: 2})
 		if err != nil || len(c.Records) != 2 {
 			t.Fatal(len(c.Records), err)
 		}
@@ -92,7 +92,7 @@ func TestManySystemProcs(t *testing.T) {
 	pass := func(context.Context, *pipeproc.Work) error { return nil }
 	start := time.Now()
 	for i := range count {
-		_, err := n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("proc-", i), From: []string{topicName(i)},
+		_, err := n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: fmt.Sprint("proc-", i), From: []string{topicName(i)},
 			ProcessorName: "pass", Processor: pass})
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func TestRestartGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	if _, err := n.SystemProc(ctx, o); err != nil {
+	if _, err := n.DefineSystemProc(ctx, o); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Commit(ctx, pipeproc.Record{Topic: "in", Body: []byte("1")}); err != nil {

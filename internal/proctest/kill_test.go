@@ -251,7 +251,7 @@ func (k *killer) topic(n *pipeproc.Node, i int, found map[batchKey][]pipeproc.ID
 		if rec.ID.Seq != uint64(len(known)) {
 			return nil, fmt.Errorf("sequence %d in place of %d", rec.ID.Seq, len(known))
 		}
-		if len(known) > 0 && rec.ID.Time < known[len(known)-1].id.Time {
+		if len(known) > 0 && rec.ID.Millis < known[len(known)-1].id.Millis {
 			return nil, fmt.Errorf("id %v after %v", rec.ID, known[len(known)-1].id)
 		}
 		key, j, err := parseBody(rec.Body)

@@ -170,16 +170,16 @@ func (tr *truth) readMore(n *pipeproc.Node, name string, t *truthTopic, r *readi
 			r.wrong = fmt.Errorf("topic %s: get of %d is not what was written", name, seq)
 		}
 	}
-	at := t.recs[(int(t.first)+len(t.recs))/2].ID.Time
+	at := t.recs[(int(t.first)+len(t.recs))/2].ID.Millis
 	o := pipeproc.RangeOptions{Start: fmt.Sprint(at), End: fmt.Sprint(at)}
 	want := 0
 	for _, rec := range t.recs[t.first:] {
-		want += b2i(rec.ID.Time == at)
+		want += b2i(rec.ID.Millis == at)
 	}
 	for rec, err := range n.Range(ctx, name, o) {
 		if err != nil {
 			r.errs = append(r.errs, err)
-		} else if want--; rec.ID.Time != at || !equalRecord(&rec, &t.recs[rec.ID.Seq]) {
+		} else if want--; rec.ID.Millis != at || !equalRecord(&rec, &t.recs[rec.ID.Seq]) {
 			r.wrong = fmt.Errorf("topic %s: record %v of time %d is not what was written", name, rec.ID, at)
 		}
 	}

@@ -41,7 +41,7 @@ func BenchmarkExternalProcessor(b *testing.B) {
 	o := through("copy")
 	o.Count = 1000
 	fill(1)
-	if _, err := n.SystemProc(ctx, o); err != nil { // starts the worker
+	if _, err := n.DefineSystemProc(ctx, o); err != nil { // starts the worker
 		b.Fatal(err)
 	}
 	if err := n.WaitForProcs(ctx, o.Name); err != nil {

@@ -178,7 +178,7 @@ func TestSpawnDies(t *testing.T) {
 	s := w.spawn(o)
 	commit(t, s, "a", "x")
 	waiting := make(chan error, 1)
-	go func() { waiting <- s.WaitFor(context.Background(), "a", 5) }()
+	go func() { waiting <- s.WaitForRecord(context.Background(), "a", 5) }()
 	kill(t, s.Pid())
 	<-s.Done()
 	for _, err := range []error{<-exits, s.Err(), <-waiting} {
@@ -310,14 +310,14 @@ func parent(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{pipeproc.Self}, ProcessorName: "pid"})
+	_, err = s.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{pipeproc.Self}, ProcessorName: "pid"})
 	if err != nil {
 		return err
 	}
 	if _, err := s.Commit(ctx, pipeproc.Record{Topic: "in"}); err != nil {
 		return err
 	}
-	if err := s.WaitFor(ctx, "out", 0); err != nil {
+	if err := s.WaitForRecord(ctx, "out", 0); err != nil {
 		return err
 	}
 	rec, err := s.Get(ctx, "out", 0)

@@ -344,7 +344,7 @@ func (m *member) round(ctx context.Context) error {
 // consume claims the records of the topic once more, in order, and acknowledges
 // with a commit.
 func (m *member) consume(ctx context.Context) error {
-	k, err := m.c.Proc(ctx, pipeproc.ProcOptions{Name: m.name, Topic: m.topic, Count: 50, MaxReclaims: -1})
+	k, err := m.c.Claim(ctx, pipeproc.ProcOptions{Name: m.name, Topic: m.topic, Count: 50, MaxReclaims: -1})
 	if err != nil || len(k.Records) == 0 {
 		return err
 	}

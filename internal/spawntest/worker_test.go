@@ -69,7 +69,7 @@ func obey(ctx context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
 
 func (w *world) system(s pipeproc.Store, o pipeproc.SystemProcOptions) {
 	w.t.Helper()
-	if _, err := s.SystemProc(soon(w.t), o); err != nil {
+	if _, err := s.DefineSystemProc(soon(w.t), o); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -222,7 +222,7 @@ func TestWorkerProgram(t *testing.T) {
 	wantBodies(t, n, "out", "one", "one")
 	q := p
 	q.Command = append(slices.Clone(p.Command[:3]), "two")
-	if _, err := n.SystemProc(soon(t), q); !errors.Is(err, pipeproc.ErrProcDiffers) {
+	if _, err := n.DefineSystemProc(soon(t), q); !errors.Is(err, pipeproc.ErrProcDiffers) {
 		t.Errorf("another command: %v", err)
 	}
 	q.Replace = true
@@ -266,7 +266,7 @@ func TestWorkerWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := through("nix")
-		list, err := n.SystemProc(soon(t), p)
+		list, err := n.DefineSystemProc(soon(t), p)
 		if err != nil || len(list) != 1 || !strings.Contains(list[0].Waiting, why) {
 			t.Errorf("%s: %+v %v", why, list, err)
 		}
@@ -287,7 +287,7 @@ func TestWorkerWaits(t *testing.T) {
 		"bytes":   {Command: []string{"a"}, Source: strings.Repeat("x", 1<<20+1)},
 	} {
 		o.Name, o.From = "p", []string{"in"}
-		if _, err := n.SystemProc(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidProcOptions) || !strings.Contains(err.Error(), name) {
+		if _, err := n.DefineSystemProc(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidProcOptions) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -334,7 +334,7 @@ func TestExecRules(t *testing.T) {
 	define := func(command ...string) error {
 		p := through("upper")
 		p.Command, p.Replace = command, true
-		_, err := s.SystemProc(soon(t), p)
+		_, err := s.DefineSystemProc(soon(t), p)
 		return err
 	}
 	for _, bad := range []string{"/bin/sh", "sh", w.dir + "/other/run", w.dir + "/allowed/../other/run", w.dir + "/allowed/link",
@@ -380,7 +380,7 @@ func TestExecRules(t *testing.T) {
 	for path, want := range map[string]string{"/other/run": "", "/allowed/link": "", "/allowed/run": "forbidden", "/other/back": "forbidden"} {
 		p := through("x")
 		p.Command, p.Replace = []string{w.dir + path}, true
-		if _, err := c.SystemProc(soon(t), p); pipeproc.Code(err) != want {
+		if _, err := c.DefineSystemProc(soon(t), p); pipeproc.Code(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

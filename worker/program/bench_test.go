@@ -68,7 +68,7 @@ func benchmark(b *testing.B, mode string, count int) {
 	s := &supply{done: make(chan error, 1)}
 	for i := range count {
 		body := fmt.Appendf(nil, `{"id":%d,"name":"somebody","amount":12.5,"tags":["a","b"]}`, i)
-		s.records = append(s.records, record.Record{ID: record.ID{Time: 1700000000000, Seq: uint64(i)}, Body: body})
+		s.records = append(s.records, record.Record{ID: record.ID{Millis: 1700000000000, Seq: uint64(i)}, Body: body})
 	}
 	run := func(n int) {
 		s.left = n

@@ -225,7 +225,7 @@ func (d *desk) say(p *Program, bodies ...string) outcome {
 
 func bodied(bodies ...string) (recs []record.Record) {
 	for i, b := range bodies {
-		recs = append(recs, record.Record{ID: record.ID{Time: 1700000000000, Seq: uint64(i)}, Topic: "in", Body: []byte(b)})
+		recs = append(recs, record.Record{ID: record.ID{Millis: 1700000000000, Seq: uint64(i)}, Topic: "in", Body: []byte(b)})
 	}
 	return recs
 }

@@ -14,7 +14,7 @@ import (
 func TestLines(t *testing.T) {
 	p := start(t, Options{Name: `a "proc"`}, "copy")
 	d := newDesk(t)
-	id := func(seq uint64) record.ID { return record.ID{Time: 1700000000000, Seq: seq} }
+	id := func(seq uint64) record.ID { return record.ID{Millis: 1700000000000, Seq: seq} }
 	greeting := `{"pipeproc":1,"proc":"a \"proc\""}` + "\n"
 	var recs []record.Record
 	var want []string

@@ -11,7 +11,7 @@ import (
 )
 
 func record(body string) pipeproc.Record {
-	return pipeproc.Record{ID: pipeproc.ID{Time: 1700000000000, Seq: 5}, Body: []byte(body)}
+	return pipeproc.Record{ID: pipeproc.ID{Millis: 1700000000000, Seq: 5}, Body: []byte(body)}
 }
 
 func TestAppendRecord(t *testing.T) {
@@ -112,7 +112,7 @@ func TestRoundTrip(t *testing.T) {
 		return b
 	}
 	for range 20000 {
-		rec := pipeproc.Record{ID: pipeproc.ID{Time: r.Int64(), Seq: r.Uint64()}, Body: text()}
+		rec := pipeproc.Record{ID: pipeproc.ID{Millis: r.Int64(), Seq: r.Uint64()}, Body: text()}
 		if k := text(); len(k) > 0 {
 			rec.Key = k
 		}
