@@ -57,7 +57,7 @@ func TestCursorWait(t *testing.T) {
 			seen <- next
 		}
 		go follow(pipeproc.RangeOptions{}, 0)
-		go follow(pipeproc.RangeOptions{Start: ":7"}, from)
+		go follow(pipeproc.RangeOptions{Start: pipeproc.AtSeq(7)}, from)
 		for i := 2 * from; i < count; i++ {
 			if i%11 == 0 {
 				synctest.Wait() // both have caught up
@@ -101,12 +101,12 @@ func TestCursorWaitEnds(t *testing.T) {
 			}
 			return c
 		}
-		rev, err := n.RevCursor(ctx, "t", pipeproc.RangeOptions{})
+		rev, err := n.Cursor(ctx, "t", pipeproc.RangeOptions{Reverse: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range map[string]*pipeproc.Cursor{
-			"end":     open("t", pipeproc.RangeOptions{End: ":0"}),
+			"end":     open("t", pipeproc.RangeOptions{End: pipeproc.AtSeq(0)}),
 			"limit":   open("t", pipeproc.RangeOptions{Limit: 9}),
 			"reverse": rev,
 		} {

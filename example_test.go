@@ -167,7 +167,7 @@ func ExampleNode_RevRange() {
 			log.Fatal(err)
 		}
 	}
-	for rec, err := range node.RevRange(ctx, "t", pipeproc.RangeOptions{Start: ":1", Limit: 2}) {
+	for rec, err := range node.Range(ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(1), Limit: 2, Reverse: true}) {
 		if err != nil {
 			log.Fatal(err)
 		}

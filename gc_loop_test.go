@@ -103,7 +103,7 @@ func TestGCSequencesStay(t *testing.T) {
 		}
 		_, err = n.Get(t.Context(), "t", 2)
 		wantCode(t, err, "pruned")
-		for _, err := range n.Range(t.Context(), "t", pipeproc.RangeOptions{Start: ":2"}) {
+		for _, err := range n.Range(t.Context(), "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(2)}) {
 			wantCode(t, err, "invalid_tone_id_search", ":3")
 		}
 	})

@@ -51,7 +51,7 @@ func TestRetentionByAgeBound(t *testing.T) {
 func TestRetentionByAgeStopsAtProcs(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
-		p := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: -1}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		n.claimAck(p, 1)
 		n.claim(p)
 		n.claimAck(pipeproc.ProcOptions{Name: "disabled", Topic: "t"}, 2)
@@ -77,7 +77,7 @@ func TestRetentionByAgeStopsAtProcs(t *testing.T) {
 func TestRetentionForced(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
-		p := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: -1}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		n.claimAck(p, 1)
 		c := n.claim(p)
 		n.ensure(pipeproc.ProcOptions{Name: "disabled", Topic: "t"})

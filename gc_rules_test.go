@@ -102,7 +102,7 @@ func TestOriginalNodeGCCollect(t *testing.T) {
 func TestGCExample(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")
-		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, ReclaimTimeout: -1}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		n.claimAck(p, 2)
 		n.claim(p)
 		pass(time.Hour)
@@ -176,7 +176,7 @@ func TestGCNewProcProtects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, n *lab) {
 				n.commit("t", "0", "1", "2", "3", "4", "5")
-				begin(n, pipeproc.ProcOptions{Name: "new", Topic: "t", Offset: ":1", ReclaimTimeout: -1})
+				begin(n, pipeproc.ProcOptions{Name: "new", Topic: "t", Offset: ":1", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 				n.claimAck(pipeproc.ProcOptions{Name: "ahead", Topic: "t"}, 6)
 				pass(time.Hour)
 				n.wantLeft(time.Second, "2", "3", "4", "5")
@@ -223,7 +223,7 @@ func TestGCDisabledProc(t *testing.T) {
 func TestGCNeverPassesTheUnacknowledged(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")
-		p := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: -1}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		n.claimAck(p, 4)
 		n.seek("p", ":0") // and back
 		n.claim(p)

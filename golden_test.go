@@ -86,9 +86,9 @@ func writeGoldenProcs(t *testing.T, n *pipeproc.Node) {
 	}
 	must(n.Ack(ctx, "acked", claim("acked", pipeproc.ProcOptions{Offset: ":9"}).Token))
 	claim("acked", pipeproc.ProcOptions{})
-	claim("given back", pipeproc.ProcOptions{OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour})
+	claim("given back", pipeproc.ProcOptions{Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour}})
 	must(n.Reclaim(ctx, "given back", pipeproc.Token{}, ""))
-	claim("stopped", pipeproc.ProcOptions{MaxReclaims: -1, ReclaimTimeout: -1})
+	claim("stopped", pipeproc.ProcOptions{Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1}})
 	must(n.DisableProc(ctx, "stopped"))
 	must(n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "waits", Topic: "not_yet", Offset: "1800000000000"}))
 	must(n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "system", From: []string{"big", "small"}, To: []string{"empty"}, Count: 3, Lanes: 2}))

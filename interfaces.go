@@ -15,7 +15,6 @@ type Committer interface {
 // Reader reads records.
 type Reader interface {
 	Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error]
-	RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error]
 	Get(ctx context.Context, topic string, seq uint64) (Record, error)
 	Length(ctx context.Context, topic string) (uint64, error)
 	Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error]

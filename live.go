@@ -1,40 +1,28 @@
 package pipeproc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"iter"
 	"sync"
-	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
-)
-
-// LiveMode says where a LiveProc begins.
-type LiveMode uint8
-
-// Modes of a LiveProc.
-const (
-	Live LiveMode = iota // records committed from now on
-	All                  // the first record of the topic
 )
 
 // LiveOptions define a LiveProc.
 type LiveOptions struct {
 	Topic string // it need not exist yet
-	Mode  LiveMode
-	Count int // records at a time, at most; default 1
-	// Name makes a proc that stays when the LiveProc ends, and that a LiveProc of
-	// the same name goes on with. Without one the proc is ephemeral.
+	// Offset is where it begins, as in ProcOptions. Default: OffsetNew.
+	Offset string
+	// Count is how many records a claim holds at most. Default 1.
+	Count int
+	// Name makes a proc that stays when the LiveProc ends, and that a later
+	// LiveProc of the same name continues. Without one the proc is ephemeral.
 	Name string
-	// The rest is as in ProcOptions, but that the default strategy is Continue.
-	Offset              string // in place of Mode
-	MaxReclaims         int
-	ReclaimTimeout      time.Duration
-	OnMaxReclaims       Strategy
-	DeadLetterTopic     string
-	Backoff, MaxBackoff time.Duration
+	// Retry says what happens to records whose processing failed.
+	Retry RetryPolicy
 }
 
 // LiveProc reacts to a topic as it grows, in the process that made it. Whoever
@@ -57,20 +45,15 @@ type LiveProc struct {
 
 var errCancelled = errs.Closed.With("the live proc was cancelled")
 
-// NewLiveProc makes a LiveProc on any store. With mode Live it begins with the
+// NewLiveProc makes a LiveProc on any store. By default it begins with the
 // first record that is committed after NewLiveProc returned.
 func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error) {
-	p := ProcOptions{Name: o.Name, Topic: o.Topic, Count: countOf(o.Count), Offset: o.Offset, MaxReclaims: o.MaxReclaims,
-		ReclaimTimeout: o.ReclaimTimeout, OnMaxReclaims: o.OnMaxReclaims, DeadLetterTopic: o.DeadLetterTopic,
-		Backoff: o.Backoff, MaxBackoff: o.MaxBackoff}
+	p := ProcOptions{Name: o.Name, Topic: o.Topic, Count: countOf(o.Count), Offset: cmp.Or(o.Offset, OffsetNew), Retry: o.Retry}
 	if p.Name == "" {
 		p.Name, p.Ephemeral = "liveproc-"+rand.Text(), true
 	}
-	if p.Offset == "" && o.Mode == Live {
-		p.Offset = "$>"
-	}
-	if p.OnMaxReclaims == StrategyDisable {
-		p.OnMaxReclaims = StrategyContinue
+	if p.Retry.OnMaxReclaims == StrategyDisable {
+		p.Retry.OnMaxReclaims = StrategyContinue
 	}
 	if _, err := s.EnsureProc(ctx, p); err != nil {
 		return nil, err

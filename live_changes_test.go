@@ -57,7 +57,7 @@ func TestLiveChanges(t *testing.T) {
 func TestLiveChangesErrorOfTheFunction(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		calls := 0
 		no := errors.New("no good")
 		run := start(func() error {
@@ -108,7 +108,7 @@ func TestLiveChangesContext(t *testing.T) {
 func TestLiveChangesCancelFromTheFunction(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		calls := 0
 		run := start(func() error {
 			return l.Changes(t.Context(), func(l *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
@@ -162,7 +162,7 @@ func TestLiveClaims(t *testing.T) {
 		for i := range 5 {
 			n.commit("t", fmt.Sprint(i))
 		}
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		var seen []string
 		loop := func(leave int) error {
 			for c, err := range l.Claims(t.Context()) {

@@ -13,7 +13,7 @@ import (
 func TestLiveCancelRemovesTheProc(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		n.wantNext(l, "0")
 		wait := start(func() error { return n.WaitForProcs(t.Context()) })
 		if wait.over() {
@@ -67,7 +67,7 @@ func TestLiveDiesWithTheNode(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
 		for range 3 {
-			n.wantNext(n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All}), "0")
+			n.wantNext(n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst}), "0")
 		}
 		n = reopen()
 		if list, err := n.Procs(t.Context()); err != nil || len(list) != 0 {

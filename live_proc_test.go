@@ -32,7 +32,7 @@ func TestLiveModes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "old")
 		live := n.live(pipeproc.LiveOptions{Topic: "t"})
-		all := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, Count: 9})
+		all := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Count: 9})
 		at := n.live(pipeproc.LiveOptions{Topic: "t", Offset: ":0", Count: 9})
 		n.commit("t", "0", "1") // before anybody asked for anything
 		n.wantNext(live, "0")
@@ -70,7 +70,7 @@ func TestLiveOnTopicThatDoesNotExist(t *testing.T) {
 func TestLiveAckAndReclaim(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2")
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: time.Second})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second}})
 		_, err := l.Ack(t.Context())
 		wantCode(t, err, "invalid_ack")
 		c := n.wantNext(l, "0")
@@ -109,7 +109,7 @@ func TestLiveAckAndReclaim(t *testing.T) {
 func TestLiveWaitsForTheAck(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
-		l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		n.wantNext(l, "0")
 		next := start(func() error {
 			n.wantNext(l, "0")

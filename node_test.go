@@ -14,7 +14,7 @@ func collect(t *testing.T, n *pipeproc.Node, topic string, o pipeproc.RangeOptio
 	var out []string
 	seq := n.Range(context.Background(), topic, o)
 	if rev {
-		seq = n.RevRange(context.Background(), topic, o)
+		seq = n.Range(context.Background(), topic, reversed(o))
 	}
 	for r, err := range seq {
 		if err != nil {

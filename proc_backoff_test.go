@@ -13,7 +13,7 @@ import (
 func TestBackoffDoublesAndIsCapped(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: 100 * time.Millisecond, MaxBackoff: time.Second, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: 100 * time.Millisecond, MaxBackoff: time.Second, MaxReclaims: -1}}
 		retry := func(body string, wait time.Duration) {
 			t.Helper()
 			n.want(o, body)
@@ -44,7 +44,7 @@ func TestBackoffDefaults(t *testing.T) {
 		n.want(none, "0")
 		n.reclaim("none")
 		n.want(none, "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: 20 * time.Second, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: 20 * time.Second, MaxReclaims: -1}}
 		for _, wait := range []time.Duration{20, 40, 60, 60} {
 			n.want(o, "0")
 			n.reclaim("p")
@@ -59,7 +59,7 @@ func TestBackoffDefaults(t *testing.T) {
 func TestBackoffAfterTimeoutWakes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Second, Backoff: time.Minute}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second, Backoff: time.Minute}}
 		n.want(o, "0")
 		begin := time.Now()
 		n.ok(n.WaitForWork(t.Context(), "p"))
@@ -74,7 +74,7 @@ func TestBackoffAfterTimeoutWakes(t *testing.T) {
 func TestBackoffIsNotCutShort(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Minute}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Minute}}
 		n.want(o, "0")
 		n.reclaim("p")
 		work := start(func() error { return n.WaitForWork(t.Context(), "p") })
@@ -97,7 +97,7 @@ func TestBackoffIsNotCutShort(t *testing.T) {
 func TestBackoffEndsWithResumeAndSeek(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour, MaxBackoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour, MaxBackoff: time.Hour}}
 		n.want(o, "0")
 		n.reclaim("p")
 		n.disable("p")
@@ -115,7 +115,7 @@ func TestBackoffEndsWithResumeAndSeek(t *testing.T) {
 func TestBackoffAcrossReopen(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: 10 * time.Second}}
 		n.want(o, "0")
 		n.reclaim("p")
 		pass(4 * time.Second)
@@ -141,7 +141,7 @@ func TestBackoffAcrossReopen(t *testing.T) {
 func TestBackoffThatIsOverStaysOver(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour, MaxBackoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour, MaxBackoff: time.Hour}}
 		n.want(o, "0")
 		n.reclaim("p")
 		pass(time.Hour)
@@ -156,7 +156,7 @@ func TestBackoffThatIsOverStaysOver(t *testing.T) {
 func TestBackoffBeginsWithTheReclaim(t *testing.T) {
 	n := newLab(t, nil)
 	n.commit("t", "0")
-	o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour, MaxBackoff: time.Hour, MaxReclaims: -1}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour, MaxBackoff: time.Hour, MaxReclaims: -1}}
 	n.ensure(o)
 	for range 3000 {
 		c := n.want(o, "0")

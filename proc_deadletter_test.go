@@ -32,7 +32,7 @@ func header(r pipeproc.Record, name string) string {
 func TestDeadLetterAfterTimeout(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: time.Second, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Second, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		n.want(o, "0")
 		pass(time.Second)
 		c := n.want(o, "0")
@@ -50,7 +50,7 @@ func TestDeadLetterAfterTimeout(t *testing.T) {
 func TestDeadLetterAtomically(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		n.want(o, "0")
 		n.reclaim("p")
 		n = reopen()
@@ -73,7 +73,7 @@ func TestDeadLetterOfALargeClaim(t *testing.T) {
 		want = append(want, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 900)))
 		n.commit("t", want[i])
 	}
-	o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 	for range 30 {
 		if c := n.claim(o); c.Empty() {
 			break

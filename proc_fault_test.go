@@ -58,7 +58,7 @@ func faulty(t *testing.T, fs vfs.FS) *lab {
 	n := openOn(t, fs, pipeproc.Options{})
 	n.commit("t", "0", "1")
 	n.claim(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-	n.claim(pipeproc.ProcOptions{Name: "last", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter})
+	n.claim(pipeproc.ProcOptions{Name: "last", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}})
 	n.ensure(pipeproc.ProcOptions{Name: "free", Topic: "t"})
 	return n
 }
@@ -152,7 +152,7 @@ func TestTimeoutIsTriedAgain(t *testing.T) {
 		fault := vfs.NewFault(vfs.NewMem(), nil)
 		n := openOn(t, fault, pipeproc.Options{})
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Minute}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Minute}}
 		n.want(o, "0")
 		fault.SetHook(onWAL(vfs.OpWriteAt))
 		pass(2 * time.Minute)

@@ -92,7 +92,7 @@ func TestOriginalNodeAvailableProc(t *testing.T) {
 }
 
 func TestOriginalNodeReclaimProc(t *testing.T) {
-	p := pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_0", MaxReclaims: 1}
+	p := pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_0", Retry: pipeproc.RetryPolicy{MaxReclaims: 1}}
 	begin := func(n *lab) func(first, last int) string { // claim, ack, claim
 		ids := idsOf(n.commit("my_topic_0", "1", "2", "3"))
 		n.claim(p)
@@ -102,7 +102,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 	}
 	with := func(s pipeproc.Strategy, max int) pipeproc.ProcOptions {
 		o := p
-		o.OnMaxReclaims, o.MaxReclaims = s, max
+		o.Retry.OnMaxReclaims, o.Retry.MaxReclaims = s, max
 		return o
 	}
 	originals(t, []originalCase{
@@ -172,7 +172,7 @@ func TestOriginalNodeReclaimProc(t *testing.T) {
 		}},
 		{"#10 should get the second log again after a reclaimTimeout", func(t *testing.T, n *lab) {
 			o := with(pipeproc.StrategyDisable, 10)
-			o.ReclaimTimeout = 10 * time.Millisecond
+			o.Retry.ReclaimTimeout = 10 * time.Millisecond
 			n.ensure(o)
 			begin(n)
 			pass(20 * time.Millisecond)

@@ -15,7 +15,7 @@ func TestStateSurvivesReopen(t *testing.T) {
 		reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 			n.each("t", "0", "1", "2", "3", "4", "5")
 			o := func(name string) pipeproc.ProcOptions {
-				return pipeproc.ProcOptions{Name: name, Topic: "t", Count: 2, MaxReclaims: 7, ReclaimTimeout: time.Hour, Backoff: time.Minute}
+				return pipeproc.ProcOptions{Name: name, Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 7, ReclaimTimeout: time.Hour, Backoff: time.Minute}}
 			}
 			n.ensure(o("new"))
 			n.claim(o("claimed"))
@@ -30,8 +30,8 @@ func TestStateSurvivesReopen(t *testing.T) {
 			n.disable("disabled")
 			n.claim(o("destroyed"))
 			n.destroy("destroyed")
-			n.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue})
-			n.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d"})
+			n.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue}})
+			n.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d"}})
 			n.ensure(pipeproc.ProcOptions{Name: "later", Topic: "nowhere", Offset: "2000000000000-7"})
 			n.ok(n.Prune(t.Context(), "t", 1))
 			n.claim(o("skipped"))

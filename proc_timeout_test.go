@@ -43,7 +43,7 @@ func TestTimeoutIsTheNodes(t *testing.T) {
 func TestTimeoutWakes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		n.want(pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Minute}, "0")
+		n.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Minute}}, "0")
 		begin := time.Now()
 		n.ok(n.WaitForWork(t.Context(), "p"))
 		if d := time.Since(begin); d != time.Minute {
@@ -56,7 +56,7 @@ func TestTimeoutWakes(t *testing.T) {
 func TestTimeoutDisablesAtTheLimit(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Second}}
 		n.want(o, "0")
 		pass(time.Second)
 		n.want(o, "0")
@@ -73,7 +73,7 @@ func TestTimeoutDisablesAtTheLimit(t *testing.T) {
 func TestTimeoutIsOfOneClaim(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second}}
 		n.want(o, "0")
 		pass(900 * time.Millisecond)
 		n.ack("p")
@@ -99,7 +99,7 @@ func TestTimeoutIsOfOneClaim(t *testing.T) {
 func TestTimeoutNever(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		if c := n.want(o, "0"); c.Timeout >= 0 {
 			t.Errorf("timeout %v", c.Timeout)
 		}
@@ -117,7 +117,7 @@ func TestTimeoutNever(t *testing.T) {
 func TestTimeoutAcrossReopen(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		n.want(o, "0")
 		pass(4 * time.Second)
 		n = reopen()
@@ -141,7 +141,7 @@ func TestTimeoutAcrossReopen(t *testing.T) {
 func TestTimeoutWhileDisabled(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		n.want(o, "0")
 		pass(5 * time.Second)
 		n.disable("p")
@@ -169,7 +169,7 @@ func TestTimeoutWhileDisabled(t *testing.T) {
 func TestTimeoutWhileDisabledAcrossReopen(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		n.want(o, "0")
 		n.disable("p")
 		pass(time.Hour)
@@ -205,7 +205,7 @@ func TestTimeoutIgnoresTheClock(t *testing.T) {
 		c := &clock{}
 		n := newLab(t, &pipeproc.Options{Clock: c.now})
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour}}
 		n.want(o, "0")
 		c.set(24 * 365 * time.Hour)
 		n.commit("u", "x")

@@ -13,7 +13,7 @@ import (
 // next claim has all of its time, and is taken back then.
 func TestTimeoutAndAckAtOneMoment(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Second, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second, MaxReclaims: -1}}
 		acked := 0
 		for range 300 {
 			n.commit("t", "x")
@@ -56,7 +56,7 @@ func TestTimeoutAfterALapsedClaim(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, n *lab) {
 				n.commit("t", "0", "1")
-				o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: 10 * time.Second}
+				o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 				n.claim(o)
 				n.disable("p")
 				pass(time.Minute)
@@ -85,10 +85,10 @@ func TestWaitsAfterTheClockWentBack(t *testing.T) {
 		c, disk := &clock{}, vfs.NewCrash()
 		n := openOn(t, disk, pipeproc.Options{Clock: c.now})
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "backoff", Topic: "t", Backoff: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "backoff", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: 10 * time.Second}}
 		n.claim(o)
 		n.reclaim("backoff")
-		q := pipeproc.ProcOptions{Name: "timeout", Topic: "t", ReclaimTimeout: 10 * time.Second}
+		q := pipeproc.ProcOptions{Name: "timeout", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		n.claim(q)
 		n.shut()
 		c.set(-24 * time.Hour)

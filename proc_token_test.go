@@ -29,7 +29,7 @@ func (n *lab) stale(proc string, token pipeproc.Token) {
 func TestTokenAfterTimeout(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second}}
 		first := n.want(o, "0")
 		pass(time.Second)
 		n.stale("p", first.Token)

@@ -13,7 +13,7 @@ func TestDeletedTopicResetsProcs(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0", "1", "2")
 		n.commit("other", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 5, Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 5, Backoff: time.Hour}}
 		n.want(o, "0")
 		n.ack("p")
 		n.want(o, "1")

@@ -14,20 +14,6 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Strategy is what becomes of a proc whose claim was given back as often as
-// MaxReclaims allows.
-type Strategy = procstate.Strategy
-
-// Strategies.
-const (
-	StrategyDisable    = procstate.Disable    // the proc is disabled until it is resumed
-	StrategyContinue   = procstate.Continue   // it goes on trying
-	StrategyDeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
-)
-
-// ParseStrategy parses "disable", "continue" or "deadletter".
-func ParseStrategy(s string) (Strategy, error) { return procstate.ParseStrategy(s) }
-
 // Token names one claim of a proc. An acknowledgement that carries it cannot
 // reach another claim: it fails with ErrClaimLost once the claim timed out or
 // was given back.
@@ -49,6 +35,12 @@ const (
 	HeaderDeadReason   = engine.DeadReason   // why the last time failed
 )
 
+// Offsets at both ends of a topic; see ProcOptions.Offset.
+const (
+	OffsetFirst = ">"  // the first record of the topic
+	OffsetNew   = "$>" // the first record committed from now on
+)
+
 // ProcOptions say what a proc is, when it is made, and how many records to
 // claim. A proc that exists keeps what it was made with; only Count counts
 // then.
@@ -59,8 +51,8 @@ type ProcOptions struct {
 	Topic string
 	// Offset is where it begins:
 	//
-	//	">"                the first record of the topic (default)
-	//	"$>"               the first one committed after the proc was made
+	//	">"                the first record of the topic: OffsetFirst, the default
+	//	"$>"               the first one committed after the proc was made: OffsetNew
 	//	"1700000000000"    the first one at or after a time, unix milliseconds
 	//	"1700000000000-5"  the first one after an id, which need not exist
 	//	":5"               the first one after the record of a sequence, which must
@@ -68,20 +60,8 @@ type ProcOptions struct {
 	// Count is how many records to claim at most. Default 1; negative: all
 	// there are. A claim holds 16 MiB at most, or one record.
 	Count int
-	// MaxReclaims is how often records may be given back, by a call or by the
-	// timeout, before OnMaxReclaims is done. Default 10; -1: no limit.
-	MaxReclaims int
-	// ReclaimTimeout is how long a claim may stay unacknowledged before the node
-	// takes it back. Default 10 s; negative: for ever.
-	ReclaimTimeout time.Duration
-	OnMaxReclaims  Strategy
-	// DeadLetterTopic is where records go with the strategy DeadLetter. Default:
-	// the topic's name with "__dead" behind it.
-	DeadLetterTopic string
-	// Backoff is how long to wait before records that were given back can be
-	// claimed again. It doubles each time, up to MaxBackoff (default 1 min).
-	// Default: no wait.
-	Backoff, MaxBackoff time.Duration
+	// Retry says what happens to records whose processing failed.
+	Retry RetryPolicy
 	// Ephemeral makes a proc that ends when the node is closed, or a while after
 	// the client of another process that made it is gone.
 	Ephemeral bool
@@ -100,8 +80,7 @@ func (o *ProcOptions) def() (procstate.Def, error) {
 		d.Owner = 1 // the engine puts its epoch there
 	}
 	var err error
-	d.Options, err = procstate.Options{Offset: o.Offset, MaxReclaims: o.MaxReclaims, ReclaimTimeout: o.ReclaimTimeout,
-		OnMax: o.OnMaxReclaims, DeadLetter: o.DeadLetterTopic, Backoff: o.Backoff, MaxBackoff: o.MaxBackoff}.Check(o.Topic)
+	d.Options, err = o.Retry.options(o.Offset).Check(o.Topic)
 	return d, err
 }
 

@@ -55,34 +55,34 @@ func TestRange(t *testing.T) {
 		{"limit", o{Limit: 2}, []uint64{0, 1}},
 		{"limit 0 is unlimited", o{Limit: 0}, all},
 		{"negative limit is unlimited", o{Limit: -1}, all},
-		{"start id", o{Start: "1010-2"}, []uint64{2, 3, 4, 5}},
-		{"end id", o{End: "1010-2"}, []uint64{0, 1, 2}},
-		{"start and end id", o{Start: "1010-2", End: "1010-3"}, []uint64{2, 3}},
-		{"exclusive ids", o{Start: "1000-1", End: "1020-4", Exclusive: true}, []uint64{2, 3}},
-		{"an id need not exist: before", o{Start: "1005-0"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: sequence too large for its time", o{Start: "1000-9"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: sequence too small for its time", o{Start: "1010-0"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: end", o{End: "1005-9"}, []uint64{0, 1}},
-		{"an id need not exist: exclusive takes nothing away", o{Start: "1005-3", End: "1015-0", Exclusive: true}, []uint64{2, 3}},
-		{"start time", o{Start: "1010"}, []uint64{2, 3, 4, 5}},
-		{"start time between", o{Start: "1001"}, []uint64{2, 3, 4, 5}},
-		{"start time before all", o{Start: "0"}, all},
-		{"times are numbers, not text", o{Start: "9"}, all},
-		{"start time after all", o{Start: "1021"}, nil},
-		{"end time is the whole millisecond", o{End: "1010"}, []uint64{0, 1, 2, 3}},
-		{"end time before all", o{End: "999"}, nil},
-		{"exclusive leaves times alone", o{Start: "1010", End: "1010", Exclusive: true}, []uint64{2, 3}},
+		{"start id", o{Start: mustBound("1010-2")}, []uint64{2, 3, 4, 5}},
+		{"end id", o{End: mustBound("1010-2")}, []uint64{0, 1, 2}},
+		{"start and end id", o{Start: mustBound("1010-2"), End: mustBound("1010-3")}, []uint64{2, 3}},
+		{"exclusive ids", o{Start: mustBound("1000-1"), End: mustBound("1020-4"), Exclusive: true}, []uint64{2, 3}},
+		{"an id need not exist: before", o{Start: mustBound("1005-0")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: sequence too large for its time", o{Start: mustBound("1000-9")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: sequence too small for its time", o{Start: mustBound("1010-0")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: end", o{End: mustBound("1005-9")}, []uint64{0, 1}},
+		{"an id need not exist: exclusive takes nothing away", o{Start: mustBound("1005-3"), End: mustBound("1015-0"), Exclusive: true}, []uint64{2, 3}},
+		{"start time", o{Start: mustBound("1010")}, []uint64{2, 3, 4, 5}},
+		{"start time between", o{Start: mustBound("1001")}, []uint64{2, 3, 4, 5}},
+		{"start time before all", o{Start: mustBound("0")}, all},
+		{"times are numbers, not text", o{Start: mustBound("9")}, all},
+		{"start time after all", o{Start: mustBound("1021")}, nil},
+		{"end time is the whole millisecond", o{End: mustBound("1010")}, []uint64{0, 1, 2, 3}},
+		{"end time before all", o{End: mustBound("999")}, nil},
+		{"exclusive leaves times alone", o{Start: mustBound("1010"), End: mustBound("1010"), Exclusive: true}, []uint64{2, 3}},
 		{"exclusive leaves open bounds alone", o{Exclusive: true}, all},
-		{"start sequence", o{Start: ":4"}, []uint64{4, 5}},
-		{"end sequence", o{End: ":1"}, []uint64{0, 1}},
-		{"exclusive sequences", o{Start: ":1", End: ":4", Exclusive: true}, []uint64{2, 3}},
-		{"mixed kinds of bounds", o{Start: ":1", End: "1010"}, []uint64{1, 2, 3}},
-		{"mixed kinds, id and sequence", o{Start: "1010-3", End: ":4"}, []uint64{3, 4}},
-		{"start after end: nothing", o{Start: "1010-2", End: "1000-0"}, nil},
-		{"sequences of start after end: nothing", o{Start: ":4", End: ":1"}, nil},
-		{"largest id", o{End: "9223372036854775807-18446744073709551615"}, all},
-		{"largest time", o{End: "9223372036854775807"}, all},
-		{"one record, exclusive on both sides", o{Start: ":2", End: ":2", Exclusive: true}, nil},
+		{"start sequence", o{Start: pipeproc.AtSeq(4)}, []uint64{4, 5}},
+		{"end sequence", o{End: pipeproc.AtSeq(1)}, []uint64{0, 1}},
+		{"exclusive sequences", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Exclusive: true}, []uint64{2, 3}},
+		{"mixed kinds of bounds", o{Start: pipeproc.AtSeq(1), End: mustBound("1010")}, []uint64{1, 2, 3}},
+		{"mixed kinds, id and sequence", o{Start: mustBound("1010-3"), End: pipeproc.AtSeq(4)}, []uint64{3, 4}},
+		{"start after end: nothing", o{Start: mustBound("1010-2"), End: mustBound("1000-0")}, nil},
+		{"sequences of start after end: nothing", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(1)}, nil},
+		{"largest id", o{End: mustBound("9223372036854775807-18446744073709551615")}, all},
+		{"largest time", o{End: mustBound("9223372036854775807")}, all},
+		{"one record, exclusive on both sides", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(2), Exclusive: true}, nil},
 	} {
 		if got := seqs(t, n.Range(ctx, "t", c.o)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: Range(%+v) = %v, want %v", c.rule, c.o, got, c.want)
@@ -95,14 +95,14 @@ func TestRange(t *testing.T) {
 		if c.o.Limit > 0 {
 			want = []uint64{5, 4}
 		}
-		if got := seqs(t, n.RevRange(ctx, "t", r)); !slices.Equal(got, want) {
+		if got := seqs(t, n.Range(ctx, "t", reversed(r))); !slices.Equal(got, want) {
 			t.Errorf("%s: RevRange(%+v) = %v, want %v", c.rule, r, got, want)
 		}
 	}
 	if got := seqs(t, n.Range(ctx, "empty", o{})); len(got) != 0 {
 		t.Errorf("a topic without records yields %v", got)
 	}
-	if got := seqs(t, n.Range(ctx, "empty", o{Start: "5", End: "9-3"})); len(got) != 0 {
+	if got := seqs(t, n.Range(ctx, "empty", o{Start: mustBound("5"), End: mustBound("9-3")})); len(got) != 0 {
 		t.Errorf("a topic without records yields %v", got)
 	}
 }
@@ -219,7 +219,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	got = nil
-	for r, err := range n.RevRange(ctx, "imp", pipeproc.RangeOptions{}) {
+	for r, err := range n.Range(ctx, "imp", pipeproc.RangeOptions{Reverse: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}

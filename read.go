@@ -3,6 +3,7 @@ package pipeproc
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/record"
@@ -10,42 +11,56 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// RangeOptions select records of a topic. The zero value selects all.
-//
-// Start and End are bounds as text:
+// A Bound is one end of a range: a sequence, an id or a time. The zero Bound is
+// the end of the topic on that side. Bounds are comparable, and String returns
+// the text form that [ParseBound] reads.
+type Bound = record.Bound
+
+// AtSeq returns the bound of the record with a sequence. Reading a range fails
+// with ErrInvalidSequence if there is no such record, and with a *PrunedError if
+// it is gone.
+func AtSeq(seq uint64) Bound { return record.AtSeq(seq) }
+
+// AtID returns the bound of an id, which need not exist.
+func AtID(id ID) Bound { return record.AtID(id) }
+
+// AtTime returns the bound of the millisecond that t is in: as a lower bound it
+// begins with it, as an upper bound it includes all of it.
+func AtTime(t time.Time) Bound { return record.AtTime(t) }
+
+// ParseBound parses the text form of a bound, and returns ErrInvalidRangeOffset
+// for anything else:
 //
 //	""                 the end of the topic
-//	"1700000000000-5"  an id, which need not exist
-//	"1700000000000"    a time in unix milliseconds, the whole of it
-//	":5"               a sequence, which must exist
-//
-// Start is where reading begins: the lower bound of Range, the upper one of
-// RevRange. Both are part of the range; Exclusive leaves out records exactly
-// at an id or sequence.
+//	"1700000000000-5"  an id
+//	"1700000000000"    a time in unix milliseconds
+//	":5"               a sequence
+func ParseBound(s string) (Bound, error) { return record.ParseBound(s) }
+
+// RangeOptions select records of a topic. The zero value selects all, oldest
+// first.
 type RangeOptions struct {
-	Start, End string
-	Exclusive  bool
-	Limit      int // 0 or less: no limit
+	// Start is where reading begins and End where it ends: with Reverse, Start is
+	// the newest record and End the oldest. Both are part of the range.
+	Start, End Bound
+	// Exclusive leaves out the records exactly at Start and End, if those are ids
+	// or sequences.
+	Exclusive bool
+	// Reverse reads from the newest record to the oldest.
+	Reverse bool
+	// Limit is the largest number of records. 0 or less: no limit.
+	Limit int
 }
 
-// Range iterates over records from the oldest to the newest of those that were
-// visible when the loop began. The bytes of records are the caller's.
+// Range iterates over the records that were visible when the loop began. The
+// bytes of records are the caller's to keep and change.
 //
 // An error is yielded with a zero Record. After a *CorruptError, which says
-// what cannot be read, the iteration goes on behind the damage if the loop
+// what cannot be read, the iteration continues after the damage if the loop
 // does; every other error is the last.
 func (n *Node) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c, err := n.Cursor(ctx, topic, o)
-		drain(ctx, topic, c, err, yield)
-	}
-}
-
-// RevRange iterates from the newest to the oldest record; Start is the upper
-// bound. Otherwise it is as Range.
-func (n *Node) RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		c, err := n.RevCursor(ctx, topic, o)
 		drain(ctx, topic, c, err, yield)
 	}
 }
@@ -74,7 +89,7 @@ func drain(ctx context.Context, topic string, c *Cursor, err error, yield func(R
 }
 
 // span resolves a range on a topic.
-func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse bool) (*topics.Topic, topics.Span, error) {
+func (n *Node) span(ctx context.Context, topic string, o RangeOptions) (*topics.Topic, topics.Span, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, topics.Span{}, context.Cause(ctx)
 	}
@@ -82,21 +97,14 @@ func (n *Node) span(ctx context.Context, topic string, o RangeOptions, reverse b
 	if err != nil {
 		return nil, topics.Span{}, err
 	}
-	sp, err := resolve(t, o, reverse)
+	sp, err := o.resolve(t)
 	return t, sp, err
 }
 
 // resolve turns the bounds of a range on t into sequences.
-func resolve(t *topics.Topic, o RangeOptions, reverse bool) (topics.Span, error) {
-	start, err := record.ParseBound(o.Start)
-	if err != nil {
-		return topics.Span{}, err
-	}
-	end, err := record.ParseBound(o.End)
-	if err != nil {
-		return topics.Span{}, err
-	}
-	if reverse {
+func (o *RangeOptions) resolve(t *topics.Topic) (topics.Span, error) {
+	start, end := o.Start, o.End
+	if o.Reverse {
 		start, end = end, start
 	}
 	return t.Resolve(start, end, o.Exclusive)
@@ -120,27 +128,28 @@ type Cursor struct {
 }
 
 // Cursor returns a cursor over the records that Range would yield. Without
-// RangeOptions.End and Limit it can go on with those that come later, see
+// End, Limit and Reverse it can continue with those that come later, see
 // [Cursor.Wait].
 func (n *Node) Cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
-	t, sp, err := n.span(ctx, topic, o, false)
+	t, sp, err := n.span(ctx, topic, o)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cursor{fwd: t.Cursor(sp), left: limit(o.Limit), topic: topic}
-	if o.End == "" && c.left < 0 {
+	c := newCursor(t, sp, o)
+	if o.End == (Bound{}) && !o.Reverse && c.left < 0 {
 		c.tail = t
 	}
 	return c, nil
 }
 
-// RevCursor returns a cursor over the records that RevRange would yield.
-func (n *Node) RevCursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
-	t, sp, err := n.span(ctx, topic, o, true)
-	if err != nil {
-		return nil, err
+func newCursor(t *topics.Topic, sp topics.Span, o RangeOptions) *Cursor {
+	c := &Cursor{left: limit(o.Limit), topic: t.Name()}
+	if o.Reverse {
+		c.rev = t.Reverse(sp)
+	} else {
+		c.fwd = t.Cursor(sp)
 	}
-	return &Cursor{rev: t.Reverse(sp), left: limit(o.Limit), topic: topic}, nil
+	return c
 }
 
 func limit(n int) int {
@@ -230,10 +239,10 @@ func (c *Cursor) Resume() bool {
 //
 // It returns the cause of ctx when that ends, ErrInvalidTopic when the topic is
 // deleted, ErrClosed when the node is closed, and ErrInvalidOptions for a cursor that
-// has an end: one of RevCursor or of a View, or with RangeOptions.End or Limit.
+// has an end: that of a View, or one made with End, Limit or Reverse.
 func (c *Cursor) Wait(ctx context.Context) error {
 	if c.tail == nil {
-		return errs.InvalidOptions.With("Cursor.Wait: the cursor has an end; it needs one of Node.Cursor without End and Limit")
+		return errs.InvalidOptions.With("Cursor.Wait: the cursor has an end; it needs one of Node.Cursor without End, Limit and Reverse")
 	}
 	if err := c.tail.Wait(ctx, c.fwd.Pos()); err != nil {
 		return err

@@ -59,7 +59,7 @@ func TestRemoteSmoke(t *testing.T) {
 		}
 	}
 	k := 0
-	for r, err := range c.Range(ctx, "a", pipeproc.RangeOptions{Start: ":2", Limit: 5}) {
+	for r, err := range c.Range(ctx, "a", pipeproc.RangeOptions{Start: pipeproc.AtSeq(2), Limit: 5}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestRemoteSmoke(t *testing.T) {
 		t.Error(k)
 	}
 	k = 9
-	for r, err := range c.RevRange(ctx, "a", pipeproc.RangeOptions{}) {
+	for r, err := range c.Range(ctx, "a", pipeproc.RangeOptions{Reverse: true}) {
 		if err != nil || string(r.Body) != fmt.Sprint(k) {
 			t.Fatal(r, err)
 		}

@@ -252,7 +252,7 @@ func checkKept(t *testing.T, n *pipeproc.Node, topic string) int {
 			t.Fatalf("get %s %v: %v", topic, r.ID, err)
 		}
 	}
-	for _, err := range n.RevRange(ctx, topic, pipeproc.RangeOptions{}) {
+	for _, err := range n.Range(ctx, topic, pipeproc.RangeOptions{Reverse: true}) {
 		if err != nil {
 			t.Error(err)
 			continue

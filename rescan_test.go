@@ -159,8 +159,8 @@ func TestReadAhead(t *testing.T) {
 		}
 		return count
 	}
-	read(pipeproc.RangeOptions{Start: ":1000", Limit: 1}) // footers
-	if k := read(pipeproc.RangeOptions{Start: ":2000", Limit: 1}); k != 1 || bytes > 16<<10 {
+	read(pipeproc.RangeOptions{Start: pipeproc.AtSeq(1000), Limit: 1}) // footers
+	if k := read(pipeproc.RangeOptions{Start: pipeproc.AtSeq(2000), Limit: 1}); k != 1 || bytes > 16<<10 {
 		t.Errorf("%d record took %d reads of %d bytes", k, reads, bytes)
 	}
 	if k := read(pipeproc.RangeOptions{}); k != records || bytes > 10<<20 || reads > 60 {

@@ -53,7 +53,7 @@ func (s *service) ranges(ctx context.Context, c *rpc.Call) error {
 	reverse := a.flags&rangeReverse != 0
 	sp := topics.Span{From: a.from, To: min(a.to, t.End())}
 	if a.flags&rangeSpan == 0 {
-		o := RangeOptions{Start: a.start, End: a.end, Exclusive: a.flags&rangeExclusive != 0}
+		o := RangeOptions{Start: mustBound(a.start), End: mustBound(a.end), Exclusive: a.flags&rangeExclusive != 0}
 		if sp, err = resolve(t, o, reverse); err != nil {
 			return err
 		}

@@ -69,14 +69,10 @@ type SystemProcOptions struct {
 	// Replace allows a definition that differs from the one there is.
 	Replace bool
 
-	// These are as in ProcOptions, but for Backoff, which is 10 ms by default,
-	// up to 3 s; negative: none.
-	Offset              string
-	MaxReclaims         int
-	ReclaimTimeout      time.Duration
-	OnMaxReclaims       Strategy
-	DeadLetterTopic     string
-	Backoff, MaxBackoff time.Duration
+	// Offset is where the procs begin, as in ProcOptions.
+	Offset string
+	// Retry says what happens to records whose processing failed.
+	Retry RetryPolicy
 }
 
 const (
@@ -128,17 +124,16 @@ func (o *SystemProcOptions) system() (*procstate.System, error) {
 			return nil, err
 		}
 	}
-	backoff, most := o.Backoff, o.MaxBackoff
+	r := o.Retry
 	switch {
-	case backoff == 0:
-		backoff, most = systemBackoff, systemMaxBackoff
-	case backoff < 0:
-		backoff, most = 0, 0
+	case r.Backoff == 0:
+		r.Backoff, r.MaxBackoff = systemBackoff, systemMaxBackoff
+	case r.Backoff < 0:
+		r.Backoff, r.MaxBackoff = 0, 0
 	}
 	var err error
-	s.Options, err = procstate.Options{Offset: o.Offset, MaxReclaims: o.MaxReclaims, ReclaimTimeout: o.ReclaimTimeout,
-		OnMax: o.OnMaxReclaims, DeadLetter: o.DeadLetterTopic, Backoff: backoff, MaxBackoff: most}.Check(s.From[0])
-	if o.DeadLetterTopic == "" {
+	s.Options, err = r.options(o.Offset).Check(s.From[0])
+	if o.Retry.DeadLetterTopic == "" {
 		s.DeadLetter = "" // each topic has its own
 	}
 	return s, err

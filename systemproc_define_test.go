@@ -41,7 +41,7 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 			}
 			made := map[string]int64{}
 			for _, topic := range existing {
-				o := pipeproc.ProcOptions{Name: "s__" + topic, Topic: topic, MaxReclaims: 3}
+				o := pipeproc.ProcOptions{Name: "s__" + topic, Topic: topic, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}
 				n.claim(o)
 				n.ack(o.Name)
 				made[o.Name] = n.info(o.Name).CreatedAt
@@ -76,7 +76,7 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 func TestSystemProcSameDefinition(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		o := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x", "y"}, Count: 3, Lanes: 2,
-			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}
+			Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}}
 		first := n.system(o)
 		pass(time.Hour)
 		n = reopen()
@@ -106,13 +106,13 @@ func TestSystemProcOtherDefinition(t *testing.T) {
 		"Processor":      func(o *pipeproc.SystemProcOptions) { o.ProcessorName = "other" },
 		"Count":          func(o *pipeproc.SystemProcOptions) { o.Count = 3 },
 		"Lanes":          func(o *pipeproc.SystemProcOptions) { o.Lanes = 2 },
-		"MaxReclaims":    func(o *pipeproc.SystemProcOptions) { o.MaxReclaims = -1 },
-		"ReclaimTimeout": func(o *pipeproc.SystemProcOptions) { o.ReclaimTimeout = time.Hour },
-		"OnMaxReclaims":  func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.StrategyContinue },
+		"MaxReclaims":    func(o *pipeproc.SystemProcOptions) { o.Retry.MaxReclaims = -1 },
+		"ReclaimTimeout": func(o *pipeproc.SystemProcOptions) { o.Retry.ReclaimTimeout = time.Hour },
+		"OnMaxReclaims":  func(o *pipeproc.SystemProcOptions) { o.Retry.OnMaxReclaims = pipeproc.StrategyContinue },
 		"DeadLetterTopic": func(o *pipeproc.SystemProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
+			o.Retry.OnMaxReclaims, o.Retry.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
 		},
-		"Backoff": func(o *pipeproc.SystemProcOptions) { o.Backoff = time.Minute },
+		"Backoff": func(o *pipeproc.SystemProcOptions) { o.Retry.Backoff = time.Minute },
 		"Offset":  func(o *pipeproc.SystemProcOptions) { o.Offset = "$>" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestSystemProcReplaceOptionsAndTopics(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}})
 		pass(time.Hour)
-		list := n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, MaxReclaims: 2, ReclaimTimeout: time.Hour, Replace: true})
+		list := n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Hour}, Replace: true})
 		for range 2 {
 			for _, i := range list {
 				if now := n.info(i.Name); now != i || i.MaxReclaims != 2 || i.ReclaimTimeout != time.Hour {

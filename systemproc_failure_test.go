@@ -29,7 +29,7 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 			bubble(t, &pipeproc.Options{Workers: 1}, func(t *testing.T, n *lab) {
 				var times []time.Duration
 				begin := time.Now()
-				n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: -1,
+				n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: -1},
 					Processor: func(_ context.Context, w *pipeproc.Work) error {
 						times = append(times, time.Since(begin))
 						w.Emit(fmt.Append(nil, w.Attempt()))
@@ -62,7 +62,7 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 func TestSystemProcErrorWithoutText(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
-		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter,
+		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter},
 			Processor: func(context.Context, *pipeproc.Work) error { return errors.New("") }})
 		pass(time.Second)
 		n.wantTopic("t__dead", "0")
@@ -78,7 +78,7 @@ func TestSystemProcBackoffIsCapped(t *testing.T) {
 		n.commit("t", "0")
 		var last time.Time
 		var waits []time.Duration
-		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: 14, Processor: func(context.Context, *pipeproc.Work) error {
+		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 14}, Processor: func(context.Context, *pipeproc.Work) error {
 			if !last.IsZero() {
 				waits = append(waits, time.Since(last))
 			}
@@ -105,7 +105,7 @@ func TestSystemProcDeadLetterReason(t *testing.T) {
 		"Goexit":  func() error { runtime.Goexit(); return nil },
 	} {
 		bubble(t, nil, func(t *testing.T, n *lab) {
-			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter,
+			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter},
 				Processor: func(_ context.Context, w *pipeproc.Work) error {
 					w.Emit(w.Records()[0].Body)
 					if string(w.Records()[0].Body) == "bad" {
@@ -133,7 +133,7 @@ func TestSystemProcBadOutput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, &pipeproc.Options{MaxBody: 1000}, func(t *testing.T, n *lab) {
-				n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 3,
+				n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 3},
 					Processor: func(_ context.Context, w *pipeproc.Work) error {
 						w.Emit([]byte("good"))
 						emit(w)
@@ -159,7 +159,7 @@ func TestSystemProcTimeout(t *testing.T) {
 			begin := time.Now()
 			var first, second time.Duration
 			free := make(chan struct{})
-			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, ReclaimTimeout: 5 * time.Second,
+			n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: 5 * time.Second},
 				Processor: func(ctx context.Context, w *pipeproc.Work) error {
 					w.Emit(fmt.Append(nil, w.Attempt()))
 					if w.Attempt() > 1 {

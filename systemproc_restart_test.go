@@ -48,7 +48,7 @@ func TestSystemProcKilledWhileItRuns(t *testing.T) {
 			return openOn(t, disk, pipeproc.Options{Processors: map[string]pipeproc.Processor{"s": fn}, CloseGrace: time.Nanosecond})
 		}
 		n := open(nop)
-		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 3, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter})
+		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}})
 		n.shut()
 		free := make(chan struct{})
 		attempts := ""

@@ -55,7 +55,7 @@ func TestOriginalClientSystemProcSmoke(t *testing.T) {
 				return nil
 			})})
 		n.commit("topic_1", "1")
-		l, err := n.OpenLiveProc(t.Context(), pipeproc.LiveOptions{Topic: "topic_2", Mode: pipeproc.All})
+		l, err := n.OpenLiveProc(t.Context(), pipeproc.LiveOptions{Topic: "topic_2", Offset: pipeproc.OffsetFirst})
 		n.ok(err)
 		c, err := l.Next(t.Context())
 		n.ok(err)
@@ -67,7 +67,7 @@ func TestOriginalClientSystemProcSmoke(t *testing.T) {
 func TestOriginalClientSystemProcPipeline(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"topic_1"}, To: []string{"topic_2"}, Processor: through})
-		l, err := n.OpenLiveProc(t.Context(), pipeproc.LiveOptions{Topic: "topic_2", Mode: pipeproc.All})
+		l, err := n.OpenLiveProc(t.Context(), pipeproc.LiveOptions{Topic: "topic_2", Offset: pipeproc.OffsetFirst})
 		n.ok(err)
 		for i := range 30 {
 			n.commit("topic_1", fmt.Sprint(i))

@@ -45,20 +45,12 @@ func (v *View) End(topic string) uint64 { return v.end[topic].end }
 // Range iterates over the records of a topic in the view, as Node.Range does.
 func (v *View) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		c, err := v.cursor(ctx, topic, o, false)
+		c, err := v.cursor(ctx, topic, o)
 		drain(ctx, topic, c, err, yield)
 	}
 }
 
-// RevRange iterates backwards, as Node.RevRange does.
-func (v *View) RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		c, err := v.cursor(ctx, topic, o, true)
-		drain(ctx, topic, c, err, yield)
-	}
-}
-
-func (v *View) cursor(ctx context.Context, topic string, o RangeOptions, reverse bool) (*Cursor, error) {
+func (v *View) cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -69,13 +61,10 @@ func (v *View) cursor(ctx context.Context, topic string, o RangeOptions, reverse
 		}
 		return nil, errs.InvalidTopic.With("there was no topic \"" + topic + "\" when the view was made")
 	}
-	sp, err := resolve(e.t, o, reverse)
+	sp, err := o.resolve(e.t)
 	if err != nil {
 		return nil, err
 	}
 	sp.To = min(sp.To, e.end)
-	if reverse {
-		return &Cursor{rev: e.t.Reverse(sp), left: limit(o.Limit), topic: topic}, nil
-	}
-	return &Cursor{fwd: e.t.Cursor(sp), left: limit(o.Limit), topic: topic}, nil
+	return newCursor(e.t, sp, o), nil
 }

@@ -95,7 +95,7 @@ func TestWaitForProcsIsWoken(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, n *lab) {
 				n.commit("t", "0")
-				n.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: time.Minute})
+				n.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: time.Minute}})
 				wait := start(func() error { return n.WaitForProcs(t.Context()) })
 				if wait.over() {
 					t.Fatal("there is a claim")

@@ -89,7 +89,7 @@ func TestScanUnpacksAhead(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range []pipeproc.RangeOptions{{}, {Start: ":777"}, {Start: ":5001", End: ":15001"}, {Limit: 9000}} {
+	for _, r := range []pipeproc.RangeOptions{{}, {Start: pipeproc.AtSeq(777)}, {Start: pipeproc.AtSeq(5001), End: pipeproc.AtSeq(15001)}, {Limit: 9000}} {
 		one, two := scan(1, r), scan(2, r)
 		if len(one) < 5000 || !slices.Equal(one, two) {
 			t.Errorf("%+v: %d lines on one processor, %d on two", r, len(one), len(two))

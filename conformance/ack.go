@@ -197,7 +197,7 @@ var tokenTests = []test{
 	}},
 	{name: "token after a timeout", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short, MaxReclaims: -1}}
 		first := l.want(o, "0")
 		l.eventually("it is taken back", func() bool { return l.info("p").Reclaims == 1 })
 		l.stale("p", first.Token)

@@ -96,7 +96,7 @@ var concurrentTests = []test{
 		})
 		for range 15 {
 			fwd := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{}))
-			back := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}))
+			back := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}))
 			if len(back) < len(fwd) {
 				l.t.Errorf("%d records, then %d", len(fwd), len(back))
 			}
@@ -111,7 +111,7 @@ var concurrentTests = []test{
 	}},
 	{name: "exactly once over workers that fail", o: Options{Workers: 4}, run: func(l *lab) {
 		var runs atomic.Int64
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}, To: []string{"out"}, Count: 4, MaxReclaims: -1, Backoff: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}, To: []string{"out"}, Count: 4, Retry: pipeproc.RetryPolicy{MaxReclaims: -1, Backoff: -1},
 			Processor: func(_ context.Context, w *pipeproc.Work) error {
 				for _, r := range w.Records() {
 					w.EmitRecord(r)

@@ -23,10 +23,10 @@ var errorTests = []test{
 		code("invalid_topic_format", err)
 		_, err = l.Length(l.ctx, "nope")
 		code("invalid_topic", err)
-		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: "x"}) {
+		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: mustBound("x")}) {
 			code("invalid_range_offset", err)
 		}
-		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: ":9"}) {
+		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(9)}) {
 			code("invalid_tone_id_search", err)
 		}
 		_, err = l.InspectProc(l.ctx, "nope")
@@ -64,7 +64,7 @@ var errorTests = []test{
 		_, err = l.Commit(l.ctx, recordsOf("some topic", "x")...)
 		l.wantErr(err, pipeproc.ErrInvalidTopicFormat, "some topic")
 		l.create("some-topic")
-		for _, err := range l.Range(l.ctx, "some-topic", pipeproc.RangeOptions{Start: "some bound"}) {
+		for _, err := range l.Range(l.ctx, "some-topic", pipeproc.RangeOptions{Start: mustBound("some bound")}) {
 			l.wantErr(err, pipeproc.ErrInvalidRangeOffset, "some bound")
 		}
 	}},
@@ -98,7 +98,7 @@ func closedTests() (list []test) {
 			return last
 		}},
 		{"RevRange", func(l *lab) (last error) {
-			for _, last = range l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}) {
+			for _, last = range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
 			}
 			return last
 		}},

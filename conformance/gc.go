@@ -199,7 +199,7 @@ var gcTests = []test{
 func (l *lab) protects(begin func(o pipeproc.ProcOptions)) {
 	l.t.Helper()
 	l.commit("t", "0", "1", "2", "3", "4", "5")
-	begin(pipeproc.ProcOptions{Name: "new", Topic: "t", Offset: ":1", ReclaimTimeout: -1})
+	begin(pipeproc.ProcOptions{Name: "new", Topic: "t", Offset: ":1", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 	l.claimAck(pipeproc.ProcOptions{Name: "ahead", Topic: "t"}, 6)
 	l.aged()
 	l.wantLeft(young, "2", "3", "4", "5")

@@ -41,7 +41,7 @@ var liveTests = []test{
 	{name: "modes", run: func(l *lab) {
 		l.commit("t", "old")
 		live := l.live(pipeproc.LiveOptions{Topic: "t"})
-		all := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, Count: 9})
+		all := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Count: 9})
 		at := l.live(pipeproc.LiveOptions{Topic: "t", Offset: ":0", Count: 9})
 		l.commit("t", "0", "1") // before anybody asked for anything
 		l.wantNext(live, "0")
@@ -66,7 +66,7 @@ var liveTests = []test{
 		}
 	}},
 	{name: "its proc", run: func(l *lab) {
-		a, b := l.live(pipeproc.LiveOptions{Topic: "t"}), l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		a, b := l.live(pipeproc.LiveOptions{Topic: "t"}), l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		if a.Name() == b.Name() || !strings.HasPrefix(a.Name(), "liveproc-") {
 			l.t.Errorf("%s, %s", a.Name(), b.Name())
 		}
@@ -78,8 +78,7 @@ var liveTests = []test{
 		if i, err := b.Inspect(l.ctx); err != nil || i.Offset != ">" {
 			l.t.Errorf("%+v, %v", i, err)
 		}
-		i, err = l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter,
-			DeadLetterTopic: "d", Backoff: time.Second, MaxBackoff: time.Hour}).Inspect(l.ctx)
+		i, err = l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: time.Second, MaxBackoff: time.Hour}}).Inspect(l.ctx)
 		l.ok(err)
 		if i.Name != "mine" || i.Ephemeral || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.DeadLetterTopic != "d" || i.Backoff != time.Second || i.MaxBackoff != time.Hour {
 			l.t.Errorf("%+v", i)
@@ -99,7 +98,7 @@ var liveTests = []test{
 	}},
 	{name: "ack and reclaim speak of the latest claim", run: func(l *lab) {
 		l.commit("t", "0", "1", "2")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: -1})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		_, err := p.Ack(l.ctx)
 		l.wantErr(err, pipeproc.ErrInvalidAck)
 		c := l.wantNext(p, "0")
@@ -134,7 +133,7 @@ var liveTests = []test{
 	}},
 	{name: "waits for the acknowledgement", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: -1})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		l.wantNext(p, "0")
 		next := l.next(p, "1")
 		l.commit("t", "2")
@@ -145,7 +144,7 @@ var liveTests = []test{
 	}},
 	{name: "the timeout frees it", run: func(l *lab) {
 		l.commit("t", "0")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: short})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: short}})
 		l.wantNext(p, "0")
 		if c := l.wantNext(p, "0"); c.Attempt < 2 {
 			l.t.Errorf("%+v", c)
@@ -201,7 +200,7 @@ var liveTests = []test{
 	}},
 	{name: "Cancel removes the proc", run: func(l *lab) {
 		l.commit("t", "0")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: -1})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		l.wantNext(p, "0")
 		wait := l.start(func() error { return l.WaitForProcs(l.ctx) })
 		l.commit("other", "x")

@@ -67,7 +67,7 @@ var changesTests = []test{
 	}},
 	{name: "an error of the function ends Changes", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All, ReclaimTimeout: -1})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		calls := 0
 		no := errors.New("no good")
 		err := p.Changes(l.ctx, func(*pipeproc.LiveProc, pipeproc.Claim, error) error {
@@ -105,7 +105,7 @@ var changesTests = []test{
 	}},
 	{name: "the function may cancel", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		calls := 0
 		err := p.Changes(l.ctx, func(p *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
 			calls++
@@ -126,7 +126,7 @@ var changesTests = []test{
 	}},
 	{name: "Claims can be left and goes on", run: func(l *lab) {
 		l.commit("t", "0", "1", "2", "3", "4")
-		p := l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All})
+		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		var mu sync.Mutex
 		var seen []string
 		loop := func(leave int) error {

@@ -13,7 +13,7 @@ import (
 // logs commits three records to my_topic_0.
 func (l *lab) logs() []pipeproc.ID { return l.commit("my_topic_0", "1", "2", "3") }
 
-var myProc = pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_0", ReclaimTimeout: -1}
+var myProc = pipeproc.ProcOptions{Name: "my_proc_0", Topic: "my_topic_0", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 
 // mine is my_proc_0 with a change.
 func mine(change func(o *pipeproc.ProcOptions)) pipeproc.ProcOptions {

@@ -87,7 +87,7 @@ var originalOtherTests = []test{
 	}},
 	{name: "client systemProc #2 multiple log pipeline", run: func(l *lab) {
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"topic_1"}, To: []string{"topic_2"}, Processor: through})
-		p := l.live(pipeproc.LiveOptions{Topic: "topic_2", Mode: pipeproc.All})
+		p := l.live(pipeproc.LiveOptions{Topic: "topic_2", Offset: pipeproc.OffsetFirst})
 		for i := range 30 {
 			l.commit("topic_1", fmt.Sprint(i))
 		}

@@ -11,7 +11,7 @@ import (
 
 // options of procs that many tests use: claims that nobody takes back.
 func procOn(topic string) pipeproc.ProcOptions {
-	return pipeproc.ProcOptions{Name: "p", Topic: topic, ReclaimTimeout: -1}
+	return pipeproc.ProcOptions{Name: "p", Topic: topic, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 }
 
 var procTests = []test{
@@ -37,26 +37,25 @@ var procTests = []test{
 			i.Backoff != 0 || i.DeadLetterTopic != "" || i.Ephemeral || i.System != "" || i.Status() != "active" || i.Disabled {
 			l.t.Errorf("%+v", i)
 		}
-		i = l.ensure(pipeproc.ProcOptions{Name: "d", Topic: "t", OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second})
+		i = l.ensure(pipeproc.ProcOptions{Name: "d", Topic: "t", Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}})
 		if i.DeadLetterTopic != "t__dead" || i.MaxBackoff != time.Minute {
 			l.t.Errorf("%+v", i)
 		}
-		i = l.ensure(pipeproc.ProcOptions{Name: "b", Topic: "t", Backoff: time.Hour})
+		i = l.ensure(pipeproc.ProcOptions{Name: "b", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour}})
 		if i.MaxBackoff != time.Hour {
 			l.t.Errorf("a first backoff above the default of the longest: %v", i.MaxBackoff)
 		}
 	}},
 	{name: "all options are kept", run: func(l *lab) {
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: "1700000000000-7", MaxReclaims: 3, ReclaimTimeout: 1500 * time.Millisecond,
-			OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: 10 * time.Millisecond, MaxBackoff: time.Hour, Ephemeral: true}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: "1700000000000-7", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: 1500 * time.Millisecond, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: 10 * time.Millisecond, MaxBackoff: time.Hour}, Ephemeral: true}
 		i := l.ensure(o)
-		if i != l.info("p") || i.Offset != o.Offset || i.MaxReclaims != 3 || i.ReclaimTimeout != o.ReclaimTimeout || i.OnMaxReclaims != pipeproc.StrategyDeadLetter ||
-			i.DeadLetterTopic != "d" || i.Backoff != o.Backoff || i.MaxBackoff != o.MaxBackoff || !i.Ephemeral {
+		if i != l.info("p") || i.Offset != o.Offset || i.MaxReclaims != 3 || i.ReclaimTimeout != o.Retry.ReclaimTimeout || i.OnMaxReclaims != pipeproc.StrategyDeadLetter ||
+			i.DeadLetterTopic != "d" || i.Backoff != o.Retry.Backoff || i.MaxBackoff != o.Retry.MaxBackoff || !i.Ephemeral {
 			l.t.Errorf("%+v", i)
 		}
 	}},
 	{name: "limits that are none", run: func(l *lab) {
-		i := l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1, ReclaimTimeout: -1})
+		i := l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1}})
 		if i.MaxReclaims != -1 || i.ReclaimTimeout >= 0 {
 			l.t.Errorf("%+v", i)
 		}
@@ -75,9 +74,8 @@ var procTests = []test{
 	}},
 	{name: "an existing one keeps its options but the count", run: func(l *lab) {
 		l.commit("t", "0", "1", "2", "3")
-		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 3, ReclaimTimeout: time.Minute})
-		l.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: ":2", Count: 2, MaxReclaims: 7, ReclaimTimeout: time.Hour,
-			OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour, Ephemeral: true}, "0", "1")
+		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: time.Minute}})
+		l.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: ":2", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 7, ReclaimTimeout: time.Hour, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour}, Ephemeral: true}, "0", "1")
 		i := l.info("p")
 		if i.Offset != ">" || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.OnMaxReclaims != pipeproc.StrategyDisable || i.Backoff != 0 || i.Ephemeral {
 			l.t.Errorf("%+v", i)
@@ -221,18 +219,18 @@ var procOptionTests = []test{
 			{"Name", pipeproc.ProcOptions{Name: "a\nb", Topic: "t"}},
 			{"Name", pipeproc.ProcOptions{Name: "\xff", Topic: "t"}},
 			{"Name", pipeproc.ProcOptions{Name: strings.Repeat("n", 256), Topic: "t"}},
-			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -2}},
-			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}},
-			{"OnMaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", OnMaxReclaims: 9}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "d"}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "d/", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", DeadLetterTopic: "t", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
-			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: strings.Repeat("t", 250), OnMaxReclaims: pipeproc.StrategyDeadLetter}},
-			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: -1}},
-			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", MaxBackoff: -1}},
-			{"ReclaimTimeout", pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: century}},
-			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: century}},
-			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: 1, MaxBackoff: century}},
+			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -2}}},
+			{"MaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}},
+			{"OnMaxReclaims", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{OnMaxReclaims: 9}}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{DeadLetterTopic: "d"}}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{DeadLetterTopic: "d/", OnMaxReclaims: pipeproc.StrategyDeadLetter}}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{DeadLetterTopic: "t", OnMaxReclaims: pipeproc.StrategyDeadLetter}}},
+			{"DeadLetterTopic", pipeproc.ProcOptions{Name: "p", Topic: strings.Repeat("t", 250), Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter}}},
+			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: -1}}},
+			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxBackoff: -1}}},
+			{"ReclaimTimeout", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: century}}},
+			{"Backoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: century}}},
+			{"MaxBackoff", pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: 1, MaxBackoff: century}}},
 		} {
 			_, err := l.Claim(l.ctx, c.o)
 			l.wantErr(err, pipeproc.ErrInvalidProcOptions, ": "+c.option+": ")
@@ -248,7 +246,7 @@ var procOptionTests = []test{
 	{name: "options of an existing one are looked at, too", run: func(l *lab) {
 		l.commit("t", "0")
 		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-		bad := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -2}
+		bad := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -2}}
 		_, err := l.Claim(l.ctx, bad)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
 		_, err = l.EnsureProc(l.ctx, bad)

@@ -102,7 +102,7 @@ var procAdminTests = []test{
 	}},
 	{name: "the JSON form of a proc", run: func(l *lab) {
 		id := l.commit("t", "0")[0].String()
-		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue})
+		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue}})
 		l.ack("p")
 		i := l.info("p")
 		text, err := json.Marshal(i)

@@ -11,7 +11,7 @@ var availableTests = []test{
 		l.commit("t", "0", "1", "2")
 		list := listOf("t", "drained", "claimed", "disabled", "works")
 		for i := range list {
-			list[i].Count, list[i].ReclaimTimeout, list[i].MaxReclaims = 3, -1, -1
+			list[i].Count, list[i].Retry.ReclaimTimeout, list[i].Retry.MaxReclaims = 3, -1, -1
 			l.ensure(list[i])
 		}
 		l.claimAck(list[0], 1)
@@ -33,7 +33,7 @@ var availableTests = []test{
 	}},
 	{name: "makes them", run: func(l *lab) {
 		l.commit("t", "0", "1", "2")
-		c, err := l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3}, pipeproc.ProcOptions{Name: "q", Topic: "u"})
+		c, err := l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}, pipeproc.ProcOptions{Name: "q", Topic: "u"})
 		l.ok(err)
 		l.wantBodies(c, "0", "1")
 		if i := l.info("p"); i.MaxReclaims != 3 || c.Token != i.Claim || c.Topic != "t" || c.Proc != "p" {
@@ -115,7 +115,7 @@ var availableTests = []test{
 			for i := range records {
 				l.commit(topic, fmt.Sprint(i))
 			}
-			list = append(list, pipeproc.ProcOptions{Name: topic, Topic: topic, ReclaimTimeout: -1})
+			list = append(list, pipeproc.ProcOptions{Name: topic, Topic: topic, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		}
 		seen := make(chan string, 2*procs*records)
 		var all []*result

@@ -41,7 +41,7 @@ var procClaimTests = []test{
 		l.ok(err)
 		l.commit("t", "1", "2")
 		for _, want := range []int{1, 2} {
-			if c := l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, ReclaimTimeout: -1}); len(c.Records) != want {
+			if c := l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}); len(c.Records) != want {
 				l.t.Errorf("%d records, want %d", len(c.Records), want)
 			}
 			l.ack("p")
@@ -52,7 +52,7 @@ var procClaimTests = []test{
 			pipeproc.Record{Topic: "t", Key: []byte("k"), Headers: []pipeproc.Header{{Name: "h", Value: []byte("v")}, {Name: "", Value: nil}}, Body: []byte("b")},
 			pipeproc.Record{Topic: "t"})
 		l.ok(err)
-		c := l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, ReclaimTimeout: time.Hour + 1500*time.Millisecond})
+		c := l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour + 1500*time.Millisecond}})
 		if c.Proc != "p" || c.Topic != "t" || c.Attempt != 1 || c.Timeout != time.Hour+1500*time.Millisecond || c.Skipped != 0 || c.Token == (pipeproc.Token{}) || c.Empty() {
 			l.t.Errorf("%+v", c)
 		}
@@ -136,7 +136,7 @@ var procClaimTests = []test{
 	{name: "one claim at a time from any offset", run: func(l *lab) {
 		for i, offset := range []string{">", "0", "$>", ":0"} {
 			topic := fmt.Sprint("t", i)
-			o := pipeproc.ProcOptions{Name: topic, Topic: topic, Offset: offset, ReclaimTimeout: -1}
+			o := pipeproc.ProcOptions{Name: topic, Topic: topic, Offset: offset, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 			l.commit(topic, "old")
 			l.ensure(o)
 			l.commit(topic, "0", "1", "2")

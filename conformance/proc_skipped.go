@@ -87,7 +87,7 @@ var deletedTopicTests = []test{
 	{name: "a deleted topic resets its procs", run: func(l *lab) {
 		l.commit("t", "0", "1", "2")
 		l.commit("tt", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 5, Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 5, Backoff: time.Hour}}
 		l.claimAck(o, 1)
 		l.want(o, "1")
 		l.reclaim("p")

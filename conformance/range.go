@@ -63,44 +63,44 @@ func rangeBoundTests() (list []test) {
 		{"limit", o{Limit: 2}, []uint64{0, 1}},
 		{"limit above the length", o{Limit: 99}, all},
 		{"negative limit is none", o{Limit: -1}, all},
-		{"start id", o{Start: "#2"}, []uint64{2, 3, 4, 5}},
-		{"end id", o{End: "#2"}, []uint64{0, 1, 2}},
-		{"start and end id", o{Start: "#2", End: "#3"}, []uint64{2, 3}},
-		{"exclusive ids", o{Start: "#1", End: "#4", Exclusive: true}, []uint64{2, 3}},
-		{"exclusive start id", o{Start: "#1", Exclusive: true}, []uint64{2, 3, 4, 5}},
-		{"exclusive end id", o{End: "#4", Exclusive: true}, []uint64{0, 1, 2, 3}},
-		{"an id need not exist before", o{Start: "@1+1-0"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist with a sequence too large", o{Start: "@0-99"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist with a sequence too small", o{Start: "@2-0"}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist at the end", o{End: "@1-99"}, []uint64{0, 1}},
-		{"an id that does not exist, exclusive", o{Start: "@0-99", End: "@4-0", Exclusive: true}, []uint64{2, 3}},
-		{"start time", o{Start: "@2"}, []uint64{2, 3, 4, 5}},
-		{"start time between", o{Start: "@1+1"}, []uint64{2, 3, 4, 5}},
-		{"start time before all", o{Start: "0"}, all},
-		{"times are numbers", o{Start: "9"}, all},
-		{"times are no prefixes", o{End: "1"}, nil},
-		{"start time after all", o{Start: "@5+1"}, nil},
-		{"end time is a whole millisecond", o{End: "@2"}, []uint64{0, 1, 2, 3}},
-		{"end time before all", o{End: "@0-1"}, nil},
-		{"exclusive leaves times alone", o{Start: "@2", End: "@2", Exclusive: true}, []uint64{2, 3}},
+		{"start id", o{Start: mustBound("#2")}, []uint64{2, 3, 4, 5}},
+		{"end id", o{End: mustBound("#2")}, []uint64{0, 1, 2}},
+		{"start and end id", o{Start: mustBound("#2"), End: mustBound("#3")}, []uint64{2, 3}},
+		{"exclusive ids", o{Start: mustBound("#1"), End: mustBound("#4"), Exclusive: true}, []uint64{2, 3}},
+		{"exclusive start id", o{Start: mustBound("#1"), Exclusive: true}, []uint64{2, 3, 4, 5}},
+		{"exclusive end id", o{End: mustBound("#4"), Exclusive: true}, []uint64{0, 1, 2, 3}},
+		{"an id need not exist before", o{Start: mustBound("@1+1-0")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist with a sequence too large", o{Start: mustBound("@0-99")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist with a sequence too small", o{Start: mustBound("@2-0")}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist at the end", o{End: mustBound("@1-99")}, []uint64{0, 1}},
+		{"an id that does not exist, exclusive", o{Start: mustBound("@0-99"), End: mustBound("@4-0"), Exclusive: true}, []uint64{2, 3}},
+		{"start time", o{Start: mustBound("@2")}, []uint64{2, 3, 4, 5}},
+		{"start time between", o{Start: mustBound("@1+1")}, []uint64{2, 3, 4, 5}},
+		{"start time before all", o{Start: mustBound("0")}, all},
+		{"times are numbers", o{Start: mustBound("9")}, all},
+		{"times are no prefixes", o{End: mustBound("1")}, nil},
+		{"start time after all", o{Start: mustBound("@5+1")}, nil},
+		{"end time is a whole millisecond", o{End: mustBound("@2")}, []uint64{0, 1, 2, 3}},
+		{"end time before all", o{End: mustBound("@0-1")}, nil},
+		{"exclusive leaves times alone", o{Start: mustBound("@2"), End: mustBound("@2"), Exclusive: true}, []uint64{2, 3}},
 		{"exclusive leaves open bounds alone", o{Exclusive: true}, all},
-		{"start sequence", o{Start: ":4"}, []uint64{4, 5}},
-		{"end sequence", o{End: ":1"}, []uint64{0, 1}},
-		{"start and end sequence", o{Start: ":2", End: ":4"}, []uint64{2, 3, 4}},
-		{"exclusive sequences", o{Start: ":1", End: ":4", Exclusive: true}, []uint64{2, 3}},
-		{"sequence and time", o{Start: ":1", End: "@3"}, []uint64{1, 2, 3}},
-		{"id and sequence", o{Start: "#3", End: ":4"}, []uint64{3, 4}},
-		{"time and id", o{Start: "@2", End: "#4"}, []uint64{2, 3, 4}},
-		{"ids of start after end", o{Start: "#2", End: "#0"}, nil},
-		{"ids of start after end, exclusive", o{Start: "#2", End: "#0", Exclusive: true}, nil},
-		{"sequences of start after end", o{Start: ":4", End: ":1"}, nil},
-		{"times of start after end", o{Start: "@4", End: "@0"}, nil},
-		{"largest id", o{End: "9223372036854775807-18446744073709551615"}, all},
-		{"largest time", o{End: "9223372036854775807"}, all},
-		{"one record", o{Start: ":2", End: "#2"}, []uint64{2}},
-		{"one record, exclusive", o{Start: ":2", End: ":2", Exclusive: true}, nil},
-		{"two records, exclusive", o{Start: ":2", End: ":3", Exclusive: true}, nil},
-		{"limit with bounds", o{Start: ":1", End: ":4", Limit: 9}, []uint64{1, 2, 3, 4}},
+		{"start sequence", o{Start: pipeproc.AtSeq(4)}, []uint64{4, 5}},
+		{"end sequence", o{End: pipeproc.AtSeq(1)}, []uint64{0, 1}},
+		{"start and end sequence", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4)}, []uint64{2, 3, 4}},
+		{"exclusive sequences", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Exclusive: true}, []uint64{2, 3}},
+		{"sequence and time", o{Start: pipeproc.AtSeq(1), End: mustBound("@3")}, []uint64{1, 2, 3}},
+		{"id and sequence", o{Start: mustBound("#3"), End: pipeproc.AtSeq(4)}, []uint64{3, 4}},
+		{"time and id", o{Start: mustBound("@2"), End: mustBound("#4")}, []uint64{2, 3, 4}},
+		{"ids of start after end", o{Start: mustBound("#2"), End: mustBound("#0")}, nil},
+		{"ids of start after end, exclusive", o{Start: mustBound("#2"), End: mustBound("#0"), Exclusive: true}, nil},
+		{"sequences of start after end", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(1)}, nil},
+		{"times of start after end", o{Start: mustBound("@4"), End: mustBound("@0")}, nil},
+		{"largest id", o{End: mustBound("9223372036854775807-18446744073709551615")}, all},
+		{"largest time", o{End: mustBound("9223372036854775807")}, all},
+		{"one record", o{Start: pipeproc.AtSeq(2), End: mustBound("#2")}, []uint64{2}},
+		{"one record, exclusive", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(2), Exclusive: true}, nil},
+		{"two records, exclusive", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(3), Exclusive: true}, nil},
+		{"limit with bounds", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Limit: 9}, []uint64{1, 2, 3, 4}},
 	} {
 		list = append(list, test{name: c.rule, run: func(l *lab) {
 			ids := l.six()
@@ -117,7 +117,7 @@ func rangeBoundTests() (list []test) {
 				want = slices.Clone(all)
 			}
 			slices.Reverse(want)
-			if got := l.seqs(l.RevRange(l.ctx, "t", rev)); !slices.Equal(got, want) {
+			if got := l.seqs(l.Range(l.ctx, "t", reversed(rev))); !slices.Equal(got, want) {
 				l.t.Errorf("RevRange(%+v) = %v, want %v", rev, got, want)
 			}
 		}})
@@ -128,20 +128,20 @@ func rangeBoundTests() (list []test) {
 var rangeTests = []test{
 	{name: "backwards, limit takes the newest", run: func(l *lab) {
 		l.six()
-		if got := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{Limit: 2})); !slices.Equal(got, []uint64{5, 4}) {
+		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Limit: 2, Reverse: true})); !slices.Equal(got, []uint64{5, 4}) {
 			l.t.Error(got)
 		}
-		if got := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{Start: ":3", Limit: 2})); !slices.Equal(got, []uint64{3, 2}) {
+		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(3), Limit: 2, Reverse: true})); !slices.Equal(got, []uint64{3, 2}) {
 			l.t.Error(got)
 		}
 	}},
 	{name: "a topic without records", run: func(l *lab) {
 		l.create("t")
-		for _, o := range []pipeproc.RangeOptions{{}, {Start: "5", End: "9-3"}, {Limit: 1}, {Exclusive: true}} {
+		for _, o := range []pipeproc.RangeOptions{{}, {Start: mustBound("5"), End: mustBound("9-3")}, {Limit: 1}, {Exclusive: true}} {
 			if got := l.seqs(l.Range(l.ctx, "t", o)); len(got) != 0 {
 				l.t.Errorf("%+v: %v", o, got)
 			}
-			if got := l.seqs(l.RevRange(l.ctx, "t", o)); len(got) != 0 {
+			if got := l.seqs(l.Range(l.ctx, "t", reversed(o))); len(got) != 0 {
 				l.t.Errorf("%+v backwards: %v", o, got)
 			}
 		}
@@ -152,10 +152,10 @@ var rangeTests = []test{
 		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{})); !slices.Equal(got, []uint64{3, 4, 5}) {
 			l.t.Error(got)
 		}
-		if got := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{})); !slices.Equal(got, []uint64{5, 4, 3}) {
+		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true})); !slices.Equal(got, []uint64{5, 4, 3}) {
 			l.t.Error("backwards", got)
 		}
-		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: ids[0].String(), End: ids[3].String()})); !slices.Equal(got, []uint64{3}) {
+		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: mustBound(ids[0].String()), End: mustBound(ids[3].String())})); !slices.Equal(got, []uint64{3}) {
 			l.t.Error("from an id that is gone", got)
 		}
 		l.ok(l.Prune(l.ctx, "t", 6))
@@ -172,7 +172,7 @@ var rangeTests = []test{
 					break
 				}
 			}
-			for range l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}) {
+			for range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
 				break
 			}
 		}
@@ -182,7 +182,7 @@ var rangeTests = []test{
 	}},
 	{name: "an iterator can be used again", run: func(l *lab) {
 		l.six()
-		it := l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: ":4"})
+		it := l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(4)})
 		for range 2 {
 			if got := l.seqs(it); !slices.Equal(got, []uint64{4, 5}) {
 				l.t.Error(got)
@@ -195,7 +195,7 @@ var rangeTests = []test{
 		for r, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Limit: 3}) {
 			l.ok(err)
 			got = append(got, r.ID.Seq)
-			got = append(got, l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{Limit: 1}))...)
+			got = append(got, l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Limit: 1, Reverse: true}))...)
 			l.commit("other", "x")
 		}
 		if !slices.Equal(got, []uint64{0, 5, 1, 5, 2, 5}) {
@@ -225,16 +225,16 @@ var rangeTests = []test{
 			}
 		}
 		got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{}))
-		back := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}))
+		back := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}))
 		slices.Reverse(back)
 		if len(got) != total || !slices.Equal(got, back) || !slices.IsSorted(got) {
 			l.t.Errorf("%d records, backwards %d", len(got), len(back))
 		}
 		for _, limit := range []int{1, 499, 500, 501, 1234} {
-			if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: ":7", Limit: limit})); len(got) != limit || got[0] != 7 {
+			if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(7), Limit: limit})); len(got) != limit || got[0] != 7 {
 				l.t.Errorf("limit %d: %d records", limit, len(got))
 			}
-			if got := l.seqs(l.RevRange(l.ctx, "t", pipeproc.RangeOptions{Start: ":2222", Limit: limit})); len(got) != limit || got[0] != 2222 {
+			if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(2222), Limit: limit, Reverse: true})); len(got) != limit || got[0] != 2222 {
 				l.t.Errorf("limit %d backwards: %d records", limit, len(got))
 			}
 		}
@@ -242,7 +242,7 @@ var rangeTests = []test{
 	{name: "a context that has ended", run: func(l *lab) {
 		l.six()
 		for _, it := range []iter.Seq2[pipeproc.Record, error]{
-			l.Range(ended(), "t", pipeproc.RangeOptions{}), l.RevRange(ended(), "t", pipeproc.RangeOptions{}),
+			l.Range(ended(), "t", pipeproc.RangeOptions{}), l.Range(ended(), "t", pipeproc.RangeOptions{Reverse: true}),
 		} {
 			k := 0
 			for r, err := range it {
@@ -263,7 +263,7 @@ var rangeTests = []test{
 			defer cancel(nil)
 			it := l.Range(ctx, "t", pipeproc.RangeOptions{})
 			if rev {
-				it = l.RevRange(ctx, "t", pipeproc.RangeOptions{})
+				it = l.Range(ctx, "t", pipeproc.RangeOptions{Reverse: true})
 			}
 			k, last := 0, error(nil)
 			for _, err := range it {

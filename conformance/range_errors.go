@@ -40,9 +40,9 @@ func rangeErrorTests() (list []test) {
 		list = append(list, test{name: fmt.Sprintf("error of %q %q %q", c.topic, c.start, c.end), run: func(l *lab) {
 			l.six()
 			for _, rev := range []bool{false, true} {
-				it := l.Range(l.ctx, c.topic, pipeproc.RangeOptions{Start: c.start, End: c.end})
+				it := l.Range(l.ctx, c.topic, pipeproc.RangeOptions{Start: mustBound(c.start), End: mustBound(c.end)})
 				if rev {
-					it = l.RevRange(l.ctx, c.topic, pipeproc.RangeOptions{Start: c.end, End: c.start})
+					it = l.Range(l.ctx, c.topic, pipeproc.RangeOptions{Start: mustBound(c.end), End: mustBound(c.start), Reverse: true})
 				}
 				count := 0
 				for r, err := range it {
@@ -60,7 +60,7 @@ func rangeErrorTests() (list []test) {
 	return append(list, test{name: "error of a pruned sequence says where the topic starts", run: func(l *lab) {
 		l.six()
 		l.ok(l.Prune(l.ctx, "t", 3))
-		for _, o := range []pipeproc.RangeOptions{{Start: ":1"}, {End: ":2"}} {
+		for _, o := range []pipeproc.RangeOptions{{Start: pipeproc.AtSeq(1)}, {End: pipeproc.AtSeq(2)}} {
 			for _, err := range l.Range(l.ctx, "t", o) {
 				l.wantErr(err, pipeproc.ErrInvalidSequence, ":3")
 			}

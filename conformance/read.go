@@ -60,7 +60,7 @@ var readTests = []test{
 			check("Range", l.records("t")...)
 			check("Get", l.get("t", 0), l.get("t", 1))
 			var back []pipeproc.Record
-			for r, err := range l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}) {
+			for r, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
 				l.ok(err)
 				back = append([]pipeproc.Record{r}, back...)
 			}

@@ -72,7 +72,7 @@ var reclaimTests = []test{
 	{name: "disables at the limit", run: func(l *lab) {
 		l.commit("t", "0")
 		for _, limit := range []int{1, 2, 5} {
-			o := pipeproc.ProcOptions{Name: fmt.Sprint("p", limit), Topic: "t", MaxReclaims: limit}
+			o := pipeproc.ProcOptions{Name: fmt.Sprint("p", limit), Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: limit}}
 			for i := range limit {
 				l.want(o, "0")
 				l.reclaim(o.Name)
@@ -90,7 +90,7 @@ var reclaimTests = []test{
 	}},
 	{name: "without a limit", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -1}}
 		for i := range 15 {
 			if c := l.want(o, "0"); c.Attempt != i+1 {
 				l.t.Errorf("attempt %d, want %d", c.Attempt, i+1)
@@ -103,7 +103,7 @@ var reclaimTests = []test{
 	}},
 	{name: "continue counts on without effect", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyContinue}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyContinue}}
 		for i := range 3 {
 			l.want(o, "0")
 			l.reclaim("p")
@@ -114,7 +114,7 @@ var reclaimTests = []test{
 	}},
 	{name: "counts are forgotten on ack, ackCommit and resume only", run: func(l *lab) {
 		l.commit("t", "0", "1", "2")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 5}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 5}}
 		count := func(want int) {
 			l.t.Helper()
 			if i := l.info("p"); i.Reclaims != want {
@@ -165,7 +165,7 @@ var reclaimTests = []test{
 	}},
 	{name: "backoff keeps the records back", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour, MaxReclaims: -1}}
 		before := time.Now()
 		l.want(o, "0")
 		l.reclaim("p")
@@ -178,7 +178,7 @@ var reclaimTests = []test{
 	}},
 	{name: "backoff ends by itself, and wakes", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: short}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: short}}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.ok(l.WaitForWork(l.ctx, "p"))
@@ -188,7 +188,7 @@ var reclaimTests = []test{
 	}},
 	{name: "backoff doubles", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: short, MaxBackoff: time.Hour, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: short, MaxBackoff: time.Hour, MaxReclaims: -1}}
 		l.ensure(o)
 		last := time.Duration(0)
 		for range 4 { // a slow machine sees longer waits, never shorter ones
@@ -205,7 +205,7 @@ var reclaimTests = []test{
 	}},
 	{name: "backoff ends with a resume and with a seek", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour}}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.disable("p")

@@ -13,7 +13,7 @@ var deadLetterTests = []test{
 		ids, err := l.Commit(l.ctx, pipeproc.Record{Topic: "t", Key: []byte("k"), Headers: []pipeproc.Header{{Name: "h", Value: []byte("v")}}, Body: []byte("0")})
 		l.ok(err)
 		ids = append(ids, l.commit("t", "1", "2")...)
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		for i := range 3 {
 			l.wantTopic("t__dead")
 			c := l.want(o, "0", "1")
@@ -44,7 +44,7 @@ var deadLetterTests = []test{
 	{name: "dead letters in a topic of their own", run: func(l *lab) {
 		l.commit("t", "0", "1")
 		l.commit("morgue", "old")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "morgue"}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "morgue"}}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.wantTopic("morgue", "old", "0")
@@ -58,7 +58,7 @@ var deadLetterTests = []test{
 	}},
 	{name: "dead letters after a timeout", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, ReclaimTimeout: short, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, ReclaimTimeout: short, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		c := l.want(o, "0")
 		l.eventually("a dead letter", func() bool { return len(l.records("t__dead")) == 1 })
 		if r := l.records("t__dead")[0]; !strings.Contains(header(r, pipeproc.HeaderDeadReason), short.String()) || header(r, pipeproc.HeaderDeadAttempts) != "1" {
@@ -70,7 +70,7 @@ var deadLetterTests = []test{
 	}},
 	{name: "dead letters with a reason of any length", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		c := l.want(o, "0")
 		_, err := l.Reclaim(l.ctx, "p", c.Token, strings.Repeat("why ", 1<<18))
 		l.ok(err)
@@ -80,7 +80,7 @@ var deadLetterTests = []test{
 	}},
 	{name: "dead letters of pruned records", run: func(l *lab) {
 		l.commit("t", "0", "1", "2", "3")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		l.want(o, "0", "1")
 		l.ok(l.Prune(l.ctx, "t", 1))
 		l.reclaim("p")
@@ -102,7 +102,7 @@ var deadLetterTests = []test{
 			want = append(want, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 900)))
 			l.commit("t", want[i])
 		}
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Count: -1, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		for range 30 {
 			if c := l.claim(o); c.Empty() {
 				break
@@ -115,7 +115,7 @@ var deadLetterTests = []test{
 		body := strings.Repeat(".", 10_000)
 		l.commit("t", body)
 		l.commit("t", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		l.want(o, body)
 		l.reclaim("p")
 		l.want(o, "1")
@@ -125,7 +125,7 @@ var deadLetterTests = []test{
 		for i := range total {
 			l.commit("t", fmt.Sprint(i))
 		}
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		l.ensure(o)
 		worker := l.start(func() error {
 			for range total {

@@ -16,7 +16,7 @@ func (l *lab) timedOut(proc string, n int) {
 var timeoutTests = []test{
 	{name: "a timeout is the store's", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short, MaxReclaims: -1}}
 		l.want(o, "0")
 		l.timedOut("p", 1) // nobody asks for a claim
 		if i := l.info("p"); i.Claim != (pipeproc.Token{}) {
@@ -28,14 +28,14 @@ var timeoutTests = []test{
 	}},
 	{name: "a timeout wakes", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short}}
 		l.want(o, "0")
 		l.ok(l.WaitForWork(l.ctx, "p"))
 		l.want(o, "0")
 	}},
 	{name: "a timeout disables at the limit", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: short}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: short}}
 		l.want(o, "0")
 		l.timedOut("p", 1)
 		l.want(o, "0")
@@ -48,7 +48,7 @@ var timeoutTests = []test{
 	}},
 	{name: "a timeout is followed by the backoff", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short, Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short, Backoff: time.Hour}}
 		l.want(o, "0")
 		l.timedOut("p", 1)
 		l.want(o)
@@ -59,7 +59,7 @@ var timeoutTests = []test{
 	{name: "what was acknowledged does not time out", run: func(l *lab) {
 		l.commit("t", "0")
 		l.commit("u", "0")
-		p := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short}}
 		acked := false // a slow machine may take longer than the timeout
 		l.eventually("an ack in time", func() bool {
 			c := l.claim(p)
@@ -68,7 +68,7 @@ var timeoutTests = []test{
 			return acked
 		})
 		// One that is claimed later times out later.
-		l.want(pipeproc.ProcOptions{Name: "q", Topic: "u", ReclaimTimeout: 2 * short}, "0")
+		l.want(pipeproc.ProcOptions{Name: "q", Topic: "u", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 2 * short}}, "0")
 		l.timedOut("q", 1)
 		if i := l.info("p"); i.Reclaims != 0 || i.Next != 1 {
 			l.t.Errorf("%+v", i)
@@ -76,11 +76,11 @@ var timeoutTests = []test{
 	}},
 	{name: "a disabled proc's claim waits for the resume", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: 10 * short, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * short, MaxReclaims: -1}}
 		l.want(o, "0")
 		l.disable("p")
 		before := l.info("p").Reclaims
-		l.want(pipeproc.ProcOptions{Name: "q", Topic: "t", ReclaimTimeout: 12 * short}, "0")
+		l.want(pipeproc.ProcOptions{Name: "q", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 12 * short}}, "0")
 		l.timedOut("q", 1)
 		if i := l.info("p"); i.Reclaims != before {
 			l.t.Errorf("taken back while disabled: %+v", i)
@@ -92,7 +92,7 @@ var timeoutTests = []test{
 	{name: "a timeout that never comes", run: func(l *lab) {
 		l.commit("t", "0")
 		l.want(procOn("t"), "0")
-		l.want(pipeproc.ProcOptions{Name: "q", Topic: "t", ReclaimTimeout: short}, "0")
+		l.want(pipeproc.ProcOptions{Name: "q", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short}}, "0")
 		l.timedOut("q", 1)
 		if i := l.info("p"); i.Claim == (pipeproc.Token{}) || i.Reclaims != 0 {
 			l.t.Errorf("%+v", i)

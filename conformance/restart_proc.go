@@ -15,7 +15,7 @@ var restartProcTests = []test{
 			l.commit("t", fmt.Sprint(i))
 		}
 		o := func(name string) pipeproc.ProcOptions {
-			return pipeproc.ProcOptions{Name: name, Topic: "t", Count: 2, MaxReclaims: 7, ReclaimTimeout: time.Hour, Backoff: time.Hour}
+			return pipeproc.ProcOptions{Name: name, Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 7, ReclaimTimeout: time.Hour, Backoff: time.Hour}}
 		}
 		l.ensure(o("new"))
 		l.claim(o("claimed"))
@@ -28,8 +28,8 @@ var restartProcTests = []test{
 		l.disable("disabled")
 		l.claim(o("destroyed"))
 		l.destroy("destroyed")
-		l.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue})
-		l.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d"})
+		l.ensure(pipeproc.ProcOptions{Name: "$", Topic: "t", Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyContinue}})
+		l.ensure(pipeproc.ProcOptions{Name: "dead", Topic: "t", Offset: ":2", Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d"}})
 		l.ensure(pipeproc.ProcOptions{Name: "later", Topic: "nowhere", Offset: "2000000000000-7"})
 		l.ok(l.Prune(l.ctx, "t", 1))
 		l.claim(o("skipped"))
@@ -89,7 +89,7 @@ var restartProcTests = []test{
 	}},
 	{name: "a timeout goes on", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", ReclaimTimeout: short, MaxReclaims: -1}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: short, MaxReclaims: -1}}
 		l.want(o, "0")
 		l.restart()
 		l.timedOut("p", 1)
@@ -97,7 +97,7 @@ var restartProcTests = []test{
 	}},
 	{name: "a backoff goes on", run: func(l *lab) {
 		l.commit("t", "0")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Backoff: time.Hour}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour}}
 		l.want(o, "0")
 		l.reclaim("p")
 		before := l.info("p")
@@ -123,7 +123,7 @@ var restartProcTests = []test{
 	}},
 	{name: "dead letters stay in one place", run: func(l *lab) {
 		l.commit("t", "0", "1")
-		o := pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 2, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: -1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 		l.want(o, "0")
 		l.reclaim("p")
 		l.restart()
@@ -188,7 +188,7 @@ var restartProcTests = []test{
 		l.commit("t", "0")
 		l.want(pipeproc.ProcOptions{Name: "e", Topic: "t", Ephemeral: true}, "0")
 		l.want(procOn("t"), "0")
-		l.wantNext(l.live(pipeproc.LiveOptions{Topic: "t", Mode: pipeproc.All}), "0")
+		l.wantNext(l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst}), "0")
 		l.restart()
 		_, err := l.InspectProc(l.ctx, "e")
 		l.wantErr(err, pipeproc.ErrInvalidProc)

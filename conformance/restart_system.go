@@ -92,7 +92,7 @@ var restartSystemTests = []test{
 	{name: "Each stops between records at the close", run: func(l *lab) {
 		var c calls
 		running := make(chan struct{}, 9)
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 3, ReclaimTimeout: -1, Processor: pipeproc.Each(func(ctx context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 3, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}, Processor: pipeproc.Each(func(ctx context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
 			_ = c.note(ctx, w)
 			running <- struct{}{}
 			<-ctx.Done()
@@ -115,7 +115,7 @@ var restartSystemTests = []test{
 func (l *lab) atClose(succeeds bool) {
 	l.t.Helper()
 	running := make(chan struct{}, 9)
-	l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, ReclaimTimeout: -1, Processor: func(ctx context.Context, w *pipeproc.Work) error {
+	l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}, Processor: func(ctx context.Context, w *pipeproc.Work) error {
 		w.Emit(w.Records()[0].Body)
 		running <- struct{}{}
 		<-ctx.Done()

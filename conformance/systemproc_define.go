@@ -51,7 +51,7 @@ var defineTests = []test{
 			made := map[string]int64{}
 			for _, topic := range existing {
 				l.commit(topic, "0", "1")
-				o := pipeproc.ProcOptions{Name: name + "__" + topic, Topic: topic, MaxReclaims: 3}
+				o := pipeproc.ProcOptions{Name: name + "__" + topic, Topic: topic, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}
 				l.claimAck(o, 1)
 				made[o.Name] = l.info(o.Name).CreatedAt
 			}
@@ -83,7 +83,7 @@ var defineTests = []test{
 	}},
 	{name: "the same definition again", run: func(l *lab) {
 		o := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x", "y"}, Count: 3, Lanes: 2,
-			Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}
+			Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: 4, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}}
 		first := l.system(o)
 		o.From = []string{"b", "a"}
 		if again := l.system(o); !slices.Equal(again, first) {
@@ -100,7 +100,7 @@ var defineTests = []test{
 	}},
 	{name: "replaced with other options and topics", run: func(l *lab) {
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}})
-		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, MaxReclaims: 2, ReclaimTimeout: time.Hour, Replace: true})
+		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Hour}, Replace: true})
 		for _, i := range list {
 			if now := l.info(i.Name); now != i || i.MaxReclaims != 2 || i.ReclaimTimeout != time.Hour {
 				l.t.Errorf("%+v, %+v", i, now)
@@ -191,13 +191,13 @@ var defineOptionTests = []test{
 			{pipeproc.ErrInvalidProcOptions, "Count", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 1 << 30}},
 			{pipeproc.ErrInvalidProcOptions, "Lanes", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Lanes: -1}},
 			{pipeproc.ErrInvalidProcOptions, "Lanes", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Lanes: 1 << 30}},
-			{pipeproc.ErrInvalidProcOptions, "MaxReclaims", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: -2}},
-			{pipeproc.ErrInvalidProcOptions, "ReclaimTimeout", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, ReclaimTimeout: century}},
-			{pipeproc.ErrInvalidProcOptions, "OnMaxReclaims", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, OnMaxReclaims: 7}},
-			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, DeadLetterTopic: "d"}},
-			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, DeadLetterTopic: "b", OnMaxReclaims: pipeproc.StrategyDeadLetter}},
-			{pipeproc.ErrInvalidProcOptions, "Backoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Backoff: century}},
-			{pipeproc.ErrInvalidProcOptions, "MaxBackoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Backoff: 1, MaxBackoff: -1}},
+			{pipeproc.ErrInvalidProcOptions, "MaxReclaims", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{MaxReclaims: -2}}},
+			{pipeproc.ErrInvalidProcOptions, "ReclaimTimeout", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: century}}},
+			{pipeproc.ErrInvalidProcOptions, "OnMaxReclaims", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{OnMaxReclaims: 7}}},
+			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{DeadLetterTopic: "d"}}},
+			{pipeproc.ErrInvalidProcOptions, "DeadLetterTopic", pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, Retry: pipeproc.RetryPolicy{DeadLetterTopic: "b", OnMaxReclaims: pipeproc.StrategyDeadLetter}}},
+			{pipeproc.ErrInvalidProcOptions, "Backoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{Backoff: century}}},
+			{pipeproc.ErrInvalidProcOptions, "MaxBackoff", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{Backoff: 1, MaxBackoff: -1}}},
 			{pipeproc.ErrInvalidRangeOffset, "x", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Offset: "x"}},
 			{pipeproc.ErrInvalidTopic, "t", pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Offset: ":0"}},
 		} {
@@ -210,17 +210,17 @@ var defineOptionTests = []test{
 		}
 	}},
 	{name: "defaults", run: func(l *lab) {
-		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, OnMaxReclaims: pipeproc.StrategyDeadLetter})
+		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter}})
 		for i, dead := range []string{"a__dead", "b__dead"} {
 			if p := list[i]; p.Backoff != 10*time.Millisecond || p.MaxBackoff != 3*time.Second || p.MaxReclaims != 10 || p.ReclaimTimeout != 10*time.Second ||
 				p.DeadLetterTopic != dead || p.Offset != ">" {
 				l.t.Errorf("%+v", p)
 			}
 		}
-		if p := l.system(pipeproc.SystemProcOptions{Name: "none", From: []string{"a"}, Backoff: -1})[0]; p.Backoff != 0 || p.MaxBackoff != 0 {
+		if p := l.system(pipeproc.SystemProcOptions{Name: "none", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: -1}})[0]; p.Backoff != 0 || p.MaxBackoff != 0 {
 			l.t.Errorf("%+v", p)
 		}
-		if p := l.system(pipeproc.SystemProcOptions{Name: "own", From: []string{"a"}, Backoff: time.Second, MaxBackoff: time.Minute})[0]; p.Backoff != time.Second || p.MaxBackoff != time.Minute {
+		if p := l.system(pipeproc.SystemProcOptions{Name: "own", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: time.Second, MaxBackoff: time.Minute}})[0]; p.Backoff != time.Second || p.MaxBackoff != time.Minute {
 			l.t.Errorf("%+v", p)
 		}
 	}},
@@ -243,13 +243,13 @@ func differTests() (list []test) {
 		{"Processor", func(o *pipeproc.SystemProcOptions) { o.ProcessorName = "other" }},
 		{"Count", func(o *pipeproc.SystemProcOptions) { o.Count = 3 }},
 		{"Lanes", func(o *pipeproc.SystemProcOptions) { o.Lanes = 2 }},
-		{"MaxReclaims", func(o *pipeproc.SystemProcOptions) { o.MaxReclaims = -1 }},
-		{"ReclaimTimeout", func(o *pipeproc.SystemProcOptions) { o.ReclaimTimeout = time.Hour }},
-		{"OnMaxReclaims", func(o *pipeproc.SystemProcOptions) { o.OnMaxReclaims = pipeproc.StrategyContinue }},
+		{"MaxReclaims", func(o *pipeproc.SystemProcOptions) { o.Retry.MaxReclaims = -1 }},
+		{"ReclaimTimeout", func(o *pipeproc.SystemProcOptions) { o.Retry.ReclaimTimeout = time.Hour }},
+		{"OnMaxReclaims", func(o *pipeproc.SystemProcOptions) { o.Retry.OnMaxReclaims = pipeproc.StrategyContinue }},
 		{"DeadLetterTopic", func(o *pipeproc.SystemProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
+			o.Retry.OnMaxReclaims, o.Retry.DeadLetterTopic = pipeproc.StrategyDeadLetter, "d"
 		}},
-		{"Backoff", func(o *pipeproc.SystemProcOptions) { o.Backoff = time.Minute }},
+		{"Backoff", func(o *pipeproc.SystemProcOptions) { o.Retry.Backoff = time.Minute }},
 		{"Offset", func(o *pipeproc.SystemProcOptions) { o.Offset = "$>" }},
 	} {
 		list = append(list, test{name: "another definition, " + c.name, run: func(l *lab) {

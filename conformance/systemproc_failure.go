@@ -18,7 +18,7 @@ import (
 func failing(name string, fail func() error) test {
 	return test{name: "a processor that fails is tried again, " + name, o: Options{Workers: 1}, run: func(l *lab) {
 		var runs atomic.Int64
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: -1, ReclaimTimeout: -1, Backoff: time.Millisecond,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1, Backoff: time.Millisecond},
 			Processor: func(_ context.Context, w *pipeproc.Work) error {
 				w.Emit(fmt.Append(nil, w.Attempt()))
 				if runs.Add(1) < 4 {
@@ -44,7 +44,7 @@ var failureTests = []test{
 	failing("end of its goroutine", func() error { runtime.Goexit(); return nil }),
 	failing("error without text", func() error { return errors.New("") }),
 	{name: "failures disable at the limit", run: func(l *lab) {
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, MaxReclaims: 3, Backoff: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 3, Backoff: -1},
 			Processor: func(context.Context, *pipeproc.Work) error { return errProcessor }})
 		l.commit("t", "0")
 		l.eventually("it is disabled", func() bool { return l.info("s").Disabled })
@@ -58,7 +58,7 @@ var failureTests = []test{
 			"ouch":    func() error { panic("ouch") },
 			"Goexit":  func() error { runtime.Goexit(); return nil },
 		}
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: -1},
 			Processor: func(_ context.Context, w *pipeproc.Work) error {
 				w.Emit(w.Records()[0].Body)
 				if f := fail[string(w.Records()[0].Body)]; f != nil {
@@ -84,7 +84,7 @@ var failureTests = []test{
 	}},
 	{name: "the timeout ends a processor's context", o: Options{Workers: 1}, run: func(l *lab) {
 		var told atomic.Value
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, ReclaimTimeout: 5 * short, MaxReclaims: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: 5 * short, MaxReclaims: -1},
 			Processor: func(ctx context.Context, w *pipeproc.Work) error {
 				w.Emit([]byte("x"))
 				if told.Load() != nil {
@@ -104,7 +104,7 @@ var failureTests = []test{
 	{name: "a processor that does not return hinders nobody", o: Options{Workers: 1}, run: func(l *lab) {
 		free := make(chan struct{})
 		var first atomic.Bool
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, ReclaimTimeout: 5 * short, MaxReclaims: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: 5 * short, MaxReclaims: -1},
 			Processor: func(_ context.Context, w *pipeproc.Work) error {
 				if !first.Swap(true) {
 					w.Emit([]byte("late"))
@@ -146,7 +146,7 @@ var failureTests = []test{
 
 func (l *lab) badOutput(emit func(w *pipeproc.Work)) {
 	l.t.Helper()
-	l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, MaxReclaims: 3, Backoff: -1,
+	l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 3, Backoff: -1},
 		Processor: func(_ context.Context, w *pipeproc.Work) error {
 			w.Emit([]byte("good"))
 			emit(w)
@@ -171,7 +171,7 @@ var laneTests = []test{
 		l.ok(err)
 		var mu sync.Mutex
 		next := map[string]int{}
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Count: 50, Lanes: 4, ReclaimTimeout: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Count: 50, Lanes: 4, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1},
 			Processor: pipeproc.Each(func(_ context.Context, r pipeproc.Record, w *pipeproc.Work) error {
 				mu.Lock()
 				if string(r.Body) != fmt.Sprint(next[string(r.Key)]) {
@@ -202,7 +202,7 @@ var laneTests = []test{
 		var together sync.WaitGroup
 		together.Add(3)
 		l.commit("t", "0", "1", "2")
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 3, Lanes: 3, ReclaimTimeout: -1, Processor: func(context.Context, *pipeproc.Work) error {
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 3, Lanes: 3, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}, Processor: func(context.Context, *pipeproc.Work) error {
 			together.Done()
 			together.Wait()
 			return nil
@@ -225,7 +225,7 @@ var laneTests = []test{
 		var together sync.WaitGroup
 		together.Add(3)
 		l.commit("t", "0", "1", "2")
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Count: 3, Lanes: 3, ReclaimTimeout: -1,
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, To: []string{"u"}, Count: 3, Lanes: 3, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1},
 			Processor: func(ctx context.Context, w *pipeproc.Work) error {
 				w.Emit(w.Records()[0].Body)
 				if w.Attempt() == 2 {

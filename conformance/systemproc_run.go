@@ -128,7 +128,7 @@ var runTests = []test{
 	{name: "what a processor is told", run: func(l *lab) {
 		var mu sync.Mutex
 		var told []string
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t", "u"}, ReclaimTimeout: time.Hour, Backoff: -1, Processor: func(ctx context.Context, w *pipeproc.Work) error {
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t", "u"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour, Backoff: -1}, Processor: func(ctx context.Context, w *pipeproc.Work) error {
 			deadline, ok := ctx.Deadline()
 			left := time.Until(deadline)
 			mu.Lock()
@@ -185,7 +185,7 @@ var runTests = []test{
 	{name: "several procs side by side", o: Options{Workers: 3}, run: func(l *lab) {
 		var together sync.WaitGroup // each waits for the others
 		together.Add(3)
-		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}, ReclaimTimeout: -1, Processor: func(context.Context, *pipeproc.Work) error {
+		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b", "c"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}, Processor: func(context.Context, *pipeproc.Work) error {
 			together.Done()
 			together.Wait()
 			return nil

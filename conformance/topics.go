@@ -124,7 +124,7 @@ var topicTests = []test{
 			}
 		}
 		var back []string
-		for r, err := range l.RevRange(l.ctx, "t", pipeproc.RangeOptions{}) {
+		for r, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
 			l.ok(err)
 			back = append(back, string(r.Body))
 		}

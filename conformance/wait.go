@@ -22,7 +22,7 @@ func woken(name string, do func(l *lab)) test {
 			timeout = short
 		}
 		l.commit("t", "0")
-		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: timeout})
+		l.claim(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: timeout}})
 		wait := l.waitsFor()
 		if timeout < 0 {
 			l.commit("other", "x")
@@ -131,7 +131,7 @@ var waitTests = []test{
 	{name: "for all procs at one moment", run: func(l *lab) {
 		// A record goes round between two topics: some proc always has it.
 		l.commit("a", "x")
-		a, b := pipeproc.ProcOptions{Name: "a", Topic: "a", ReclaimTimeout: -1}, pipeproc.ProcOptions{Name: "b", Topic: "b", ReclaimTimeout: -1}
+		a, b := pipeproc.ProcOptions{Name: "a", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}, pipeproc.ProcOptions{Name: "b", Topic: "b", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		l.ensure(a)
 		l.ensure(b)
 		ctx, cancel := context.WithCancel(l.ctx)
@@ -212,7 +212,7 @@ var workTests = []test{
 	waking("commit to a topic that is all seen", "all seen", func(l *lab) { l.commit("t", "0"); l.claimAck(procOn("t"), 1) }, func(l *lab) { l.commit("t", "1") }),
 	waking("ackCommit", "no topic", func(l *lab) {
 		l.commit("in", "0")
-		l.claim(pipeproc.ProcOptions{Name: "q", Topic: "in", ReclaimTimeout: -1})
+		l.claim(pipeproc.ProcOptions{Name: "q", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 	}, func(l *lab) { l.ackCommit("q", "t", "x") }),
 	waking("reclaim", "an open claim", func(l *lab) { l.commit("t", "0", "1"); l.claim(procOn("t")) }, func(l *lab) { l.reclaim("p") }),
 	waking("ack", "an open claim", func(l *lab) { l.commit("t", "0", "1"); l.claim(procOn("t")) }, func(l *lab) { l.ack("p") }),

@@ -79,12 +79,12 @@ func use(c *pipeproc.Client, limit time.Duration) {
 	_, _ = c.Get(ctx, "t", 0)
 	_, _ = c.Length(ctx, "t")
 	_ = c.Sync(ctx)
-	for _, err := range c.Range(ctx, "t", pipeproc.RangeOptions{Start: ":0"}) {
+	for _, err := range c.Range(ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(0)}) {
 		if err != nil {
 			break
 		}
 	}
-	for _, err := range c.RevRange(ctx, "t", pipeproc.RangeOptions{Limit: 3}) {
+	for _, err := range c.Range(ctx, "t", pipeproc.RangeOptions{Limit: 3, Reverse: true}) {
 		if err != nil {
 			break
 		}

@@ -167,7 +167,7 @@ func (s *storeImage) readStore(t *testing.T, m *vfs.Mem, readOnly, anything bool
 			got[k] = v
 		}
 		steps = 0
-		for _, err := range n.RevRange(ctx, info.Name, pipeproc.RangeOptions{}) {
+		for _, err := range n.Range(ctx, info.Name, pipeproc.RangeOptions{Reverse: true}) {
 			if steps++; steps > 5000 {
 				if anything {
 					break

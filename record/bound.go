@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -23,6 +24,18 @@ const (
 type Bound struct {
 	Kind BoundKind
 	ID   ID // Time for AtTime, Seq for AtSeq, both for AtID
+}
+
+// AtSeq returns the bound of the record with a sequence, which must exist.
+func AtSeq(seq uint64) Bound { return Bound{Kind: SeqBound, ID: ID{Seq: seq}} }
+
+// AtID returns the bound of an id, which need not exist.
+func AtID(id ID) Bound { return Bound{Kind: IDBound, ID: id} }
+
+// AtTime returns the bound of the whole millisecond that t is in. Times before
+// 1970 are taken for 1970.
+func AtTime(t time.Time) Bound {
+	return Bound{Kind: TimeBound, ID: ID{Millis: max(t.UnixMilli(), 0)}}
 }
 
 // ParseBound parses the text form of a bound. Anything but the four forms is

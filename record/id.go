@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -17,6 +18,9 @@ type ID struct {
 	Millis int64  // unix milliseconds, never negative
 	Seq    uint64 // position in the topic
 }
+
+// Time returns the time of the commit, in whole milliseconds.
+func (id ID) Time() time.Time { return time.UnixMilli(id.Millis) }
 
 // ParseID parses the text form. The error is ErrInvalidRangeOffset.
 func ParseID(s string) (ID, error) {

@@ -66,7 +66,7 @@ func (d *demo) sumCounts(ctx context.Context, w *pipeproc.Work) error {
 // totals returns the latest totals.
 func (d *demo) totals(ctx context.Context) (t totals, err error) {
 	t.Counts = map[string]uint64{}
-	for rec, err := range d.node.RevRange(ctx, "totals", pipeproc.RangeOptions{Limit: 1}) {
+	for rec, err := range d.node.Range(ctx, "totals", pipeproc.RangeOptions{Limit: 1, Reverse: true}) {
 		if errors.Is(err, pipeproc.ErrInvalidTopic) {
 			return t, nil // none have been made yet
 		} else if err != nil {

@@ -66,7 +66,7 @@ func (d *demo) define(ctx context.Context) error {
 		}
 		// An earlier demo in this directory may have had claims of another size.
 		procs, err := d.node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: s.name, From: []string{s.from}, To: []string{s.to},
-			Count: s.count, Processor: s.process, MaxReclaims: 6, Replace: true})
+			Count: s.count, Processor: s.process, Retry: pipeproc.RetryPolicy{MaxReclaims: 6}, Replace: true})
 		if err != nil {
 			return err
 		}

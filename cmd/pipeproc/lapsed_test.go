@@ -53,7 +53,7 @@ func openClaim(t *testing.T, dir string) string {
 func TestLapsedClaim(t *testing.T) {
 	for args, code := range map[string]string{"ack p": "invalid_ack:", "reclaim p": "nothing_to_reclaim:", "ack-commit p --to u": "invalid_ack_or_commit:",
 		"ack p --claim ": "claim_lost:", "reclaim p --claim ": "claim_lost:", "ack-commit p --to u --claim ": "claim_lost:"} {
-		dir := claimedBefore(t, pipeproc.ProcOptions{ReclaimTimeout: 59 * time.Minute})
+		dir := claimedBefore(t, pipeproc.ProcOptions{Retry: pipeproc.RetryPolicy{ReclaimTimeout: 59 * time.Minute}})
 		if strings.HasSuffix(args, " ") {
 			args += openClaim(t, dir)
 		}
@@ -63,7 +63,7 @@ func TestLapsedClaim(t *testing.T) {
 		}
 	}
 
-	dir := claimedBefore(t, pipeproc.ProcOptions{Count: 2, ReclaimTimeout: 59 * time.Minute})
+	dir := claimedBefore(t, pipeproc.ProcOptions{Count: 2, Retry: pipeproc.RetryPolicy{ReclaimTimeout: 59 * time.Minute}})
 	if got := ok(t, "", argv("proc p --topic t --output body --dir "+dir)...); got != "line 0\n" {
 		t.Errorf("%q", got)
 	}
@@ -71,9 +71,9 @@ func TestLapsedClaim(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 
-	dir = claimedBefore(t, pipeproc.ProcOptions{ReclaimTimeout: 61 * time.Minute})
+	dir = claimedBefore(t, pipeproc.ProcOptions{Retry: pipeproc.RetryPolicy{ReclaimTimeout: 61 * time.Minute}})
 	ok(t, "", argv("ack p --dir "+dir)...)
 
-	dir = claimedBefore(t, pipeproc.ProcOptions{ReclaimTimeout: -1})
+	dir = claimedBefore(t, pipeproc.ProcOptions{Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 	ok(t, "", argv("ack p --dir "+dir)...)
 }

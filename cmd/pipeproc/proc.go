@@ -70,7 +70,7 @@ func (a *app) procCommand() *cobra.Command {
 	fl.Var(&f.maxReclaims, "max-reclaims", "how often they may come back; -1: no limit")
 	fl.Var(&f.timeout, "reclaim-timeout", "how long a claim may stay open, or never")
 	f.onMax = choice(cmd, "on-max-reclaims", "disable", "what is done then", "disable", "continue", "deadletter")
-	fl.Var(textFlag{&f.o.DeadLetterTopic, "TOPIC"}, "dead-letter-topic", "where deadletter puts them; else TOPIC__dead")
+	fl.Var(textFlag{&f.o.Retry.DeadLetterTopic, "TOPIC"}, "dead-letter-topic", "where deadletter puts them; else TOPIC__dead")
 	fl.Var(&f.wait, "backoff", "wait before they come again, doubled each time")
 	fl.Var(&f.maxWait, "max-backoff", "the longest such wait; 1m0s unless given")
 	f.output = recordOutput(cmd)
@@ -86,15 +86,15 @@ func (f *procFlags) options() (err error) {
 	if err := new(pipeproc.Batch).Add(o.Topic, nil); err != nil {
 		return err
 	}
-	o.Count, o.MaxReclaims, o.ReclaimTimeout, o.Backoff, o.MaxBackoff = f.count.n, f.maxReclaims.n, f.timeout.d, f.wait.d, f.maxWait.d
-	if o.OnMaxReclaims, err = pipeproc.ParseStrategy(f.onMax.value); err != nil {
+	o.Count, o.Retry.MaxReclaims, o.Retry.ReclaimTimeout, o.Retry.Backoff, o.Retry.MaxBackoff = f.count.n, f.maxReclaims.n, f.timeout.d, f.wait.d, f.maxWait.d
+	if o.Retry.OnMaxReclaims, err = pipeproc.ParseStrategy(f.onMax.value); err != nil {
 		return usageError{err}
 	}
-	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
-		if o.MaxReclaims < 0 {
+	if o.Retry.OnMaxReclaims == pipeproc.StrategyDeadLetter {
+		if o.Retry.MaxReclaims < 0 {
 			return usageError{errors.New("--on-max-reclaims deadletter needs a limit: leave out --max-reclaims -1")}
 		}
-	} else if o.DeadLetterTopic != "" {
+	} else if o.Retry.DeadLetterTopic != "" {
 		return usageError{errors.New("--dead-letter-topic goes with --on-max-reclaims deadletter only")}
 	}
 	return nil

@@ -19,12 +19,12 @@ func (f *procFlags) kept(i *pipeproc.ProcInfo) string {
 		same bool
 	}{
 		{"offset", f.o.Offset == i.Offset},
-		{"max-reclaims", f.o.MaxReclaims == i.MaxReclaims},
-		{"reclaim-timeout", same(f.o.ReclaimTimeout, i.ReclaimTimeout)},
-		{"on-max-reclaims", f.o.OnMaxReclaims == i.OnMaxReclaims},
-		{"dead-letter-topic", f.o.DeadLetterTopic == i.DeadLetterTopic},
-		{"backoff", same(f.o.Backoff, i.Backoff)},
-		{"max-backoff", same(f.o.MaxBackoff, i.MaxBackoff)},
+		{"max-reclaims", f.o.Retry.MaxReclaims == i.MaxReclaims},
+		{"reclaim-timeout", same(f.o.Retry.ReclaimTimeout, i.ReclaimTimeout)},
+		{"on-max-reclaims", f.o.Retry.OnMaxReclaims == i.OnMaxReclaims},
+		{"dead-letter-topic", f.o.Retry.DeadLetterTopic == i.DeadLetterTopic},
+		{"backoff", same(f.o.Retry.Backoff, i.Backoff)},
+		{"max-backoff", same(f.o.Retry.MaxBackoff, i.MaxBackoff)},
 	} {
 		if !x.same && f.changed(x.flag) {
 			names = append(names, "--"+x.flag)

@@ -45,7 +45,7 @@ func (a *app) tail(ctx context.Context, n pipeproc.Store, topic string, limit in
 			return err
 		}
 		if found {
-			o := pipeproc.RangeOptions{Start: first.String()}
+			o := pipeproc.RangeOptions{Start: mustBound(first.String())}
 			if err := p.finish(a.scan(ctx, n, topic, o, false, func(rec *pipeproc.Record) error {
 				next = rec.ID.Seq + 1
 				return p.print(rec)
@@ -73,7 +73,7 @@ func (a *app) tail(ctx context.Context, n pipeproc.Store, topic string, limit in
 
 // lastRecords returns the id of the oldest of the last limit records.
 func lastRecords(ctx context.Context, n pipeproc.Store, topic string, limit int) (id pipeproc.ID, found bool, err error) {
-	for rec, err := range n.RevRange(ctx, topic, pipeproc.RangeOptions{Limit: limit}) {
+	for rec, err := range n.Range(ctx, topic, pipeproc.RangeOptions{Limit: limit, Reverse: true}) {
 		switch {
 		case err == nil:
 			id, found = rec.ID, true

@@ -81,7 +81,7 @@ func look(t *testing.T, when string, n *pipeproc.Node, perTopic int) (missing in
 			}
 		}
 		back := 0
-		for r, err := range n.RevRange(ctx, name, pipeproc.RangeOptions{}) {
+		for r, err := range n.Range(ctx, name, pipeproc.RangeOptions{Reverse: true}) {
 			if err != nil {
 				said = append(said, err)
 			} else if !right(&r) {

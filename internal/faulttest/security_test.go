@@ -77,7 +77,7 @@ func TestSecurityNames(t *testing.T) {
 		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: name}); err == nil && !legal {
 			t.Errorf("a proc reads topic %q", name)
 		}
-		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", DeadLetterTopic: name, OnMaxReclaims: pipeproc.StrategyDeadLetter}); err == nil && !legal && name != "" {
+		if _, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "t", Retry: pipeproc.RetryPolicy{DeadLetterTopic: name, OnMaxReclaims: pipeproc.StrategyDeadLetter}}); err == nil && !legal && name != "" {
 			t.Errorf("dead letters go to topic %q", name)
 		}
 		_, _ = n.DestroyProc(ctx, "q")
@@ -270,8 +270,8 @@ func TestSecurityIntegers(t *testing.T) {
 			if _, err := s.Get(ctx, "t", k); err == nil {
 				t.Errorf("record %d", k)
 			}
-			for _, o := range []pipeproc.RangeOptions{{Start: fmt.Sprint(":", k)}, {End: fmt.Sprint(":", k)}, {Start: fmt.Sprint(k)}, {End: fmt.Sprint(k)},
-				{Start: fmt.Sprintf("0-%d", k)}, {Start: fmt.Sprintf("%d-%d", k, k), Exclusive: true}, {Limit: int(k)}, {Limit: -int(k)}} {
+			for _, o := range []pipeproc.RangeOptions{{Start: mustBound(fmt.Sprint(":", k))}, {End: mustBound(fmt.Sprint(":", k))}, {Start: mustBound(fmt.Sprint(k))}, {End: mustBound(fmt.Sprint(k))},
+				{Start: mustBound(fmt.Sprintf("0-%d", k))}, {Start: mustBound(fmt.Sprintf("%d-%d", k, k)), Exclusive: true}, {Limit: int(k)}, {Limit: -int(k)}} {
 				for _, backwards := range []bool{false, true} {
 					calls++
 					rng := s.Range

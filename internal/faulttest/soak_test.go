@@ -80,7 +80,7 @@ func TestSoak(t *testing.T) {
 	name := func(i int) string { return fmt.Sprintf("in%d", i) }
 	for i := range topics {
 		_, err = n.DefineSystemProc(t.Context(), pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{name(i)}, To: []string{fmt.Sprint("out", i)},
-			Count: 50, MaxReclaims: -1, ProcessorName: "copy"})
+			Count: 50, Retry: pipeproc.RetryPolicy{MaxReclaims: -1}, ProcessorName: "copy"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestSoak(t *testing.T) {
 		})
 		work(5*time.Millisecond, func(r *rand.Rand) { // a worker that dies now and then: its claim times out
 			p := fmt.Sprint("worker", i)
-			k, err := n.Claim(ctx, pipeproc.ProcOptions{Name: p, Topic: fmt.Sprint("out", i), Count: 20, ReclaimTimeout: 50 * time.Millisecond, MaxReclaims: -1})
+			k, err := n.Claim(ctx, pipeproc.ProcOptions{Name: p, Topic: fmt.Sprint("out", i), Count: 20, Retry: pipeproc.RetryPolicy{ReclaimTimeout: 50 * time.Millisecond, MaxReclaims: -1}})
 			check("proc", err)
 			if k.Empty() {
 				return

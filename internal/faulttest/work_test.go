@@ -137,7 +137,7 @@ func do(ctx context.Context, n *pipeproc.Node, i int, dir string) error {
 		_, err := n.Commit(ctx, commitOf(i)...)
 		return err
 	case "proc":
-		_, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: procName, Topic: "a", ReclaimTimeout: -1})
+		_, err := n.EnsureProc(ctx, pipeproc.ProcOptions{Name: procName, Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		return err
 	case "create":
 		return n.CreateTopic(ctx, fmt.Sprintf("t%d", i), pipeproc.TopicOptions{})

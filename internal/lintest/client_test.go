@@ -26,12 +26,12 @@ func nameOf(p int) string       { return fmt.Sprintf("proc%d", p) }
 
 // optionsOf are those of a proc.
 func optionsOf(p int) pipeproc.ProcOptions {
-	o := pipeproc.ProcOptions{Name: nameOf(p), Topic: topicOf(p), MaxReclaims: maxReclaims, ReclaimTimeout: -1}
+	o := pipeproc.ProcOptions{Name: nameOf(p), Topic: topicOf(p), Retry: pipeproc.RetryPolicy{MaxReclaims: maxReclaims, ReclaimTimeout: -1}}
 	switch p % 3 {
 	case buries:
-		o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, deadOf(p)
+		o.Retry.OnMaxReclaims, o.Retry.DeadLetterTopic = pipeproc.StrategyDeadLetter, deadOf(p)
 	case waits:
-		o.OnMaxReclaims, o.MaxReclaims, o.Backoff = pipeproc.StrategyContinue, -1, time.Hour
+		o.Retry.OnMaxReclaims, o.Retry.MaxReclaims, o.Retry.Backoff = pipeproc.StrategyContinue, -1, time.Hour
 	}
 	return o
 }

@@ -80,8 +80,8 @@ func info(s *procstate.State) pipeproc.ProcInfo {
 }
 
 func (e onEngine) EnsureProc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.ProcInfo, error) {
-	opts, err := procstate.Options{Offset: o.Offset, MaxReclaims: o.MaxReclaims, ReclaimTimeout: o.ReclaimTimeout, OnMax: o.OnMaxReclaims,
-		DeadLetter: o.DeadLetterTopic, Backoff: o.Backoff}.Check(o.Topic)
+	opts, err := procstate.Options{Offset: o.Offset, MaxReclaims: o.Retry.MaxReclaims, ReclaimTimeout: o.Retry.ReclaimTimeout, OnMax: o.Retry.OnMaxReclaims,
+		DeadLetter: o.Retry.DeadLetterTopic, Backoff: o.Retry.Backoff}.Check(o.Topic)
 	if err != nil {
 		return pipeproc.ProcInfo{}, err
 	}
@@ -129,7 +129,7 @@ func (e onEngine) Reclaim(ctx context.Context, proc string, t pipeproc.Token, re
 }
 
 func (e onEngine) InspectProc(_ context.Context, name string) (pipeproc.ProcInfo, error) {
-	s, err := e.Engine.Engine.Proc(name)
+	s, err := e.Engine.Proc(name)
 	if err != nil {
 		return pipeproc.ProcInfo{}, err
 	}

@@ -158,7 +158,7 @@ func checkRange(n *pipeproc.Node, s *state, topic string, o pipeproc.RangeOption
 	want, wantErr := s.naiveRange(topic, o, rev)
 	seq := n.Range(bg, topic, o)
 	if rev {
-		seq = n.RevRange(bg, topic, o)
+		seq = n.Range(bg, topic, reversed(o))
 	}
 	where := fmt.Sprintf("range %+v reverse=%v", o, rev)
 	if wantErr == nil {

@@ -24,7 +24,7 @@ type mover struct{ acked, tried atomic.Int64 }
 
 // start makes the proc.
 func (m *mover) start(n *pipeproc.Node) error {
-	_, err := n.EnsureProc(bg, pipeproc.ProcOptions{Name: moverName, Topic: movedFrom, ReclaimTimeout: never, MaxReclaims: -1})
+	_, err := n.EnsureProc(bg, pipeproc.ProcOptions{Name: moverName, Topic: movedFrom, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, MaxReclaims: -1}})
 	return err
 }
 

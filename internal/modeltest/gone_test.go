@@ -41,7 +41,7 @@ func TestPruneUnderReader(t *testing.T) {
 				c, err := b.node.Cursor(bg, "a", pipeproc.RangeOptions{})
 				b.must(err)
 				defer c.Close()
-				rev, err := b.node.RevCursor(bg, "a", pipeproc.RangeOptions{})
+				rev, err := b.node.Cursor(bg, "a", pipeproc.RangeOptions{Reverse: true})
 				b.must(err)
 				defer rev.Close()
 				for i := range read {

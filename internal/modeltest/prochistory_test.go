@@ -21,14 +21,14 @@ func letters(topics ...string) *draft {
 }
 
 var (
-	histProc   = pipeproc.ProcOptions{Name: "p", Topic: "alpha", Count: 3, ReclaimTimeout: never, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead"}
-	histTimed  = pipeproc.ProcOptions{Name: "timed", Topic: "gamma", Count: 2, ReclaimTimeout: hour}
-	histShort  = pipeproc.ProcOptions{Name: "ephemeral", Topic: "beta", Count: -1, ReclaimTimeout: never, Ephemeral: true}
-	histFuture = pipeproc.ProcOptions{Name: "future", Topic: "zipped", Offset: "1700000000400", Count: 5, ReclaimTimeout: never, Backoff: hour}
-	histBegins = pipeproc.ProcOptions{Name: "begins", Topic: "imported", ReclaimTimeout: never, MaxReclaims: 1}
-	histSystem = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha"}, To: []string{"dead"}, ReclaimTimeout: never, Backoff: -1}
+	histProc   = pipeproc.ProcOptions{Name: "p", Topic: "alpha", Count: 3, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead"}}
+	histTimed  = pipeproc.ProcOptions{Name: "timed", Topic: "gamma", Count: 2, Retry: pipeproc.RetryPolicy{ReclaimTimeout: hour}}
+	histShort  = pipeproc.ProcOptions{Name: "ephemeral", Topic: "beta", Count: -1, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}, Ephemeral: true}
+	histFuture = pipeproc.ProcOptions{Name: "future", Topic: "zipped", Offset: "1700000000400", Count: 5, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, Backoff: hour}}
+	histBegins = pipeproc.ProcOptions{Name: "begins", Topic: "imported", Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, MaxReclaims: 1}}
+	histSystem = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha"}, To: []string{"dead"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, Backoff: -1}}
 	histPolicy = pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: time.Millisecond, IgnoreDisabled: pipeproc.SwitchOn}
-	histWider  = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha", "zipped"}, To: []string{"dead"}, ReclaimTimeout: never, Backoff: hour, Replace: true}
+	histWider  = pipeproc.SystemProcOptions{Name: "sys", From: []string{"gamma", "alpha", "zipped"}, To: []string{"dead"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, Backoff: hour}, Replace: true}
 )
 
 // procSteps are put into the history at six places.

@@ -15,7 +15,7 @@ func TestLargeDeadLetters(t *testing.T) {
 	for range 8 {
 		b.commit("in", 100<<10)
 	}
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Count: -1, MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Count: -1, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 	c := b.claim(o)
 	if _, err := b.node.Reclaim(bg, "p", c.Token, ""); err != nil {
 		t.Fatalf("a claim of %d records of 100 KiB cannot be given back: %v", len(c.Records), err)

@@ -57,22 +57,22 @@ func (w *world) backoffs() (backoff, longest time.Duration) {
 // procOptions makes options for a proc; one that exists keeps its own and must
 // get its topic, in all but one of so many cases.
 func (w *world) procOptions(name string, right int) pipeproc.ProcOptions {
-	o := pipeproc.ProcOptions{Name: name, Topic: w.pick(w.name(), "a", "b", "c"), ReclaimTimeout: never, Ephemeral: name[0] == 'e'}
+	o := pipeproc.ProcOptions{Name: name, Topic: w.pick(w.name(), "a", "b", "c"), Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}, Ephemeral: name[0] == 'e'}
 	if p := w.st.procs[name]; p != nil && w.rng.IntN(right) > 0 {
 		o.Topic = p.topic
 	}
 	if w.rng.IntN(2) == 0 {
-		o.ReclaimTimeout = hour
+		o.Retry.ReclaimTimeout = hour
 	}
-	o.MaxReclaims = []int{0, -1, 1, 2, 3}[w.rng.IntN(5)]
-	o.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
-	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
-		o.MaxReclaims = 1 + w.rng.IntN(2)
+	o.Retry.MaxReclaims = []int{0, -1, 1, 2, 3}[w.rng.IntN(5)]
+	o.Retry.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
+	if o.Retry.OnMaxReclaims == pipeproc.StrategyDeadLetter {
+		o.Retry.MaxReclaims = 1 + w.rng.IntN(2)
 		if o.Topic != "dead" && (len(o.Topic) > 200 || w.rng.IntN(3) > 0) { // with __dead behind it, that were no name
-			o.DeadLetterTopic = "dead"
+			o.Retry.DeadLetterTopic = "dead"
 		}
 	}
-	o.Backoff, o.MaxBackoff = w.backoffs()
+	o.Retry.Backoff, o.Retry.MaxBackoff = w.backoffs()
 	o.Offset = w.offset(o.Topic)
 	return o
 }
@@ -128,17 +128,17 @@ func (w *world) ensure() error {
 
 // badProc makes procs that cannot be.
 func (w *world) badProc() error {
-	good := pipeproc.ProcOptions{Name: "bad", Topic: "a", ReclaimTimeout: never}
+	good := pipeproc.ProcOptions{Name: "bad", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}}
 	bad := []func(o *pipeproc.ProcOptions){
 		func(o *pipeproc.ProcOptions) { o.Name = w.pick("", "a\nb", "\xff", string(make([]byte, 256))) },
-		func(o *pipeproc.ProcOptions) { o.MaxReclaims = -2 },
-		func(o *pipeproc.ProcOptions) { o.Backoff = -1 },
-		func(o *pipeproc.ProcOptions) { o.OnMaxReclaims = 3 },
-		func(o *pipeproc.ProcOptions) { o.DeadLetterTopic = "dead" },
+		func(o *pipeproc.ProcOptions) { o.Retry.MaxReclaims = -2 },
+		func(o *pipeproc.ProcOptions) { o.Retry.Backoff = -1 },
+		func(o *pipeproc.ProcOptions) { o.Retry.OnMaxReclaims = 3 },
+		func(o *pipeproc.ProcOptions) { o.Retry.DeadLetterTopic = "dead" },
 		func(o *pipeproc.ProcOptions) {
-			o.OnMaxReclaims, o.DeadLetterTopic = pipeproc.StrategyDeadLetter, w.pick("a", "a b")
+			o.Retry.OnMaxReclaims, o.Retry.DeadLetterTopic = pipeproc.StrategyDeadLetter, w.pick("a", "a b")
 		},
-		func(o *pipeproc.ProcOptions) { o.OnMaxReclaims, o.MaxReclaims = pipeproc.StrategyDeadLetter, -1 },
+		func(o *pipeproc.ProcOptions) { o.Retry.OnMaxReclaims, o.Retry.MaxReclaims = pipeproc.StrategyDeadLetter, -1 },
 		func(o *pipeproc.ProcOptions) { o.Topic = w.pick("", "a b") },
 	}
 	k := w.rng.IntN(len(bad))

@@ -73,8 +73,8 @@ func (s *state) place(topic, text string) (next uint64, floor pipeproc.ID, err e
 
 // define makes a definition of options that are all right.
 func define(o pipeproc.ProcOptions, made int64) procDef {
-	d := procDef{name: o.Name, topic: o.Topic, offset: o.Offset, made: made, maxReclaims: o.MaxReclaims, timeout: o.ReclaimTimeout,
-		onMax: o.OnMaxReclaims, dead: o.DeadLetterTopic, backoff: o.Backoff, maxBackoff: o.MaxBackoff, ephemeral: o.Ephemeral}
+	d := procDef{name: o.Name, topic: o.Topic, offset: o.Offset, made: made, maxReclaims: o.Retry.MaxReclaims, timeout: o.Retry.ReclaimTimeout,
+		onMax: o.Retry.OnMaxReclaims, dead: o.Retry.DeadLetterTopic, backoff: o.Retry.Backoff, maxBackoff: o.Retry.MaxBackoff, ephemeral: o.Ephemeral}
 	if d.offset == "" {
 		d.offset = ">"
 	}

@@ -187,7 +187,7 @@ func TestClaimUnderDelete(t *testing.T) {
 func TestResumeUnderBurial(t *testing.T) {
 	b := newBench(t)
 	b.filed("in", 5)
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Retry: pipeproc.RetryPolicy{MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 	for range 2 {
 		b.claim(o)
 		if b.proc("p").Reclaims == 0 {
@@ -217,7 +217,7 @@ func TestResumeUnderBurial(t *testing.T) {
 func TestDisableUnderBurial(t *testing.T) {
 	b := newBench(t)
 	b.filed("in", 5)
-	o := pipeproc.ProcOptions{Name: "p", Topic: "in", MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "in", Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}
 	c := b.claim(o)
 	b.must(b.node.Close())
 	b.node = b.open(b.fault)

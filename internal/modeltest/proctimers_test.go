@@ -48,7 +48,7 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 		var n *pipeproc.Node
 		var first pipeproc.Claim
 		var second atomic.Pointer[pipeproc.Claim]
-		p := pipeproc.ProcOptions{Name: "p", Topic: "in", ReclaimTimeout: 10 * time.Second}
+		p := pipeproc.ProcOptions{Name: "p", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		o.Clock = time.Now
 		o.Logger = slog.New(onWarning{slog.DiscardHandler, func(text string) {
 			if !full.Swap(false) || !strings.Contains(text, "trying again") {
@@ -96,7 +96,7 @@ func TestTimeoutOfTheNextClaim(t *testing.T) {
 func TestResumeInTheGroupOfATimeout(t *testing.T) {
 	bubbled(t, func(b *bench) {
 		b.commit("in", 10)
-		o := pipeproc.ProcOptions{Name: "p", Topic: "in", ReclaimTimeout: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		c := b.claim(o)
 		_, err := b.node.DisableProc(bg, "p")
 		b.must(err)
@@ -119,7 +119,7 @@ func TestMutantTimerToken(t *testing.T) {
 	bubbled(t, func(b *bench) {
 		b.commit("in", 10)
 		b.commit("in", 10)
-		o := pipeproc.ProcOptions{Name: "p", Topic: "in", ReclaimTimeout: 10 * time.Second}
+		o := pipeproc.ProcOptions{Name: "p", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 10 * time.Second}}
 		first := b.claim(o)
 		var second pipeproc.Claim
 		var full, done atomic.Bool

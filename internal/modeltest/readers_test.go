@@ -188,7 +188,7 @@ func (r *readers) pairs() error {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for !r.done.Load() {
 		a := rng.IntN(rTopics)
-		for rec, err := range r.node.RevRange(r.ctx, rName(a), pipeproc.RangeOptions{Limit: 1}) {
+		for rec, err := range r.node.Range(r.ctx, rName(a), pipeproc.RangeOptions{Limit: 1, Reverse: true}) {
 			if gone(err) {
 				continue
 			} else if err != nil {
@@ -261,7 +261,7 @@ func (r *readers) views() error {
 			if n := v.End(rName(i)); n != end {
 				return fmt.Errorf("a view ends at %d in topic 0 and at %d in topic %d", end, n, i)
 			}
-			for rec, err := range v.RevRange(r.ctx, rName(i), pipeproc.RangeOptions{Limit: 1}) {
+			for rec, err := range v.Range(r.ctx, rName(i), pipeproc.RangeOptions{Limit: 1, Reverse: true}) {
 				if gone(err) {
 					continue
 				} else if err != nil {

@@ -55,7 +55,7 @@ func (w *world) ranges() error {
 		t = &topicState{}
 	}
 	for range 4 {
-		o := pipeproc.RangeOptions{Start: w.randomBound(t), End: w.randomBound(t), Exclusive: w.rng.IntN(3) == 0, Limit: w.rng.IntN(12) - 4}
+		o := pipeproc.RangeOptions{Start: mustBound(w.randomBound(t)), End: mustBound(w.randomBound(t)), Exclusive: w.rng.IntN(3) == 0, Limit: w.rng.IntN(12) - 4}
 		if err := checkRange(w.node, w.st, name, o, w.rng.IntN(2) == 0); err != nil {
 			return err
 		}

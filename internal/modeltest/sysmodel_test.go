@@ -35,8 +35,7 @@ func (y *systemState) same(o *systemState) bool {
 
 // procOf returns the options of the proc that reads topic for o.
 func procOf(o pipeproc.SystemProcOptions, name, topic string) pipeproc.ProcOptions {
-	return pipeproc.ProcOptions{Name: name, Topic: topic, Offset: o.Offset, MaxReclaims: o.MaxReclaims, ReclaimTimeout: o.ReclaimTimeout,
-		OnMaxReclaims: o.OnMaxReclaims, DeadLetterTopic: o.DeadLetterTopic, Backoff: max(o.Backoff, 0), MaxBackoff: o.MaxBackoff}
+	return pipeproc.ProcOptions{Name: name, Topic: topic, Offset: o.Offset, Retry: pipeproc.RetryPolicy{MaxReclaims: o.Retry.MaxReclaims, ReclaimTimeout: o.Retry.ReclaimTimeout, OnMaxReclaims: o.Retry.OnMaxReclaims, DeadLetterTopic: o.Retry.DeadLetterTopic, Backoff: max(o.Retry.Backoff, 0), MaxBackoff: o.Retry.MaxBackoff}}
 }
 
 // system predicts SystemProc: the command, nil when nothing is to be done.
@@ -46,7 +45,7 @@ func (s *state) system(o pipeproc.SystemProcOptions, now int64) (*command, error
 	if y.processor == "" {
 		y.processor = o.Name
 	}
-	y.options.dead = o.DeadLetterTopic
+	y.options.dead = o.Retry.DeadLetterTopic
 	old := s.systems[o.Name]
 	if old != nil {
 		y.made = old.made

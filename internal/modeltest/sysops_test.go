@@ -11,19 +11,19 @@ import (
 
 // system defines a system proc without a processor, or changes it.
 func (w *world) system() error {
-	o := pipeproc.SystemProcOptions{Name: "sys", From: []string{w.pick("a", "b", "c")}, ReclaimTimeout: []time.Duration{never, hour}[w.rng.IntN(2)], Count: w.rng.IntN(3), Replace: w.rng.IntN(2) == 0}
+	o := pipeproc.SystemProcOptions{Name: "sys", From: []string{w.pick("a", "b", "c")}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: []time.Duration{never, hour}[w.rng.IntN(2)]}, Count: w.rng.IntN(3), Replace: w.rng.IntN(2) == 0}
 	if w.rng.IntN(2) == 0 {
 		o.Name, o.PerTopic, o.To = "multi", w.rng.IntN(2) == 0, []string{"d"}
 		o.From = [][]string{{"a"}, {"b"}, {"b", "a"}}[w.rng.IntN(3)]
 	}
 	o.ProcessorName = w.pick("", "", "other")
-	o.Backoff = -1
+	o.Retry.Backoff = -1
 	if w.rng.IntN(3) == 0 {
-		o.Backoff = hour
+		o.Retry.Backoff = hour
 	}
-	o.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
-	if o.OnMaxReclaims == pipeproc.StrategyDeadLetter {
-		o.MaxReclaims = 1 + w.rng.IntN(2)
+	o.Retry.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
+	if o.Retry.OnMaxReclaims == pipeproc.StrategyDeadLetter {
+		o.Retry.MaxReclaims = 1 + w.rng.IntN(2)
 	}
 	if y := w.st.systems[o.Name]; y != nil && o.Name == "sys" && w.rng.IntN(4) > 0 {
 		o.From = slices.Clone(y.from)
@@ -78,7 +78,7 @@ func (w *world) availableProc() error {
 		if w.rng.IntN(2) == 0 {
 			continue
 		}
-		list = append(list, pipeproc.ProcOptions{Name: name, Topic: p.topic, Count: 3, ReclaimTimeout: never})
+		list = append(list, pipeproc.ProcOptions{Name: name, Topic: p.topic, Count: 3, Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}})
 		if take, _, err := w.st.take(name, 3, 0); take != nil && err == nil && !w.held(p) {
 			able = append(able, name)
 			if err := w.hasWork(name); err != nil {

@@ -104,12 +104,12 @@ func (w *timeWorld) settle() error {
 func (w *timeWorld) now() int64 { return time.Now().UnixMilli() }
 
 var timerProcs = []pipeproc.ProcOptions{
-	{Name: "a", Topic: "in", ReclaimTimeout: 1011 * time.Millisecond, MaxReclaims: -1},
-	{Name: "b", Topic: "in", ReclaimTimeout: 523 * time.Millisecond, MaxReclaims: 2},
-	{Name: "c", Topic: "in", ReclaimTimeout: 2037 * time.Millisecond, Backoff: 700 * time.Millisecond, MaxBackoff: 3 * time.Second, MaxReclaims: -1},
-	{Name: "d", Topic: "in", ReclaimTimeout: 841 * time.Millisecond, MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead", Backoff: 200 * time.Millisecond},
-	{Name: "e", Topic: "in", ReclaimTimeout: never, Backoff: time.Second, MaxReclaims: -1},
-	{Name: "f", Topic: "in", ReclaimTimeout: 1 * time.Millisecond, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue},
+	{Name: "a", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 1011 * time.Millisecond, MaxReclaims: -1}},
+	{Name: "b", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 523 * time.Millisecond, MaxReclaims: 2}},
+	{Name: "c", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 2037 * time.Millisecond, Backoff: 700 * time.Millisecond, MaxBackoff: 3 * time.Second, MaxReclaims: -1}},
+	{Name: "d", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 841 * time.Millisecond, MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "dead", Backoff: 200 * time.Millisecond}},
+	{Name: "e", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: never, Backoff: time.Second, MaxReclaims: -1}},
+	{Name: "f", Topic: "in", Retry: pipeproc.RetryPolicy{ReclaimTimeout: 1 * time.Millisecond, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}},
 }
 
 func (w *timeWorld) proc() pipeproc.ProcOptions { return timerProcs[w.rng.IntN(len(timerProcs))] }

@@ -83,11 +83,11 @@ const maxReclaims = 3
 // killed stay open until timeout has passed.
 func (s *stage) options(timeout time.Duration) pipeproc.SystemProcOptions {
 	o := pipeproc.SystemProcOptions{Name: s.name, From: s.from, To: s.to, Count: s.count, Lanes: s.lanes,
-		ReclaimTimeout: timeout, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue, Backoff: time.Millisecond}
+		Retry: pipeproc.RetryPolicy{ReclaimTimeout: timeout, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue, Backoff: time.Millisecond}}
 	if s.poison > 0 {
-		o.MaxReclaims, o.OnMaxReclaims, o.Backoff = maxReclaims, pipeproc.StrategyDeadLetter, -1
+		o.Retry.MaxReclaims, o.Retry.OnMaxReclaims, o.Retry.Backoff = maxReclaims, pipeproc.StrategyDeadLetter, -1
 		if s.dead != s.from[0]+"__dead" {
-			o.DeadLetterTopic = s.dead
+			o.Retry.DeadLetterTopic = s.dead
 		}
 	}
 	return o

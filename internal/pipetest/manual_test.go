@@ -13,8 +13,7 @@ import (
 
 // claims are the options of the proc of a stage that is no system proc.
 func (s *stage) claims(timeout time.Duration) pipeproc.ProcOptions {
-	return pipeproc.ProcOptions{Name: s.name, Topic: s.from[0], Count: s.count, ReclaimTimeout: timeout,
-		MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}
+	return pipeproc.ProcOptions{Name: s.name, Topic: s.from[0], Count: s.count, Retry: pipeproc.RetryPolicy{ReclaimTimeout: timeout, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}}
 }
 
 // consume claims and acknowledges for a stage that is no system proc, until ctx

@@ -19,7 +19,7 @@ func TestRestartGoesOn(t *testing.T) {
 	disk := vfs.NewCrash()
 	gate, claimed := make(chan struct{}), make(chan struct{})
 	defer close(gate)
-	o := pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, ReclaimTimeout: time.Minute,
+	o := pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Minute},
 		Processor: func(_ context.Context, w *pipeproc.Work) error {
 			close(claimed)
 			<-gate

@@ -242,7 +242,7 @@ func (k *killer) topic(n *pipeproc.Node, i int, found map[batchKey][]pipeproc.ID
 	o := pipeproc.RangeOptions{}
 	if len(known) > 0 {
 		last := known[len(known)-1].id
-		o = pipeproc.RangeOptions{Start: last.String(), Exclusive: true}
+		o = pipeproc.RangeOptions{Start: mustBound(last.String()), Exclusive: true}
 	}
 	for rec, err := range n.Range(context.Background(), killTopic(i), o) {
 		if err != nil {
@@ -300,7 +300,7 @@ func (k *killer) whole() {
 		if pos != len(k.known[i]) {
 			t.Fatalf("%s: %d records, there were %d", killTopic(i), pos, len(k.known[i]))
 		}
-		for rec, err := range n.RevRange(context.Background(), killTopic(i), pipeproc.RangeOptions{}) {
+		for rec, err := range n.Range(context.Background(), killTopic(i), pipeproc.RangeOptions{Reverse: true}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -146,7 +146,7 @@ func (tr *truth) readTopic(n *pipeproc.Node, name string, t *truthTopic, r *read
 func (tr *truth) readMore(n *pipeproc.Node, name string, t *truthTopic, r *reading) {
 	ctx := context.Background()
 	last, count := len(t.recs), 0
-	for rec, err := range n.RevRange(ctx, name, pipeproc.RangeOptions{}) {
+	for rec, err := range n.Range(ctx, name, pipeproc.RangeOptions{Reverse: true}) {
 		if count++; count > 3*len(t.recs)+100 {
 			r.wrong = fmt.Errorf("topic %s: reading backwards does not end: %w", name, err)
 			return
@@ -171,7 +171,7 @@ func (tr *truth) readMore(n *pipeproc.Node, name string, t *truthTopic, r *readi
 		}
 	}
 	at := t.recs[(int(t.first)+len(t.recs))/2].ID.Millis
-	o := pipeproc.RangeOptions{Start: fmt.Sprint(at), End: fmt.Sprint(at)}
+	o := pipeproc.RangeOptions{Start: mustBound(fmt.Sprint(at)), End: mustBound(fmt.Sprint(at))}
 	want := 0
 	for _, rec := range t.recs[t.first:] {
 		want += b2i(rec.ID.Millis == at)

@@ -44,7 +44,7 @@ func TestStorm(t *testing.T) {
 	s := w.spawn(o)
 	for i := range 4 {
 		w.system(s, pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{stormIn(i)}, To: []string{stormOut(i)}, Count: 100,
-			MaxReclaims: -1, Command: []string{pipeproc.Self}, ProcessorName: "copy"})
+			Retry: pipeproc.RetryPolicy{MaxReclaims: -1}, Command: []string{pipeproc.Self}, ProcessorName: "copy"})
 	}
 	st := &storm{t: t, w: w, s: s, running: make(map[int]*exec.Cmd)}
 	for i := range *stormClients {
@@ -326,7 +326,7 @@ func (m *member) round(ctx context.Context) error {
 		return err
 	}
 	n := 0
-	for rec, err := range m.c.Range(ctx, m.topic, pipeproc.RangeOptions{Start: ids[0].String(), End: ids[records-1].String()}) {
+	for rec, err := range m.c.Range(ctx, m.topic, pipeproc.RangeOptions{Start: mustBound(ids[0].String()), End: mustBound(ids[records-1].String())}) {
 		if err != nil {
 			return err
 		}
@@ -344,7 +344,7 @@ func (m *member) round(ctx context.Context) error {
 // consume claims the records of the topic once more, in order, and acknowledges
 // with a commit.
 func (m *member) consume(ctx context.Context) error {
-	k, err := m.c.Claim(ctx, pipeproc.ProcOptions{Name: m.name, Topic: m.topic, Count: 50, MaxReclaims: -1})
+	k, err := m.c.Claim(ctx, pipeproc.ProcOptions{Name: m.name, Topic: m.topic, Count: 50, Retry: pipeproc.RetryPolicy{MaxReclaims: -1}})
 	if err != nil || len(k.Records) == 0 {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestWorkerMisbehaves(t *testing.T) {
 			s := w.spawn(o)
 			p := through("obey")
 			if what == "hang" || what == "flood" {
-				p.ReclaimTimeout = 300 * time.Millisecond
+				p.Retry.ReclaimTimeout = 300 * time.Millisecond
 			}
 			w.system(s, p)
 			other := through("upper")
@@ -298,7 +298,7 @@ func TestWorkerMissing(t *testing.T) {
 	w := newWorld(t)
 	s := w.spawn(w.options())
 	p := through("")
-	p.Command, p.MaxReclaims = []string{w.dir + "/nothing"}, 2
+	p.Command, p.Retry.MaxReclaims = []string{w.dir + "/nothing"}, 2
 	w.system(s, p)
 	commit(t, s, "in", "x")
 	until(t, "the proc is disabled", func() bool {

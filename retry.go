@@ -1,0 +1,52 @@
+package pipeproc
+
+import (
+	"time"
+
+	"github.com/pipeproc/pipeproc/procstate"
+)
+
+// RetryPolicy says what happens to records whose processing failed: how long a
+// claim may stay open, how often and how soon its records are delivered again,
+// and what is done when that was not enough. The zero value is the default of the
+// proc that it is given to. A claim can fail in two ways: Reclaim gives it back,
+// or ReclaimTimeout passes.
+type RetryPolicy struct {
+	// MaxReclaims is how often the same records may fail before OnMaxReclaims is
+	// applied. Default 10; -1: no limit.
+	MaxReclaims int
+	// ReclaimTimeout is how long a claim may stay unacknowledged before the node
+	// takes it back. Default 10 s; negative: forever.
+	ReclaimTimeout time.Duration
+	// OnMaxReclaims says what happens after MaxReclaims failures. Default:
+	// StrategyDisable for procs and system procs, StrategyContinue for live procs.
+	OnMaxReclaims Strategy
+	// DeadLetterTopic is where StrategyDeadLetter moves the records. Default: the
+	// name of the topic they come from, followed by "__dead".
+	DeadLetterTopic string
+	// Backoff is the wait before records that failed can be claimed again. It
+	// doubles each time, up to MaxBackoff. Default: for procs and live procs no
+	// wait, with a MaxBackoff of 1 min; for system procs 10 ms, with a MaxBackoff of
+	// 3 s. Negative: for a system proc, no wait.
+	Backoff, MaxBackoff time.Duration
+}
+
+// options returns the policy as the state of a proc holds it, not checked yet.
+func (r RetryPolicy) options(offset string) procstate.Options {
+	return procstate.Options{Offset: offset, MaxReclaims: r.MaxReclaims, ReclaimTimeout: r.ReclaimTimeout,
+		OnMax: r.OnMaxReclaims, DeadLetter: r.DeadLetterTopic, Backoff: r.Backoff, MaxBackoff: r.MaxBackoff}
+}
+
+// Strategy is what happens to a proc whose records failed as often as
+// RetryPolicy.MaxReclaims allows. ParseStrategy reads what String returns.
+type Strategy = procstate.Strategy
+
+// Strategies.
+const (
+	StrategyDisable    = procstate.Disable    // the proc is disabled until it is resumed
+	StrategyContinue   = procstate.Continue   // the records are delivered again, without end
+	StrategyDeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
+)
+
+// ParseStrategy parses "disable", "continue" or "deadletter".
+func ParseStrategy(s string) (Strategy, error) { return procstate.ParseStrategy(s) }
