@@ -1,240 +1,257 @@
-package rpc
+package pipeproc
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
-// ServerOptions configure a Server. The zero value is the default.
-type ServerOptions struct {
-	NodeID   [16]byte // told to clients, as are the next two
-	Epoch    uint64
-	Software string // at most 255 bytes
-
-	// MaxConns is how many clients there may be. Default 1024. Further ones are
-	// refused with overloaded. 128 that have not said hello come on top; of
-	// more the oldest is dropped.
+// ServeOptions configure Serve. The zero value is the default.
+type ServeOptions struct {
+	// Access says what a client may do. Default: everything; over a unix socket
+	// the file's mode decides who can connect, over TLS the certificate.
+	Access func(*rpc.Peer) Access
+	// AllowExec are folders, and single programs, that system procs which a client
+	// defines over TCP or TLS may name as Command. Default: none. Over a unix
+	// socket a client, which is the same user, may name anything; Self is always
+	// allowed.
+	AllowExec []string
+	// MaxConns is how many clients there may be. Default 1024.
 	MaxConns int
-	// MaxMessage is the largest request, in bytes. Default 72 MiB.
-	MaxMessage int
-	// MaxInFlight is how many requests of a connection may be received or
-	// handled at a time. Default 1024.
-	MaxInFlight int
-	// MaxBuffered bounds the bytes of these requests, with RequestCost for each.
-	// Default 128 MiB, at least MaxMessage and RequestCost.
-	MaxBuffered int
-	// MaxQueued is from how many bytes of replies and items on, that wait to be
-	// written to a connection, further ones wait, and no request of it is read.
-	// Default 8 MiB.
-	MaxQueued int
-
-	// HelloTimeout is how long a client may take to say hello, TLS included.
-	// Default 5 s.
-	HelloTimeout time.Duration
-	// ReadTimeout is how long a client may be silent within a frame or a
-	// request, and how long one that keeps to no limits may wait until one of
-	// its calls has ended. Default 30 s.
-	ReadTimeout time.Duration
-	// WriteTimeout is how long a client may take to read 264 KiB of what waits
-	// for it. Default 30 s.
-	WriteTimeout time.Duration
-
-	// Inline reports whether the handler of a call returns soon, as a rule. It is
-	// then run by the goroutine that reads the connection. A handler that takes a
-	// millisecond or two does not keep it from reading any longer, but is slower
-	// than it would have been. Default: no call is run there. It must not keep
-	// the Call.
-	Inline func(*Call) bool
-
-	// Logger receives what an operator should read: clients that were refused
-	// or dropped, panics of handlers. Default: nothing.
+	// Linger is how long the ephemeral procs of a client stay after its last
+	// connection ended, for it to come back. Default 10 s.
+	Linger time.Duration
+	// Logger receives what an operator should read. Default: nothing.
 	Logger *slog.Logger
 }
 
-// config checks o and fills in defaults.
-func (o ServerOptions) config() (ServerOptions, error) {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	defTime := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&o.MaxConns, 1024)
-	def(&o.MaxMessage, 72<<20)
-	def(&o.MaxInFlight, 1024)
-	def(&o.MaxBuffered, max(128<<20, o.MaxMessage+RequestCost))
-	def(&o.MaxQueued, 8<<20)
-	defTime(&o.HelloTimeout, 5*time.Second)
-	defTime(&o.ReadTimeout, 30*time.Second)
-	defTime(&o.WriteTimeout, 30*time.Second)
-	bad := func(name, format string, a ...any) (ServerOptions, error) {
-		return o, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
-	}
-	const most = int64(1<<32 - 1)
-	switch {
-	case len(o.Software) > maxName:
-		return bad("Software", "it has %d bytes", len(o.Software))
-	case o.MaxConns < 0:
-		return bad("MaxConns", "%d is negative", o.MaxConns)
-	case o.MaxMessage < minMessage || int64(o.MaxMessage) > most/2:
-		return bad("MaxMessage", "%d is not between 1 KiB and 2 GiB", o.MaxMessage)
-	case o.MaxInFlight < 0 || o.MaxInFlight > 1<<20:
-		return bad("MaxInFlight", "%d is not between 1 and %d", o.MaxInFlight, 1<<20)
-	case o.MaxBuffered < o.MaxMessage+RequestCost || int64(o.MaxBuffered) > most:
-		return bad("MaxBuffered", "%d is not between %d, for one request, and 4 GiB", o.MaxBuffered, o.MaxMessage+RequestCost)
-	case o.MaxQueued < 0:
-		return bad("MaxQueued", "%d is negative", o.MaxQueued)
-	case o.HelloTimeout < 0 || o.ReadTimeout < 0 || o.WriteTimeout < 0:
-		return bad("timeouts", "one is negative")
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return o, nil
+// Access is what a client may do; each includes the one before.
+type Access uint8
+
+// Accesses.
+const (
+	AccessAll   Access = iota // also create, delete and prune topics, define system procs, collect
+	AccessWrite               // commit, consume, acknowledge
+	AccessRead                // read topics and look at procs
+	AccessNone
+)
+
+// service answers the calls of clients.
+type service struct {
+	n       *Node
+	o       ServeOptions
+	drain   <-chan struct{} // closed when the server shuts down
+	clients clients
+	calls   map[string]adminCall
+	haste   haste
 }
 
-// Server answers calls of clients. It is safe for concurrent use.
+// Server serves a node to clients of other processes.
 type Server struct {
-	opts    ServerOptions
-	handler Handler
-	workers workers
-	bufs    buffers
-
-	patrolled atomic.Bool
-	deserted  chan struct{} // closed when no connection is left, and none can come
-
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	strangers []*serverConn            // that have not said hello, by age
-	conns     map[*serverConn]struct{} // and strangers that were dropped and have not left
-	dropped   int                      // how many of these there are
-	draining  bool
-	drain     chan struct{}   // closed when draining begins
-	quiet     []chan struct{} // closed when no connection is left
+	s   *service
+	rpc *rpc.Server
 }
 
-// NewServer returns a server that calls h. It starts nothing.
-func NewServer(h Handler, o ServerOptions) (*Server, error) {
-	opts, err := o.config()
+// NewServer returns a server of the node. It starts nothing.
+func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
+	if o == nil {
+		o = &ServeOptions{}
+	}
+	s := &service{n: n, o: *o, calls: adminCalls()}
+	s.o.Linger = or(o.Linger, 10*time.Second)
+	if s.o.Linger < 0 {
+		return nil, errs.InvalidOptions.With("Linger: it is negative")
+	}
+	id, epoch, most := n.e.Identity()
+	srv, err := rpc.NewServer(s.handle, rpc.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline,
+		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), deserted: make(chan struct{}),
-		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
-	s.workers.run = func(c *Call) {
-		c.conn.turns.queued.Add(-1)
-		c.serve(s.handler)
-	}
-	return s, nil
+	s.clients.n, s.clients.linger = n, s.o.Linger
+	s.drain = srv.Draining()
+	return &Server{s, srv}, nil
 }
 
-// Draining is closed when Shutdown or Close begins. A handler that waits for
-// something that may never come should end its call then.
-func (s *Server) Draining() <-chan struct{} { return s.drain }
-
-// Serve accepts connections of l until ctx ends or the server is shut down, and
-// closes l. It may be called for several listeners. Values of ctx are those of
-// the handlers' contexts; when it ends, the connections from l are closed. The
-// error is ErrClosed after Shutdown and Close, ctx's cause when that has ended,
-// and otherwise what made accepting impossible.
+// Serve answers clients that connect to l until ctx ends or the server is shut
+// down, for which it returns nil. It closes l. It may be called for several
+// listeners.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if err := s.listen(l); err != nil {
-		return err
+	err := s.rpc.Serve(ctx, l)
+	if errors.Is(err, rpc.ErrClosed) || ctx.Err() != nil {
+		return nil
 	}
-	defer s.unlisten(l)
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	for wait := time.Duration(0); ; {
-		nc, err := l.Accept()
-		if err == nil {
-			wait = 0
-			s.accept(ctx, nc)
-			continue
-		}
-		if stop := s.stopped(ctx); stop != nil {
-			return stop
-		}
-		// Too many open files, for one, is over sooner or later.
-		if te, ok := err.(interface{ Temporary() bool }); !ok || !te.Temporary() {
-			return err
-		}
-		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-		s.opts.Logger.Error("connections cannot be accepted", "err", err, "again after", wait)
-		if err := s.pause(ctx, wait); err != nil {
-			return err
-		}
-	}
+	return err
 }
 
-// ServeConn serves one connection until it ends, as Serve does.
-func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	c, err := s.meet(ctx, nc)
+// Shutdown ends the server gracefully: it takes no new connections and calls,
+// calls under way are finished, those that wait are ended. When ctx ends it
+// waits no longer.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.rpc.Shutdown(ctx)
+	s.s.clients.close()
+	return err
+}
+
+// Close ends the server at once: connections are closed, calls under way are
+// cancelled. What they have done stays done.
+func (s *Server) Close() {
+	s.rpc.Close()
+	s.s.clients.close()
+}
+
+// Serve serves the node at l until ctx ends, and then shuts down; see
+// Server.
+func (n *Node) Serve(ctx context.Context, l net.Listener, o *ServeOptions) error {
+	s, err := n.NewServer(o)
 	if err != nil {
 		return err
 	}
-	go c.run() // a handler may end it, if it runs there
-	<-c.ended
-	return c.cause()
+	err = s.Serve(ctx, l)
+	stop, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	return errors.Join(err, s.Shutdown(stop))
 }
 
-func (s *Server) accept(ctx context.Context, nc net.Conn) {
-	if c, err := s.meet(ctx, nc); err == nil {
-		go c.run() // it logs what an operator should know
+// shutdownTime is how long Serve waits for calls under way.
+const shutdownTime = 10 * time.Second
+
+// handle answers one call.
+func (s *service) handle(ctx context.Context, c *rpc.Call) {
+	need := AccessWrite
+	var run func(context.Context, *rpc.Call) error
+	switch c.Method() {
+	case methodCommit:
+		run = s.commit
+	case methodAck:
+		run = s.ack
+	case methodReclaim, methodRelease:
+		run = s.reclaim
+	case methodClaim:
+		run = s.claim
+	case methodRange:
+		need, run = AccessRead, s.ranges
+	case methodGet:
+		need, run = AccessRead, s.get
+	case methodLength:
+		need, run = AccessRead, s.length
+	case methodSync, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+		need, run = AccessRead, s.wait
+	case methodWatch:
+		run = s.watch
+	case methodSession:
+		need, run = AccessNone, s.session
+	case methodAdmin:
+		need, run = AccessNone, s.admin // which looks at the call's name
+	default:
+		_ = c.Fail("unknown_method", "the node does not know this call; use a newer one", nil)
+		return
+	}
+	if err := s.allow(c, need); err != nil {
+		fail(c, err)
+		return
+	}
+	if waits(c.Method()) {
+		var stop func()
+		ctx, stop = s.untilDrain(ctx)
+		defer stop()
+	}
+	switch err := run(ctx, c); {
+	case err != nil:
+		fail(c, err)
+	case c.Method() == methodRange || c.Method() == methodWatch || c.Method() == methodSession:
+		_ = c.End()
 	}
 }
 
-func (s *Server) listen(l net.Listener) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		l.Close()
-		return errServerClosed
+// waits reports whether calls of a method may wait for something that does not
+// come.
+func waits(method uint16) bool {
+	switch method {
+	case methodSession, methodRange, methodWatch, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+		return true
 	}
-	s.listeners[l] = struct{}{}
-	return nil
+	return false
 }
 
-func (s *Server) unlisten(l net.Listener) {
-	l.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
+// untilDrain returns a context that also ends when the server shuts down. The
+// client then makes the call again, at whatever comes after.
+func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.drain:
+			cancel(&errs.Error{Code: rpc.CodeGoingAway, Detail: "the node is shutting down"})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
-var errServerClosed = errs.Closed.With("the server was shut down")
-
-// stopped returns why Serve must end, nil if it need not.
-func (s *Server) stopped(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return errServerClosed
-	}
-	return nil
-}
-
-func (s *Server) pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
+// allow refuses what the client may not do.
+func (s *service) allow(c *rpc.Call, need Access) error {
+	if s.o.Access == nil || need == AccessNone {
 		return nil
-	case <-s.drain:
-		return errServerClosed
+	}
+	if has := s.o.Access(c.Peer()); has > need {
+		return errs.Forbidden.With("this client may not do that")
+	}
+	return nil
+}
+
+// session runs methodSession: it ends with the connection.
+func (s *service) session(ctx context.Context, c *rpc.Call) error {
+	s.clients.come(c.Peer().ClientID)
+	defer s.clients.leave(c.Peer().ClientID)
+	if err := c.Item(); err != nil {
+		return err
+	}
+	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-s.n.e.Done():
+		return errs.Closed.With("the node is closing")
+	}
+}
+
+// inline says which calls are answered where they are read: those that wait for
+// nothing, as a rule.
+func (s *service) inline(c *rpc.Call) bool {
+	switch c.Method() {
+	case methodGet, methodLength:
+		return true
+	case methodAck, methodReclaim, methodRelease, methodClaim:
+		return s.haste.relaxed.Load()
+	case methodCommit:
+		d := enc.Reader{B: c.Body()}
+		takeKey(&d)
+		return Durability(d.Byte()) != Durable && s.haste.relaxed.Load()
+	}
+	return false
+}
+
+// haste finds out whether commits wait for a sync. Those that do have to be
+// taken in at the same time, to share it.
+type haste struct {
+	relaxed atomic.Bool // they do not
+	commits atomic.Uint64
+}
+
+// learn looks at a commit at pos that was as durable as the node's mode says. If
+// it is not on disk when it is answered, that is not what the mode wants.
+func (h *haste) learn(n *Node, pos uint64) {
+	if h.relaxed.Load() {
+		return
+	}
+	// The look is not free, and another one's sync may get in between.
+	if k := h.commits.Add(1); k&(k-1) == 0 && n.DurablePosition() < pos {
+		h.relaxed.Store(true)
 	}
 }
