@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/pipeproc/pipeproc/internal/owned"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -19,11 +21,38 @@ type VerifyOptions struct {
 }
 
 // VerifyProgress says how far a verification has come.
-type VerifyProgress = engine.VerifyProgress
+type VerifyProgress struct {
+	File              string // being read
+	Files, FilesTotal int
+	Bytes, BytesTotal int64
+}
 
 // VerifyReport is what a verification found. An empty Damage means that every
 // byte that counts is what was written.
-type VerifyReport = engine.VerifyReport
+type VerifyReport struct {
+	Files    int
+	Bytes    int64
+	Records  uint64 // that can be read, as far as the state says
+	Topics   int
+	Damage   []*CorruptError
+	Warnings []string // nothing lost, but worth knowing
+	Elapsed  time.Duration
+}
+
+func verifyReport(r *engine.VerifyReport) *VerifyReport {
+	if r == nil {
+		return nil
+	}
+	v := VerifyReport(*r)
+	return &v
+}
+
+func progressFunc(fn func(VerifyProgress)) func(engine.VerifyProgress) {
+	if fn == nil {
+		return nil
+	}
+	return func(p engine.VerifyProgress) { fn(VerifyProgress(p)) }
+}
 
 // Verify reads and checks everything in the store in directory dir, which must
 // not be in use, and changes nothing. Damage is in the report; the error says
@@ -50,18 +79,28 @@ func (n *Node) Verify(ctx context.Context, o *VerifyOptions) (*VerifyReport, err
 	if o != nil {
 		progress = o.Progress
 	}
-	return n.e.Verify(ctx, progress)
+	r, err := n.e.Verify(ctx, progressFunc(progress))
+	return verifyReport(r), err
 }
 
 // BackupReport says what a backup holds.
-type BackupReport = engine.BackupReport
+type BackupReport struct {
+	Files, Linked int
+	Bytes         int64  // copied
+	Position      uint64 // in the order of commits, that the copy is at
+}
 
 // Backup puts a complete copy of the store, at one position in the order of
 // commits, into directory dest, which must not exist or be empty. Commits go
 // on meanwhile. Segments that will never change are hard links where the file
 // system allows it. The copy opens like any store.
 func (n *Node) Backup(ctx context.Context, dest string) (*BackupReport, error) {
-	return n.e.Backup(ctx, dest)
+	r, err := n.e.Backup(ctx, dest)
+	if r == nil {
+		return nil, err
+	}
+	b := BackupReport(*r)
+	return &b, err
 }
 
 // Restore copies the store in src, a backup say, to dest, which must not exist
@@ -150,7 +189,7 @@ type importer struct {
 }
 
 func (im *importer) add(ctx context.Context, rec *Record) error {
-	im.b.headers = appendHeaders(im.b.headers[:0], rec.Headers)
+	im.b.headers = owned.AppendHeaders(im.b.headers[:0], rec.Headers)
 	if im.b.Len() == 0 {
 		if err := im.b.Expect(im.topic, im.next); err != nil {
 			return err

@@ -2,18 +2,19 @@ package pipeproc
 
 import (
 	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/owned"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
 // Durability says when a commit is acknowledged.
-type Durability = engine.Durability
+type Durability uint8
 
 // Durabilities of a commit. The zero value follows the node's SyncMode.
 const (
-	ByMode   = engine.ByMode
-	Durable  = engine.Durable  // only once it is on disk
-	Buffered = engine.Buffered // once the operating system has it
+	ByMode   = Durability(engine.ByMode)
+	Durable  = Durability(engine.Durable)  // only once it is on disk
+	Buffered = Durability(engine.Buffered) // once the operating system has it
 )
 
 // Batch gathers records of any topics for one atomic commit. It copies what is
@@ -37,7 +38,7 @@ func (b *Batch) Add(topic string, body []byte) error { return b.b.Add(topic, nil
 
 // AddRecord appends a record with its key and headers. rec.ID is ignored.
 func (b *Batch) AddRecord(rec *Record) error {
-	b.headers = appendHeaders(b.headers[:0], rec.Headers)
+	b.headers = owned.AppendHeaders(b.headers[:0], rec.Headers)
 	return b.b.Add(rec.Topic, rec.Key, b.headers, rec.Body)
 }
 

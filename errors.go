@@ -38,6 +38,7 @@ var (
 	ErrProcNameNotUnique   error = errs.ProcNameNotUnique   // the proc reads another topic
 	ErrProcAlreadyDisabled error = errs.ProcAlreadyDisabled // DisableProc of a disabled proc
 	ErrProcAlreadyActive   error = errs.ProcAlreadyActive   // ResumeProc of an active proc
+	ErrNoOpenClaim               = errs.NoOpenClaim         // any of the next three
 	ErrNothingToReclaim    error = errs.NothingToReclaim    // Reclaim without an open claim
 	ErrInvalidAck          error = errs.InvalidAck          // Ack without an open claim
 	ErrInvalidAckCommit    error = errs.InvalidAckCommit    // AckCommit without an open claim; nothing was committed

@@ -1,6 +1,7 @@
 package pipeproc
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -31,7 +32,7 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 		if o.Interval < 0 {
 			return s, errs.InvalidOptions.With("GC.Interval: it is negative")
 		}
-		s.Interval = or(o.Interval, defaultGCInterval)
+		s.Interval = cmp.Or(o.Interval, defaultGCInterval)
 		s.Settings = gcprune.Settings{On: true, MinAge: o.MinAge, IgnoreDisabled: o.IgnoreDisabled}
 	}
 	var err error
@@ -42,33 +43,84 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 // Retention says what may be pruned from one topic, besides what the node's GC
 // option says. It never passes an active proc, unless Force is set; a proc that
 // was passed is told by its next claim. The zero value takes it back.
-type Retention = gcprune.Policy
+type Retention struct {
+	// GC turns the rule of GCOptions on or off for this topic.
+	GC Switch
+	// MinAge is as in GCOptions. 0: the node's.
+	MinAge time.Duration
+	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
+	IgnoreDisabled Switch
+	// MaxAge lets records go that are older. 0: no retention by age.
+	MaxAge time.Duration
+	// MaxBytes lets the oldest segments go, whole, while the topic's segment files
+	// take more bytes. 0: no retention by size.
+	MaxBytes int64
+	// Force lets retention by age and size pass procs that have not acknowledged.
+	// Without it such a proc keeps its records for as long as it takes, and the topic
+	// may grow beyond both limits.
+	Force bool
+}
 
-// Switch is on, off, or as the node says.
-type Switch = gcprune.Switch
+func (r Retention) policy() gcprune.Policy {
+	return gcprune.Policy{GC: gcprune.Switch(r.GC), MinAge: r.MinAge, IgnoreDisabled: gcprune.Switch(r.IgnoreDisabled),
+		MaxAge: r.MaxAge, MaxBytes: r.MaxBytes, Force: r.Force}
+}
+
+// Switch is on, off, or what the node's options say.
+type Switch uint8
 
 // Positions of a Switch.
 const (
-	SwitchInherit = gcprune.Inherit
-	SwitchOn      = gcprune.On
-	SwitchOff     = gcprune.Off
+	SwitchInherit = Switch(gcprune.Inherit)
+	SwitchOn      = Switch(gcprune.On)
+	SwitchOff     = Switch(gcprune.Off)
 )
 
+// String returns "inherit", "on" or "off".
+func (s Switch) String() string { return gcprune.Switch(s).String() }
+
+// ParseSwitch parses "inherit", "on" or "off". The error is ErrInvalidOptions.
+func ParseSwitch(s string) (Switch, error) {
+	v, err := gcprune.ParseSwitch(s)
+	return Switch(v), err
+}
+
 // Pruned is a topic that lost records to a collection.
-type Pruned = engine.Pruned
+type Pruned struct {
+	Topic       string
+	First, Next uint64 // the sequences [First, Next) are gone
+	Reason      PruneReason
+	Passed      []string // procs that had not seen them, which Retention.Force allows
+}
+
+// PruneReason is the rule by which a collection removed records. String returns
+// its name.
+type PruneReason uint8
+
+// Reasons.
+const (
+	PrunedAcknowledged = PruneReason(gcprune.Acknowledged) // all procs were done with them
+	PrunedByAge        = PruneReason(gcprune.Age)          // Retention.MaxAge
+	PrunedBySize       = PruneReason(gcprune.Size)         // Retention.MaxBytes
+)
+
+// String returns "acknowledged", "age" or "size".
+func (r PruneReason) String() string { return gcprune.Reason(r).String() }
 
 // SetRetention sets what may be pruned from a topic. It is kept in the store
 // and done at the interval of the node's GC option, 30 s by default.
 func (n *Node) SetRetention(ctx context.Context, topic string, r Retention) error {
-	return n.e.SetPolicy(ctx, topic, r)
+	return n.e.SetPolicy(ctx, topic, r.policy())
 }
 
 // Retention returns what may be pruned from a topic.
 func (n *Node) Retention(ctx context.Context, topic string) (Retention, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return Retention{}, context.Cause(ctx)
 	}
-	return n.e.Policy(topic)
+	p, err := n.e.Policy(topic)
+	return Retention{GC: Switch(p.GC), MinAge: p.MinAge, IgnoreDisabled: Switch(p.IgnoreDisabled), MaxAge: p.MaxAge,
+		MaxBytes: p.MaxBytes, Force: p.Force}, err
 }
 
 // GC collects now, by the rules that o and the retention of each topic make,
@@ -78,5 +130,10 @@ func (n *Node) GC(ctx context.Context, o GCOptions) ([]Pruned, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.e.GC(ctx, s.Settings)
+	list, err := n.e.GC(ctx, s.Settings)
+	out := make([]Pruned, len(list))
+	for i, p := range list {
+		out[i] = Pruned{Topic: p.Topic, First: p.First, Next: p.Next, Reason: PruneReason(p.Reason), Passed: p.Passed}
+	}
+	return out, err
 }

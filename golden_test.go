@@ -104,7 +104,7 @@ func checkGoldenProcs(t *testing.T, n *pipeproc.Node) {
 	}
 	got := ""
 	for _, p := range list {
-		got += fmt.Sprintf("%s %s next %d claim %v disabled %v reclaims %d %v\n", p.Name, p.Topic, p.Next, p.Claim, p.Disabled, p.Reclaims, p.OnMaxReclaims)
+		got += fmt.Sprintf("%s %s next %d claim %v disabled %v reclaims %d %v\n", p.Name, p.Topic, p.Next, p.Claim, p.Disabled, p.Reclaims, p.Retry.OnMaxReclaims)
 	}
 	want := `acked big next 17 claim 1-2 disabled false reclaims 0 disable
 given back big next 0 claim  disabled false reclaims 1 deadletter

@@ -71,10 +71,8 @@ func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, erro
 // Name returns the name of its proc.
 func (l *LiveProc) Name() string { return l.o.Name }
 
-// Next waits for records and claims them. It returns ctx's cause when that
-// ends first, and ErrClosed after Cancel. While a claim is open it waits for
-// that, too.
-func (l *LiveProc) Next(ctx context.Context) (Claim, error) {
+// next waits for records and claims them.
+func (l *LiveProc) next(ctx context.Context) (Claim, error) {
 	ctx, stop := l.join(ctx)
 	defer stop()
 	for {
@@ -120,34 +118,31 @@ func (l *LiveProc) ended(err error) error {
 	return err
 }
 
-// Claims iterates over claims until ctx ends, whose cause comes last, or the
-// LiveProc is cancelled, which ends it without an error, or the loop is left.
-// After another error it goes on if the loop does.
+// Claims iterates over claims: the loop body handles each and acknowledges it, or
+// gives it back, with the methods of l; the next one comes after that. While there is
+// nothing to claim it waits.
+//
+//	for c, err := range l.Claims(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//		if _, err := l.Ack(ctx); err != nil {
+//			return err
+//		}
+//	}
+//
+// When ctx ends, its cause comes last. Cancel ends the loop without an error.
+// After any other error the loop may go on.
 func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
 	return func(yield func(Claim, error) bool) {
 		for {
-			c, err := l.Next(ctx)
+			c, err := l.next(ctx)
 			if err == errCancelled || !yield(c, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
 				return
 			}
 		}
 	}
-}
-
-// Changes calls fn for each claim, or error, one at a time, until fn returns an
-// error, which Changes returns, ctx ends, or the LiveProc is cancelled, for
-// which it returns nil. fn acknowledges the claim, or gives it back, with the
-// methods of l.
-func (l *LiveProc) Changes(ctx context.Context, fn func(l *LiveProc, c Claim, err error) error) error {
-	for c, err := range l.Claims(ctx) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := fn(l, c, err); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (l *LiveProc) token() Token {

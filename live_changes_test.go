@@ -13,7 +13,7 @@ import (
 // changes runs Changes with a function that notes the bodies and acknowledges.
 func changes(ctx context.Context, l *pipeproc.LiveProc, seen *[]string) *result {
 	return start(func() error {
-		return l.Changes(ctx, func(l *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
+		return eachClaim(ctx, l, func(l *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
 			if err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ func TestLiveChangesErrorOfTheFunction(t *testing.T) {
 		calls := 0
 		no := errors.New("no good")
 		run := start(func() error {
-			return l.Changes(t.Context(), func(*pipeproc.LiveProc, pipeproc.Claim, error) error {
+			return eachClaim(t.Context(), l, func(*pipeproc.LiveProc, pipeproc.Claim, error) error {
 				calls++
 				return no
 			})
@@ -92,7 +92,7 @@ func TestLiveChangesContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		calls := 0
 		run := start(func() error {
-			return l.Changes(ctx, func(*pipeproc.LiveProc, pipeproc.Claim, error) error { calls++; return nil })
+			return eachClaim(ctx, l, func(*pipeproc.LiveProc, pipeproc.Claim, error) error { calls++; return nil })
 		})
 		if run.over() {
 			t.Fatal("nothing ended it")
@@ -111,7 +111,7 @@ func TestLiveChangesCancelFromTheFunction(t *testing.T) {
 		l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		calls := 0
 		run := start(func() error {
-			return l.Changes(t.Context(), func(l *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
+			return eachClaim(t.Context(), l, func(l *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
 				calls++
 				if _, err := l.Ack(t.Context()); err != nil {
 					return err
@@ -136,7 +136,7 @@ func TestLiveChangesLastError(t *testing.T) {
 			l := n.live(pipeproc.LiveOptions{Topic: "t"})
 			var errs []error
 			run := start(func() error {
-				return l.Changes(t.Context(), func(_ *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
+				return eachClaim(t.Context(), l, func(_ *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
 					if !c.Empty() {
 						t.Error("records", c)
 					}

@@ -86,7 +86,7 @@ func TestLiveCancelBesideNext(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for {
-				if _, err := l.Next(t.Context()); err != nil {
+				if _, err := nextClaim(t.Context(), l); err != nil {
 					return
 				}
 				if _, err := l.Ack(t.Context()); err != nil {

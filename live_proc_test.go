@@ -49,7 +49,7 @@ func TestLiveOnTopicThatDoesNotExist(t *testing.T) {
 		bubble(t, nil, func(t *testing.T, n *lab) {
 			l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: mode})
 			next := start(func() error {
-				c, err := l.Next(t.Context())
+				c, err := nextClaim(t.Context(), l)
 				if err == nil {
 					n.wantBodies(c, "0")
 				}
@@ -158,7 +158,7 @@ func TestLiveNextEnds(t *testing.T) {
 		l := n.live(pipeproc.LiveOptions{Topic: "t"})
 		cause := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		next := start(func() error { _, err := l.Next(ctx); return err })
+		next := start(func() error { _, err := nextClaim(ctx, l); return err })
 		if next.over() {
 			t.Fatal("there is nothing")
 		}
@@ -166,7 +166,7 @@ func TestLiveNextEnds(t *testing.T) {
 		if !next.over() || !errors.Is(next.err, cause) {
 			t.Error(next.err)
 		}
-		next = start(func() error { _, err := l.Next(t.Context()); return err })
+		next = start(func() error { _, err := nextClaim(t.Context(), l); return err })
 		if next.over() {
 			t.Fatal("there is nothing")
 		}
@@ -175,10 +175,10 @@ func TestLiveNextEnds(t *testing.T) {
 			t.Fatal("it waits on")
 		}
 		wantCode(t, next.err, "closed")
-		_, err := l.Next(t.Context())
+		_, err := nextClaim(t.Context(), l)
 		wantCode(t, err, "closed")
 		l = n.live(pipeproc.LiveOptions{Topic: "t"})
-		next = start(func() error { _, err := l.Next(t.Context()); return err })
+		next = start(func() error { _, err := nextClaim(t.Context(), l); return err })
 		if next.over() {
 			t.Fatal("there is nothing")
 		}

@@ -3,12 +3,13 @@ package pipeproc
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 
 	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/turns"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/worker"
+	"github.com/pipeproc/pipeproc/worker/pipeline"
 )
 
 // Node is an open store. Its methods are safe for concurrent use. Reading
@@ -19,8 +20,8 @@ type Node struct {
 	batches sync.Pool // *Batch, for Commit
 	getters sync.Pool // *getter
 	claims  sync.Pool // *engine.Claimed
-	turns   turns
-	pipes   pipes
+	turns   turns.Turns
+	pipes   *pipeline.Manager
 }
 
 // Open opens the store in directory dir, creating both if need be. A nil
@@ -64,21 +65,20 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 	n.batches.New = func() any { return new(Batch) }
 	n.getters.New = func() any { return new(getter) }
 	n.claims.New = func() any { return new(engine.Claimed) }
-	n.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
-	n.pipes.programs = &programs{o: o.Processes, self: o.Program, log: o.Logger}
-	if o.Logger == nil {
-		n.pipes.programs.log = slog.New(slog.DiscardHandler)
-	}
+	n.pipes = pipeline.New(host{e}, pipeline.Options{
+		Pool:     worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger},
+		Programs: o.Programs,
+	})
 	for name, p := range o.Processors {
-		n.pipes.register(name, p)
+		n.pipes.Register(name, p)
 	}
 	if e.Err() != nil {
 		return n, nil // opened for reading
 	}
-	if err := n.pipes.attach(context.Background(), n); err != nil {
+	if err := n.pipes.Attach(context.Background()); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	n.pipes.missing(n, o.Logger)
+	n.pipes.LogWaiting(context.Background(), o.Logger)
 	return n, nil
 }
 
@@ -105,26 +105,8 @@ func (n *Node) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
 // may be committed again, or reset and filled anew.
 func (n *Node) CommitBatch(ctx context.Context, b *Batch) error {
 	b.req.Batch = &b.b
-	b.req.Durability = b.Durability
+	b.req.Durability = engine.Durability(b.Durability)
 	return n.e.Commit(ctx, &b.req)
-}
-
-// CreateTopic makes a topic with options of its own. Zero options mean the
-// node's defaults.
-func (n *Node) CreateTopic(ctx context.Context, name string, o TopicOptions) error {
-	return n.e.CreateTopic(ctx, name, o)
-}
-
-// DeleteTopic removes a topic and all its records for good. A topic of that
-// name that is created later has nothing to do with it.
-func (n *Node) DeleteTopic(ctx context.Context, name string) error {
-	return n.e.DeleteTopic(ctx, name)
-}
-
-// Prune removes the records of a topic with sequences below first. Disk space
-// is freed by whole segments. Sequences and ids of the others stay.
-func (n *Node) Prune(ctx context.Context, topic string, first uint64) error {
-	return n.e.Prune(ctx, topic, first)
 }
 
 // Sync makes everything that has been acknowledged durable.
@@ -137,7 +119,7 @@ func (n *Node) DurablePosition() uint64 { return n.e.Durable() }
 // Checkpoint brings everything to its final files, so that opening has nothing
 // to replay. The node does so by itself when the write-ahead log has grown.
 func (n *Node) Checkpoint(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return n.e.Checkpoint()
@@ -148,20 +130,4 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 //
 // Processors of system procs are told to stop first. What they had claimed is
 // acknowledged, if they still succeed, or given back.
-func (n *Node) Close() error { return errors.Join(n.pipes.close(), n.e.Close()) }
-
-// Stats are counters since Open and present sizes.
-type Stats = engine.Stats
-
-// Stats returns the node's counters.
-func (n *Node) Stats() Stats { return n.e.Stats() }
-
-// Recovery says what Open found.
-type Recovery = engine.Recovery
-
-// Recovery returns what Open found: whether the store had been closed
-// properly, what was replayed, what was cut off and what is damaged.
-func (n *Node) Recovery() Recovery { return n.e.Recovery() }
-
-// Err returns why the node takes no writes, or nil.
-func (n *Node) Err() error { return n.e.Err() }
+func (n *Node) Close() error { return errors.Join(n.pipes.Close(), n.e.Close()) }

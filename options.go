@@ -1,15 +1,16 @@
 package pipeproc
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/pipeproc/pipeproc/engine"
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/segment"
-	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/worker"
 )
 
 // SyncMode says when commits become durable, that is, survive a power cut. A
@@ -22,48 +23,16 @@ import (
 //
 // What survives is a prefix of the order of commits: never a later batch
 // without an earlier one, never half a batch.
-type SyncMode = engine.SyncMode
+type SyncMode time.Duration
 
-// Sync modes.
+// Sync modes. SyncInterval makes the third kind.
 const (
-	SyncAlways = engine.SyncAlways
-	SyncNever  = engine.SyncNever
+	SyncAlways = SyncMode(engine.SyncAlways)
+	SyncNever  = SyncMode(engine.SyncNever)
 )
 
 // SyncInterval returns the mode that syncs at most d after a commit.
 func SyncInterval(d time.Duration) SyncMode { return SyncMode(max(d, 1)) }
-
-// Compression is how the records of a topic are stored.
-type Compression = segment.Codec
-
-// Compressions.
-const (
-	NoCompression = segment.None
-	Zstd          = segment.Zstd
-)
-
-// TopicOptions are settings of one topic, fixed when it is created.
-type TopicOptions = topics.Options
-
-// Event is something that an operator may want to know; see Options.OnEvent.
-type Event = engine.Event
-
-// EventKind names what happened.
-type EventKind = engine.EventKind
-
-// Kinds of events.
-const (
-	EventOpened     = engine.EventOpened
-	EventRecovered  = engine.EventRecovered
-	EventCut        = engine.EventCut
-	EventCheckpoint = engine.EventCheckpoint
-	EventDamage     = engine.EventDamage
-	EventFailed     = engine.EventFailed
-	EventDiskFull   = engine.EventFull
-
-	EventPruned       = engine.EventPruned
-	EventClaimTimeout = engine.EventClaimTimeout
-)
 
 // Options configure a node. The zero value is the best default.
 type Options struct {
@@ -114,10 +83,10 @@ type Options struct {
 	// Processors are attached to the system procs that name them, as with
 	// Register, before Open returns.
 	Processors map[string]Processor `json:"-"`
-	// Processes bound the worker processes, which run system procs with a Command.
-	Processes ProcessOptions
-	// Program is what Main returned, for system procs whose Command is Self.
-	Program *Program `json:"-"`
+	// Programs runs system procs that have a Command, in worker processes; see
+	// program.NewRunner. The node closes it. Without one such procs wait, and
+	// ProcInfo.Waiting says so.
+	Programs worker.Runner `json:"-"`
 	// Workers is how many processors run at once in this process. Default
 	// GOMAXPROCS.
 	Workers int
@@ -147,6 +116,12 @@ const (
 	defaultFiles   = 512
 )
 
+// Validate reports what is wrong with o. Open checks it itself.
+func (o *Options) Validate() error {
+	_, err := o.config("a directory that is not looked at")
+	return err
+}
+
 // config checks o and fills in defaults.
 func (o *Options) config(dir string) (engine.Config, error) {
 	if o == nil {
@@ -155,11 +130,11 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	bad := func(name, format string, a ...any) (engine.Config, error) {
 		return engine.Config{}, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
 	}
-	c := engine.Config{FS: o.FS, Dir: dir, Sync: o.Sync, Logger: o.Logger, Clock: o.Clock, Event: o.OnEvent,
-		ReadOnly: o.ReadOnly, MustExist: o.MustExist, Topic: o.Topic, MaxDisk: o.MaxDisk,
-		MaxBody: or(o.MaxBody, defaultBody), MaxBatch: or(o.MaxBatch, max(defaultBatch, o.MaxBody+1<<20)),
-		CheckpointBytes: or(o.WALSize, defaultWAL), MaxOpenFiles: or(o.MaxOpenFiles, defaultFiles),
-		MaxMapped: or(o.MaxMapped, defaultFiles), MaxFuture: or(o.MaxFuture, 24*time.Hour)}
+	c := engine.Config{FS: o.FS, Dir: dir, Sync: engine.SyncMode(o.Sync), Logger: o.Logger, Clock: o.Clock, Event: eventFunc(o.OnEvent),
+		ReadOnly: o.ReadOnly, MustExist: o.MustExist, Topic: o.Topic.options(), MaxDisk: o.MaxDisk,
+		MaxBody: cmp.Or(o.MaxBody, defaultBody), MaxBatch: cmp.Or(o.MaxBatch, max(defaultBatch, o.MaxBody+1<<20)),
+		CheckpointBytes: cmp.Or(o.WALSize, defaultWAL), MaxOpenFiles: cmp.Or(o.MaxOpenFiles, defaultFiles),
+		MaxMapped: cmp.Or(o.MaxMapped, defaultFiles), MaxFuture: cmp.Or(o.MaxFuture, 24*time.Hour)}
 	var gcErr error
 	c.GC, gcErr = o.GC.settings()
 	for name, p := range o.Processors {
@@ -182,8 +157,6 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		return bad("MaxOpenFiles", "the limits on files must be positive")
 	case gcErr != nil:
 		return engine.Config{}, gcErr
-	case o.Processes.check() != nil:
-		return engine.Config{}, o.Processes.check()
 	case o.Workers < 0:
 		return bad("Workers", "%d is negative", o.Workers)
 	case o.CloseGrace < 0:
@@ -193,11 +166,11 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	}
 	began := time.Now()
 	c.Elapsed = func() time.Duration { return time.Since(began) }
-	c.Topic.SegmentSize = or(c.Topic.SegmentSize, defaultSegment)
+	c.Topic.SegmentSize = cmp.Or(c.Topic.SegmentSize, defaultSegment)
 	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > 1<<31 {
 		return bad("Topic.SegmentSize", "%d is not between 64 KiB and 2 GiB", c.Topic.SegmentSize)
 	}
-	if c.Topic.Compression > Zstd {
+	if o.Topic.Compression > Zstd {
 		return bad("Topic.Compression", "unknown")
 	}
 	c.MaxWAL = 4 * c.CheckpointBytes
@@ -209,14 +182,7 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
-		c.Clock = newClock().now
+		c.Clock = clock.New().Now
 	}
 	return c, nil
-}
-
-func or[T int | int64 | time.Duration](v, def T) T {
-	if v == 0 {
-		return def
-	}
-	return v
 }

@@ -12,24 +12,20 @@ import (
 // of the original system.
 type ProcInfo struct {
 	Name, Topic, Offset string
-	CreatedAt           int64 // times are unix milliseconds, 0: never
-	LastClaimedAt       int64
-	LastAckedAt         int64
+	CreatedAt           time.Time // times are zero where there is none
+	LastClaimedAt       time.Time
+	LastAckedAt         time.Time
 	LastClaimed         IDRange // as it was before the claim, once that was given back
 	PreviousClaimed     IDRange // the one before
 	LastAcked           IDRange
 	Disabled            bool
-	Reclaims            int // since the last acknowledgement
-	MaxReclaims         int // -1: no limit
-	ReclaimTimeout      time.Duration
-	OnMaxReclaims       Strategy
-	DeadLetterTopic     string
-	Backoff, MaxBackoff time.Duration
-	Claim               Token  // of the open claim; zero: none is
-	Next                uint64 // every sequence below is acknowledged
-	Pending             uint64 // sequences that are not
-	Skipped             uint64 // sequences that were pruned, by force, before it saw them
-	RetryAt             int64  // when records that were given back can be claimed again; 0: now
+	Reclaims            int         // since the last acknowledgement
+	Retry               RetryPolicy // with its defaults filled in
+	Claim               Token       // of the open claim; zero: none is
+	Next                uint64      // every sequence below is acknowledged
+	Pending             uint64      // sequences that are not
+	Skipped             uint64      // sequences that were pruned, by force, before it saw them
+	RetryAt             time.Time   // when records that failed can be claimed again; zero: now
 	Ephemeral           bool
 	System              string // the system proc that it belongs to
 	// Waiting says why its system proc does not run, "" if it does or there is
@@ -39,18 +35,26 @@ type ProcInfo struct {
 
 func (n *Node) info(s *procstate.State) ProcInfo {
 	d := s.Def
-	i := ProcInfo{Name: d.Name, Topic: d.Topic, Offset: d.Offset, CreatedAt: d.CreatedAt, LastClaimedAt: s.LastClaimedAt,
-		LastAckedAt: s.LastAckedAt, LastClaimed: s.LastClaimed, PreviousClaimed: s.PrevClaimed, LastAcked: s.LastAcked,
-		Disabled: s.Disabled, Reclaims: s.Reclaims, MaxReclaims: d.MaxReclaims, ReclaimTimeout: d.ReclaimTimeout,
-		OnMaxReclaims: d.OnMax, DeadLetterTopic: d.DeadLetter, Backoff: d.Backoff, MaxBackoff: d.MaxBackoff,
-		Next: s.Next, Pending: n.e.Pending(s), Skipped: s.Skipped, RetryAt: s.RetryAt, Ephemeral: d.Owner != 0, System: d.System}
+	i := ProcInfo{Name: d.Name, Topic: d.Topic, Offset: d.Offset, CreatedAt: timeOf(d.CreatedAt), LastClaimedAt: timeOf(s.LastClaimedAt),
+		LastAckedAt: timeOf(s.LastAckedAt), LastClaimed: s.LastClaimed, PreviousClaimed: s.PrevClaimed, LastAcked: s.LastAcked,
+		Disabled: s.Disabled, Reclaims: s.Reclaims, Retry: RetryPolicy{MaxReclaims: d.MaxReclaims, ReclaimTimeout: d.ReclaimTimeout,
+			OnMaxReclaims: d.OnMax, DeadLetterTopic: d.DeadLetter, Backoff: d.Backoff, MaxBackoff: d.MaxBackoff},
+		Next: s.Next, Pending: n.e.Pending(s), Skipped: s.Skipped, RetryAt: timeOf(s.RetryAt), Ephemeral: d.Owner != 0, System: d.System}
 	if c := s.Claim(); c != nil {
 		i.Claim = c.Token
 	}
 	if d.System != "" {
-		i.Waiting = n.pipes.waiting(n.e.System(d.System), d.Name)
+		i.Waiting = n.pipes.Waiting(n.e.System(d.System), d.Name)
 	}
 	return i
+}
+
+// msOf returns unix milliseconds, 0 for the zero time.
+func msOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // Status returns "active" or "disabled".
@@ -94,9 +98,9 @@ func (i ProcInfo) MarshalJSON() ([]byte, error) {
 		Ephemeral       bool   `json:"ephemeral,omitempty"`
 		System          string `json:"systemProc,omitempty"`
 		Waiting         string `json:"waiting,omitempty"`
-	}{i.Name, i.Topic, i.Offset, i.CreatedAt, i.LastClaimedAt, i.LastAckedAt, i.LastClaimed.String(), i.LastAcked.String(),
-		i.PreviousClaimed.String(), i.Status(), i.Reclaims, i.MaxReclaims, ms(i.ReclaimTimeout), i.OnMaxReclaims.String(),
-		i.DeadLetterTopic, ms(i.Backoff), ms(i.MaxBackoff), i.Claim.String(), i.Next, i.Pending, i.Skipped, i.RetryAt,
+	}{i.Name, i.Topic, i.Offset, msOf(i.CreatedAt), msOf(i.LastClaimedAt), msOf(i.LastAckedAt), i.LastClaimed.String(), i.LastAcked.String(),
+		i.PreviousClaimed.String(), i.Status(), i.Reclaims, i.Retry.MaxReclaims, ms(i.Retry.ReclaimTimeout), i.Retry.OnMaxReclaims.String(),
+		i.Retry.DeadLetterTopic, ms(i.Retry.Backoff), ms(i.Retry.MaxBackoff), i.Claim.String(), i.Next, i.Pending, i.Skipped, msOf(i.RetryAt),
 		i.Ephemeral, i.System, i.Waiting})
 	return bytes.TrimSpace(b.Bytes()), err
 }

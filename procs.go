@@ -1,11 +1,8 @@
 package pipeproc
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/pipeproc/pipeproc/engine"
@@ -67,6 +64,13 @@ type ProcOptions struct {
 	Ephemeral bool
 }
 
+// Validate reports what is wrong with o. Every method that takes options checks them
+// itself.
+func (o *ProcOptions) Validate() error {
+	_, err := o.def()
+	return err
+}
+
 // def checks o and makes a definition of it.
 func (o *ProcOptions) def() (procstate.Def, error) {
 	d := procstate.Def{Name: o.Name, Topic: o.Topic}
@@ -101,7 +105,7 @@ type Claim struct {
 // Empty reports whether there was nothing to claim.
 func (c *Claim) Empty() bool { return len(c.Records) == 0 }
 
-// Proc claims records for the proc of that name, which it makes if need be.
+// Claim claims records for the proc of that name, which it makes if need be.
 // The claim is empty when the proc has seen everything, when a claim of it is
 // open, or while it waits before a retry. A disabled proc is ErrProcDisabled.
 func (n *Node) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
@@ -138,7 +142,7 @@ func (n *Node) ensure(ctx context.Context, o *ProcOptions) (*procstate.State, er
 }
 
 func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return Claim{}, context.Cause(ctx)
 	}
 	c := n.claims.Get().(*engine.Claimed)
@@ -153,7 +157,7 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 		Skipped: c.Skipped, Records: c.Own()}, nil
 }
 
-// AvailableProc makes the procs of the list that do not exist, and claims for
+// ClaimAny makes the procs of the list that do not exist, and claims for
 // one that has something to claim: the one that was served here longest ago, so
 // that none is starved, whoever asks. Disabled procs are passed over. Without work
 // the claim is empty.
@@ -166,54 +170,24 @@ func (n *Node) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error)
 			return Claim{}, err
 		}
 	}
-	for _, o := range n.turns.order(list) {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = list[i].Name
+	}
+	for _, i := range n.turns.Order(names) {
+		o := &list[i]
 		c, err := n.claim(ctx, o.Name, countOf(o.Count))
 		if errors.Is(err, errs.ProcDisabled) || errors.Is(err, errs.InvalidProc) {
 			continue
 		}
 		if err == nil && !c.Empty() {
-			n.turns.served(o.Name)
+			n.turns.Served(o.Name)
 		}
 		if err != nil || !c.Empty() {
 			return c, err
 		}
 	}
 	return Claim{}, nil
-}
-
-// turns remembers in which order AvailableProc has served procs.
-type turns struct {
-	mu   sync.Mutex
-	n    uint64
-	last map[string]uint64
-}
-
-// order returns the procs of a list, those that were served longest ago first.
-func (t *turns) order(list []ProcOptions) []*ProcOptions {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := make([]*ProcOptions, len(list))
-	for i := range list {
-		out[i] = &list[i]
-	}
-	slices.SortStableFunc(out, func(a, b *ProcOptions) int { return cmp.Compare(t.last[a.Name], t.last[b.Name]) })
-	return out
-}
-
-func (t *turns) served(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.last == nil {
-		t.last = make(map[string]uint64)
-	}
-	t.n++
-	t.last[name] = t.n
-}
-
-func (t *turns) forget(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.last, name)
 }
 
 // Ack acknowledges a claim and returns its range. A zero token means the claim
@@ -246,7 +220,7 @@ func (n *Node) AckCommit(ctx context.Context, proc string, t Token, recs ...Reco
 func (n *Node) AckCommitBatch(ctx context.Context, proc string, t Token, b *Batch) (IDRange, error) {
 	b.op = procstate.Op{Kind: procstate.Ack, Name: proc, Token: t, Commit: true}
 	b.ops[0] = &b.op
-	b.req.Batch, b.req.Procs, b.req.Durability = &b.b, b.ops[:], b.Durability
+	b.req.Batch, b.req.Procs, b.req.Durability = &b.b, b.ops[:], engine.Durability(b.Durability)
 	err := n.e.Commit(ctx, &b.req)
 	b.req.Procs = nil
 	if err != nil {
@@ -287,8 +261,8 @@ func (n *Node) ResumeProc(ctx context.Context, name string) (ProcInfo, error) {
 func (n *Node) DestroyProc(ctx context.Context, name string) (ProcInfo, error) {
 	info, err := n.change(ctx, procstate.Destroy, name)
 	if err == nil {
-		n.pipes.detach(name)
-		n.turns.forget(name)
+		n.pipes.Detach(name)
+		n.turns.Forget(name)
 	}
 	return info, err
 }
@@ -313,7 +287,7 @@ func (n *Node) SeekProc(ctx context.Context, name, offset string) (ProcInfo, err
 
 // InspectProc returns the description of a proc.
 func (n *Node) InspectProc(ctx context.Context, name string) (ProcInfo, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return ProcInfo{}, context.Cause(ctx)
 	}
 	s, err := n.e.Proc(name)
@@ -325,7 +299,7 @@ func (n *Node) InspectProc(ctx context.Context, name string) (ProcInfo, error) {
 
 // Procs returns the descriptions of all procs, by name.
 func (n *Node) Procs(ctx context.Context) ([]ProcInfo, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	list, err := n.e.Procs()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/owned"
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
@@ -71,10 +72,10 @@ func drain(ctx context.Context, topic string, c *Cursor, err error, yield func(R
 		return
 	}
 	defer c.Close()
-	k := copier{topic: topic}
+	k := owned.Copier{Topic: topic}
 	for {
 		for c.Next() {
-			if !yield(k.record(c.cur(), c.more()), nil) {
+			if !yield(k.Record(c.cur(), c.more()), nil) {
 				return
 			}
 			if ctx.Err() != nil {
@@ -90,7 +91,7 @@ func drain(ctx context.Context, topic string, c *Cursor, err error, yield func(R
 
 // span resolves a range on a topic.
 func (n *Node) span(ctx context.Context, topic string, o RangeOptions) (*topics.Topic, topics.Span, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, topics.Span{}, context.Cause(ctx)
 	}
 	t, err := n.e.Topic(topic)
@@ -207,7 +208,7 @@ func (c *Cursor) Body() []byte { return c.cur().Body }
 func (c *Cursor) Headers() iter.Seq2[string, []byte] { return segment.EachHeader(c.cur().Headers) }
 
 // Record returns a copy of the current record.
-func (c *Cursor) Record() Record { return ownedRecord(c.topic, c.cur()) }
+func (c *Cursor) Record() Record { return owned.Record(c.topic, c.cur()) }
 
 // Err returns why Next returned false: nil at the end, a *CorruptError for
 // damage, a *PrunedError when the records were pruned meanwhile, or an I/O
@@ -263,7 +264,7 @@ func (c *Cursor) Close() {
 // Get returns the record of a sequence. One that does not exist is
 // ErrInvalidSequence, one that is gone a *PrunedError.
 func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return Record{}, context.Cause(ctx)
 	}
 	g := n.getters.Get().(*getter)
@@ -292,18 +293,18 @@ func (g *getter) get(n *Node, topic string, seq uint64) (Record, error) {
 		return Record{}, err
 	}
 	if len(r.Body) < ownBody {
-		return ownedRecord(topic, r), nil
+		return owned.Record(topic, r), nil
 	}
 	body := r.Body
 	r.Body = nil
-	rec := ownedRecord(topic, r)
+	rec := owned.Record(topic, r)
 	rec.Body = body[:len(body):len(body)]
 	return rec, nil
 }
 
 // Length returns the number of records of a topic that can be read.
 func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
 	t, err := n.e.Topic(topic)
@@ -311,37 +312,6 @@ func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
 		return 0, err
 	}
 	return t.Length(), nil
-}
-
-// TopicInfo describes a topic at one moment.
-type TopicInfo = topics.Info
-
-// Topic returns the description of a topic.
-func (n *Node) Topic(ctx context.Context, name string) (TopicInfo, error) {
-	if err := ctx.Err(); err != nil {
-		return TopicInfo{}, context.Cause(ctx)
-	}
-	t, err := n.e.Topic(name)
-	if err != nil {
-		return TopicInfo{}, err
-	}
-	return t.Info(), nil
-}
-
-// Topics returns the descriptions of all topics, by name.
-func (n *Node) Topics(ctx context.Context) ([]TopicInfo, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	list, err := n.e.Topics()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]TopicInfo, len(list))
-	for i, t := range list {
-		out[i] = t.Info()
-	}
-	return out, nil
 }
 
 // Follow iterates over the records of a topic from sequence from on, and then
@@ -362,7 +332,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 				c.Close()
 			}
 		}()
-		k := copier{topic: topic}
+		k := owned.Copier{Topic: topic}
 		lately := uint64(0) // records since the last wait
 		for {
 			if c == nil {
@@ -371,7 +341,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 			for c.Next() {
 				from = c.Pos()
 				lately++
-				if !yield(k.record(c.Record(), lately+c.Left()), nil) {
+				if !yield(k.Record(c.Record(), lately+c.Left()), nil) {
 					return
 				}
 				if ctx.Err() != nil {

@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 // The benchmarks here are the targets of the remote path: a client and a node on
 // disk that never syncs, over a unix socket.
 
-func benchRemote(b *testing.B) (*pipeproc.Node, *pipeproc.Client) {
+func benchRemote(b *testing.B) (*pipeproc.Node, *rpc.Client) {
 	n, err := pipeproc.Open(b.TempDir()+"/store", &pipeproc.Options{Sync: pipeproc.SyncNever})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { n.Close() })
-	c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+	c, err := rpc.Connect(context.Background(), serveNode(b, n), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,22 +10,23 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // mortal is a served node that can be killed and comes back at the same address.
 type mortal struct {
 	t    *testing.T
-	addr rpc.Addr
+	addr transport.Addr
 	disk *vfs.Crash
 	n    *pipeproc.Node
-	srv  *pipeproc.Server
+	srv  *rpc.Server
 	done chan error
 }
 
 func newMortal(t *testing.T) *mortal {
 	t.Helper()
-	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/node.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +42,11 @@ func (m *mortal) start() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	l, err := rpc.Listen(context.Background(), m.addr, nil)
+	l, err := transport.Listen(context.Background(), m.addr, nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	srv, err := n.NewServer(nil)
+	srv, err := rpc.NewServer(n, nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestRemoteUnderKills(t *testing.T) {
 	claimed := map[string]int{} // bodies whose acknowledgement came through
 	var wg sync.WaitGroup
 	for i := range clients {
-		c, err := pipeproc.Connect(ctx, m.addr.String(), nil)
+		c, err := rpc.Connect(ctx, m.addr.String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 // What a range returns is the caller's, although the records of a block share
@@ -17,7 +18,7 @@ func TestRemoteRangeOwned(t *testing.T) {
 	}
 	defer n.Close()
 	ctx := context.Background()
-	c, err := pipeproc.Connect(ctx, serveNode(t, n), nil)
+	c, err := rpc.Connect(ctx, serveNode(t, n), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

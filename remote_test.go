@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 func serveNode(t testing.TB, n *pipeproc.Node) (addr string) {
@@ -15,13 +16,13 @@ func serveNode(t testing.TB, n *pipeproc.Node) (addr string) {
 	return serveWith(t, n, nil)
 }
 
-func serveWith(t testing.TB, n *pipeproc.Node, o *pipeproc.ServeOptions) (addr string) {
+func serveWith(t testing.TB, n *pipeproc.Node, o *rpc.ServeOptions) (addr string) {
 	t.Helper()
-	a, err := rpc.ParseAddr("unix://" + t.TempDir() + "/s.sock")
+	a, err := transport.ParseAddr("unix://" + t.TempDir() + "/s.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := rpc.Listen(context.Background(), a, nil)
+	l, err := transport.Listen(context.Background(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestRemoteSmoke(t *testing.T) {
 	addr := serveNode(t, n)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	c, err := pipeproc.Connect(ctx, addr, nil)
+	c, err := rpc.Connect(ctx, addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestRemoteSmoke(t *testing.T) {
 	go func() {
 		_, _ = c.Commit(ctx, pipeproc.Record{Topic: "a", Body: []byte("live")})
 	}()
-	cl, err = lp.Next(ctx)
+	cl, err = nextClaim(ctx, lp)
 	if err != nil || string(cl.Records[0].Body) != "live" {
 		t.Error(cl, err)
 	}
@@ -144,7 +145,7 @@ func TestRemoteSmoke(t *testing.T) {
 func BenchmarkRemoteRoundTrip(b *testing.B) {
 	n, _ := pipeproc.OpenMemory(nil)
 	defer n.Close()
-	c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+	c, err := rpc.Connect(context.Background(), serveNode(b, n), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func BenchmarkRemotePipelined(b *testing.B) {
 		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
 			n, _ := pipeproc.OpenMemory(nil)
 			defer n.Close()
-			c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+			c, err := rpc.Connect(context.Background(), serveNode(b, n), nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -200,7 +201,7 @@ func BenchmarkRemoteRange(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	c, err := pipeproc.Connect(context.Background(), serveNode(b, n), nil)
+	c, err := rpc.Connect(context.Background(), serveNode(b, n), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func TestRemoteShutdown(t *testing.T) {
 	m := newMortal(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := pipeproc.Connect(ctx, m.addr.String(), nil)
+	c, err := rpc.Connect(ctx, m.addr.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,14 +262,14 @@ func TestRemoteEphemeral(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	addr := serveWith(t, n, &pipeproc.ServeOptions{Linger: time.Millisecond})
+	addr := serveWith(t, n, &rpc.ServeOptions{Linger: time.Millisecond})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := pipeproc.Connect(ctx, addr, nil)
+	c, err := rpc.Connect(ctx, addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := pipeproc.Connect(ctx, addr, nil)
+	other, err := rpc.Connect(ctx, addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +282,7 @@ func TestRemoteEphemeral(t *testing.T) {
 		if _, err := other.Commit(ctx, pipeproc.Record{Topic: "t"}); err != nil {
 			t.Fatal(err)
 		}
-		k, err := l.Next(ctx)
+		k, err := nextClaim(ctx, l)
 		if err != nil || k.Range.First.Seq != uint64(i) {
 			t.Fatal(i, k, err)
 		}
@@ -310,7 +311,7 @@ func TestRemoteLargeRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	c, err := pipeproc.Connect(context.Background(), serveNode(t, n), nil)
+	c, err := rpc.Connect(context.Background(), serveNode(t, n), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

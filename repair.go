@@ -16,12 +16,20 @@ type RepairOptions struct {
 	Logger   *slog.Logger
 }
 
-type (
-	// RepairReport says what a repair found, did, and had to drop.
-	RepairReport = engine.RepairReport
-	// Dropped is something that a repair could not keep.
-	Dropped = engine.Dropped
-)
+// RepairReport says what a repair found, did, and had to drop.
+type RepairReport struct {
+	Before  *VerifyReport
+	Actions []string
+	Dropped []Dropped
+	Changed bool
+}
+
+// Dropped is something that a repair could not keep.
+type Dropped struct {
+	Topic       string
+	First, Next uint64 // the sequences [First, Next), if they are known
+	What        string
+}
 
 // ErrNotConfirmed is returned by Repair when Confirm said no.
 var ErrNotConfirmed = engine.ErrNotConfirmed
@@ -39,5 +47,17 @@ func Repair(ctx context.Context, dir string, o *RepairOptions) (*RepairReport, e
 	if err != nil {
 		return nil, err
 	}
-	return engine.Repair(ctx, c, o.Confirm, o.Progress)
+	var confirm func(*engine.VerifyReport) bool
+	if o.Confirm != nil {
+		confirm = func(r *engine.VerifyReport) bool { return o.Confirm(verifyReport(r)) }
+	}
+	r, err := engine.Repair(ctx, c, confirm, progressFunc(o.Progress))
+	if r == nil {
+		return nil, err
+	}
+	out := &RepairReport{Before: verifyReport(r.Before), Actions: r.Actions, Changed: r.Changed}
+	for _, d := range r.Dropped {
+		out.Dropped = append(out.Dropped, Dropped(d))
+	}
+	return out, err
 }

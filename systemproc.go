@@ -2,9 +2,9 @@ package pipeproc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +79,12 @@ const (
 	maxCount = 1 << 20
 	maxLanes = 1 << 10
 )
+
+// Validate reports what is wrong with o. DefineSystemProc checks it itself.
+func (o *SystemProcOptions) Validate() error {
+	_, err := o.system()
+	return err
+}
 
 // system checks o and makes a definition of it.
 func (o *SystemProcOptions) system() (*procstate.System, error) {
@@ -198,9 +204,9 @@ func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]Pro
 		break
 	}
 	if o.Processor != nil {
-		n.pipes.register(want.Processor, o.Processor)
+		n.pipes.Register(want.Processor, o.Processor)
 	}
-	if err := n.pipes.attach(ctx, n, want.Name); err != nil {
+	if err := n.pipes.Attach(ctx, want.Name); err != nil {
 		return nil, err
 	}
 	infos := make([]ProcInfo, 0, len(want.From))
@@ -240,7 +246,7 @@ func (n *Node) define(ctx context.Context, want *procstate.System, replace bool)
 			ops = append(ops, op)
 		}
 	}
-	if old != nil && len(ops) == 1 && sameSystem(want, old) {
+	if old != nil && len(ops) == 1 && procstate.SameSystem(want, old) {
 		return nil
 	}
 	return n.e.Propose(ctx, engine.ByMode, ops...)
@@ -284,24 +290,10 @@ func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*
 func extends(want, old *procstate.System) error {
 	w := *want
 	w.From = slices.DeleteFunc(slices.Clone(w.From), func(t string) bool { return !slices.Contains(old.From, t) })
-	if sameSystem(&w, old) {
+	if procstate.SameSystem(&w, old) {
 		return nil
 	}
 	return errs.ProcDiffers.With(fmt.Sprintf("there is a system proc %q with another definition; set Replace to change it", want.Name))
-}
-
-func sameSystem(a, b *procstate.System) bool {
-	x, y := *a, *b
-	x.CreatedAt, y.CreatedAt = 0, 0
-	for _, s := range []*procstate.System{&x, &y} { // empty is nil
-		if len(s.To) == 0 {
-			s.To = nil
-		}
-		if len(s.Command) == 0 {
-			s.Command = nil
-		}
-	}
-	return reflect.DeepEqual(x, y)
 }
 
 // Register attaches a processor to all system procs, present and future ones,
@@ -310,8 +302,8 @@ func (n *Node) Register(name string, p Processor) error {
 	if err := checkProcessor(name, p); err != nil {
 		return err
 	}
-	n.pipes.register(name, p)
-	return n.pipes.attach(context.Background(), n)
+	n.pipes.Register(name, p)
+	return n.pipes.Attach(context.Background())
 }
 
 func checkProcessor(name string, p Processor) error {
@@ -321,23 +313,39 @@ func checkProcessor(name string, p Processor) error {
 	return nil
 }
 
-// SystemProcInfo describes a system proc.
+// SystemProcInfo describes a system proc. In its JSON form CreatedAt is in unix
+// milliseconds.
 type SystemProcInfo struct {
-	Name      string   `json:"name"`
-	Processor string   `json:"processor"`
-	From      []string `json:"from"`
-	To        []string `json:"to"`
-	Procs     []string `json:"procs"`
-	Command   []string `json:"command,omitempty"`
-	Count     int      `json:"count"`
-	Lanes     int      `json:"lanes"`
-	CreatedAt int64    `json:"createdAt"` // unix milliseconds
-	Running   bool     `json:"running"`   // there is something to run it with
+	Name      string
+	Processor string
+	From, To  []string // topics
+	Procs     []string // one for each topic of From
+	Command   []string // empty for a Processor
+	Count     int
+	Lanes     int
+	CreatedAt time.Time
+	Running   bool // there is something to run it with
+}
+
+// MarshalJSON returns the description with names in lower case.
+func (i SystemProcInfo) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name      string   `json:"name"`
+		Processor string   `json:"processor"`
+		From      []string `json:"from"`
+		To        []string `json:"to"`
+		Procs     []string `json:"procs"`
+		Command   []string `json:"command,omitempty"`
+		Count     int      `json:"count"`
+		Lanes     int      `json:"lanes"`
+		CreatedAt int64    `json:"createdAt"`
+		Running   bool     `json:"running"`
+	}{i.Name, i.Processor, i.From, i.To, i.Procs, i.Command, i.Count, i.Lanes, msOf(i.CreatedAt), i.Running})
 }
 
 // SystemProcs returns the definitions of all system procs, by name.
 func (n *Node) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	var out []SystemProcInfo
@@ -347,7 +355,7 @@ func (n *Node) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
 	}
 	for _, s := range list {
 		i := SystemProcInfo{Name: s.Name, Processor: s.Processor, From: s.From, To: s.To, Command: s.Command, Count: s.Count, Lanes: s.Lanes,
-			CreatedAt: s.CreatedAt, Running: n.pipes.lacks(s) == "" || n.pipes.elsewhereRuns(s)}
+			CreatedAt: timeOf(s.CreatedAt), Running: n.pipes.Lacks(s) == "" || n.pipes.RunsElsewhere(s)}
 		for _, t := range s.From {
 			i.Procs = append(i.Procs, s.ProcName(t))
 		}

@@ -57,10 +57,10 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 			}
 			for _, topic := range []string{"a", "b", "c"} {
 				i := n.info("s__" + topic)
-				if slices.Contains(existing, topic) && (i.Next != 1 || i.CreatedAt != made[i.Name] || i.MaxReclaims != 3) {
+				if slices.Contains(existing, topic) && (i.Next != 1 || i.CreatedAt != made[i.Name] || i.Retry.MaxReclaims != 3) {
 					t.Errorf("not kept: %+v", i)
 				}
-				if !slices.Contains(existing, topic) && (i.Next != 0 || i.MaxReclaims != 10) {
+				if !slices.Contains(existing, topic) && (i.Next != 0 || i.Retry.MaxReclaims != 10) {
 					t.Errorf("not made: %+v", i)
 				}
 				if i.System != "s" {
@@ -160,7 +160,7 @@ func TestSystemProcReplaceOptionsAndTopics(t *testing.T) {
 		list := n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Hour}, Replace: true})
 		for range 2 {
 			for _, i := range list {
-				if now := n.info(i.Name); now != i || i.MaxReclaims != 2 || i.ReclaimTimeout != time.Hour {
+				if now := n.info(i.Name); now != i || i.Retry.MaxReclaims != 2 || i.Retry.ReclaimTimeout != time.Hour {
 					t.Errorf("%+v, %+v", i, now)
 				}
 			}

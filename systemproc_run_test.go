@@ -57,7 +57,7 @@ func TestOriginalClientSystemProcSmoke(t *testing.T) {
 		n.commit("topic_1", "1")
 		l, err := n.OpenLiveProc(t.Context(), pipeproc.LiveOptions{Topic: "topic_2", Offset: pipeproc.OffsetFirst})
 		n.ok(err)
-		c, err := l.Next(t.Context())
+		c, err := nextClaim(t.Context(), l)
 		n.ok(err)
 		n.wantBodies(c, "2")
 	})
@@ -73,7 +73,7 @@ func TestOriginalClientSystemProcPipeline(t *testing.T) {
 			n.commit("topic_1", fmt.Sprint(i))
 		}
 		for i := range 30 {
-			c, err := l.Next(t.Context())
+			c, err := nextClaim(t.Context(), l)
 			n.ok(err)
 			if len(c.Records) != 1 || c.Records[0].ID.Seq != uint64(i) || string(c.Records[0].Body) != fmt.Sprint(i) {
 				t.Fatalf("%d: %+v", i, c)

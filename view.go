@@ -26,7 +26,7 @@ type viewTopic struct {
 
 // View returns a view of everything that is visible now.
 func (n *Node) View(ctx context.Context) (*View, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	v := &View{n: n, end: make(map[string]viewTopic)}
@@ -51,7 +51,7 @@ func (v *View) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq
 }
 
 func (v *View) cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	e, ok := v.end[topic]

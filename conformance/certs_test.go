@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // certificates returns the two sides of mutual TLS on 127.0.0.1, which are made
@@ -26,18 +26,18 @@ var certificates = sync.OnceValues(func() (server, client *tls.Config) {
 	defer os.RemoveAll(dir)
 	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	key, ca := issue(dir, "ca", authority, authority, nil)
-	files := func(name string) rpc.TLSFiles {
+	files := func(name string) transport.TLSFiles {
 		_, cert := issue(dir, name, &x509.Certificate{
 			Subject:     pkix.Name{CommonName: name},
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 			KeyUsage:    x509.KeyUsageDigitalSignature,
 		}, authority, key)
-		return rpc.TLSFiles{Cert: cert, Key: filepath.Join(dir, name+".key"), CA: ca}
+		return transport.TLSFiles{Cert: cert, Key: filepath.Join(dir, name+".key"), CA: ca}
 	}
-	server, err = rpc.LoadServerTLS(files("server"))
+	server, err = transport.LoadServerTLS(files("server"))
 	must(err)
-	client, err = rpc.LoadClientTLS(files("client"))
+	client, err = transport.LoadClientTLS(files("client"))
 	must(err)
 	return server, client
 })

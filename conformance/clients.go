@@ -75,7 +75,7 @@ var clientTests = []test{
 		k.ensure(procOn("u"))
 		_, err := l.Claim(l.ctx, procOn("t"))
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
-		if i := k.info("p"); i.LastClaimedAt != 0 {
+		if i := k.info("p"); !i.LastClaimedAt.IsZero() {
 			l.t.Errorf("claimed all the same: %+v", i)
 		}
 	}},

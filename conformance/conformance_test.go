@@ -14,6 +14,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/conformance"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 func options(o conformance.Options) *pipeproc.Options {
@@ -71,12 +72,12 @@ func embedded(disk bool) conformance.Factory {
 type served struct {
 	t       testing.TB
 	o       conformance.Options
-	addr    rpc.Addr
+	addr    transport.Addr
 	listen  *tls.Config
 	dial    *tls.Config
 	open    func() *pipeproc.Node
 	n       *pipeproc.Node
-	clients []*pipeproc.Client
+	clients []*rpc.Client
 	done    chan error
 	stop    context.CancelFunc
 	at      string
@@ -85,12 +86,12 @@ type served struct {
 func (s *served) start() {
 	s.t.Helper()
 	s.n = s.open()
-	l, err := rpc.Listen(context.Background(), s.addr, &rpc.ListenOptions{TLS: s.listen})
+	l, err := transport.Listen(context.Background(), s.addr, &transport.ListenOptions{TLS: s.listen})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.at = s.addr.String()
-	if s.addr.Scheme != rpc.SchemeUnix { // which port it is, is known now
+	if s.addr.Scheme != transport.SchemeUnix { // which port it is, is known now
 		s.at = s.addr.Scheme + "://" + l.Addr().String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -100,7 +101,7 @@ func (s *served) start() {
 
 func (s *served) client() pipeproc.Store {
 	s.t.Helper()
-	c, err := pipeproc.Connect(context.Background(), s.at, &pipeproc.ConnectOptions{TLS: s.dial, Workers: s.o.Workers, CloseGrace: s.o.CloseGrace, Timeout: 20 * time.Second})
+	c, err := rpc.Connect(context.Background(), s.at, &rpc.ConnectOptions{TLS: s.dial, Workers: s.o.Workers, CloseGrace: s.o.CloseGrace, Timeout: 20 * time.Second})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func remote(scheme string, disk bool) conformance.Factory {
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			text = "unix://" + dir + "/s"
 		}
-		addr, err := rpc.ParseAddr(text)
+		addr, err := transport.ParseAddr(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,9 +23,8 @@ var errorTests = []test{
 		code("invalid_topic_format", err)
 		_, err = l.Length(l.ctx, "nope")
 		code("invalid_topic", err)
-		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: mustBound("x")}) {
-			code("invalid_range_offset", err)
-		}
+		_, err = pipeproc.ParseBound("x")
+		code("invalid_range_offset", err)
 		for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtSeq(9)}) {
 			code("invalid_tone_id_search", err)
 		}
@@ -64,9 +63,8 @@ var errorTests = []test{
 		_, err = l.Commit(l.ctx, recordsOf("some topic", "x")...)
 		l.wantErr(err, pipeproc.ErrInvalidTopicFormat, "some topic")
 		l.create("some-topic")
-		for _, err := range l.Range(l.ctx, "some-topic", pipeproc.RangeOptions{Start: mustBound("some bound")}) {
-			l.wantErr(err, pipeproc.ErrInvalidRangeOffset, "some bound")
-		}
+		_, err = pipeproc.ParseBound("some bound")
+		l.wantErr(err, pipeproc.ErrInvalidRangeOffset, "some bound")
 	}},
 	{name: "texts begin with the code, once", run: func(l *lab) {
 		_, err := l.Length(l.ctx, "nope")

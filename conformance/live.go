@@ -17,10 +17,32 @@ func (l *lab) live(o pipeproc.LiveOptions) *pipeproc.LiveProc {
 	return p
 }
 
+// nextClaim waits for the next claim of a LiveProc.
+func nextClaim(ctx context.Context, p *pipeproc.LiveProc) (pipeproc.Claim, error) {
+	for c, err := range p.Claims(ctx) {
+		return c, err
+	}
+	return pipeproc.Claim{}, pipeproc.ErrClosed // it was cancelled
+}
+
+// eachClaim calls fn for each claim, or error, until fn returns an error or the loop
+// ends. A context that ended is its cause, a live proc that was cancelled nil.
+func eachClaim(ctx context.Context, p *pipeproc.LiveProc, fn func(*pipeproc.LiveProc, pipeproc.Claim, error) error) error {
+	for c, err := range p.Claims(ctx) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := fn(p, c, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // wantNext takes the next claim of a LiveProc and checks its bodies.
 func (l *lab) wantNext(p *pipeproc.LiveProc, bodies ...string) pipeproc.Claim {
 	l.t.Helper()
-	c, err := p.Next(l.ctx)
+	c, err := nextClaim(l.ctx, p)
 	l.ok(err)
 	l.wantBodies(c, bodies...)
 	return c
@@ -29,7 +51,7 @@ func (l *lab) wantNext(p *pipeproc.LiveProc, bodies ...string) pipeproc.Claim {
 // next takes the next claim in a goroutine and returns its bodies in r.
 func (l *lab) next(p *pipeproc.LiveProc, body string) *result {
 	return l.start(func() error {
-		c, err := p.Next(l.ctx)
+		c, err := nextClaim(l.ctx, p)
 		if err == nil && (len(c.Records) == 0 || string(c.Records[0].Body) != body) {
 			l.t.Errorf("claimed %q, want %q", bodiesOf(c.Records), body)
 		}
@@ -53,8 +75,8 @@ var liveTests = []test{
 	}},
 	{name: "a topic that does not exist yet", run: func(l *lab) {
 		var all []*result
-		for _, mode := range []pipeproc.LiveMode{pipeproc.Live, pipeproc.All} {
-			all = append(all, l.next(l.live(pipeproc.LiveOptions{Topic: "t", Mode: mode}), "0"))
+		for _, offset := range []string{pipeproc.OffsetNew, pipeproc.OffsetFirst} {
+			all = append(all, l.next(l.live(pipeproc.LiveOptions{Topic: "t", Offset: offset}), "0"))
 		}
 		l.commit("other", "x")
 		for _, r := range all {
@@ -72,7 +94,7 @@ var liveTests = []test{
 		}
 		i, err := a.Inspect(l.ctx)
 		l.ok(err)
-		if i.Name != a.Name() || i.Topic != "t" || i.Offset != "$>" || i.OnMaxReclaims != pipeproc.StrategyContinue || !i.Ephemeral || i.ReclaimTimeout != 10*time.Second || i.MaxReclaims != 10 {
+		if i.Name != a.Name() || i.Topic != "t" || i.Offset != "$>" || i.Retry.OnMaxReclaims != pipeproc.StrategyContinue || !i.Ephemeral || i.Retry.ReclaimTimeout != 10*time.Second || i.Retry.MaxReclaims != 10 {
 			l.t.Errorf("%+v", i)
 		}
 		if i, err := b.Inspect(l.ctx); err != nil || i.Offset != ">" {
@@ -80,7 +102,7 @@ var liveTests = []test{
 		}
 		i, err = l.live(pipeproc.LiveOptions{Name: "mine", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: time.Second, MaxBackoff: time.Hour}}).Inspect(l.ctx)
 		l.ok(err)
-		if i.Name != "mine" || i.Ephemeral || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.DeadLetterTopic != "d" || i.Backoff != time.Second || i.MaxBackoff != time.Hour {
+		if i.Name != "mine" || i.Ephemeral || i.Retry.MaxReclaims != 3 || i.Retry.ReclaimTimeout != time.Minute || i.Retry.DeadLetterTopic != "d" || i.Retry.Backoff != time.Second || i.Retry.MaxBackoff != time.Hour {
 			l.t.Errorf("%+v", i)
 		}
 	}},
@@ -170,7 +192,7 @@ var liveTests = []test{
 		p := l.live(pipeproc.LiveOptions{Topic: "t"})
 		enough := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(l.ctx)
-		next := l.start(func() error { _, err := p.Next(ctx); return err })
+		next := l.start(func() error { _, err := nextClaim(ctx, p); return err })
 		l.commit("other", "x")
 		next.pending("there is nothing")
 		cancel(enough)
@@ -182,17 +204,17 @@ var liveTests = []test{
 	}},
 	{name: "Next ends with the LiveProc", run: func(l *lab) {
 		p := l.live(pipeproc.LiveOptions{Topic: "t"})
-		next := l.start(func() error { _, err := p.Next(l.ctx); return err })
+		next := l.start(func() error { _, err := nextClaim(l.ctx, p); return err })
 		l.commit("other", "x")
 		next.pending("there is nothing")
 		l.ok(p.Cancel(l.ctx))
 		l.wantErr(next.wait(), pipeproc.ErrClosed)
-		_, err := p.Next(l.ctx)
+		_, err := nextClaim(l.ctx, p)
 		l.wantErr(err, pipeproc.ErrClosed)
 	}},
 	{name: "Next ends with the store", run: func(l *lab) {
 		p := l.live(pipeproc.LiveOptions{Topic: "t"})
-		next := l.start(func() error { _, err := p.Next(l.ctx); return err })
+		next := l.start(func() error { _, err := nextClaim(l.ctx, p); return err })
 		l.commit("other", "x")
 		next.pending("there is nothing")
 		l.shut()
@@ -242,7 +264,7 @@ var liveTests = []test{
 			p := l.live(pipeproc.LiveOptions{Topic: "t", Count: 3})
 			all = append(all, l.start(func() error {
 				for next := uint64(0); next < 30; {
-					c, err := p.Next(l.ctx)
+					c, err := nextClaim(l.ctx, p)
 					if err != nil {
 						return err
 					}

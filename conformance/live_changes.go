@@ -20,7 +20,7 @@ type changes struct {
 func (l *lab) changes(p *pipeproc.LiveProc) *changes {
 	c := &changes{}
 	c.result = l.start(func() error {
-		return p.Changes(l.ctx, func(p *pipeproc.LiveProc, k pipeproc.Claim, err error) error {
+		return eachClaim(l.ctx, p, func(p *pipeproc.LiveProc, k pipeproc.Claim, err error) error {
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ var changesTests = []test{
 		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}})
 		calls := 0
 		no := errors.New("no good")
-		err := p.Changes(l.ctx, func(*pipeproc.LiveProc, pipeproc.Claim, error) error {
+		err := eachClaim(l.ctx, p, func(*pipeproc.LiveProc, pipeproc.Claim, error) error {
 			calls++
 			return no
 		})
@@ -94,7 +94,7 @@ var changesTests = []test{
 		ctx, cancel := context.WithCancelCause(l.ctx)
 		var calls atomic.Int64
 		r := l.start(func() error {
-			return p.Changes(ctx, func(*pipeproc.LiveProc, pipeproc.Claim, error) error { calls.Add(1); return nil })
+			return eachClaim(ctx, p, func(*pipeproc.LiveProc, pipeproc.Claim, error) error { calls.Add(1); return nil })
 		})
 		l.commit("other", "x")
 		r.pending("nothing ended it")
@@ -107,7 +107,7 @@ var changesTests = []test{
 		l.commit("t", "0", "1")
 		p := l.live(pipeproc.LiveOptions{Topic: "t", Offset: pipeproc.OffsetFirst})
 		calls := 0
-		err := p.Changes(l.ctx, func(p *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
+		err := eachClaim(l.ctx, p, func(p *pipeproc.LiveProc, _ pipeproc.Claim, _ error) error {
 			calls++
 			if _, err := p.Ack(l.ctx); err != nil {
 				return err
@@ -166,7 +166,7 @@ var changesTests = []test{
 			p := l.live(pipeproc.LiveOptions{Topic: "t"})
 			next := l.start(func() error {
 				for {
-					if _, err := p.Next(l.ctx); err != nil {
+					if _, err := nextClaim(l.ctx, p); err != nil {
 						return nil
 					}
 					if _, err := p.Ack(l.ctx); err != nil {
@@ -215,7 +215,7 @@ func (l *lab) lastCall(want error, end func(p *pipeproc.LiveProc)) {
 	p := l.live(pipeproc.LiveOptions{Topic: "t"})
 	var errs []error
 	r := l.start(func() error {
-		return p.Changes(l.ctx, func(_ *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
+		return eachClaim(l.ctx, p, func(_ *pipeproc.LiveProc, c pipeproc.Claim, err error) error {
 			if !c.Empty() {
 				l.t.Error("records", c)
 			}

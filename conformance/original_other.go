@@ -92,7 +92,7 @@ var originalOtherTests = []test{
 			l.commit("topic_1", fmt.Sprint(i))
 		}
 		for i := range 30 {
-			c, err := p.Next(l.ctx)
+			c, err := nextClaim(l.ctx, p)
 			l.ok(err)
 			if len(c.Records) != 1 || c.Records[0].ID.Seq != uint64(i) || string(c.Records[0].Body) != fmt.Sprint(i) {
 				l.t.Fatalf("%d: %+v", i, c)

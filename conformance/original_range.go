@@ -83,7 +83,7 @@ func (l *lab) claimed(s pipeproc.Strategy, most int) func(first, last int) strin
 // originalRangeTests are the cases of node/getRange, client/range and
 // client/revrange. Bounds are written as in the tests of range bounds.
 func originalRangeTests() (list []test) {
-	type o = pipeproc.RangeOptions
+	type o = textRange
 	all, back := []uint64{0, 1, 2, 3, 4, 5}, []uint64{5, 4, 3, 2, 1, 0}
 	for _, c := range []struct {
 		name    string
@@ -93,55 +93,57 @@ func originalRangeTests() (list []test) {
 		err     error
 	}{
 		{"node getRange #1 #36 no range is provided", o{}, false, all, nil},
-		{"node getRange #3 a start id", o{Start: mustBound("#2")}, false, all[2:], nil},
-		{"node getRange #4 an end id", o{End: mustBound("#2")}, false, all[:3], nil},
-		{"node getRange #5 a start and an end id", o{Start: mustBound("#2"), End: mustBound("#4")}, false, all[2:5], nil},
-		{"node getRange #6 limit", o{Start: mustBound("#2"), Limit: 1}, false, all[2:3], nil},
-		{"node getRange #7 exclusive", o{Start: mustBound("#2"), End: mustBound("#4"), Exclusive: true}, false, all[3:4], nil},
-		{"node getRange #8 reverse", o{Start: mustBound("#4"), End: mustBound("#2")}, true, back[1:4], nil},
-		{"node getRange #9 start after end", o{Start: mustBound("#4"), End: mustBound("#2")}, false, nil, nil},
-		{"node getRange #10 start after end, exclusive", o{Start: mustBound("#4"), End: mustBound("#2"), Exclusive: true}, false, nil, nil},
-		{"node getRange #11 reverse, start before end", o{Start: mustBound("#2"), End: mustBound("#4")}, true, nil, nil},
-		{"node getRange #12 reverse and exclusive, start before end", o{Start: mustBound("#2"), End: mustBound("#4"), Exclusive: true}, true, nil, nil},
-		{"node getRange #16 a start time", o{Start: mustBound("@2")}, false, all[2:], nil},
-		{"node getRange #17 an end time", o{End: mustBound("@2")}, false, all[:4], nil},
-		{"node getRange #18 a start and an end time", o{Start: mustBound("@2"), End: mustBound("@4")}, false, all[2:], nil},
-		{"node getRange #19 limit and time", o{Start: mustBound("@2"), Limit: 1}, false, all[2:3], nil},
-		{"node getRange #20 exclusive and times", o{Start: mustBound("@2"), End: mustBound("@4"), Exclusive: true}, false, all[2:], nil},
-		{"node getRange #21 reverse and times", o{Start: mustBound("@4"), End: mustBound("@2")}, true, back[:4], nil},
-		{"node getRange #22 start time after end", o{Start: mustBound("@4"), End: mustBound("@2")}, false, nil, nil},
-		{"node getRange #23 start time after end, exclusive", o{Start: mustBound("@4"), End: mustBound("@2"), Exclusive: true}, false, nil, nil},
-		{"node getRange #24 reverse, start time before end", o{Start: mustBound("@2"), End: mustBound("@4")}, true, nil, nil},
-		{"node getRange #25 reverse and exclusive, start time before end", o{Start: mustBound("@2"), End: mustBound("@4"), Exclusive: true}, true, nil, nil},
-		{"node getRange #29 #30 #31 the same time as start and end", o{Start: mustBound("@2"), End: mustBound("@3")}, false, all[2:4], nil},
-		{"node getRange #33 the same time, exclusive", o{Start: mustBound("@2"), End: mustBound("@3"), Exclusive: true}, false, all[2:4], nil},
-		{"node getRange #34 the same time, reverse", o{Start: mustBound("@3"), End: mustBound("@2")}, true, []uint64{3, 2}, nil},
-		{"node getRange #38 a start sequence", o{Start: pipeproc.AtSeq(2)}, false, all[2:], nil},
-		{"node getRange #39 an end sequence", o{End: pipeproc.AtSeq(2)}, false, all[:3], nil},
-		{"node getRange #40 a start and an end sequence", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4)}, false, all[2:5], nil},
-		{"node getRange #41 limit and sequence", o{Start: pipeproc.AtSeq(2), Limit: 1}, false, all[2:3], nil},
-		{"node getRange #42 exclusive sequences", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4), Exclusive: true}, false, all[3:4], nil},
-		{"node getRange #43 reverse and sequences", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(2)}, true, back[1:4], nil},
-		{"node getRange #44 start sequence after end", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(2)}, false, nil, nil},
-		{"node getRange #45 start sequence after end, exclusive", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(2), Exclusive: true}, false, nil, nil},
-		{"node getRange #46 reverse, start sequence before end", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4)}, true, nil, nil},
-		{"node getRange #47 reverse and exclusive, start sequence before end", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4), Exclusive: true}, true, nil, nil},
-		{"node getRange #49 an invalid start sequence", o{Start: pipeproc.AtSeq(10)}, false, nil, pipeproc.ErrInvalidSequence},
-		{"node getRange #50 an invalid end sequence", o{End: pipeproc.AtSeq(15)}, false, nil, pipeproc.ErrInvalidSequence},
+		{"node getRange #3 a start id", o{Start: "#2"}, false, all[2:], nil},
+		{"node getRange #4 an end id", o{End: "#2"}, false, all[:3], nil},
+		{"node getRange #5 a start and an end id", o{Start: "#2", End: "#4"}, false, all[2:5], nil},
+		{"node getRange #6 limit", o{Start: "#2", Limit: 1}, false, all[2:3], nil},
+		{"node getRange #7 exclusive", o{Start: "#2", End: "#4", Exclusive: true}, false, all[3:4], nil},
+		{"node getRange #8 reverse", o{Start: "#4", End: "#2"}, true, back[1:4], nil},
+		{"node getRange #9 start after end", o{Start: "#4", End: "#2"}, false, nil, nil},
+		{"node getRange #10 start after end, exclusive", o{Start: "#4", End: "#2", Exclusive: true}, false, nil, nil},
+		{"node getRange #11 reverse, start before end", o{Start: "#2", End: "#4"}, true, nil, nil},
+		{"node getRange #12 reverse and exclusive, start before end", o{Start: "#2", End: "#4", Exclusive: true}, true, nil, nil},
+		{"node getRange #16 a start time", o{Start: "@2"}, false, all[2:], nil},
+		{"node getRange #17 an end time", o{End: "@2"}, false, all[:4], nil},
+		{"node getRange #18 a start and an end time", o{Start: "@2", End: "@4"}, false, all[2:], nil},
+		{"node getRange #19 limit and time", o{Start: "@2", Limit: 1}, false, all[2:3], nil},
+		{"node getRange #20 exclusive and times", o{Start: "@2", End: "@4", Exclusive: true}, false, all[2:], nil},
+		{"node getRange #21 reverse and times", o{Start: "@4", End: "@2"}, true, back[:4], nil},
+		{"node getRange #22 start time after end", o{Start: "@4", End: "@2"}, false, nil, nil},
+		{"node getRange #23 start time after end, exclusive", o{Start: "@4", End: "@2", Exclusive: true}, false, nil, nil},
+		{"node getRange #24 reverse, start time before end", o{Start: "@2", End: "@4"}, true, nil, nil},
+		{"node getRange #25 reverse and exclusive, start time before end", o{Start: "@2", End: "@4", Exclusive: true}, true, nil, nil},
+		{"node getRange #29 #30 #31 the same time as start and end", o{Start: "@2", End: "@3"}, false, all[2:4], nil},
+		{"node getRange #33 the same time, exclusive", o{Start: "@2", End: "@3", Exclusive: true}, false, all[2:4], nil},
+		{"node getRange #34 the same time, reverse", o{Start: "@3", End: "@2"}, true, []uint64{3, 2}, nil},
+		{"node getRange #38 a start sequence", o{Start: ":2"}, false, all[2:], nil},
+		{"node getRange #39 an end sequence", o{End: ":2"}, false, all[:3], nil},
+		{"node getRange #40 a start and an end sequence", o{Start: ":2", End: ":4"}, false, all[2:5], nil},
+		{"node getRange #41 limit and sequence", o{Start: ":2", Limit: 1}, false, all[2:3], nil},
+		{"node getRange #42 exclusive sequences", o{Start: ":2", End: ":4", Exclusive: true}, false, all[3:4], nil},
+		{"node getRange #43 reverse and sequences", o{Start: ":4", End: ":2"}, true, back[1:4], nil},
+		{"node getRange #44 start sequence after end", o{Start: ":4", End: ":2"}, false, nil, nil},
+		{"node getRange #45 start sequence after end, exclusive", o{Start: ":4", End: ":2", Exclusive: true}, false, nil, nil},
+		{"node getRange #46 reverse, start sequence before end", o{Start: ":2", End: ":4"}, true, nil, nil},
+		{"node getRange #47 reverse and exclusive, start sequence before end", o{Start: ":2", End: ":4", Exclusive: true}, true, nil, nil},
+		{"node getRange #49 an invalid start sequence", o{Start: ":10"}, false, nil, pipeproc.ErrInvalidSequence},
+		{"node getRange #50 an invalid end sequence", o{End: ":15"}, false, nil, pipeproc.ErrInvalidSequence},
 		{"client range #3 limit -1", o{Limit: -1}, false, all, nil},
-		{"client range #10 a sequence that does not exist", o{Start: pipeproc.AtSeq(123)}, false, nil, pipeproc.ErrInvalidSequence},
-		{"client range #11 an invalid start", o{Start: mustBound("invalid")}, false, nil, pipeproc.ErrInvalidRangeOffset},
-		{"client range #12 an invalid end", o{End: mustBound("invalid")}, false, nil, pipeproc.ErrInvalidRangeOffset},
-		{"client revrange #1 start before end", o{Start: mustBound("#0"), End: mustBound("#1")}, true, nil, nil},
-		{"client revrange #2 the results in a reversed order", o{Start: mustBound("#2")}, true, back[3:], nil},
+		{"client range #10 a sequence that does not exist", o{Start: ":123"}, false, nil, pipeproc.ErrInvalidSequence},
+		{"client range #11 an invalid start", o{Start: "invalid"}, false, nil, pipeproc.ErrInvalidRangeOffset},
+		{"client range #12 an invalid end", o{End: "invalid"}, false, nil, pipeproc.ErrInvalidRangeOffset},
+		{"client revrange #1 start before end", o{Start: "#0", End: "#1"}, true, nil, nil},
+		{"client revrange #2 the results in a reversed order", o{Start: "#2"}, true, back[3:], nil},
 	} {
 		list = append(list, test{name: c.name, run: func(l *lab) {
 			ids := l.six()
-			c.o.Start, c.o.End = expand(ids, c.o.Start), expand(ids, c.o.End)
-			it := l.Range(l.ctx, "t", c.o)
-			if c.reverse {
-				it = l.Range(l.ctx, "t", reversed(c.o))
+			c.o.Reverse = c.reverse
+			o, err := c.o.options(ids)
+			if err != nil {
+				l.wantErr(err, c.err)
+				return
 			}
+			it := l.Range(l.ctx, "t", o)
 			if c.err != nil {
 				for _, err := range it {
 					l.wantErr(err, c.err)
@@ -154,7 +156,7 @@ func originalRangeTests() (list []test) {
 		}})
 	}
 	return append(list, test{name: "node getRange #13 #26 #35 #48 an invalid topic", run: func(l *lab) {
-		for _, err := range l.Range(l.ctx, "nowhere", o{}) {
+		for _, err := range l.Range(l.ctx, "nowhere", pipeproc.RangeOptions{}) {
 			l.wantErr(err, pipeproc.ErrInvalidTopic)
 		}
 	}}, test{name: "client range #14 length", run: func(l *lab) {

@@ -19,12 +19,12 @@ var procTests = []test{
 		l.commit("t", "0", "1")
 		o := procOn("t")
 		l.want(o, "0")
-		if list := l.procs(); len(list) != 1 || list[0].Name != "p" || list[0].Topic != "t" || list[0].CreatedAt == 0 || list[0].LastClaimedAt < list[0].CreatedAt {
+		if list := l.procs(); len(list) != 1 || list[0].Name != "p" || list[0].Topic != "t" || list[0].CreatedAt.IsZero() || list[0].LastClaimedAt.Before(list[0].CreatedAt) {
 			l.t.Errorf("%+v", list)
 		}
 		l.ack("p")
 		l.want(o, "1")
-		if i := l.info("p"); i.LastAckedAt < i.CreatedAt || i.LastAckedAt == 0 {
+		if i := l.info("p"); i.LastAckedAt.Before(i.CreatedAt) || i.LastAckedAt.IsZero() {
 			l.t.Errorf("%+v", i)
 		}
 		if list := l.procs(); len(list) != 1 {
@@ -33,30 +33,30 @@ var procTests = []test{
 	}},
 	{name: "defaults", run: func(l *lab) {
 		i := l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t"})
-		if i.Offset != ">" || i.MaxReclaims != 10 || i.ReclaimTimeout != 10*time.Second || i.OnMaxReclaims != pipeproc.StrategyDisable ||
-			i.Backoff != 0 || i.DeadLetterTopic != "" || i.Ephemeral || i.System != "" || i.Status() != "active" || i.Disabled {
+		if i.Offset != ">" || i.Retry.MaxReclaims != 10 || i.Retry.ReclaimTimeout != 10*time.Second || i.Retry.OnMaxReclaims != pipeproc.StrategyDisable ||
+			i.Retry.Backoff != 0 || i.Retry.DeadLetterTopic != "" || i.Ephemeral || i.System != "" || i.Status() != "active" || i.Disabled {
 			l.t.Errorf("%+v", i)
 		}
 		i = l.ensure(pipeproc.ProcOptions{Name: "d", Topic: "t", Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Second}})
-		if i.DeadLetterTopic != "t__dead" || i.MaxBackoff != time.Minute {
+		if i.Retry.DeadLetterTopic != "t__dead" || i.Retry.MaxBackoff != time.Minute {
 			l.t.Errorf("%+v", i)
 		}
 		i = l.ensure(pipeproc.ProcOptions{Name: "b", Topic: "t", Retry: pipeproc.RetryPolicy{Backoff: time.Hour}})
-		if i.MaxBackoff != time.Hour {
-			l.t.Errorf("a first backoff above the default of the longest: %v", i.MaxBackoff)
+		if i.Retry.MaxBackoff != time.Hour {
+			l.t.Errorf("a first backoff above the default of the longest: %v", i.Retry.MaxBackoff)
 		}
 	}},
 	{name: "all options are kept", run: func(l *lab) {
 		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: "1700000000000-7", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: 1500 * time.Millisecond, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "d", Backoff: 10 * time.Millisecond, MaxBackoff: time.Hour}, Ephemeral: true}
 		i := l.ensure(o)
-		if i != l.info("p") || i.Offset != o.Offset || i.MaxReclaims != 3 || i.ReclaimTimeout != o.Retry.ReclaimTimeout || i.OnMaxReclaims != pipeproc.StrategyDeadLetter ||
-			i.DeadLetterTopic != "d" || i.Backoff != o.Retry.Backoff || i.MaxBackoff != o.Retry.MaxBackoff || !i.Ephemeral {
+		if i != l.info("p") || i.Offset != o.Offset || i.Retry.MaxReclaims != 3 || i.Retry.ReclaimTimeout != o.Retry.ReclaimTimeout || i.Retry.OnMaxReclaims != pipeproc.StrategyDeadLetter ||
+			i.Retry.DeadLetterTopic != "d" || i.Retry.Backoff != o.Retry.Backoff || i.Retry.MaxBackoff != o.Retry.MaxBackoff || !i.Ephemeral {
 			l.t.Errorf("%+v", i)
 		}
 	}},
 	{name: "limits that are none", run: func(l *lab) {
 		i := l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1}})
-		if i.MaxReclaims != -1 || i.ReclaimTimeout >= 0 {
+		if i.Retry.MaxReclaims != -1 || i.Retry.ReclaimTimeout >= 0 {
 			l.t.Errorf("%+v", i)
 		}
 		l.commit("t", "0")
@@ -67,7 +67,7 @@ var procTests = []test{
 	{name: "ensure claims nothing", run: func(l *lab) {
 		l.commit("t", "0")
 		for range 2 {
-			if i := l.ensure(procOn("t")); i.LastClaimedAt != 0 || i.Claim != (pipeproc.Token{}) || i.Pending != 1 {
+			if i := l.ensure(procOn("t")); !i.LastClaimedAt.IsZero() || i.Claim != (pipeproc.Token{}) || i.Pending != 1 {
 				l.t.Errorf("%+v", i)
 			}
 		}
@@ -77,7 +77,7 @@ var procTests = []test{
 		l.ensure(pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, ReclaimTimeout: time.Minute}})
 		l.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: ":2", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 7, ReclaimTimeout: time.Hour, OnMaxReclaims: pipeproc.StrategyDeadLetter, Backoff: time.Hour}, Ephemeral: true}, "0", "1")
 		i := l.info("p")
-		if i.Offset != ">" || i.MaxReclaims != 3 || i.ReclaimTimeout != time.Minute || i.OnMaxReclaims != pipeproc.StrategyDisable || i.Backoff != 0 || i.Ephemeral {
+		if i.Offset != ">" || i.Retry.MaxReclaims != 3 || i.Retry.ReclaimTimeout != time.Minute || i.Retry.OnMaxReclaims != pipeproc.StrategyDisable || i.Retry.Backoff != 0 || i.Ephemeral {
 			l.t.Errorf("%+v", i)
 		}
 		l.ack("p")
@@ -87,7 +87,7 @@ var procTests = []test{
 	{name: "on a topic that does not exist", run: func(l *lab) {
 		o := procOn("t")
 		l.want(o)
-		if i := l.info("p"); i.Pending != 0 || i.LastClaimedAt != 0 {
+		if i := l.info("p"); i.Pending != 0 || !i.LastClaimedAt.IsZero() {
 			l.t.Errorf("%+v", i)
 		}
 		_, err := l.Length(l.ctx, "t")
@@ -253,7 +253,7 @@ var procOptionTests = []test{
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
 		_, err = l.ClaimAny(l.ctx, bad)
 		l.wantErr(err, pipeproc.ErrInvalidProcOptions, "MaxReclaims")
-		if i := l.info("p"); i.LastClaimedAt != 0 {
+		if i := l.info("p"); !i.LastClaimedAt.IsZero() {
 			l.t.Errorf("claimed: %+v", i)
 		}
 	}},

@@ -109,8 +109,8 @@ var procAdminTests = []test{
 		l.ok(err)
 		var m map[string]any
 		l.ok(json.Unmarshal(text, &m))
-		for name, want := range map[string]any{"name": "p", "topic": "t", "offset": ">", "createdAt": float64(i.CreatedAt), "lastClaimedAt": float64(i.LastClaimedAt),
-			"lastAckedAt": float64(i.LastAckedAt), "lastClaimedRange": id + ".." + id, "lastAckedRange": id + ".." + id, "previousClaimedRange": "",
+		for name, want := range map[string]any{"name": "p", "topic": "t", "offset": ">", "createdAt": float64(i.CreatedAt.UnixMilli()), "lastClaimedAt": float64(i.LastClaimedAt.UnixMilli()),
+			"lastAckedAt": float64(i.LastAckedAt.UnixMilli()), "lastClaimedRange": id + ".." + id, "lastAckedRange": id + ".." + id, "previousClaimedRange": "",
 			"status": "active", "reclaims": 0.0, "maxReclaims": -1.0, "reclaimTimeout": -1.0, "onMaxReclaimsReached": "continue"} {
 			if m[name] != want {
 				l.t.Errorf("%s is %v, want %v", name, m[name], want)

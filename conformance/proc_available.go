@@ -36,7 +36,7 @@ var availableTests = []test{
 		c, err := l.ClaimAny(l.ctx, pipeproc.ProcOptions{Name: "p", Topic: "t", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}, pipeproc.ProcOptions{Name: "q", Topic: "u"})
 		l.ok(err)
 		l.wantBodies(c, "0", "1")
-		if i := l.info("p"); i.MaxReclaims != 3 || c.Token != i.Claim || c.Topic != "t" || c.Proc != "p" {
+		if i := l.info("p"); i.Retry.MaxReclaims != 3 || c.Token != i.Claim || c.Topic != "t" || c.Proc != "p" {
 			l.t.Errorf("%+v", i)
 		}
 		if i := l.info("q"); i.Topic != "u" {
@@ -53,7 +53,7 @@ var availableTests = []test{
 		l.ensure(pipeproc.ProcOptions{Name: "other", Topic: "u"})
 		_, err = l.ClaimAny(l.ctx, procOn("t"), pipeproc.ProcOptions{Name: "other", Topic: "t"})
 		l.wantErr(err, pipeproc.ErrProcNameNotUnique)
-		if i := l.info("p"); i.LastClaimedAt != 0 {
+		if i := l.info("p"); !i.LastClaimedAt.IsZero() {
 			l.t.Errorf("claimed all the same: %+v", i)
 		}
 	}},

@@ -97,7 +97,7 @@ var deletedTopicTests = []test{
 		l.claimAck(pipeproc.ProcOptions{Name: "other", Topic: "tt"}, 1)
 		l.ok(l.DeleteTopic(l.ctx, "t"))
 		i := l.info("p")
-		if i.Next != 0 || i.Pending != 0 || i.Reclaims != 0 || i.RetryAt != 0 || !i.LastClaimed.Empty() || !i.PreviousClaimed.Empty() || i.MaxReclaims != 5 {
+		if i.Next != 0 || i.Pending != 0 || i.Reclaims != 0 || !i.RetryAt.IsZero() || !i.LastClaimed.Empty() || !i.PreviousClaimed.Empty() || i.Retry.MaxReclaims != 5 {
 			l.t.Errorf("%+v", i)
 		}
 		l.stale("claimed", claimed.Token)

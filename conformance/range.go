@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pipeproc/pipeproc"
 )
@@ -40,7 +41,7 @@ func (l *lab) seqs(it iter.Seq2[pipeproc.Record, error]) (out []uint64) {
 // for its id.
 type bound struct {
 	rule string
-	o    pipeproc.RangeOptions
+	o    textRange
 	want []uint64
 }
 
@@ -54,71 +55,88 @@ func expand(ids []pipeproc.ID, s string) string {
 	return s
 }
 
+// textRange are options of a range with bounds as text, in which #2 stands for the
+// id of record 2 and @2 for its time.
+type textRange struct {
+	Start, End         string
+	Exclusive, Reverse bool
+	Limit              int
+}
+
+func (r textRange) options(ids []pipeproc.ID) (o pipeproc.RangeOptions, err error) {
+	o = pipeproc.RangeOptions{Exclusive: r.Exclusive, Reverse: r.Reverse, Limit: r.Limit}
+	if o.Start, err = pipeproc.ParseBound(expand(ids, r.Start)); err != nil {
+		return o, err
+	}
+	o.End, err = pipeproc.ParseBound(expand(ids, r.End))
+	return o, err
+}
+
 // rangeBoundTests has a test for each rule of bounds, forwards and backwards.
 func rangeBoundTests() (list []test) {
-	type o = pipeproc.RangeOptions
+	type o = textRange
 	all := []uint64{0, 1, 2, 3, 4, 5}
 	for _, c := range []bound{
 		{"open bounds", o{}, all},
 		{"limit", o{Limit: 2}, []uint64{0, 1}},
 		{"limit above the length", o{Limit: 99}, all},
 		{"negative limit is none", o{Limit: -1}, all},
-		{"start id", o{Start: mustBound("#2")}, []uint64{2, 3, 4, 5}},
-		{"end id", o{End: mustBound("#2")}, []uint64{0, 1, 2}},
-		{"start and end id", o{Start: mustBound("#2"), End: mustBound("#3")}, []uint64{2, 3}},
-		{"exclusive ids", o{Start: mustBound("#1"), End: mustBound("#4"), Exclusive: true}, []uint64{2, 3}},
-		{"exclusive start id", o{Start: mustBound("#1"), Exclusive: true}, []uint64{2, 3, 4, 5}},
-		{"exclusive end id", o{End: mustBound("#4"), Exclusive: true}, []uint64{0, 1, 2, 3}},
-		{"an id need not exist before", o{Start: mustBound("@1+1-0")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist with a sequence too large", o{Start: mustBound("@0-99")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist with a sequence too small", o{Start: mustBound("@2-0")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist at the end", o{End: mustBound("@1-99")}, []uint64{0, 1}},
-		{"an id that does not exist, exclusive", o{Start: mustBound("@0-99"), End: mustBound("@4-0"), Exclusive: true}, []uint64{2, 3}},
-		{"start time", o{Start: mustBound("@2")}, []uint64{2, 3, 4, 5}},
-		{"start time between", o{Start: mustBound("@1+1")}, []uint64{2, 3, 4, 5}},
-		{"start time before all", o{Start: mustBound("0")}, all},
-		{"times are numbers", o{Start: mustBound("9")}, all},
-		{"times are no prefixes", o{End: mustBound("1")}, nil},
-		{"start time after all", o{Start: mustBound("@5+1")}, nil},
-		{"end time is a whole millisecond", o{End: mustBound("@2")}, []uint64{0, 1, 2, 3}},
-		{"end time before all", o{End: mustBound("@0-1")}, nil},
-		{"exclusive leaves times alone", o{Start: mustBound("@2"), End: mustBound("@2"), Exclusive: true}, []uint64{2, 3}},
+		{"start id", o{Start: "#2"}, []uint64{2, 3, 4, 5}},
+		{"end id", o{End: "#2"}, []uint64{0, 1, 2}},
+		{"start and end id", o{Start: "#2", End: "#3"}, []uint64{2, 3}},
+		{"exclusive ids", o{Start: "#1", End: "#4", Exclusive: true}, []uint64{2, 3}},
+		{"exclusive start id", o{Start: "#1", Exclusive: true}, []uint64{2, 3, 4, 5}},
+		{"exclusive end id", o{End: "#4", Exclusive: true}, []uint64{0, 1, 2, 3}},
+		{"an id need not exist before", o{Start: "@1+1-0"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist with a sequence too large", o{Start: "@0-99"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist with a sequence too small", o{Start: "@2-0"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist at the end", o{End: "@1-99"}, []uint64{0, 1}},
+		{"an id that does not exist, exclusive", o{Start: "@0-99", End: "@4-0", Exclusive: true}, []uint64{2, 3}},
+		{"start time", o{Start: "@2"}, []uint64{2, 3, 4, 5}},
+		{"start time between", o{Start: "@1+1"}, []uint64{2, 3, 4, 5}},
+		{"start time before all", o{Start: "0"}, all},
+		{"times are numbers", o{Start: "9"}, all},
+		{"times are no prefixes", o{End: "1"}, nil},
+		{"start time after all", o{Start: "@5+1"}, nil},
+		{"end time is a whole millisecond", o{End: "@2"}, []uint64{0, 1, 2, 3}},
+		{"end time before all", o{End: "@0-1"}, nil},
+		{"exclusive leaves times alone", o{Start: "@2", End: "@2", Exclusive: true}, []uint64{2, 3}},
 		{"exclusive leaves open bounds alone", o{Exclusive: true}, all},
-		{"start sequence", o{Start: pipeproc.AtSeq(4)}, []uint64{4, 5}},
-		{"end sequence", o{End: pipeproc.AtSeq(1)}, []uint64{0, 1}},
-		{"start and end sequence", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(4)}, []uint64{2, 3, 4}},
-		{"exclusive sequences", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Exclusive: true}, []uint64{2, 3}},
-		{"sequence and time", o{Start: pipeproc.AtSeq(1), End: mustBound("@3")}, []uint64{1, 2, 3}},
-		{"id and sequence", o{Start: mustBound("#3"), End: pipeproc.AtSeq(4)}, []uint64{3, 4}},
-		{"time and id", o{Start: mustBound("@2"), End: mustBound("#4")}, []uint64{2, 3, 4}},
-		{"ids of start after end", o{Start: mustBound("#2"), End: mustBound("#0")}, nil},
-		{"ids of start after end, exclusive", o{Start: mustBound("#2"), End: mustBound("#0"), Exclusive: true}, nil},
-		{"sequences of start after end", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(1)}, nil},
-		{"times of start after end", o{Start: mustBound("@4"), End: mustBound("@0")}, nil},
-		{"largest id", o{End: mustBound("9223372036854775807-18446744073709551615")}, all},
-		{"largest time", o{End: mustBound("9223372036854775807")}, all},
-		{"one record", o{Start: pipeproc.AtSeq(2), End: mustBound("#2")}, []uint64{2}},
-		{"one record, exclusive", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(2), Exclusive: true}, nil},
-		{"two records, exclusive", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(3), Exclusive: true}, nil},
-		{"limit with bounds", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Limit: 9}, []uint64{1, 2, 3, 4}},
+		{"start sequence", o{Start: ":4"}, []uint64{4, 5}},
+		{"end sequence", o{End: ":1"}, []uint64{0, 1}},
+		{"start and end sequence", o{Start: ":2", End: ":4"}, []uint64{2, 3, 4}},
+		{"exclusive sequences", o{Start: ":1", End: ":4", Exclusive: true}, []uint64{2, 3}},
+		{"sequence and time", o{Start: ":1", End: "@3"}, []uint64{1, 2, 3}},
+		{"id and sequence", o{Start: "#3", End: ":4"}, []uint64{3, 4}},
+		{"time and id", o{Start: "@2", End: "#4"}, []uint64{2, 3, 4}},
+		{"ids of start after end", o{Start: "#2", End: "#0"}, nil},
+		{"ids of start after end, exclusive", o{Start: "#2", End: "#0", Exclusive: true}, nil},
+		{"sequences of start after end", o{Start: ":4", End: ":1"}, nil},
+		{"times of start after end", o{Start: "@4", End: "@0"}, nil},
+		{"largest id", o{End: "9223372036854775807-18446744073709551615"}, all},
+		{"largest time", o{End: "9223372036854775807"}, all},
+		{"one record", o{Start: ":2", End: "#2"}, []uint64{2}},
+		{"one record, exclusive", o{Start: ":2", End: ":2", Exclusive: true}, nil},
+		{"two records, exclusive", o{Start: ":2", End: ":3", Exclusive: true}, nil},
+		{"limit with bounds", o{Start: ":1", End: ":4", Limit: 9}, []uint64{1, 2, 3, 4}},
 	} {
 		list = append(list, test{name: c.rule, run: func(l *lab) {
 			ids := l.six()
-			fwd := c.o
-			fwd.Start, fwd.End = expand(ids, c.o.Start), expand(ids, c.o.End)
+			fwd, err := c.o.options(ids)
+			l.ok(err)
 			if got := l.seqs(l.Range(l.ctx, "t", fwd)); !slices.Equal(got, c.want) {
 				l.t.Errorf("Range(%+v) = %v, want %v", fwd, got, c.want)
 			}
 			// Backwards, with start and end changed over, it is the same turned round.
 			rev := fwd
-			rev.Start, rev.End, rev.Limit = fwd.End, fwd.Start, 0
+			rev.Start, rev.End, rev.Limit, rev.Reverse = fwd.End, fwd.Start, 0, true
 			want := slices.Clone(c.want)
 			if c.rule == "limit" {
 				want = slices.Clone(all)
 			}
 			slices.Reverse(want)
-			if got := l.seqs(l.Range(l.ctx, "t", reversed(rev))); !slices.Equal(got, want) {
-				l.t.Errorf("RevRange(%+v) = %v, want %v", rev, got, want)
+			if got := l.seqs(l.Range(l.ctx, "t", rev)); !slices.Equal(got, want) {
+				l.t.Errorf("reverse Range(%+v) = %v, want %v", rev, got, want)
 			}
 		}})
 	}
@@ -137,11 +155,12 @@ var rangeTests = []test{
 	}},
 	{name: "a topic without records", run: func(l *lab) {
 		l.create("t")
-		for _, o := range []pipeproc.RangeOptions{{}, {Start: mustBound("5"), End: mustBound("9-3")}, {Limit: 1}, {Exclusive: true}} {
+		for _, o := range []pipeproc.RangeOptions{{}, {Start: pipeproc.AtTime(time.UnixMilli(5)), End: pipeproc.AtID(pipeproc.ID{Millis: 9, Seq: 3})}, {Limit: 1}, {Exclusive: true}} {
 			if got := l.seqs(l.Range(l.ctx, "t", o)); len(got) != 0 {
 				l.t.Errorf("%+v: %v", o, got)
 			}
-			if got := l.seqs(l.Range(l.ctx, "t", reversed(o))); len(got) != 0 {
+			o.Reverse = true
+			if got := l.seqs(l.Range(l.ctx, "t", o)); len(got) != 0 {
 				l.t.Errorf("%+v backwards: %v", o, got)
 			}
 		}
@@ -155,7 +174,7 @@ var rangeTests = []test{
 		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true})); !slices.Equal(got, []uint64{5, 4, 3}) {
 			l.t.Error("backwards", got)
 		}
-		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: mustBound(ids[0].String()), End: mustBound(ids[3].String())})); !slices.Equal(got, []uint64{3}) {
+		if got := l.seqs(l.Range(l.ctx, "t", pipeproc.RangeOptions{Start: pipeproc.AtID(ids[0]), End: pipeproc.AtID(ids[3])})); !slices.Equal(got, []uint64{3}) {
 			l.t.Error("from an id that is gone", got)
 		}
 		l.ok(l.Prune(l.ctx, "t", 6))

@@ -7,8 +7,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// rangeErrorTests holds the order of checks: topic format, topic, syntax of
-// start, syntax of end, look-up of start, look-up of end.
+// rangeErrorTests holds the errors of a range: the syntax of its bounds, then topic
+// format, topic, look-up of start, look-up of end.
 func rangeErrorTests() (list []test) {
 	for _, c := range []struct {
 		topic, start, end string
@@ -40,10 +40,18 @@ func rangeErrorTests() (list []test) {
 		list = append(list, test{name: fmt.Sprintf("error of %q %q %q", c.topic, c.start, c.end), run: func(l *lab) {
 			l.six()
 			for _, rev := range []bool{false, true} {
-				it := l.Range(l.ctx, c.topic, pipeproc.RangeOptions{Start: mustBound(c.start), End: mustBound(c.end)})
+				text := textRange{Start: c.start, End: c.end}
 				if rev {
-					it = l.Range(l.ctx, c.topic, pipeproc.RangeOptions{Start: mustBound(c.end), End: mustBound(c.start), Reverse: true})
+					text = textRange{Start: c.end, End: c.start, Reverse: true}
 				}
+				o, err := text.options(nil)
+				if err != nil && c.want != pipeproc.ErrInvalidRangeOffset {
+					o = pipeproc.RangeOptions{} // the topic is checked in any case
+				} else if err != nil {
+					l.wantErr(err, c.want)
+					continue
+				}
+				it := l.Range(l.ctx, c.topic, o)
 				count := 0
 				for r, err := range it {
 					if count++; r.Body != nil {

@@ -14,7 +14,7 @@ var reclaimTests = []test{
 		o.Count = 2
 		c := l.want(o, "0", "1")
 		l.reclaim("p")
-		if i := l.info("p"); i.Reclaims != 1 || i.Disabled || i.Claim != (pipeproc.Token{}) || i.RetryAt != 0 {
+		if i := l.info("p"); i.Reclaims != 1 || i.Disabled || i.Claim != (pipeproc.Token{}) || !i.RetryAt.IsZero() {
 			l.t.Errorf("%+v", i)
 		}
 		again := l.want(o, "0", "1")
@@ -170,7 +170,7 @@ var reclaimTests = []test{
 		l.want(o, "0")
 		l.reclaim("p")
 		l.want(o)
-		if i := l.info("p"); i.RetryAt < before.Add(time.Hour-time.Minute).UnixMilli() || i.RetryAt > time.Now().Add(time.Hour+time.Minute).UnixMilli() {
+		if i := l.info("p"); i.RetryAt.UnixMilli() < before.Add(time.Hour-time.Minute).UnixMilli() || i.RetryAt.UnixMilli() > time.Now().Add(time.Hour+time.Minute).UnixMilli() {
 			l.t.Errorf("retry at %d", i.RetryAt)
 		}
 		l.commit("t", "2") // does not cut it short
@@ -196,7 +196,7 @@ var reclaimTests = []test{
 			l.want(o, "0")
 			before := time.Now().Truncate(time.Millisecond)
 			l.reclaim("p")
-			wait := time.UnixMilli(l.info("p").RetryAt).Sub(before)
+			wait := l.info("p").RetryAt.Sub(before)
 			if wait < max(2*last, short) {
 				l.t.Errorf("%v, after %v", wait, last)
 			}

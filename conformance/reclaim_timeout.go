@@ -52,7 +52,7 @@ var timeoutTests = []test{
 		l.want(o, "0")
 		l.timedOut("p", 1)
 		l.want(o)
-		if i := l.info("p"); i.RetryAt < time.Now().Add(time.Hour-5*time.Minute).UnixMilli() {
+		if i := l.info("p"); i.RetryAt.UnixMilli() < time.Now().Add(time.Hour-5*time.Minute).UnixMilli() {
 			l.t.Errorf("%+v", i)
 		}
 	}},

@@ -128,7 +128,7 @@ func (l *lab) atClose(succeeds bool) {
 	<-running
 	l.restart()
 	i := l.info("s")
-	if i.Claim != (pipeproc.Token{}) || i.Reclaims != 0 || i.RetryAt != 0 {
+	if i.Claim != (pipeproc.Token{}) || i.Reclaims != 0 || !i.RetryAt.IsZero() {
 		l.t.Errorf("the claim is open or counted: %+v", i)
 	}
 	o := pipeproc.ProcOptions{Name: "s", Topic: "t"}

@@ -30,7 +30,7 @@ var defineTests = []test{
 		}
 		systems := l.systems()
 		for i, want := range []string{"one", "per", "two"} {
-			if systems[i].Name != want || systems[i].Processor != want || systems[i].Running || systems[i].Count != 1 || systems[i].Lanes != 1 || systems[i].CreatedAt == 0 {
+			if systems[i].Name != want || systems[i].Processor != want || systems[i].Running || systems[i].Count != 1 || systems[i].Lanes != 1 || systems[i].CreatedAt.IsZero() {
 				l.t.Errorf("%+v", systems[i])
 			}
 		}
@@ -48,7 +48,7 @@ var defineTests = []test{
 	{name: "existing procs are kept and missing ones made", run: func(l *lab) {
 		for k, existing := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"}} {
 			name := string(rune('p' + k))
-			made := map[string]int64{}
+			made := map[string]time.Time{}
 			for _, topic := range existing {
 				l.commit(topic, "0", "1")
 				o := pipeproc.ProcOptions{Name: name + "__" + topic, Topic: topic, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}
@@ -61,10 +61,10 @@ var defineTests = []test{
 			}
 			for _, topic := range []string{"a", "b", "c"} {
 				i := l.info(name + "__" + topic)
-				if slices.Contains(existing, topic) && (i.Next != 1 || i.CreatedAt != made[i.Name] || i.MaxReclaims != 3) {
+				if slices.Contains(existing, topic) && (i.Next != 1 || !i.CreatedAt.Equal(made[i.Name]) || i.Retry.MaxReclaims != 3) {
 					l.t.Errorf("not kept: %+v", i)
 				}
-				if !slices.Contains(existing, topic) && (i.Next != 0 || i.MaxReclaims != 10) {
+				if !slices.Contains(existing, topic) && (i.Next != 0 || i.Retry.MaxReclaims != 10) {
 					l.t.Errorf("not made: %+v", i)
 				}
 				if i.System != name {
@@ -102,7 +102,7 @@ var defineTests = []test{
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}})
 		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"b", "c"}, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, ReclaimTimeout: time.Hour}, Replace: true})
 		for _, i := range list {
-			if now := l.info(i.Name); now != i || i.MaxReclaims != 2 || i.ReclaimTimeout != time.Hour {
+			if now := l.info(i.Name); now != i || i.Retry.MaxReclaims != 2 || i.Retry.ReclaimTimeout != time.Hour {
 				l.t.Errorf("%+v, %+v", i, now)
 			}
 		}
@@ -212,15 +212,15 @@ var defineOptionTests = []test{
 	{name: "defaults", run: func(l *lab) {
 		list := l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, Retry: pipeproc.RetryPolicy{OnMaxReclaims: pipeproc.StrategyDeadLetter}})
 		for i, dead := range []string{"a__dead", "b__dead"} {
-			if p := list[i]; p.Backoff != 10*time.Millisecond || p.MaxBackoff != 3*time.Second || p.MaxReclaims != 10 || p.ReclaimTimeout != 10*time.Second ||
-				p.DeadLetterTopic != dead || p.Offset != ">" {
+			if p := list[i]; p.Retry.Backoff != 10*time.Millisecond || p.Retry.MaxBackoff != 3*time.Second || p.Retry.MaxReclaims != 10 || p.Retry.ReclaimTimeout != 10*time.Second ||
+				p.Retry.DeadLetterTopic != dead || p.Offset != ">" {
 				l.t.Errorf("%+v", p)
 			}
 		}
-		if p := l.system(pipeproc.SystemProcOptions{Name: "none", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: -1}})[0]; p.Backoff != 0 || p.MaxBackoff != 0 {
+		if p := l.system(pipeproc.SystemProcOptions{Name: "none", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: -1}})[0]; p.Retry.Backoff != 0 || p.Retry.MaxBackoff != 0 {
 			l.t.Errorf("%+v", p)
 		}
-		if p := l.system(pipeproc.SystemProcOptions{Name: "own", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: time.Second, MaxBackoff: time.Minute}})[0]; p.Backoff != time.Second || p.MaxBackoff != time.Minute {
+		if p := l.system(pipeproc.SystemProcOptions{Name: "own", From: []string{"a"}, Retry: pipeproc.RetryPolicy{Backoff: time.Second, MaxBackoff: time.Minute}})[0]; p.Retry.Backoff != time.Second || p.Retry.MaxBackoff != time.Minute {
 			l.t.Errorf("%+v", p)
 		}
 	}},

@@ -41,7 +41,7 @@ var topicTests = []test{
 		l.later(first)
 		last := l.commit("t", "2")[0]
 		i := l.topic("t")
-		if i.Name != "t" || i.First != 0 || i.Next != 3 || i.Records != 3 || i.FirstTime != first.Millis || i.LastTime != last.Millis || i.CreatedAt <= 0 || i.Damaged != nil || i.Bytes <= 0 {
+		if i.Name != "t" || i.First != 0 || i.Next != 3 || i.Records != 3 || !i.FirstTime.Equal(first.Time()) || !i.LastTime.Equal(last.Time()) || i.CreatedAt.IsZero() || i.Damaged != nil || i.Bytes <= 0 {
 			l.t.Errorf("%+v", i)
 		}
 		if all, err := l.Topics(l.ctx); err != nil || all[1].Name != "t" || all[1].Next != 3 || all[1].ID != i.ID {
@@ -50,7 +50,7 @@ var topicTests = []test{
 	}},
 	{name: "info of a topic without records", run: func(l *lab) {
 		l.create("t")
-		if i := l.topic("t"); i.First != 0 || i.Next != 0 || i.Records != 0 || i.FirstTime != 0 || i.LastTime != 0 {
+		if i := l.topic("t"); i.First != 0 || i.Next != 0 || i.Records != 0 || !i.FirstTime.IsZero() || !i.LastTime.IsZero() {
 			l.t.Errorf("%+v", i)
 		}
 	}},
@@ -179,7 +179,7 @@ var topicTests = []test{
 		last := l.commit("t", "4", "5")[0]
 		l.ok(l.Prune(l.ctx, "t", 4))
 		l.wantTopic("t", "4", "5")
-		if i := l.topic("t"); i.First != 4 || i.Next != 6 || i.Records != 2 || i.FirstTime != last.Millis || l.length("t") != 2 {
+		if i := l.topic("t"); i.First != 4 || i.Next != 6 || i.Records != 2 || !i.FirstTime.Equal(last.Time()) || l.length("t") != 2 {
 			l.t.Errorf("%+v", i)
 		}
 		l.ok(l.Prune(l.ctx, "t", 2)) // gone already
@@ -189,7 +189,7 @@ var topicTests = []test{
 		l.commit("t", "0", "1")
 		l.ok(l.Prune(l.ctx, "t", 2))
 		l.wantTopic("t")
-		if i := l.topic("t"); i.First != 2 || i.Next != 2 || i.Records != 0 || i.FirstTime != 0 || i.LastTime == 0 || l.length("t") != 0 {
+		if i := l.topic("t"); i.First != 2 || i.Next != 2 || i.Records != 0 || !i.FirstTime.IsZero() || i.LastTime.IsZero() || l.length("t") != 0 {
 			l.t.Errorf("%+v", i)
 		}
 		if id := l.commit("t", "2")[0]; id.Seq != 2 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // Methods of DESIGN.md's table that this file looks at by number.
@@ -42,21 +43,21 @@ func (r *recorder) add(method uint16, body []byte) {
 }
 
 // listen serves h at a socket, and returns its address.
-func listen(t testing.TB, h rpc.Handler, log *slog.Logger) rpc.Addr {
+func listen(t testing.TB, h transport.Handler, log *slog.Logger) transport.Addr {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "fuzz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, err := rpc.ParseAddr("unix://" + dir + "/s")
+	addr, err := transport.ParseAddr("unix://" + dir + "/s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := rpc.NewServer(h, rpc.ServerOptions{Epoch: 1, Logger: log})
+	srv, err := transport.NewServer(h, transport.ServerOptions{Epoch: 1, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := rpc.Listen(context.Background(), addr, nil)
+	l, err := transport.Listen(context.Background(), addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func listen(t testing.TB, h rpc.Handler, log *slog.Logger) rpc.Addr {
 }
 
 // use calls all that a client can.
-func use(c *pipeproc.Client, limit time.Duration) {
+func use(c *rpc.Client, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	rec := pipeproc.Record{Topic: "t", Key: []byte("k"), Body: []byte("b"), Headers: []pipeproc.Header{{Name: "n", Value: []byte("v")}}}
@@ -111,9 +112,9 @@ func use(c *pipeproc.Client, limit time.Duration) {
 	_, _ = c.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Processor: func(context.Context, *pipeproc.Work) error { return nil }})
 }
 
-func connect(t testing.TB, addr rpc.Addr) *pipeproc.Client {
+func connect(t testing.TB, addr transport.Addr) *rpc.Client {
 	t.Helper()
-	c, err := pipeproc.Connect(context.Background(), addr.String(), &pipeproc.ConnectOptions{Timeout: 10 * time.Second, RetryFor: -1, CloseGrace: time.Second})
+	c, err := rpc.Connect(context.Background(), addr.String(), &rpc.ConnectOptions{Timeout: 10 * time.Second, RetryFor: -1, CloseGrace: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func connect(t testing.TB, addr rpc.Addr) *pipeproc.Client {
 // requests are what a client sends.
 func requests(t testing.TB) []spoken {
 	var r recorder
-	addr := listen(t, func(ctx context.Context, c *rpc.Call) {
+	addr := listen(t, func(ctx context.Context, c *transport.Call) {
 		if c.Method() == callSession {
 			_ = c.Item()
 			<-ctx.Done()
@@ -139,7 +140,7 @@ func requests(t testing.TB) []spoken {
 }
 
 // serveNode serves a node in memory with a few records.
-func serveNode(t testing.TB, log *slog.Logger) rpc.Addr {
+func serveNode(t testing.TB, log *slog.Logger) transport.Addr {
 	t.Helper()
 	n, err := pipeproc.OpenMemory(&pipeproc.Options{MaxBody: 1 << 16, MaxBatch: 1 << 20})
 	if err != nil {
@@ -152,17 +153,17 @@ func serveNode(t testing.TB, log *slog.Logger) rpc.Addr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, err := rpc.ParseAddr("unix://" + dir + "/s")
+	addr, err := transport.ParseAddr("unix://" + dir + "/s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := rpc.Listen(context.Background(), addr, nil)
+	l, err := transport.Listen(context.Background(), addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, &pipeproc.ServeOptions{Logger: log, AllowExec: nil}) }()
+	go func() { done <- n.Serve(ctx, l, &rpc.ServeOptions{Logger: log, AllowExec: nil}) }()
 	t.Cleanup(func() {
 		cancel()
 		<-done
@@ -204,7 +205,7 @@ func FuzzNodeCalls(f *testing.F) {
 	f.Add(uint16(15), []byte("\x01\x01\x00\x0asystemProc\x44{\"Options\":{\"Name\":\"a\",\"From\":[\"t\"],\"Command\":[\"@self\"],\"Source\":\"x\"}}"))
 	var p panics
 	addr := serveNode(f, slog.New(slog.NewTextHandler(&p, nil)))
-	conn, err := rpc.Dial(context.Background(), addr, &rpc.DialOptions{Clock: time.Now})
+	conn, err := transport.Dial(context.Background(), addr, &transport.DialOptions{Clock: time.Now})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func FuzzClientReplies(f *testing.F) {
 	}
 	var mu sync.Mutex
 	var now spoken
-	addr := listen(f, func(ctx context.Context, c *rpc.Call) {
+	addr := listen(f, func(ctx context.Context, c *transport.Call) {
 		if c.Method() == callSession {
 			_ = c.Item()
 			<-ctx.Done()
@@ -272,7 +273,7 @@ func FuzzClientReplies(f *testing.F) {
 
 // answers are what a node answers to requests.
 func answers(t testing.TB) (list []spoken) {
-	conn, err := rpc.Dial(context.Background(), serveNode(t, nil), &rpc.DialOptions{Clock: time.Now})
+	conn, err := transport.Dial(context.Background(), serveNode(t, nil), &transport.DialOptions{Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +283,7 @@ func answers(t testing.TB) (list []spoken) {
 		var body []byte
 		var err error
 		if r.method == callRange || r.method == callWatch {
-			var s *rpc.Stream
+			var s *transport.Stream
 			if s, err = conn.Stream(ctx, r.method, r.body); err == nil {
 				body, err = s.Next(ctx)
 				body = bytes.Clone(body)

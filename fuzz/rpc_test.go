@@ -14,50 +14,50 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // rpcHello is a client's hello, as a frame.
 func rpcHello() []byte {
-	return rpc.AppendFrame(nil, rpc.Frame{Kind: rpc.KindHello, Payload: rpc.AppendHello(nil, &rpc.Hello{
-		MinVersion: 1, MaxVersion: 1, Name: "fuzz", Limits: rpc.Limits{MaxMessage: 1 << 20, StreamCredit: 2000}})})
+	return transport.AppendFrame(nil, transport.Frame{Kind: transport.KindHello, Payload: transport.AppendHello(nil, &transport.Hello{
+		MinVersion: 1, MaxVersion: 1, Name: "fuzz", Limits: transport.Limits{MaxMessage: 1 << 20, StreamCredit: 2000}})})
 }
 
 // rpcWelcome is a node's welcome, as a frame.
 func rpcWelcome() []byte {
-	return rpc.AppendFrame(nil, rpc.Frame{Kind: rpc.KindWelcome, Payload: rpc.AppendWelcome(nil, &rpc.Welcome{
-		Version: 1, Epoch: 3, Software: "fuzz", Limits: rpc.Limits{MaxMessage: 1 << 20, MaxCalls: 10, MaxBytes: 1 << 21}})})
+	return transport.AppendFrame(nil, transport.Frame{Kind: transport.KindWelcome, Payload: transport.AppendWelcome(nil, &transport.Welcome{
+		Version: 1, Epoch: 3, Software: "fuzz", Limits: transport.Limits{MaxMessage: 1 << 20, MaxCalls: 10, MaxBytes: 1 << 21}})})
 }
 
 // rpcFrames are conversations: what clients send, and what nodes send.
 func rpcFrames() (client, node []byte) {
-	body := rpc.AppendRequest(nil, time.Second, []byte("body"))
-	for _, f := range []rpc.Frame{
-		{Kind: rpc.KindRequest, Method: 1, Stream: 1, Payload: body},
-		{Kind: rpc.KindRequest, Method: 1, Stream: 2, More: true, Payload: body},
-		{Kind: rpc.KindRequest, Method: 2, Stream: 3, Payload: body},
-		{Kind: rpc.KindRequest, Method: 1, Stream: 2, Payload: []byte("more")},
-		{Kind: rpc.KindRequest, Method: 3, Stream: 4, Payload: body},
-		{Kind: rpc.KindRequest, Method: 4, Stream: 5, Payload: body},
-		{Kind: rpc.KindCredit, Stream: 3, Payload: []byte{0, 1, 0, 0}},
-		{Kind: rpc.KindCancel, Stream: 3},
-		{Kind: rpc.KindPing, Stream: 9},
+	body := transport.AppendRequest(nil, time.Second, []byte("body"))
+	for _, f := range []transport.Frame{
+		{Kind: transport.KindRequest, Method: 1, Stream: 1, Payload: body},
+		{Kind: transport.KindRequest, Method: 1, Stream: 2, More: true, Payload: body},
+		{Kind: transport.KindRequest, Method: 2, Stream: 3, Payload: body},
+		{Kind: transport.KindRequest, Method: 1, Stream: 2, Payload: []byte("more")},
+		{Kind: transport.KindRequest, Method: 3, Stream: 4, Payload: body},
+		{Kind: transport.KindRequest, Method: 4, Stream: 5, Payload: body},
+		{Kind: transport.KindCredit, Stream: 3, Payload: []byte{0, 1, 0, 0}},
+		{Kind: transport.KindCancel, Stream: 3},
+		{Kind: transport.KindPing, Stream: 9},
 	} {
-		client = rpc.AppendFrame(client, f)
+		client = transport.AppendFrame(client, f)
 	}
-	for _, f := range []rpc.Frame{
-		{Kind: rpc.KindItem, Stream: 1, Payload: []byte("item")},
-		{Kind: rpc.KindReply, Stream: 2, More: true, Payload: []byte("re")},
-		{Kind: rpc.KindItem, Stream: 1, More: true, Payload: []byte("it")},
-		{Kind: rpc.KindReply, Stream: 2, Payload: []byte("ply")},
-		{Kind: rpc.KindItem, Stream: 1, Payload: []byte("em")},
-		{Kind: rpc.KindPing, Stream: 9},
-		{Kind: rpc.KindPong, Stream: 3},
-		{Kind: rpc.KindEnd, Stream: 1},
-		{Kind: rpc.KindGoAway, Payload: []byte("bye")},
-		{Kind: rpc.KindError, Payload: rpc.AppendError(nil, &rpc.RemoteError{Code: "code", Text: "text", Details: []byte{1}})},
+	for _, f := range []transport.Frame{
+		{Kind: transport.KindItem, Stream: 1, Payload: []byte("item")},
+		{Kind: transport.KindReply, Stream: 2, More: true, Payload: []byte("re")},
+		{Kind: transport.KindItem, Stream: 1, More: true, Payload: []byte("it")},
+		{Kind: transport.KindReply, Stream: 2, Payload: []byte("ply")},
+		{Kind: transport.KindItem, Stream: 1, Payload: []byte("em")},
+		{Kind: transport.KindPing, Stream: 9},
+		{Kind: transport.KindPong, Stream: 3},
+		{Kind: transport.KindEnd, Stream: 1},
+		{Kind: transport.KindGoAway, Payload: []byte("bye")},
+		{Kind: transport.KindError, Payload: transport.AppendError(nil, &transport.RemoteError{Code: "code", Text: "text", Details: []byte{1}})},
 	} {
-		node = rpc.AppendFrame(node, f)
+		node = transport.AppendFrame(node, f)
 	}
 	return client, node
 }
@@ -81,7 +81,7 @@ func FuzzRPCFrame(f *testing.F) {
 	f.Add(client, false)
 	f.Add(node, true)
 	f.Add(append(rpcHello(), rpcWelcome()...), true)
-	f.Add(rpc.AppendFrame(nil, rpc.Frame{Kind: rpc.KindReply, Stream: 1, Payload: make([]byte, 70_000)}), false)
+	f.Add(transport.AppendFrame(nil, transport.Frame{Kind: transport.KindReply, Stream: 1, Payload: make([]byte, 70_000)}), false)
 	f.Add([]byte{0xff, 0xff, 0x0f, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, false)
 	f.Fuzz(func(t *testing.T, b []byte, mend bool) {
 		if mend {
@@ -89,8 +89,8 @@ func FuzzRPCFrame(f *testing.F) {
 			mendFrames(b)
 		}
 		bounded(t, len(b), 512<<10, 16, func() {
-			whole := rpc.NewFrameReader(bytes.NewReader(b))
-			parts := rpc.NewFrameReader(iotest.HalfReader(bytes.NewReader(b)))
+			whole := transport.NewFrameReader(bytes.NewReader(b))
+			parts := transport.NewFrameReader(iotest.HalfReader(bytes.NewReader(b)))
 			var again []byte
 			for {
 				x, err := whole.Next()
@@ -99,7 +99,7 @@ func FuzzRPCFrame(f *testing.F) {
 					t.Fatalf("%v, and in parts %v", err, err2)
 				}
 				if err != nil {
-					if err != io.EOF && err != io.ErrUnexpectedEOF && !errors.Is(err, rpc.ErrProtocol) {
+					if err != io.EOF && err != io.ErrUnexpectedEOF && !errors.Is(err, transport.ErrProtocol) {
 						t.Fatal(err)
 					}
 					break
@@ -107,7 +107,7 @@ func FuzzRPCFrame(f *testing.F) {
 				if x.Kind != y.Kind || x.More != y.More || x.Method != y.Method || x.Stream != y.Stream || !bytes.Equal(x.Payload, y.Payload) {
 					t.Fatalf("%+v, and in parts %+v", x, y)
 				}
-				if again = rpc.AppendFrame(again, x); !bytes.HasPrefix(b, again) {
+				if again = transport.AppendFrame(again, x); !bytes.HasPrefix(b, again) {
 					t.Fatalf("%+v is not what was there", x)
 				}
 			}
@@ -120,13 +120,13 @@ func FuzzRPCHello(f *testing.F) {
 	f.Add(rpcHello()[24:])
 	f.Add(rpcWelcome()[24:])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if h, err := rpc.DecodeHello(b); err == nil {
-			if again, err := rpc.DecodeHello(rpc.AppendHello(nil, &h)); err != nil || again != h {
+		if h, err := transport.DecodeHello(b); err == nil {
+			if again, err := transport.DecodeHello(transport.AppendHello(nil, &h)); err != nil || again != h {
 				t.Fatalf("%+v became %+v, %v", h, again, err)
 			}
 		}
-		if w, err := rpc.DecodeWelcome(b); err == nil {
-			if again, err := rpc.DecodeWelcome(rpc.AppendWelcome(nil, &w)); err != nil || again != w {
+		if w, err := transport.DecodeWelcome(b); err == nil {
+			if again, err := transport.DecodeWelcome(transport.AppendWelcome(nil, &w)); err != nil || again != w {
 				t.Fatalf("%+v became %+v, %v", w, again, err)
 			}
 		}
@@ -135,25 +135,25 @@ func FuzzRPCHello(f *testing.F) {
 
 // FuzzRPCMessage decodes requests and errors.
 func FuzzRPCMessage(f *testing.F) {
-	f.Add(rpc.AppendRequest(nil, time.Minute, []byte("body")))
-	f.Add(rpc.AppendError(nil, &rpc.RemoteError{Code: "code", Text: "text", Details: []byte{1, 2}}))
+	f.Add(transport.AppendRequest(nil, time.Minute, []byte("body")))
+	f.Add(transport.AppendError(nil, &transport.RemoteError{Code: "code", Text: "text", Details: []byte{1, 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, body, err := rpc.DecodeRequest(b); err == nil && !bytes.Equal(rpc.AppendRequest(nil, d, body), b) {
+		if d, body, err := transport.DecodeRequest(b); err == nil && !bytes.Equal(transport.AppendRequest(nil, d, body), b) {
 			t.Fatalf("%v %q", d, body)
 		}
-		e, err := rpc.DecodeError(b)
+		e, err := transport.DecodeError(b)
 		if err != nil {
 			return
 		}
 		_ = e.Error()
-		if len(e.Code) <= 64 && len(e.Text) <= 4096 && len(b) < 1<<18 && !bytes.Equal(rpc.AppendError(nil, e), b) {
+		if len(e.Code) <= 64 && len(e.Text) <= 4096 && len(b) < 1<<18 && !bytes.Equal(transport.AppendError(nil, e), b) {
 			t.Fatalf("%+v", e)
 		}
 	})
 }
 
 // fuzzHandler answers in every way there is.
-func fuzzHandler(ctx context.Context, c *rpc.Call) {
+func fuzzHandler(ctx context.Context, c *transport.Call) {
 	switch c.Method() % 5 {
 	case 1:
 		_ = c.Reply(c.Body(), c.Body())
@@ -179,7 +179,7 @@ func FuzzRPCServer(f *testing.F) {
 	f.Add(client[:len(client)-30], true, true)
 	f.Add(append(rpcHello(), client...), false, false)
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), false, false)
-	s, err := rpc.NewServer(fuzzHandler, rpc.ServerOptions{MaxMessage: 64 << 10, MaxBuffered: 128 << 10, MaxQueued: 64 << 10, MaxInFlight: 8})
+	s, err := transport.NewServer(fuzzHandler, transport.ServerOptions{MaxMessage: 64 << 10, MaxBuffered: 128 << 10, MaxQueued: 64 << 10, MaxInFlight: 8})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -200,12 +200,12 @@ func FuzzRPCServer(f *testing.F) {
 				_, _ = ours.Write(b) // the server may end it before
 				ours.Close()
 			}()
-			r := rpc.NewFrameReader(ours)
+			r := transport.NewFrameReader(ours)
 			var err error
 			for err == nil {
 				_, err = r.Next()
 			}
-			if errors.Is(err, rpc.ErrProtocol) {
+			if errors.Is(err, transport.ErrProtocol) {
 				t.Fatalf("the server breaks the protocol: %v", err)
 			}
 			if err := <-ended; err == nil {
@@ -236,8 +236,8 @@ func FuzzRPCClient(f *testing.F) {
 			}
 			seen := make(chan struct{}, 3)
 			go feedClient(theirs, b, requests, seen)
-			o := &rpc.DialOptions{Timeout: time.Minute, MaxMessage: 64 << 10, StreamCredit: 1000}
-			c, err := rpc.NewConn(context.Background(), ours, o)
+			o := &transport.DialOptions{Timeout: time.Minute, MaxMessage: 64 << 10, StreamCredit: 1000}
+			c, err := transport.NewConn(context.Background(), ours, o)
 			if err != nil {
 				return
 			}
@@ -252,7 +252,7 @@ func FuzzRPCClient(f *testing.F) {
 func feedClient(nc net.Conn, b []byte, requests int, seen chan<- struct{}) {
 	defer close(seen)
 	defer nc.Close()
-	r := rpc.NewFrameReader(nc)
+	r := transport.NewFrameReader(nc)
 	if _, err := r.Next(); err != nil {
 		return
 	}
@@ -272,7 +272,7 @@ func feedClient(nc net.Conn, b []byte, requests int, seen chan<- struct{}) {
 }
 
 // useClient makes a stream, a call and a ping, in this order.
-func useClient(t *testing.T, c *rpc.Conn, seen <-chan struct{}) {
+func useClient(t *testing.T, c *transport.Conn, seen <-chan struct{}) {
 	ctx := context.Background()
 	s, err := c.Stream(ctx, 1, []byte("body"))
 	if err != nil {

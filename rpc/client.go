@@ -1,27 +1,31 @@
-package pipeproc
+package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/turns"
 	"github.com/pipeproc/pipeproc/once"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/worker"
+	"github.com/pipeproc/pipeproc/worker/pipeline"
 )
 
 // ConnectOptions configure Connect. The zero value is the best default.
 type ConnectOptions struct {
-	// TLS is needed for tls://, see rpc.LoadClientTLS.
+	// TLS is needed for tls://, see transport.LoadClientTLS.
 	TLS *tls.Config
 	// Timeout is how long Connect, and every later attempt to connect, may take.
 	// Default 1 s.
@@ -48,18 +52,18 @@ type ConnectOptions struct {
 // again. ErrOutcomeUnknown is returned when that cannot be told any more, or when
 // the context ended while the answer was awaited.
 type Client struct {
-	addr   rpc.Addr
+	addr   transport.Addr
 	o      ConnectOptions
 	id     once.Client
 	codecs *segment.Codecs
 	keys   keys
 	known  sync.Map // names of procs that were ensured
-	pipes  pipes
-	turns  turns
+	pipes  *pipeline.Manager
+	turns  turns.Turns
 	batch  sync.Pool
 
 	mu     sync.Mutex
-	conn   *rpc.Conn
+	conn   *transport.Conn
 	dial   chan struct{} // closed when the attempt under way is over
 	node   [16]byte
 	closed chan struct{}
@@ -68,33 +72,26 @@ type Client struct {
 }
 
 // Connect connects to the node at addr: unix:///path, tcp://host:port or
-// tls://host:port; rpc.Namespace makes an address of a namespace. It returns
+// tls://host:port; transport.Namespace makes an address of a namespace. It returns
 // when the node has answered.
 func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, error) {
-	a, err := rpc.ParseAddr(addr)
+	a, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
-	}
-	// The folder of namespaces must be the user's own; an address says so only if
-	// it was made of a name.
-	if name, ok := strings.CutSuffix(path.Base(a.Path), ".sock"); ok {
-		if n, err := rpc.Namespace(name); err == nil && n.String() == a.String() {
-			a = n
-		}
 	}
 	if o == nil {
 		o = &ConnectOptions{}
 	}
 	c := &Client{addr: a, o: *o, codecs: segment.NewCodecs(), closed: make(chan struct{})}
-	c.o.Timeout, c.o.RetryFor = or(o.Timeout, time.Second), or(o.RetryFor, 30*time.Second)
+	c.o.Timeout, c.o.RetryFor = cmp.Or(o.Timeout, time.Second), cmp.Or(o.RetryFor, 30*time.Second)
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if _, err := rand.Read(c.id[:]); err != nil {
 		return nil, err
 	}
-	c.batch.New = func() any { return new(Batch) }
-	c.pipes.opts = worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}
+	c.batch.New = func() any { return new(pipeproc.Batch) }
+	c.pipes = pipeline.New(remoteHost{c}, pipeline.Options{Pool: worker.Options{Concurrency: o.Workers, Grace: o.CloseGrace, Logger: o.Logger}})
 	conn, err := c.open(ctx)
 	if err != nil {
 		return nil, err
@@ -105,18 +102,18 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 
 // maxReply is the largest answer: the largest record that a node can have, and
 // what stands around it.
-const maxReply = maxBody + 32<<20
+const maxReply = 256<<20 + 32<<20
 
 // open makes a connection.
-func (c *Client) open(ctx context.Context) (*rpc.Conn, error) {
+func (c *Client) open(ctx context.Context) (*transport.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	conn, err := rpc.Dial(ctx, c.addr, &rpc.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: newClock().now, MaxMessage: maxReply})
+	conn, err := transport.Dial(ctx, c.addr, &transport.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: clock.New().Now, MaxMessage: maxReply})
 	if err != nil {
 		return nil, err
 	}
 	// The node counts the client as there for as long as this is open.
-	s, err := conn.Stream(context.Background(), methodSession)
+	s, err := conn.Stream(context.Background(), message.MethodSession)
 	if err == nil {
 		_, err = s.Next(ctx)
 	}
@@ -135,7 +132,7 @@ const (
 
 // get returns a connection, which it makes if the last one was lost. It waits
 // for it until ctx ends or c.o.RetryFor has passed.
-func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
+func (c *Client) get(ctx context.Context) (*transport.Conn, error) {
 	var limit <-chan time.Time
 	for {
 		c.mu.Lock()
@@ -151,7 +148,7 @@ func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
 		}
 		if c.o.RetryFor < 0 {
 			defer c.mu.Unlock()
-			return nil, fmt.Errorf("the connection to the node was lost: %w: %w", rpc.ErrDisconnected, c.conn.Err())
+			return nil, fmt.Errorf("the connection to the node was lost: %w: %w", transport.ErrDisconnected, c.conn.Err())
 		}
 		if c.dial == nil {
 			c.dial = make(chan struct{})
@@ -171,7 +168,7 @@ func (c *Client) get(ctx context.Context) (*rpc.Conn, error) {
 		case <-c.closed:
 			return nil, c.errClosed()
 		case <-limit:
-			return nil, fmt.Errorf("the node at %s has not come back for %v: %w", c.addr, c.o.RetryFor, rpc.ErrDisconnected)
+			return nil, fmt.Errorf("the node at %s has not come back for %v: %w", c.addr, c.o.RetryFor, transport.ErrDisconnected)
 		}
 	}
 }
@@ -240,7 +237,7 @@ func (c *Client) call(ctx context.Context, method uint16, build func() [][]byte)
 
 // lost reports whether a call may have been done, or not, without an answer.
 func lost(err error) bool {
-	return errors.Is(err, rpc.ErrDisconnected) || errors.Is(err, rpc.ErrGoingAway)
+	return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, transport.ErrGoingAway)
 }
 
 // send makes a call that changes the state, under a key, so that it is done once
@@ -263,10 +260,10 @@ func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key)
 		case err == nil:
 			return reply, nil
 		case ctx.Err() != nil:
-			return nil, unknown(sent || !errors.Is(err, rpc.ErrNotSent), context.Cause(ctx))
+			return nil, unknown(sent || !errors.Is(err, transport.ErrNotSent), context.Cause(ctx))
 		case !lost(err):
 			return nil, c.failure(ctx, err)
-		case !errors.Is(err, rpc.ErrNotSent) && !errors.Is(err, rpc.ErrGoingAway):
+		case !errors.Is(err, transport.ErrNotSent) && !errors.Is(err, transport.ErrGoingAway):
 			k.Again, sent = true, true
 		}
 	}
@@ -282,12 +279,12 @@ func unknown(sent bool, err error) error {
 
 // failure turns what the node answered into the error that it was.
 func (c *Client) failure(ctx context.Context, err error) error {
-	if r, ok := errors.AsType[*rpc.RemoteError](err); ok {
+	if r, ok := errors.AsType[*transport.RemoteError](err); ok {
 		if _, has := ctx.Deadline(); has && r.Code == "" && r.Text == context.DeadlineExceeded.Error() {
 			<-ctx.Done() // the deadline goes with the call, and came there first
 			return context.Cause(ctx)
 		}
-		return decodeError(r.Code, r.Text, r.Details)
+		return message.DecodeError(r.Code, r.Text, r.Details)
 	}
 	return err
 }
@@ -295,7 +292,7 @@ func (c *Client) failure(ctx context.Context, err error) error {
 // Close ends the client. Processors that run here are told to stop first.
 // Calls after it fail with ErrClosed.
 func (c *Client) Close() error {
-	err := c.pipes.close()
+	err := c.pipes.Close()
 	c.end(nil)
 	return err
 }

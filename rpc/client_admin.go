@@ -1,142 +1,151 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
+	"encoding/json"
 
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/rpc/message"
 )
+
+// callJSON makes a JSON call.
+func callJSON[A, R any](ctx context.Context, c *Client, call message.Call[A, R], args A) (R, error) {
+	var none R
+	b, err := json.Marshal(args)
+	if err != nil {
+		return none, err
+	}
+	p, err := c.send(ctx, message.MethodJSON, func(k once.Key) [][]byte {
+		m := message.JSON{Key: k, Name: call.Name, Args: b}
+		return [][]byte{m.Append(nil)}
+	})
+	if err != nil {
+		return none, err
+	}
+	return call.Result(p)
+}
 
 // Ping returns when the node has answered.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := admin[string](ctx, c, "ping", noArgs{})
+	_, err := callJSON(ctx, c, message.Calls.Ping, message.NoArgs{})
 	return err
 }
 
 // Stats returns the node's counters.
-func (c *Client) Stats(ctx context.Context) (Stats, error) {
-	w, err := admin[wireStats](ctx, c, "stats", noArgs{})
-	return w.stats(), err
+func (c *Client) Stats(ctx context.Context) (pipeproc.Stats, error) {
+	m, err := callJSON(ctx, c, message.Calls.Stats, message.NoArgs{})
+	return stats(m), err
 }
 
-// Topic is as Node.Topic.
-func (c *Client) Topic(ctx context.Context, name string) (TopicInfo, error) {
-	w, err := admin[wireTopic](ctx, c, "topic", nameArgs{name})
-	return w.info(), err
+// Topic is Node.Topic.
+func (c *Client) Topic(ctx context.Context, name string) (pipeproc.TopicInfo, error) {
+	m, err := callJSON(ctx, c, message.Calls.Topic, message.NameArgs{Name: name})
+	return topicInfo(m), err
 }
 
-// Topics is as Node.Topics.
-func (c *Client) Topics(ctx context.Context) ([]TopicInfo, error) {
-	list, err := admin[[]wireTopic](ctx, c, "topics", noArgs{})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]TopicInfo, len(list))
-	for i, w := range list {
-		out[i] = w.info()
-	}
-	return out, nil
+// Topics is Node.Topics.
+func (c *Client) Topics(ctx context.Context) ([]pipeproc.TopicInfo, error) {
+	list, err := callJSON(ctx, c, message.Calls.Topics, message.NoArgs{})
+	return each(list, topicInfo), err
 }
 
-// CreateTopic is as Node.CreateTopic.
-func (c *Client) CreateTopic(ctx context.Context, name string, o TopicOptions) error {
-	_, err := admin[any](ctx, c, "createTopic", createTopicArgs{name, o})
+// CreateTopic is Node.CreateTopic.
+func (c *Client) CreateTopic(ctx context.Context, name string, o pipeproc.TopicOptions) error {
+	_, err := callJSON(ctx, c, message.Calls.CreateTopic, message.CreateTopicArgs{Name: name,
+		Options: message.TopicOptions{SegmentSize: o.SegmentSize, Compression: uint8(o.Compression)}})
 	return err
 }
 
-// DeleteTopic is as Node.DeleteTopic.
+// DeleteTopic is Node.DeleteTopic.
 func (c *Client) DeleteTopic(ctx context.Context, name string) error {
-	_, err := admin[any](ctx, c, "deleteTopic", nameArgs{name})
+	_, err := callJSON(ctx, c, message.Calls.DeleteTopic, message.NameArgs{Name: name})
 	return err
 }
 
-// Prune is as Node.Prune.
+// Prune is Node.Prune.
 func (c *Client) Prune(ctx context.Context, topic string, first uint64) error {
-	_, err := admin[any](ctx, c, "prune", pruneArgs{topic, first})
+	_, err := callJSON(ctx, c, message.Calls.Prune, message.PruneArgs{Topic: topic, First: first})
 	return err
 }
 
-// SetRetention is as Node.SetRetention.
-func (c *Client) SetRetention(ctx context.Context, topic string, r Retention) error {
-	_, err := admin[any](ctx, c, "setRetention", retentionArgs{topic, r})
+// SetRetention is Node.SetRetention.
+func (c *Client) SetRetention(ctx context.Context, topic string, r pipeproc.Retention) error {
+	_, err := callJSON(ctx, c, message.Calls.SetRetention, message.RetentionArgs{Topic: topic, Retention: retentionOf(r)})
 	return err
 }
 
-// Retention is as Node.Retention.
-func (c *Client) Retention(ctx context.Context, topic string) (Retention, error) {
-	return admin[Retention](ctx, c, "retention", nameArgs{topic})
+// Retention is Node.Retention.
+func (c *Client) Retention(ctx context.Context, topic string) (pipeproc.Retention, error) {
+	m, err := callJSON(ctx, c, message.Calls.Retention, message.NameArgs{Name: topic})
+	return retention(m), err
 }
 
-// GC is as Node.GC.
-func (c *Client) GC(ctx context.Context, o GCOptions) ([]Pruned, error) {
-	return admin[[]Pruned](ctx, c, "gc", o)
+// GC is Node.GC.
+func (c *Client) GC(ctx context.Context, o pipeproc.GCOptions) ([]pipeproc.Pruned, error) {
+	list, err := callJSON(ctx, c, message.Calls.GC, message.GCArgs{Interval: o.Interval, MinPruneTime: o.MinAge, IgnoreDisabled: o.IgnoreDisabled})
+	return each(list, func(p message.Pruned) pipeproc.Pruned {
+		return pipeproc.Pruned{Topic: p.Topic, First: p.First, Next: p.Next, Reason: pipeproc.PruneReason(p.Reason), Passed: p.Passed}
+	}), err
 }
 
-// Checkpoint is as Node.Checkpoint.
+// Checkpoint is Node.Checkpoint.
 func (c *Client) Checkpoint(ctx context.Context) error {
-	_, err := admin[any](ctx, c, "checkpoint", noArgs{})
+	_, err := callJSON(ctx, c, message.Calls.Checkpoint, message.NoArgs{})
 	return err
 }
 
-// InspectProc is as Node.InspectProc.
-func (c *Client) InspectProc(ctx context.Context, name string) (ProcInfo, error) {
-	return c.proc(ctx, "inspectProc", name)
+// InspectProc is Node.InspectProc.
+func (c *Client) InspectProc(ctx context.Context, name string) (pipeproc.ProcInfo, error) {
+	return c.proc(ctx, message.Calls.InspectProc, name)
 }
 
-// DisableProc is as Node.DisableProc.
-func (c *Client) DisableProc(ctx context.Context, name string) (ProcInfo, error) {
-	return c.proc(ctx, "disableProc", name)
+// DisableProc is Node.DisableProc.
+func (c *Client) DisableProc(ctx context.Context, name string) (pipeproc.ProcInfo, error) {
+	return c.proc(ctx, message.Calls.DisableProc, name)
 }
 
-// ResumeProc is as Node.ResumeProc.
-func (c *Client) ResumeProc(ctx context.Context, name string) (ProcInfo, error) {
-	return c.proc(ctx, "resumeProc", name)
+// ResumeProc is Node.ResumeProc.
+func (c *Client) ResumeProc(ctx context.Context, name string) (pipeproc.ProcInfo, error) {
+	return c.proc(ctx, message.Calls.ResumeProc, name)
 }
 
-// DestroyProc is as Node.DestroyProc.
-func (c *Client) DestroyProc(ctx context.Context, name string) (ProcInfo, error) {
-	i, err := c.proc(ctx, "destroyProc", name)
+// DestroyProc is Node.DestroyProc.
+func (c *Client) DestroyProc(ctx context.Context, name string) (pipeproc.ProcInfo, error) {
+	i, err := c.proc(ctx, message.Calls.DestroyProc, name)
 	if err == nil {
 		c.known.Delete(name)
-		c.pipes.detach(name)
-		c.turns.forget(name)
+		c.pipes.Detach(name)
+		c.turns.Forget(name)
 	}
 	return i, err
 }
 
-func (c *Client) proc(ctx context.Context, call, name string) (ProcInfo, error) {
-	w, err := admin[wireProc](ctx, c, call, nameArgs{name})
-	return w.info(), err
+func (c *Client) proc(ctx context.Context, call message.Call[message.NameArgs, message.Proc], name string) (pipeproc.ProcInfo, error) {
+	m, err := callJSON(ctx, c, call, message.NameArgs{Name: name})
+	return procInfo(m), err
 }
 
-// SeekProc is as Node.SeekProc.
-func (c *Client) SeekProc(ctx context.Context, name, offset string) (ProcInfo, error) {
-	w, err := admin[wireProc](ctx, c, "seekProc", seekArgs{name, offset})
-	return w.info(), err
+// SeekProc is Node.SeekProc.
+func (c *Client) SeekProc(ctx context.Context, name, offset string) (pipeproc.ProcInfo, error) {
+	m, err := callJSON(ctx, c, message.Calls.SeekProc, message.SeekArgs{Name: name, Offset: offset})
+	return procInfo(m), err
 }
 
-// Procs is as Node.Procs.
-func (c *Client) Procs(ctx context.Context) ([]ProcInfo, error) {
-	return infos(admin[[]wireProc](ctx, c, "procs", noArgs{}))
+// Procs is Node.Procs.
+func (c *Client) Procs(ctx context.Context) ([]pipeproc.ProcInfo, error) {
+	list, err := callJSON(ctx, c, message.Calls.Procs, message.NoArgs{})
+	return each(list, procInfo), err
 }
 
-func infos(list []wireProc, err error) ([]ProcInfo, error) {
-	if err != nil {
+// DefineSystemProc is Node.DefineSystemProc. A Processor runs in this process, as
+// long as the client is open; a Command runs in worker processes of the node.
+func (c *Client) DefineSystemProc(ctx context.Context, o pipeproc.SystemProcOptions) ([]pipeproc.ProcInfo, error) {
+	if err := o.Validate(); err != nil { // here too: JSON would turn names that are not UTF-8 into others
 		return nil, err
 	}
-	out := make([]ProcInfo, len(list))
-	for i, w := range list {
-		out[i] = w.info()
-	}
-	return out, nil
-}
-
-// SystemProc is as Node.SystemProc. The processor runs in this process, as long
-// as the client is open.
-func (c *Client) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
-	if _, err := o.system(); err != nil { // names that are no UTF-8 would become others on the way
-		return nil, err
-	}
-	list, err := infos(admin[[]wireProc](ctx, c, "systemProc", systemProcArgs{o}))
+	list, err := callJSON(ctx, c, message.Calls.SystemProc, systemProcArgs(o))
 	if err != nil {
 		return nil, err
 	}
@@ -145,50 +154,45 @@ func (c *Client) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]P
 		if name == "" {
 			name = o.Name
 		}
-		c.pipes.register(name, o.Processor)
+		c.pipes.Register(name, o.Processor)
 	}
-	if err := c.pipes.attach(ctx, c, o.Name); err != nil {
+	if err := c.pipes.Attach(ctx, o.Name); err != nil {
 		return nil, err
 	}
-	for i := range list { // it may run by now
-		if list[i], err = c.InspectProc(ctx, list[i].Name); err != nil {
+	infos := each(list, procInfo)
+	for i := range infos { // it may run by now
+		if infos[i], err = c.InspectProc(ctx, infos[i].Name); err != nil {
 			return nil, err
 		}
 	}
-	return list, nil
+	return infos, nil
 }
 
-// SystemProcs is as Node.SystemProcs.
-func (c *Client) SystemProcs(ctx context.Context) ([]SystemProcInfo, error) {
-	list, err := admin[[]SystemProcInfo](ctx, c, "systemProcs", noArgs{})
-	for i := range list { // the node knows of its own processors
-		list[i].Running = list[i].Running || len(list[i].Command) == 0 && c.pipes.has(list[i].Processor)
+// SystemProcs is Node.SystemProcs.
+func (c *Client) SystemProcs(ctx context.Context) ([]pipeproc.SystemProcInfo, error) {
+	list, err := callJSON(ctx, c, message.Calls.SystemProcs, message.NoArgs{})
+	infos := each(list, systemProcInfo)
+	for i := range infos { // the node knows of its own processors
+		infos[i].Running = infos[i].Running || len(infos[i].Command) == 0 && c.pipes.Has(infos[i].Processor)
 	}
-	return list, err
+	return infos, err
 }
 
-// Register is as Node.Register, for processors that run in this process.
-func (c *Client) Register(name string, p Processor) error {
-	if err := checkProcessor(name, p); err != nil {
-		return err
+// Register is Node.Register, for processors that run in this process.
+func (c *Client) Register(name string, p pipeproc.Processor) error {
+	if p == nil {
+		return pipeproc.ErrNoProcessor
 	}
-	c.pipes.register(name, p)
-	return c.pipes.attach(context.Background(), c)
+	c.pipes.Register(name, p)
+	return c.pipes.Attach(context.Background())
 }
 
-// LiveProc is as Node.LiveProc.
-func (c *Client) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
-	return NewLiveProc(ctx, c, o)
+// OpenLiveProc is Node.OpenLiveProc.
+func (c *Client) OpenLiveProc(ctx context.Context, o pipeproc.LiveOptions) (*pipeproc.LiveProc, error) {
+	return pipeproc.NewLiveProc(ctx, c, o)
 }
 
-func (c *Client) definitions(ctx context.Context, names ...string) ([]*procstate.System, error) {
-	return admin[[]*procstate.System](ctx, c, "definitions", namesArgs{names})
-}
-
-func (w wireStats) stats() Stats {
-	s := w.Stats
-	if w.Err != "" {
-		s.Err = decodeError("", w.Err, nil)
-	}
-	return s
+// Definitions is for the pools of this process.
+func (h remoteHost) Definitions(ctx context.Context, names ...string) ([]*procstate.System, error) {
+	return callJSON(ctx, h.c, message.Calls.Definitions, message.NamesArgs{Names: names})
 }

@@ -1,169 +1,160 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 
-	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/hook"
 	"github.com/pipeproc/pipeproc/once"
+	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-var _ Store = (*Client)(nil)
+var _ pipeproc.Store = (*Client)(nil)
 
-// Commit is as Node.Commit.
-func (c *Client) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
-	b := c.batch.Get().(*Batch)
+// one wraps a message that is a single piece.
+func one(b []byte) [][]byte { return [][]byte{b} }
+
+// fill makes b a batch of the records.
+func fill(b *pipeproc.Batch, recs []pipeproc.Record) error {
+	b.Reset()
+	b.Durability = pipeproc.ByMode
+	for i := range recs {
+		if err := b.AddRecord(&recs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Commit is Node.Commit.
+func (c *Client) Commit(ctx context.Context, recs ...pipeproc.Record) ([]pipeproc.ID, error) {
+	b := c.batch.Get().(*pipeproc.Batch)
 	defer c.batch.Put(b)
-	if err := b.fill(recs); err != nil {
+	if err := fill(b, recs); err != nil {
 		return nil, err
 	}
 	if err := c.CommitBatch(ctx, b); err != nil {
 		return nil, err
 	}
-	return append([]ID(nil), b.IDs()...), nil
+	return append([]pipeproc.ID(nil), b.IDs()...), nil
 }
 
-// CommitBatch is as Node.CommitBatch.
-func (c *Client) CommitBatch(ctx context.Context, b *Batch) error {
-	_, err := c.commit(ctx, b, "", Token{})
+// CommitBatch is Node.CommitBatch.
+func (c *Client) CommitBatch(ctx context.Context, b *pipeproc.Batch) error {
+	recs, pos := hook.Batch(b)
+	_, err := c.commit(ctx, recs, message.Commit{Durability: byte(b.Durability)}, pos)
 	return err
 }
 
-// AckCommit is as Node.AckCommit.
-func (c *Client) AckCommit(ctx context.Context, proc string, t Token, recs ...Record) (IDRange, []ID, error) {
-	b := c.batch.Get().(*Batch)
+// AckCommit is Node.AckCommit.
+func (c *Client) AckCommit(ctx context.Context, proc string, t pipeproc.Token, recs ...pipeproc.Record) (pipeproc.IDRange, []pipeproc.ID, error) {
+	b := c.batch.Get().(*pipeproc.Batch)
 	defer c.batch.Put(b)
-	if err := b.fill(recs); err != nil {
-		return IDRange{}, nil, err
+	if err := fill(b, recs); err != nil {
+		return pipeproc.IDRange{}, nil, err
 	}
 	r, err := c.AckCommitBatch(ctx, proc, t, b)
 	if err != nil {
-		return IDRange{}, nil, err
+		return pipeproc.IDRange{}, nil, err
 	}
-	return r, append([]ID(nil), b.IDs()...), nil
+	return r, append([]pipeproc.ID(nil), b.IDs()...), nil
 }
 
-// AckCommitBatch is as Node.AckCommitBatch.
-func (c *Client) AckCommitBatch(ctx context.Context, proc string, t Token, b *Batch) (IDRange, error) {
+// AckCommitBatch is Node.AckCommitBatch.
+func (c *Client) AckCommitBatch(ctx context.Context, proc string, t pipeproc.Token, b *pipeproc.Batch) (pipeproc.IDRange, error) {
 	if proc == "" {
-		return IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
+		return pipeproc.IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
 	}
-	return c.commit(ctx, b, proc, t)
+	recs, pos := hook.Batch(b)
+	return c.commit(ctx, recs, message.Commit{Durability: byte(b.Durability), Ack: true, Proc: proc, Token: t}, pos)
 }
 
-// commit sends a batch, and the acknowledgement of proc if that is not empty.
-func (c *Client) commit(ctx context.Context, b *Batch, proc string, t Token) (IDRange, error) {
-	return c.commitBatch(ctx, &b.b, b.Durability, proc, t, &b.req.Position)
-}
-
-func (c *Client) commitBatch(ctx context.Context, b *topics.Batch, durability Durability, proc string, t Token, pos *uint64) (IDRange, error) {
+// commit sends a batch. Its position goes to pos.
+func (c *Client) commit(ctx context.Context, b *topics.Batch, m message.Commit, pos *uint64) (pipeproc.IDRange, error) {
 	if b.Len() == 0 {
 		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds a bad one
-			return IDRange{}, err
+			return pipeproc.IDRange{}, err
 		}
-		return IDRange{}, errs.Uncommitted.With("the batch holds no record")
+		return pipeproc.IDRange{}, errs.Uncommitted.With("the batch holds no record")
 	}
 	var parts [][]byte
 	var bad error
-	reply, err := c.send(ctx, methodCommit, func(k once.Key) [][]byte {
-		head := append(appendKey(nil, k), byte(durability))
-		if proc == "" {
-			head = append(head, 0)
-		} else {
-			head = appendToken(enc.AppendString(append(head, 1), proc), t)
-		}
+	reply, err := c.send(ctx, message.MethodCommit, func(k once.Key) [][]byte {
+		m.Key = k
 		parts = append(parts[:0], nil)
-		head, bad = b.AppendWire(head, func(raw []byte) { parts = append(parts, raw) })
-		parts[0] = head
+		parts[0], bad = b.AppendWire(m.Append(nil), func(raw []byte) { parts = append(parts, raw) })
 		return parts
 	})
 	if bad != nil {
-		return IDRange{}, bad
+		return pipeproc.IDRange{}, bad
 	}
 	if err != nil {
-		return IDRange{}, err
+		return pipeproc.IDRange{}, err
 	}
-	d := enc.Reader{B: reply}
-	*pos = d.Uvarint()
-	r := takeRange(&d)
-	if d.Err != nil {
-		return IDRange{}, malformed("answer")
+	var done message.Committed
+	ids, err := done.Take(reply)
+	if err != nil {
+		return pipeproc.IDRange{}, err
 	}
-	return r, b.ReadResult(d.B)
+	*pos = done.Position
+	return done.Acked, b.ReadResult(ids)
 }
 
-// Sync is as Node.Sync.
+// Sync is Node.Sync.
 func (c *Client) Sync(ctx context.Context) error {
-	_, err := c.call(ctx, methodSync, func() [][]byte { return nil })
+	_, err := c.call(ctx, message.MethodSync, func() [][]byte { return nil })
 	return err
 }
 
-// Get is as Node.Get.
-func (c *Client) Get(ctx context.Context, topic string, seq uint64) (Record, error) {
-	p, err := c.call(ctx, methodGet, func() [][]byte {
-		return [][]byte{binary.AppendUvarint(enc.AppendString(nil, topic), seq)}
-	})
+// Get is Node.Get.
+func (c *Client) Get(ctx context.Context, topic string, seq uint64) (pipeproc.Record, error) {
+	p, err := c.call(ctx, message.MethodGet, func() [][]byte { return one((&message.Get{Topic: topic, Seq: seq}).Append(nil)) })
 	if err != nil {
-		return Record{}, err
+		return pipeproc.Record{}, err
 	}
-	d := enc.Reader{B: p}
-	r := takeRecord(&d, topic)
-	return r, d.Err
+	return message.TakeRecord(p, topic)
 }
 
-// Length is as Node.Length.
+// Length is Node.Length.
 func (c *Client) Length(ctx context.Context, topic string) (uint64, error) {
-	p, err := c.call(ctx, methodLength, func() [][]byte { return [][]byte{enc.AppendString(nil, topic)} })
+	p, err := c.call(ctx, message.MethodLength, func() [][]byte { return one(message.Name(topic).Append(nil)) })
 	if err != nil {
 		return 0, err
 	}
-	d := enc.Reader{B: p}
-	n := d.Uvarint()
-	return n, d.Err
+	return message.TakeNumber(p)
 }
 
-// WaitFor is as Node.WaitFor.
+// WaitForRecord is Node.WaitForRecord.
 func (c *Client) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
-	_, err := c.call(ctx, methodWaitFor, func() [][]byte {
-		return [][]byte{binary.AppendUvarint(enc.AppendString(nil, topic), seq)}
-	})
+	_, err := c.call(ctx, message.MethodWaitFor, func() [][]byte { return one((&message.Get{Topic: topic, Seq: seq}).Append(nil)) })
 	return err
 }
 
-// WaitForProcs is as Node.WaitForProcs.
+// WaitForProcs is Node.WaitForProcs.
 func (c *Client) WaitForProcs(ctx context.Context, names ...string) error {
-	_, err := c.call(ctx, methodWaitForProcs, func() [][]byte {
-		b := binary.AppendUvarint(nil, uint64(len(names)))
-		for _, n := range names {
-			b = enc.AppendString(b, n)
-		}
-		return [][]byte{b}
-	})
+	_, err := c.call(ctx, message.MethodWaitForProcs, func() [][]byte { return one(message.Names(names).Append(nil)) })
 	return err
 }
 
-// WaitForWork is as Node.WaitForWork.
+// WaitForWork is Node.WaitForWork.
 func (c *Client) WaitForWork(ctx context.Context, name string) error {
-	_, err := c.call(ctx, methodWaitForWork, func() [][]byte { return [][]byte{enc.AppendString(nil, name)} })
+	_, err := c.call(ctx, message.MethodWaitForWork, func() [][]byte { return one(message.Name(name).Append(nil)) })
 	return err
 }
 
-// Proc is as Node.Proc.
-func (c *Client) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
-	if _, err := o.def(); err != nil { // also if the proc is known, and EnsureProc not called
-		return Claim{}, err
+// Claim is Node.Claim.
+func (c *Client) Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error) {
+	if err := o.Validate(); err != nil { // also if the proc is known, and EnsureProc not called
+		return pipeproc.Claim{}, err
 	}
 	for {
-		if topic, ok := c.known.Load(o.Name); !ok || topic != o.Topic {
-			if _, err := c.EnsureProc(ctx, o); err != nil {
-				return Claim{}, err
-			}
+		if err := c.ensureKnown(ctx, o); err != nil {
+			return pipeproc.Claim{}, err
 		}
-		k, err := c.claim(ctx, o.Name, o.Topic, countOf(o.Count))
+		k, err := c.claim(ctx, o.Name, o.Topic, o.Count)
 		if errors.Is(err, errs.ProcNameNotUnique) || errors.Is(err, errs.InvalidProc) {
 			c.known.Delete(o.Name) // it was destroyed since, and perhaps made again
 		}
@@ -173,102 +164,92 @@ func (c *Client) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	}
 }
 
-// claim claims for a proc, which must read topic if that is not empty.
-func (c *Client) claim(ctx context.Context, name, topic string, count int) (Claim, error) {
-	p, err := c.send(ctx, methodClaim, func(k once.Key) [][]byte {
-		b := binary.AppendVarint(enc.AppendString(appendKey(nil, k), name), int64(count))
-		if topic != "" {
-			b = enc.AppendString(b, topic)
-		}
-		return [][]byte{b}
+// ensureKnown makes a proc that this client has not seen yet.
+func (c *Client) ensureKnown(ctx context.Context, o pipeproc.ProcOptions) error {
+	if topic, ok := c.known.Load(o.Name); ok && topic == o.Topic {
+		return nil
+	}
+	_, err := c.EnsureProc(ctx, o)
+	return err
+}
+
+// claim claims for a proc, which must read topic if that is not empty. A count of 0
+// is 1.
+func (c *Client) claim(ctx context.Context, name, topic string, count int) (pipeproc.Claim, error) {
+	if count == 0 {
+		count = 1
+	}
+	p, err := c.send(ctx, message.MethodClaim, func(k once.Key) [][]byte {
+		return one((&message.Claim{Key: k, Proc: name, Count: count, Topic: topic}).Append(nil))
 	})
 	if err != nil {
-		return Claim{}, err
+		return pipeproc.Claim{}, err
 	}
-	return takeClaim(p, name)
+	var m message.Claimed
+	err = m.Take(p)
+	return pipeproc.Claim{Proc: name, Topic: m.Topic, Token: m.Token, Range: m.Range, Attempt: m.Attempt, Timeout: m.Timeout,
+		Skipped: m.Skipped, Records: m.Records}, err
 }
 
-// EnsureProc is as Node.EnsureProc.
-func (c *Client) EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error) {
-	if _, err := o.def(); err != nil { // names that are no UTF-8 would become others on the way
-		return ProcInfo{}, err
+// EnsureProc is Node.EnsureProc.
+func (c *Client) EnsureProc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.ProcInfo, error) {
+	if err := o.Validate(); err != nil { // here too: JSON would turn names that are not UTF-8 into others
+		return pipeproc.ProcInfo{}, err
 	}
-	i, err := admin[wireProc](ctx, c, "ensureProc", o)
+	m, err := callJSON(ctx, c, message.Calls.EnsureProc, procArgs(o))
 	if err == nil {
-		c.known.Store(i.Name, i.Topic)
+		c.known.Store(m.Name, m.Topic)
 	}
-	return i.info(), err
+	return procInfo(m), err
 }
 
-// AvailableProc is as Node.AvailableProc; it is fair to the procs of this client.
-func (c *Client) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error) {
+// ClaimAny is Node.ClaimAny. It is fair to the procs of this client.
+func (c *Client) ClaimAny(ctx context.Context, list ...pipeproc.ProcOptions) (pipeproc.Claim, error) {
 	if len(list) == 0 {
-		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
+		return pipeproc.Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
 	}
+	names := make([]string, len(list))
 	for i := range list {
-		if _, err := list[i].def(); err != nil {
-			return Claim{}, err
+		if err := list[i].Validate(); err != nil {
+			return pipeproc.Claim{}, err
 		}
-		if topic, ok := c.known.Load(list[i].Name); ok && topic == list[i].Topic {
-			continue
+		if err := c.ensureKnown(ctx, list[i]); err != nil {
+			return pipeproc.Claim{}, err
 		}
-		if _, err := c.EnsureProc(ctx, list[i]); err != nil {
-			return Claim{}, err
-		}
+		names[i] = list[i].Name
 	}
-	for _, o := range c.turns.order(list) {
-		k, err := c.Claim(ctx, *o)
+	for _, i := range c.turns.Order(names) {
+		k, err := c.Claim(ctx, list[i])
 		if errors.Is(err, errs.ProcDisabled) {
 			continue
 		}
 		if err == nil && !k.Empty() {
-			c.turns.served(o.Name)
+			c.turns.Served(names[i])
 		}
 		if err != nil || !k.Empty() {
 			return k, err
 		}
 	}
-	return Claim{}, nil
+	return pipeproc.Claim{}, nil
 }
 
-// Ack is as Node.Ack.
-func (c *Client) Ack(ctx context.Context, proc string, t Token) (IDRange, error) {
-	return c.ranged(ctx, methodAck, proc, t, "")
+// Ack is Node.Ack.
+func (c *Client) Ack(ctx context.Context, proc string, t pipeproc.Token) (pipeproc.IDRange, error) {
+	return c.ofClaim(ctx, message.MethodAck, message.OfClaim{Proc: proc, Token: t})
 }
 
-// Reclaim is as Node.Reclaim.
-func (c *Client) Reclaim(ctx context.Context, proc string, t Token, reason string) (IDRange, error) {
-	return c.ranged(ctx, methodReclaim, proc, t, reason)
+// Reclaim is Node.Reclaim.
+func (c *Client) Reclaim(ctx context.Context, proc string, t pipeproc.Token, reason string) (pipeproc.IDRange, error) {
+	return c.ofClaim(ctx, message.MethodReclaim, message.OfClaim{Proc: proc, Token: t, Reason: reason})
 }
 
-func (c *Client) ranged(ctx context.Context, method uint16, proc string, t Token, reason string) (IDRange, error) {
+func (c *Client) ofClaim(ctx context.Context, method uint16, m message.OfClaim) (pipeproc.IDRange, error) {
 	p, err := c.send(ctx, method, func(k once.Key) [][]byte {
-		b := appendToken(enc.AppendString(appendKey(nil, k), proc), t)
-		if method == methodReclaim {
-			b = enc.AppendString(b, reason)
-		}
-		return [][]byte{b}
+		m.Key = k
+		return one(m.Append(nil, method))
 	})
-	if err != nil || method == methodRelease {
-		return IDRange{}, err
+	if err != nil || method == message.MethodRelease {
+		return pipeproc.IDRange{}, err
 	}
-	d := enc.Reader{B: p}
-	r := takeRange(&d)
-	return r, d.Err
-}
-
-// admin makes a call whose arguments and results go as JSON.
-func admin[R any](ctx context.Context, c *Client, name string, args any) (R, error) {
-	var r R
-	b, err := json.Marshal(args)
-	if err != nil {
-		return r, err
-	}
-	p, err := c.send(ctx, methodAdmin, func(k once.Key) [][]byte {
-		return [][]byte{enc.AppendBytes(enc.AppendString(appendKey(nil, k), name), b)}
-	})
-	if err != nil {
-		return r, err
-	}
-	return r, json.Unmarshal(p, &r)
+	return message.TakeRange(p)
 }

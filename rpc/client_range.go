@@ -1,89 +1,72 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"iter"
-	"slices"
+	"math"
 
-	"github.com/pipeproc/pipeproc/internal/enc"
-	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/owned"
+	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// Range is as Node.Range. Records come in blocks, ahead of the loop as far as
-// the stream's credit allows.
-func (c *Client) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
-	return c.ranges(ctx, topic, o, 0)
-}
-
-// RevRange is as Node.RevRange.
-func (c *Client) RevRange(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
-	return c.ranges(ctx, topic, o, rangeReverse)
-}
-
-// Follow is as Node.Follow.
-func (c *Client) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		r := &remoteRange{c: c, topic: topic, flags: rangeFollow, from: from, to: 1<<64 - 1, span: true, yield: yield}
+// Range is Node.Range. Records come in blocks, ahead of the loop as far as the
+// stream's credit allows.
+func (c *Client) Range(ctx context.Context, topic string, o pipeproc.RangeOptions) iter.Seq2[pipeproc.Record, error] {
+	return func(yield func(pipeproc.Record, error) bool) {
+		r := &remoteRange{c: c, yield: yield, req: message.Range{Topic: topic, Start: o.Start.String(), End: o.End.String(), Limit: max(int64(o.Limit), 0)}}
+		if o.Exclusive {
+			r.req.Flags |= message.RangeExclusive
+		}
+		if o.Reverse {
+			r.req.Flags |= message.RangeReverse
+		}
 		r.run(ctx)
 	}
 }
 
-func (c *Client) ranges(ctx context.Context, topic string, o RangeOptions, flags byte) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		if o.Exclusive {
-			flags |= rangeExclusive
-		}
-		r := &remoteRange{c: c, topic: topic, flags: flags, start: o.Start, end: o.End, limit: max(int64(o.Limit), 0), yield: yield}
+// Follow is Node.Follow.
+func (c *Client) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[pipeproc.Record, error] {
+	return func(yield func(pipeproc.Record, error) bool) {
+		r := &remoteRange{c: c, yield: yield, span: true, req: message.Range{Topic: topic, Flags: message.RangeFollow, From: from, To: math.MaxUint64}}
 		r.run(ctx)
 	}
 }
 
 // remoteRange reads a range, over as many connections as it takes.
 type remoteRange struct {
-	c          *Client
-	ctx        context.Context
-	topic      string
-	flags      byte
-	start, end string
-	span       bool   // from and to are known
-	from, to   uint64 // what is still to come
-	limit      int64  // of records still to come; 0: none
-	scratch    []byte
-	yield      func(Record, error) bool
-	over       bool // the loop was left, or all is done
+	c       *Client
+	ctx     context.Context
+	req     message.Range // what is still to come
+	span    bool          // req.From and req.To are known
+	scratch []byte
+	yield   func(pipeproc.Record, error) bool
+	over    bool // the loop was left, or all is done
 }
 
 func (r *remoteRange) request() []byte {
-	b := enc.AppendString(nil, r.topic)
+	m := r.req
 	if r.span {
-		b = append(b, r.flags|rangeSpan)
-		b = binary.AppendUvarint(b, r.from)
-		b = binary.AppendUvarint(b, r.to)
-	} else {
-		b = append(b, r.flags)
-		b = enc.AppendString(b, r.start)
-		b = enc.AppendString(b, r.end)
+		m.Flags |= message.RangeSpan
 	}
-	return binary.AppendVarint(b, r.limit)
+	return m.Append(nil)
 }
 
 func (r *remoteRange) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.ctx = ctx
-	for !r.over && !(r.span && r.from >= r.to) {
+	for !r.over && !(r.span && r.req.From >= r.req.To) {
 		err := r.stream(ctx)
 		if err == nil {
 			return
 		}
 		if !lost(err) || ctx.Err() != nil {
 			if !r.over {
-				r.yield(Record{}, r.c.failure(ctx, err))
+				r.yield(pipeproc.Record{}, r.c.failure(ctx, err))
 			}
 			return
 		}
@@ -96,7 +79,7 @@ func (r *remoteRange) stream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := conn.Stream(ctx, methodRange, r.request())
+	s, err := conn.Stream(ctx, message.MethodRange, r.request())
 	if err != nil {
 		return err
 	}
@@ -116,113 +99,101 @@ func (r *remoteRange) stream(ctx context.Context) error {
 	return nil
 }
 
+var errItem = errors.New("the node sent an item that the protocol does not have")
+
 func (r *remoteRange) item(p []byte) error {
 	if len(p) == 0 {
-		return malformed("item")
+		return errItem
 	}
-	d := enc.Reader{B: p[1:]}
-	switch p[0] {
-	case itemSpan:
-		if !r.span {
-			r.span, r.from, r.to = true, d.Uvarint(), d.Uvarint()
+	kind, p := p[0], p[1:]
+	switch kind {
+	case message.ItemSpan:
+		var m message.Span
+		if err := m.Take(p); err != nil || r.span {
+			return err
 		}
-		return d.Err
-	case itemBlock:
-		scratch, share := &r.scratch, r.left() >= sharedRecords
-		if share {
-			scratch = nil
-		}
-		for rec, err := range topics.WireBlock(d.B, r.c.codecs, scratch) {
-			if err != nil {
-				return err
-			}
-			if rec.Seq < r.from || rec.Seq >= r.to {
-				continue
-			}
-			r.from = rec.Seq + 1
-			var own Record
-			if share {
-				own = sharedRecord(r.topic, &rec)
-			} else {
-				own = ownedRecord(r.topic, &rec)
-			}
-			if !r.give(own) {
-				break
-			}
-		}
+		r.span, r.req.From, r.req.To = true, m.From, m.To
 		return nil
-	case itemRecords:
-		for n := d.Count(5); n > 0; n-- {
-			rec := takeRecord(&d, r.topic)
-			if d.Err != nil {
-				return d.Err
-			}
-			r.to = rec.ID.Seq
-			if !r.give(rec) {
-				break
-			}
+	case message.ItemBlock:
+		return r.block(p)
+	case message.ItemRecords:
+		return message.TakeRecords(p, r.req.Topic, func(rec pipeproc.Record) bool {
+			r.req.To = rec.ID.Seq
+			return r.give(rec)
+		})
+	case message.ItemError:
+		var m message.Failure
+		if err := m.Take(p); err != nil {
+			return err
 		}
-		return nil
-	case itemError:
-		code, text, details := string(d.Bytes()), string(d.Bytes()), d.Bytes()
-		if d.Err != nil {
-			return d.Err
-		}
-		err := decodeError(code, text, details)
-		if p, ok := errors.AsType[*PrunedError](err); ok && r.flags&rangeFollow != 0 {
-			r.from = max(r.from, p.First)
-		}
-		if c, ok := errors.AsType[*errs.CorruptError](err); ok && r.flags&rangeReverse == 0 && c.Next > r.from {
-			r.from = c.Next
-		}
-		if !r.yield(Record{}, err) {
-			r.over = true
-		}
+		r.failure(m.Err)
 		return nil
 	}
-	return malformed("item")
+	return errItem
 }
 
-// sharedRecords is of how many records on those of a block share memory. Of few,
-// a caller would keep much for little.
-const sharedRecords = 64
+// block yields the records of a block that are in the range.
+func (r *remoteRange) block(p []byte) error {
+	scratch, share := &r.scratch, r.left() >= owned.ShareFrom
+	if share {
+		scratch = nil
+	}
+	for rec, err := range topics.WireBlock(p, r.c.codecs, scratch) {
+		if err != nil {
+			return err
+		}
+		if rec.Seq < r.req.From || rec.Seq >= r.req.To {
+			continue
+		}
+		r.req.From = rec.Seq + 1
+		var own pipeproc.Record
+		if share {
+			own = owned.Shared(r.req.Topic, &rec)
+		} else {
+			own = owned.Record(r.req.Topic, &rec)
+		}
+		if !r.give(own) {
+			break
+		}
+	}
+	return nil
+}
+
+// failure yields an error after which the range continues.
+func (r *remoteRange) failure(err error) {
+	if p, ok := errors.AsType[*pipeproc.PrunedError](err); ok && r.req.Flags&message.RangeFollow != 0 {
+		r.req.From = max(r.req.From, p.First)
+	}
+	if c, ok := errors.AsType[*pipeproc.CorruptError](err); ok && r.req.Flags&message.RangeReverse == 0 && c.Next > r.req.From {
+		r.req.From = c.Next
+	}
+	if !r.yield(pipeproc.Record{}, err) {
+		r.over = true
+	}
+}
 
 // left returns how many records are still to come at most.
 func (r *remoteRange) left() uint64 {
-	n := r.to - min(r.from, r.to)
-	if r.limit > 0 {
-		n = min(n, uint64(r.limit))
+	n := r.req.To - min(r.req.From, r.req.To)
+	if r.req.Limit > 0 {
+		n = min(n, uint64(r.req.Limit))
 	}
 	return n
 }
 
-// sharedRecord returns r with the memory that it has, which is the caller's.
-func sharedRecord(topic string, r *segment.Record) Record {
-	rec := Record{ID: ID{Millis: r.Time, Seq: r.Seq}, Topic: topic, Body: slices.Clip(r.Body)}
-	if len(r.Key) > 0 {
-		rec.Key = slices.Clip(r.Key)
-	}
-	if len(r.Headers) > 0 {
-		for name, value := range segment.EachHeader(r.Headers) {
-			rec.Headers = append(rec.Headers, Header{Name: name, Value: slices.Clip(value)})
-		}
-	}
-	return rec
-}
-
 // give yields a record and reports whether there is to be another.
-func (r *remoteRange) give(rec Record) bool {
+func (r *remoteRange) give(rec pipeproc.Record) bool {
 	if !r.yield(rec, nil) {
 		r.over = true
 		return false
 	}
 	if r.ctx.Err() != nil { // what is here already does not matter any more
 		r.over = true
-		r.yield(Record{}, context.Cause(r.ctx))
+		r.yield(pipeproc.Record{}, context.Cause(r.ctx))
 		return false
 	}
-	if r.limit > 0 {
-		if r.limit--; r.limit == 0 {
+	if r.req.Limit > 0 {
+		if r.req.Limit--; r.req.Limit == 0 {
 			r.over = true
 			return false
 		}

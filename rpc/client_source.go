@@ -1,12 +1,12 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
 	"errors"
 	"time"
 
-	"github.com/pipeproc/pipeproc/internal/enc"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/worker"
 )
@@ -29,7 +29,7 @@ func (s remoteSource) AckCommit(ctx context.Context, c *worker.Claim, out *topic
 		return err
 	}
 	var pos uint64
-	_, err := s.c.commitBatch(ctx, out, ByMode, c.Proc, c.Token, &pos)
+	_, err := s.c.commit(ctx, out, message.Commit{Ack: true, Proc: c.Proc, Token: c.Token}, &pos)
 	return err
 }
 
@@ -39,7 +39,7 @@ func (s remoteSource) Reclaim(ctx context.Context, c *worker.Claim, reason error
 }
 
 func (s remoteSource) Release(ctx context.Context, c *worker.Claim) error {
-	_, err := s.c.ranged(ctx, methodRelease, c.Proc, c.Token, "")
+	_, err := s.c.ofClaim(ctx, message.MethodRelease, message.OfClaim{Proc: c.Proc, Token: c.Token})
 	return err
 }
 
@@ -71,7 +71,7 @@ func (s remoteSource) watch(ctx context.Context, proc, topic string, fn func()) 
 	if err != nil {
 		return err
 	}
-	st, err := conn.Stream(ctx, methodWatch, enc.AppendString(enc.AppendString(nil, proc), topic))
+	st, err := conn.Stream(ctx, message.MethodWatch, (&message.Watch{Proc: proc, Topic: topic}).Append(nil))
 	if err != nil {
 		return err
 	}
@@ -93,6 +93,7 @@ func (c *Client) isClosed() bool {
 	}
 }
 
-// What pipes needs of a client.
+// remoteHost lets the pools of this process work on the node.
+type remoteHost struct{ c *Client }
 
-func (c *Client) source() worker.Source { return remoteSource{c} }
+func (h remoteHost) Source() worker.Source { return remoteSource(h) }

@@ -1,23 +1,28 @@
-package pipeproc
+package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/internal/hook"
+	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // ServeOptions configure Serve. The zero value is the default.
 type ServeOptions struct {
 	// Access says what a client may do. Default: everything; over a unix socket
 	// the file's mode decides who can connect, over TLS the certificate.
-	Access func(*rpc.Peer) Access
+	Access func(*Peer) Access
 	// AllowExec are folders, and single programs, that system procs which a client
 	// defines over TCP or TLS may name as Command. Default: none. Over a unix
 	// socket a client, which is the same user, may name anything; Self is always
@@ -32,45 +37,52 @@ type ServeOptions struct {
 	Logger *slog.Logger
 }
 
-// Access is what a client may do; each includes the one before.
-type Access uint8
+// Access is what a client may do. Each right includes those before it: AccessNone,
+// the zero value, AccessRead, AccessWrite, AccessAll.
+type Access = message.Access
 
-// Accesses.
+// Rights.
 const (
-	AccessAll   Access = iota // also create, delete and prune topics, define system procs, collect
-	AccessWrite               // commit, consume, acknowledge
-	AccessRead                // read topics and look at procs
-	AccessNone
+	AccessNone  = message.AccessNone  // nothing but to greet and to ping
+	AccessRead  = message.AccessRead  // read topics and look at procs
+	AccessWrite = message.AccessWrite // also commit, consume, acknowledge
+	AccessAll   = message.AccessAll   // also create, delete and prune topics, define system procs, collect
 )
 
 // service answers the calls of clients.
 type service struct {
-	n       *Node
+	n       *pipeproc.Node
+	e       *engine.Engine
 	o       ServeOptions
 	drain   <-chan struct{} // closed when the server shuts down
 	clients clients
-	calls   map[string]adminCall
-	haste   haste
+	calls   jsonCalls
+	sync    syncObserver
+	commits sync.Pool // *commit
+	claims  sync.Pool // *engine.Claimed
 }
 
 // Server serves a node to clients of other processes.
 type Server struct {
 	s   *service
-	rpc *rpc.Server
+	rpc *transport.Server
 }
 
 // NewServer returns a server of the node. It starts nothing.
-func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
+func NewServer(n *pipeproc.Node, o *ServeOptions) (*Server, error) {
 	if o == nil {
 		o = &ServeOptions{}
 	}
-	s := &service{n: n, o: *o, calls: adminCalls()}
-	s.o.Linger = or(o.Linger, 10*time.Second)
+	s := &service{n: n, e: hook.Engine(n), o: *o}
+	s.calls = s.jsonCalls()
+	s.commits.New = func() any { return new(commit) }
+	s.claims.New = func() any { return new(engine.Claimed) }
+	s.o.Linger = cmp.Or(o.Linger, 10*time.Second)
 	if s.o.Linger < 0 {
 		return nil, errs.InvalidOptions.With("Linger: it is negative")
 	}
-	id, epoch, most := n.e.Identity()
-	srv, err := rpc.NewServer(s.handle, rpc.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline,
+	id, epoch, most := s.e.Identity()
+	srv, err := transport.NewServer(s.handle, transport.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline,
 		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -85,7 +97,7 @@ func (n *Node) NewServer(o *ServeOptions) (*Server, error) {
 // listeners.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := s.rpc.Serve(ctx, l)
-	if errors.Is(err, rpc.ErrClosed) || ctx.Err() != nil {
+	if errors.Is(err, transport.ErrClosed) || ctx.Err() != nil {
 		return nil
 	}
 	return err
@@ -109,8 +121,8 @@ func (s *Server) Close() {
 
 // Serve serves the node at l until ctx ends, and then shuts down; see
 // Server.
-func (n *Node) Serve(ctx context.Context, l net.Listener, o *ServeOptions) error {
-	s, err := n.NewServer(o)
+func Serve(ctx context.Context, n *pipeproc.Node, l net.Listener, o *ServeOptions) error {
+	s, err := NewServer(n, o)
 	if err != nil {
 		return err
 	}
@@ -124,32 +136,32 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, o *ServeOptions) error
 const shutdownTime = 10 * time.Second
 
 // handle answers one call.
-func (s *service) handle(ctx context.Context, c *rpc.Call) {
+func (s *service) handle(ctx context.Context, c *transport.Call) {
 	need := AccessWrite
-	var run func(context.Context, *rpc.Call) error
+	var run func(context.Context, *transport.Call) error
 	switch c.Method() {
-	case methodCommit:
+	case message.MethodCommit:
 		run = s.commit
-	case methodAck:
-		run = s.ack
-	case methodReclaim, methodRelease:
-		run = s.reclaim
-	case methodClaim:
+	case message.MethodAck:
+		run = s.ofClaim
+	case message.MethodReclaim, message.MethodRelease:
+		run = s.ofClaim
+	case message.MethodClaim:
 		run = s.claim
-	case methodRange:
+	case message.MethodRange:
 		need, run = AccessRead, s.ranges
-	case methodGet:
+	case message.MethodGet:
 		need, run = AccessRead, s.get
-	case methodLength:
+	case message.MethodLength:
 		need, run = AccessRead, s.length
-	case methodSync, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+	case message.MethodSync, message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
 		need, run = AccessRead, s.wait
-	case methodWatch:
+	case message.MethodWatch:
 		run = s.watch
-	case methodSession:
+	case message.MethodSession:
 		need, run = AccessNone, s.session
-	case methodAdmin:
-		need, run = AccessNone, s.admin // which looks at the call's name
+	case message.MethodJSON:
+		need, run = AccessNone, s.json // which looks at the call's name
 	default:
 		_ = c.Fail("unknown_method", "the node does not know this call; use a newer one", nil)
 		return
@@ -166,7 +178,7 @@ func (s *service) handle(ctx context.Context, c *rpc.Call) {
 	switch err := run(ctx, c); {
 	case err != nil:
 		fail(c, err)
-	case c.Method() == methodRange || c.Method() == methodWatch || c.Method() == methodSession:
+	case c.Method() == message.MethodRange || c.Method() == message.MethodWatch || c.Method() == message.MethodSession:
 		_ = c.End()
 	}
 }
@@ -175,7 +187,7 @@ func (s *service) handle(ctx context.Context, c *rpc.Call) {
 // come.
 func waits(method uint16) bool {
 	switch method {
-	case methodSession, methodRange, methodWatch, methodWaitFor, methodWaitForProcs, methodWaitForWork:
+	case message.MethodSession, message.MethodRange, message.MethodWatch, message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
 		return true
 	}
 	return false
@@ -188,7 +200,7 @@ func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case <-s.drain:
-			cancel(&errs.Error{Code: rpc.CodeGoingAway, Detail: "the node is shutting down"})
+			cancel(&errs.Error{Code: transport.CodeGoingAway, Detail: "the node is shutting down"})
 		case <-ctx.Done():
 		}
 	}()
@@ -196,18 +208,18 @@ func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
 }
 
 // allow refuses what the client may not do.
-func (s *service) allow(c *rpc.Call, need Access) error {
+func (s *service) allow(c *transport.Call, need Access) error {
 	if s.o.Access == nil || need == AccessNone {
 		return nil
 	}
-	if has := s.o.Access(c.Peer()); has > need {
+	if has := s.o.Access(c.Peer()); has < need {
 		return errs.Forbidden.With("this client may not do that")
 	}
 	return nil
 }
 
-// session runs methodSession: it ends with the connection.
-func (s *service) session(ctx context.Context, c *rpc.Call) error {
+// session runs message.MethodSession: it ends with the connection.
+func (s *service) session(ctx context.Context, c *transport.Call) error {
 	s.clients.come(c.Peer().ClientID)
 	defer s.clients.leave(c.Peer().ClientID)
 	if err := c.Item(); err != nil {
@@ -216,42 +228,40 @@ func (s *service) session(ctx context.Context, c *rpc.Call) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-s.n.e.Done():
+	case <-s.e.Done():
 		return errs.Closed.With("the node is closing")
 	}
 }
 
 // inline says which calls are answered where they are read: those that wait for
 // nothing, as a rule.
-func (s *service) inline(c *rpc.Call) bool {
+func (s *service) inline(c *transport.Call) bool {
 	switch c.Method() {
-	case methodGet, methodLength:
+	case message.MethodGet, message.MethodLength:
 		return true
-	case methodAck, methodReclaim, methodRelease, methodClaim:
-		return s.haste.relaxed.Load()
-	case methodCommit:
-		d := enc.Reader{B: c.Body()}
-		takeKey(&d)
-		return Durability(d.Byte()) != Durable && s.haste.relaxed.Load()
+	case message.MethodAck, message.MethodReclaim, message.MethodRelease, message.MethodClaim:
+		return s.sync.relaxed.Load()
+	case message.MethodCommit:
+		return message.Durability(c.Body()) != byte(engine.Durable) && s.sync.relaxed.Load()
 	}
 	return false
 }
 
-// haste finds out whether commits wait for a sync. Those that do have to be
-// taken in at the same time, to share it.
-type haste struct {
+// syncObserver learns whether commits wait for a sync. If they do, they must run
+// concurrently so that they share one.
+type syncObserver struct {
 	relaxed atomic.Bool // they do not
 	commits atomic.Uint64
 }
 
 // learn looks at a commit at pos that was as durable as the node's mode says. If
 // it is not on disk when it is answered, that is not what the mode wants.
-func (h *haste) learn(n *Node, pos uint64) {
+func (h *syncObserver) learn(e *engine.Engine, pos uint64) {
 	if h.relaxed.Load() {
 		return
 	}
 	// The look is not free, and another one's sync may get in between.
-	if k := h.commits.Add(1); k&(k-1) == 0 && n.DurablePosition() < pos {
+	if k := h.commits.Add(1); k&(k-1) == 0 && e.Durable() < pos {
 		h.relaxed.Store(true)
 	}
 }

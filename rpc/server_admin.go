@@ -1,229 +1,153 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
 	"encoding/json"
 
-	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/internal/hook"
+	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// Calls that are not made a thousand times a second go as JSON: the name of the
-// call, and its arguments as an object.
-
-type adminCall struct {
+// jsonCall answers one JSON call.
+type jsonCall struct {
 	need  Access
-	keyed bool // it is one command, which must not be run twice
-	run   func(ctx context.Context, s *service, c *rpc.Call, args json.RawMessage) (any, error)
+	keyed bool
+	run   func(ctx context.Context, c *transport.Call, args []byte) (any, error)
 }
 
-// command makes an adminCall that must not be run twice.
-func command[A any](need Access, fn func(ctx context.Context, n *Node, a A) (any, error)) adminCall {
-	c := call(need, fn)
-	c.keyed = true
-	return c
-}
+// jsonCalls are the JSON calls by name.
+type jsonCalls map[string]jsonCall
 
-// call makes an adminCall of a function with typed arguments.
-func call[A any](need Access, fn func(ctx context.Context, n *Node, a A) (any, error)) adminCall {
-	return adminCall{need: need, run: func(ctx context.Context, s *service, _ *rpc.Call, args json.RawMessage) (any, error) {
-		var a A
-		if err := json.Unmarshal(args, &a); err != nil {
-			return nil, errs.InvalidOptions.Wrap(err, "the arguments of the call")
+// answer makes fn the answer to a call.
+func answer[A, R any](calls jsonCalls, call message.Call[A, R], fn func(ctx context.Context, c *transport.Call, a A) (R, error)) {
+	calls[call.Name] = jsonCall{call.Need, call.Keyed, func(ctx context.Context, c *transport.Call, p []byte) (any, error) {
+		a, err := call.Args(p)
+		if err != nil {
+			return nil, err
 		}
-		return fn(ctx, s.n, a)
+		return fn(ctx, c, a)
 	}}
 }
 
-type (
-	noArgs   struct{}
-	nameArgs struct {
-		Name string `json:"name"`
-	}
-	namesArgs struct {
-		Names []string `json:"names"`
-	}
-	createTopicArgs struct {
-		Name    string       `json:"name"`
-		Options TopicOptions `json:"options"`
-	}
-	pruneArgs struct {
-		Topic string `json:"topic"`
-		First uint64 `json:"first"`
-	}
-	retentionArgs struct {
-		Topic     string    `json:"topic"`
-		Retention Retention `json:"retention"`
-	}
-	seekArgs struct {
-		Name   string `json:"name"`
-		Offset string `json:"offset"`
-	}
-	systemProcArgs struct {
-		Options SystemProcOptions `json:"options"`
-	}
-)
+// jsonCalls returns the answers of the service.
+func (s *service) jsonCalls() jsonCalls {
+	calls := make(jsonCalls)
+	s.answerTopics(calls)
+	s.answerProcs(calls)
+	s.answerSystemProcs(calls)
+	return calls
+}
 
-// adminCalls are the calls by name.
-func adminCalls() map[string]adminCall {
-	return map[string]adminCall{
-		"ping":  call(AccessNone, func(context.Context, *Node, noArgs) (any, error) { return "pong", nil }),
-		"stats": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return statsOf(n.Stats()), nil }),
-		"topic": call(AccessRead, func(ctx context.Context, n *Node, a nameArgs) (any, error) { return wrapTopic(n.Topic(ctx, a.Name)) }),
-		"topics": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) {
-			list, err := n.Topics(ctx)
-			out := make([]wireTopic, len(list))
-			for i := range list {
-				out[i] = topicOf(list[i])
-			}
-			return out, err
-		}),
-		"createTopic": command(AccessAll, func(ctx context.Context, n *Node, a createTopicArgs) (any, error) {
-			return nil, n.CreateTopic(ctx, a.Name, a.Options)
-		}),
-		"deleteTopic": command(AccessAll, func(ctx context.Context, n *Node, a nameArgs) (any, error) { return nil, n.DeleteTopic(ctx, a.Name) }),
-		"prune": command(AccessAll, func(ctx context.Context, n *Node, a pruneArgs) (any, error) {
-			return nil, n.Prune(ctx, a.Topic, a.First)
-		}),
-		"setRetention": command(AccessAll, func(ctx context.Context, n *Node, a retentionArgs) (any, error) {
-			return nil, n.SetRetention(ctx, a.Topic, a.Retention)
-		}),
-		"retention":  call(AccessRead, func(ctx context.Context, n *Node, a nameArgs) (any, error) { return n.Retention(ctx, a.Name) }),
-		"gc":         call(AccessAll, func(ctx context.Context, n *Node, o GCOptions) (any, error) { return n.GC(ctx, o) }),
-		"checkpoint": call(AccessAll, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return nil, n.Checkpoint(ctx) }),
-		"inspectProc": call(AccessRead, func(ctx context.Context, n *Node, a nameArgs) (any, error) {
-			return wrapProc(n.InspectProc(ctx, a.Name))
-		}),
-		"procs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) {
-			return wrapProcs(n.Procs(ctx))
-		}),
-		"disableProc": command(AccessWrite, func(ctx context.Context, n *Node, a nameArgs) (any, error) {
-			return wrapProc(n.DisableProc(ctx, a.Name))
-		}),
-		"resumeProc": command(AccessWrite, func(ctx context.Context, n *Node, a nameArgs) (any, error) {
-			return wrapProc(n.ResumeProc(ctx, a.Name))
-		}),
-		"destroyProc": command(AccessWrite, func(ctx context.Context, n *Node, a nameArgs) (any, error) {
-			return wrapProc(n.DestroyProc(ctx, a.Name))
-		}),
-		"seekProc": command(AccessWrite, func(ctx context.Context, n *Node, a seekArgs) (any, error) {
-			return wrapProc(n.SeekProc(ctx, a.Name, a.Offset))
-		}),
-		"ensureProc": {need: AccessWrite, run: func(ctx context.Context, s *service, c *rpc.Call, args json.RawMessage) (any, error) {
-			var o ProcOptions
-			if err := json.Unmarshal(args, &o); err != nil {
-				return nil, errs.InvalidOptions.Wrap(err, "the arguments of the call")
-			}
-			i, err := s.n.EnsureProc(ctx, o)
-			if err == nil && i.Ephemeral {
-				s.clients.own(c.Peer().ClientID, i.Name)
-			}
+func (s *service) answerTopics(calls jsonCalls) {
+	n, m := s.n, &message.Calls
+	answer(calls, m.Ping, func(context.Context, *transport.Call, message.NoArgs) (string, error) { return "pong", nil })
+	answer(calls, m.Stats, func(context.Context, *transport.Call, message.NoArgs) (message.Stats, error) {
+		return statsOf(n.Stats()), nil
+	})
+	answer(calls, m.Topic, func(ctx context.Context, _ *transport.Call, a message.NameArgs) (message.Topic, error) {
+		i, err := n.Topic(ctx, a.Name)
+		return topicOf(i), err
+	})
+	answer(calls, m.Topics, func(ctx context.Context, _ *transport.Call, _ message.NoArgs) ([]message.Topic, error) {
+		list, err := n.Topics(ctx)
+		return each(list, topicOf), err
+	})
+	answer(calls, m.CreateTopic, func(ctx context.Context, _ *transport.Call, a message.CreateTopicArgs) (message.None, error) {
+		return nil, n.CreateTopic(ctx, a.Name, topicOptions(a.Options))
+	})
+	answer(calls, m.DeleteTopic, func(ctx context.Context, _ *transport.Call, a message.NameArgs) (message.None, error) {
+		return nil, n.DeleteTopic(ctx, a.Name)
+	})
+	answer(calls, m.Prune, func(ctx context.Context, _ *transport.Call, a message.PruneArgs) (message.None, error) {
+		return nil, n.Prune(ctx, a.Topic, a.First)
+	})
+	answer(calls, m.SetRetention, func(ctx context.Context, _ *transport.Call, a message.RetentionArgs) (message.None, error) {
+		return nil, n.SetRetention(ctx, a.Topic, retention(a.Retention))
+	})
+	answer(calls, m.Retention, func(ctx context.Context, _ *transport.Call, a message.NameArgs) (message.Retention, error) {
+		r, err := n.Retention(ctx, a.Name)
+		return retentionOf(r), err
+	})
+	answer(calls, m.GC, func(ctx context.Context, _ *transport.Call, a message.GCArgs) ([]message.Pruned, error) {
+		list, err := n.GC(ctx, pipeproc.GCOptions{Interval: a.Interval, MinAge: a.MinPruneTime, IgnoreDisabled: a.IgnoreDisabled})
+		return each(list, func(p pipeproc.Pruned) message.Pruned {
+			return message.Pruned{Topic: p.Topic, First: p.First, Next: p.Next, Reason: uint8(p.Reason), Passed: p.Passed}
+		}), err
+	})
+	answer(calls, m.Checkpoint, func(ctx context.Context, _ *transport.Call, _ message.NoArgs) (message.None, error) {
+		return nil, n.Checkpoint(ctx)
+	})
+}
+
+func (s *service) answerProcs(calls jsonCalls) {
+	n, m := s.n, &message.Calls
+	named := func(call message.Call[message.NameArgs, message.Proc], fn func(context.Context, string) (pipeproc.ProcInfo, error)) {
+		answer(calls, call, func(ctx context.Context, _ *transport.Call, a message.NameArgs) (message.Proc, error) {
+			i, err := fn(ctx, a.Name)
 			return procOf(i), err
-		}},
-		"systemProc": {need: AccessAll, run: func(ctx context.Context, s *service, c *rpc.Call, args json.RawMessage) (any, error) {
-			var a systemProcArgs
-			err := json.Unmarshal(args, &a)
-			if err != nil {
-				return nil, errs.InvalidOptions.Wrap(err, "the arguments of the call")
-			}
-			if a.Options.Command, err = s.o.mayRun(c.Peer(), a.Options.Command); err != nil {
-				return nil, err
-			}
-			return wrapProcs(s.n.DefineSystemProc(ctx, a.Options))
-		}},
-		"systemProcs": call(AccessRead, func(ctx context.Context, n *Node, _ noArgs) (any, error) { return n.SystemProcs(ctx) }),
-		"definitions": call(AccessRead, func(ctx context.Context, n *Node, a namesArgs) (any, error) { return n.definitions(ctx, a.Names...) }),
+		})
 	}
+	named(m.InspectProc, n.InspectProc)
+	named(m.DisableProc, n.DisableProc)
+	named(m.ResumeProc, n.ResumeProc)
+	named(m.DestroyProc, n.DestroyProc)
+	answer(calls, m.Procs, func(ctx context.Context, _ *transport.Call, _ message.NoArgs) ([]message.Proc, error) {
+		list, err := n.Procs(ctx)
+		return each(list, procOf), err
+	})
+	answer(calls, m.SeekProc, func(ctx context.Context, _ *transport.Call, a message.SeekArgs) (message.Proc, error) {
+		i, err := n.SeekProc(ctx, a.Name, a.Offset)
+		return procOf(i), err
+	})
+	answer(calls, m.EnsureProc, func(ctx context.Context, c *transport.Call, a message.ProcArgs) (message.Proc, error) {
+		i, err := n.EnsureProc(ctx, procOptions(a))
+		if err == nil && i.Ephemeral {
+			s.clients.own(c.Peer().ClientID, i.Name)
+		}
+		return procOf(i), err
+	})
 }
 
-// wireProc is ProcInfo with its fields as they are: ranges whole, not as text.
-type (
-	plainProc ProcInfo
-	plainSpan IDRange
-	wireProc  struct {
-		plainProc
-		LastClaimed, PreviousClaimed, LastAcked plainSpan
+func (s *service) answerSystemProcs(calls jsonCalls) {
+	n, m := s.n, &message.Calls
+	answer(calls, m.SystemProc, func(ctx context.Context, c *transport.Call, a message.SystemProcArgs) ([]message.Proc, error) {
+		var err error
+		if a.Options.Command, err = s.o.mayRun(c.Peer(), a.Options.Command); err != nil {
+			return nil, err
+		}
+		list, err := n.DefineSystemProc(ctx, systemProcOptions(a.Options))
+		return each(list, procOf), err
+	})
+	answer(calls, m.SystemProcs, func(ctx context.Context, _ *transport.Call, _ message.NoArgs) ([]message.SystemProc, error) {
+		list, err := n.SystemProcs(ctx)
+		return each(list, systemProcOf), err
+	})
+	answer(calls, m.Definitions, func(ctx context.Context, _ *transport.Call, a message.NamesArgs) ([]*procstate.System, error) {
+		return hook.Pipelines(n).Definitions(ctx, a.Names...)
+	})
+}
+
+// json runs MethodJSON.
+func (s *service) json(ctx context.Context, c *transport.Call) error {
+	var m message.JSON
+	if err := m.Take(c.Body()); err != nil {
+		return err
 	}
-)
-
-func procOf(i ProcInfo) wireProc {
-	return wireProc{plainProc(i), plainSpan(i.LastClaimed), plainSpan(i.PreviousClaimed), plainSpan(i.LastAcked)}
-}
-
-func (w wireProc) info() ProcInfo {
-	i := ProcInfo(w.plainProc)
-	i.LastClaimed, i.PreviousClaimed, i.LastAcked = IDRange(w.LastClaimed), IDRange(w.PreviousClaimed), IDRange(w.LastAcked)
-	return i
-}
-
-func wrapProc(i ProcInfo, err error) (any, error) { return procOf(i), err }
-
-func wrapProcs(list []ProcInfo, err error) (any, error) {
-	out := make([]wireProc, len(list))
-	for i := range list {
-		out[i] = procOf(list[i])
-	}
-	return out, err
-}
-
-// wireTopic is TopicInfo with its error as text.
-type wireTopic struct {
-	TopicInfo
-	Damaged string `json:",omitempty"`
-}
-
-func topicOf(i TopicInfo) wireTopic {
-	w := wireTopic{TopicInfo: i}
-	if i.Damaged != nil {
-		w.Damaged = i.Damaged.Error()
-	}
-	w.TopicInfo.Damaged = nil
-	return w
-}
-
-func (w wireTopic) info() TopicInfo {
-	i := w.TopicInfo
-	if w.Damaged != "" {
-		i.Damaged = errs.Damaged.With(w.Damaged)
-	}
-	return i
-}
-
-func wrapTopic(i TopicInfo, err error) (any, error) { return topicOf(i), err }
-
-type wireStats struct {
-	Stats
-	Err string `json:",omitempty"`
-}
-
-func statsOf(s Stats) wireStats {
-	w := wireStats{Stats: s}
-	if s.Err != nil {
-		w.Err = s.Err.Error()
-	}
-	w.Stats.Err = nil
-	return w
-}
-
-// admin runs methodAdmin.
-func (s *service) admin(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	k, name, args := takeKey(&d), string(d.Bytes()), d.Bytes()
-	if d.Err != nil {
-		return malformed("call")
-	}
-	a, ok := s.calls[name]
+	a, ok := s.calls[m.Name]
 	if !ok {
-		return &errs.Error{Code: "unknown_method", Detail: "the node does not know the call " + name + "; use a newer one"}
+		return &errs.Error{Code: "unknown_method", Detail: "the node does not know the call " + m.Name + "; use a newer one"}
 	}
 	if err := s.allow(c, a.need); err != nil {
 		return err
 	}
 	if a.keyed {
-		ctx = keyedContext(ctx, c, k)
+		ctx = keyedContext(ctx, c, m.Key)
 	}
-	v, err := a.run(ctx, s, c, args)
+	v, err := a.run(ctx, c, m.Args)
 	if err != nil {
 		return err
 	}

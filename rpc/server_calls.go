@@ -1,20 +1,22 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"github.com/pipeproc/pipeproc/engine"
-	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/internal/hook"
 	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/record"
+	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/topics"
 )
 
 // keyedContext returns a context under which one command is that of the client
 // that sent key.
-func keyedContext(ctx context.Context, c *rpc.Call, k once.Key) context.Context {
+func keyedContext(ctx context.Context, c *transport.Call, k once.Key) context.Context {
 	if k.Seq == 0 {
 		return ctx
 	}
@@ -23,179 +25,149 @@ func keyedContext(ctx context.Context, c *rpc.Call, k once.Key) context.Context 
 }
 
 // fail answers a call with an error.
-func fail(c *rpc.Call, err error) {
-	code, text, details := encodeError(err)
+func fail(c *transport.Call, err error) {
+	code, text, details := message.EncodeError(err)
 	_ = c.Fail(code, text, details)
 }
 
-// commit runs methodCommit: a batch, with or without an acknowledgement.
-func (s *service) commit(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	k := takeKey(&d)
-	durability, ack := Durability(d.Byte()), d.Byte()
-	var proc string
-	var token Token
-	if ack == 1 {
-		proc, token = string(d.Bytes()), takeToken(&d)
-	}
-	if d.Err != nil || ack > 1 {
-		return malformed("commit")
-	}
-	b := s.n.batches.Get().(*Batch)
-	defer s.n.batches.Put(b)
-	defer b.Reset() // the records are the call's
-	if err := b.b.ReadWire(d.B); err != nil {
+// commit is the memory of one commit.
+type commit struct {
+	recs topics.Batch
+	req  engine.Request
+	ack  procstate.Op
+	ops  [1]*procstate.Op
+}
+
+// commit runs MethodCommit: a batch, with or without an acknowledgement.
+func (s *service) commit(ctx context.Context, c *transport.Call) error {
+	var m message.Commit
+	batch, err := m.Take(c.Body())
+	if err != nil {
 		return err
 	}
-	b.Durability = durability
-	ctx = keyedContext(ctx, c, k)
-	var acked IDRange
+	b := s.commits.Get().(*commit)
+	defer s.commits.Put(b)
+	defer b.recs.Reset() // the records are the call's
+	if err := b.recs.ReadWire(batch); err != nil {
+		return err
+	}
+	b.req.Batch, b.req.Procs, b.req.Durability = &b.recs, nil, engine.Durability(m.Durability)
+	if m.Ack {
+		b.ack = procstate.Op{Kind: procstate.Ack, Name: m.Proc, Token: m.Token, Commit: true}
+		b.ops[0] = &b.ack
+		b.req.Procs = b.ops[:]
+	}
+	err = s.e.Commit(keyedContext(ctx, c, m.Key), &b.req)
+	b.req.Procs = nil
+	if err != nil {
+		return err
+	}
+	done := message.Committed{Position: b.req.Position}
+	if m.Ack {
+		done.Acked = b.ack.Claim.Range
+	}
+	if b.req.Durability == engine.ByMode {
+		s.sync.learn(s.e, done.Position)
+	}
+	return c.Reply(b.recs.AppendResult(done.Append(nil)))
+}
+
+// ofClaim runs MethodAck, MethodReclaim and, which does not count, MethodRelease.
+func (s *service) ofClaim(ctx context.Context, c *transport.Call) error {
+	var m message.OfClaim
+	if err := m.Take(c.Body(), c.Method()); err != nil {
+		return err
+	}
+	ctx = keyedContext(ctx, c, m.Key)
+	var r record.Range
 	var err error
-	if ack == 1 {
-		acked, err = s.n.AckCommitBatch(ctx, proc, token, b)
-	} else {
-		err = s.n.CommitBatch(ctx, b)
-	}
-	if err != nil {
-		return err
-	}
-	if durability == ByMode {
-		s.haste.learn(s.n, b.Position())
-	}
-	reply := binary.AppendUvarint(nil, b.Position())
-	reply = appendRange(reply, acked)
-	return c.Reply(b.b.AppendResult(reply))
-}
-
-// ack runs methodAck.
-func (s *service) ack(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	k, proc, token := takeKey(&d), string(d.Bytes()), takeToken(&d)
-	if d.Err != nil {
-		return malformed("acknowledgement")
-	}
-	r, err := s.n.Ack(keyedContext(ctx, c, k), proc, token)
-	if err != nil {
-		return err
-	}
-	return c.Reply(appendRange(nil, r))
-}
-
-// reclaim runs methodReclaim and, without counting, methodRelease.
-func (s *service) reclaim(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	k, proc, token := takeKey(&d), string(d.Bytes()), takeToken(&d)
-	ctx = keyedContext(ctx, c, k)
-	if c.Method() == methodRelease {
-		if d.Err != nil {
-			return malformed("release")
-		}
-		if err := s.n.e.Release(ctx, proc, token); err != nil {
+	switch c.Method() {
+	case message.MethodAck:
+		r, err = s.n.Ack(ctx, m.Proc, m.Token)
+	case message.MethodReclaim:
+		r, err = s.n.Reclaim(ctx, m.Proc, m.Token, m.Reason)
+	default:
+		if err := s.e.Release(ctx, m.Proc, m.Token); err != nil {
 			return err
 		}
 		return c.Reply()
 	}
-	reason := string(d.Bytes())
-	if d.Err != nil {
-		return malformed("reclaim")
-	}
-	r, err := s.n.Reclaim(ctx, proc, token, reason)
 	if err != nil {
 		return err
 	}
-	return c.Reply(appendRange(nil, r))
+	return c.Reply(message.AppendRange(nil, r))
 }
 
-// claim runs methodClaim.
-func (s *service) claim(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	k, proc, count := takeKey(&d), string(d.Bytes()), d.Varint()
-	var topic string
-	if len(d.B) > 0 {
-		topic = string(d.Bytes())
+// claim runs MethodClaim.
+func (s *service) claim(ctx context.Context, c *transport.Call) error {
+	var m message.Claim
+	if err := m.Take(c.Body()); err != nil {
+		return err
 	}
-	if d.Err != nil || int64(int(count)) != count {
-		return malformed("claim")
-	}
-	if topic != "" { // the proc that the client knew may be another one by now
-		if st, err := s.n.e.Proc(proc); err == nil && st.Def.Topic != topic {
-			return procstate.NotUnique(st.Def, topic)
+	if m.Topic != "" { // the proc that the client knew may be another one by now
+		if st, err := s.e.Proc(m.Proc); err == nil && st.Def.Topic != m.Topic {
+			return procstate.NotUnique(st.Def, m.Topic)
 		}
 	}
-	m := s.n.claims.Get().(*engine.Claimed)
+	k := s.claims.Get().(*engine.Claimed)
 	defer func() {
-		m.Trim()
-		s.n.claims.Put(m)
+		k.Trim()
+		s.claims.Put(k)
 	}()
-	if err := s.n.e.Claim(keyedContext(ctx, c, k), proc, int(count), m); err != nil {
+	if err := s.e.Claim(keyedContext(ctx, c, m.Key), m.Proc, m.Count, k); err != nil {
 		return err
 	}
-	reply := appendClaimHead(nil, m.Token, m.Attempt, m.Timeout, m.Skipped, m.Topic, m.Range)
-	var headers []byte
-	for i := range m.Records {
-		r := &m.Records[i]
-		headers = appendHeaders(headers[:0], r.Headers)
-		reply = appendWireRecord(reply, r, headers)
-	}
-	return c.Reply(reply)
+	answer := message.Claimed{Token: k.Token, Attempt: k.Attempt, Timeout: k.Timeout, Skipped: k.Skipped, Topic: k.Topic, Range: k.Range, Records: k.Records}
+	return c.Reply(answer.Append(nil))
 }
 
-// get runs methodGet.
-func (s *service) get(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	topic, seq := string(d.Bytes()), d.Uvarint()
-	if d.Err != nil {
-		return malformed("get")
+// get runs MethodGet.
+func (s *service) get(ctx context.Context, c *transport.Call) error {
+	var m message.Get
+	if err := m.Take(c.Body()); err != nil {
+		return err
 	}
-	r, err := s.n.Get(ctx, topic, seq)
+	r, err := s.n.Get(ctx, m.Topic, m.Seq)
 	if err != nil {
 		return err
 	}
-	return c.Reply(appendWireRecord(nil, &r, appendHeaders(nil, r.Headers)))
+	return c.Reply(message.AppendRecord(nil, &r))
 }
 
-// length runs methodLength.
-func (s *service) length(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	topic := string(d.Bytes())
-	if d.Err != nil {
-		return malformed("length")
+// length runs MethodLength.
+func (s *service) length(ctx context.Context, c *transport.Call) error {
+	var topic message.Name
+	if err := topic.Take(c.Body()); err != nil {
+		return err
 	}
-	n, err := s.n.Length(ctx, topic)
+	n, err := s.n.Length(ctx, string(topic))
 	if err != nil {
 		return err
 	}
-	return c.Reply(binary.AppendUvarint(nil, n))
+	return c.Reply(message.AppendNumber(nil, n))
 }
 
 // wait runs the methods that end when something has happened.
-func (s *service) wait(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
+func (s *service) wait(ctx context.Context, c *transport.Call) error {
 	var err error
 	switch c.Method() {
-	case methodSync:
+	case message.MethodSync:
 		err = s.n.Sync(ctx)
-	case methodWaitFor:
-		topic, seq := string(d.Bytes()), d.Uvarint()
-		if d.Err != nil {
-			return malformed("wait")
+	case message.MethodWaitFor:
+		var m message.Get
+		if err = m.Take(c.Body()); err == nil {
+			err = s.n.WaitForRecord(ctx, m.Topic, m.Seq)
 		}
-		err = s.n.WaitForRecord(ctx, topic, seq)
-	case methodWaitForProcs:
-		names := make([]string, d.Count(1))
-		for i := range names {
-			names[i] = string(d.Bytes())
+	case message.MethodWaitForProcs:
+		var names message.Names
+		if err = names.Take(c.Body()); err == nil {
+			err = s.n.WaitForProcs(ctx, names...)
 		}
-		if d.Err != nil {
-			return malformed("wait")
-		}
-		err = s.n.WaitForProcs(ctx, names...)
 	default:
-		name := string(d.Bytes())
-		if d.Err != nil {
-			return malformed("wait")
+		var proc message.Name
+		if err = proc.Take(c.Body()); err == nil {
+			err = s.n.WaitForWork(ctx, string(proc))
 		}
-		err = s.n.WaitForWork(ctx, name)
 	}
 	if err != nil {
 		return err
@@ -203,23 +175,22 @@ func (s *service) wait(ctx context.Context, c *rpc.Call) error {
 	return c.Reply()
 }
 
-// watch runs methodWatch: an item whenever a proc may have become claimable. A
+// watch runs MethodWatch: an item whenever a proc may have become claimable. A
 // pool of workers at the other end counts as running the proc.
-func (s *service) watch(ctx context.Context, c *rpc.Call) error {
-	d := enc.Reader{B: c.Body()}
-	proc, topic := string(d.Bytes()), string(d.Bytes())
-	if d.Err != nil {
-		return malformed("watch")
+func (s *service) watch(ctx context.Context, c *transport.Call) error {
+	var m message.Watch
+	if err := m.Take(c.Body()); err != nil {
+		return err
 	}
 	ch := make(chan struct{}, 1)
-	stop := s.n.e.Watch(proc, topic, func() {
+	stop := s.e.Watch(m.Proc, m.Topic, func() {
 		select {
 		case ch <- struct{}{}:
 		default:
 		}
 	})
 	defer stop()
-	defer s.n.pipes.elsewhere(proc)()
+	defer hook.Pipelines(s.n).Elsewhere(m.Proc)()
 	if err := c.Item(); err != nil { // from now on nothing is missed
 		return err
 	}
@@ -231,7 +202,7 @@ func (s *service) watch(ctx context.Context, c *rpc.Call) error {
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.n.e.Done():
+		case <-s.e.Done():
 			return errors.New("the node is closing")
 		}
 	}

@@ -1,15 +1,17 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/pipeproc/pipeproc"
 )
 
 // clients knows which clients are there, and which ephemeral procs are theirs.
 // Those of a client end a while after its last connection.
 type clients struct {
-	n      *Node
+	n      *pipeproc.Node
 	linger time.Duration
 
 	mu     sync.Mutex

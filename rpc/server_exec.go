@@ -1,4 +1,4 @@
-package pipeproc
+package rpc
 
 import (
 	"fmt"
@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // mayRun decides whether a client may have a program run, and returns the command
 // with the path that was decided about, so that a link that is changed later
 // makes no difference.
-func (o *ServeOptions) mayRun(peer *rpc.Peer, command []string) ([]string, error) {
-	if len(command) == 0 || command[0] == Self || peer.Transport == rpc.SchemeUnix {
+func (o *ServeOptions) mayRun(peer *transport.Peer, command []string) ([]string, error) {
+	if len(command) == 0 || command[0] == program.CommandSelf || peer.Transport == transport.SchemeUnix {
 		return command, nil
 	}
 	refused := errs.Forbidden.With(fmt.Sprintf("Command: clients that connect over %s may not have %q run; the node's operator can allow it with AllowExec (serve --allow-exec)", peer.Transport, command[0]))

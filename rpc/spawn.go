@@ -1,6 +1,7 @@
-package pipeproc
+package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // SpawnOptions configure Spawn. The zero value is a node in the folder
@@ -19,7 +22,7 @@ import (
 type SpawnOptions struct {
 	// Program runs the node in another process of the program itself: what Main
 	// returned. Default: Binary.
-	Program *Program
+	Program *program.Self
 	// Binary is another program that calls Main, as the program pipeproc does. A
 	// name without a slash is looked for in PATH. Default "pipeproc".
 	Binary string
@@ -30,7 +33,7 @@ type SpawnOptions struct {
 	// tcp://host:port or tls://host:port.
 	Address string
 	// ServerTLS and ClientTLS are the files of both sides of tls://.
-	ServerTLS, ClientTLS rpc.TLSFiles
+	ServerTLS, ClientTLS TLSFiles
 	// AllowPlain allows tcp:// that other machines can reach.
 	AllowPlain bool
 	// AllowExec is as in ServeOptions.
@@ -40,9 +43,13 @@ type SpawnOptions struct {
 	Dir string
 	// Memory keeps everything in memory of the node's process, in place of Dir.
 	Memory bool
-	// Node are the node's options. Processors, Program, Logger, OnEvent, Clock and
+	// Node are the node's options. Processors, Programs, Logger, OnEvent, Clock and
 	// FS cannot be handed over, and must not be set.
-	Node Options
+	Node pipeproc.Options
+	// Programs bound the node's worker processes, which run system procs that have
+	// a Command. Self and Logger must not be set: the node uses Program and its own
+	// log.
+	Programs program.RunnerOptions
 	// Client are the options of the connection. TLS comes from ClientTLS.
 	Client ConnectOptions
 
@@ -90,8 +97,8 @@ type Spawned struct {
 // Spawn starts a node in a child process and connects to it. The node ends with
 // Close, and when this process ends, however it does.
 //
-// Errors: those of Open and of listening, as the node reports them; ErrInUse and
-// rpc.ErrAddressInUse name who is there. Nothing is left running then.
+// Errors: those of pipeproc.Open and of listening, as the node reports them;
+// pipeproc.ErrInUse and ErrAddressInUse name who is there. Nothing is left running then.
 func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 	if o == nil {
 		o = &SpawnOptions{}
@@ -118,8 +125,8 @@ func (s *Spawned) prepare() (err error) {
 	o := &s.o
 	n := &o.Node
 	switch {
-	case n.Processors != nil || n.Program != nil || n.Logger != nil || n.OnEvent != nil || n.Clock != nil || n.FS != nil:
-		return errs.InvalidOptions.With("Node: Processors, Program, Logger, OnEvent, Clock and FS cannot be handed over to another process")
+	case n.Processors != nil || n.Programs != nil || n.Logger != nil || n.OnEvent != nil || n.Clock != nil || n.FS != nil:
+		return errs.InvalidOptions.With("Node: Processors, Programs, Logger, OnEvent, Clock and FS cannot be handed over to another process")
 	case o.Memory && o.Dir != "":
 		return errs.InvalidOptions.With("Memory: Dir is given as well")
 	case o.Restarts < 0:
@@ -138,22 +145,25 @@ func (s *Spawned) prepare() (err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if _, err := n.config("checked only"); err != nil {
+	if err := n.Validate(); err != nil {
+		return err
+	}
+	if _, err := program.NewRunner(o.Programs); err != nil {
 		return err
 	}
 	addr, err := s.address()
 	if err != nil {
 		return err
 	}
-	secure := o.ServerTLS != (rpc.TLSFiles{}) || o.ClientTLS != (rpc.TLSFiles{}) || addr.Scheme == rpc.SchemeTLS
+	secure := o.ServerTLS != (TLSFiles{}) || o.ClientTLS != (TLSFiles{}) || addr.Scheme == transport.SchemeTLS
 	if secure {
-		if addr.Scheme == rpc.SchemeUnix {
+		if addr.Scheme == transport.SchemeUnix {
 			return errs.InvalidOptions.With("ServerTLS: TLS goes with tls:// and tcp:// only")
 		}
-		if s.o.Client.TLS, err = rpc.LoadClientTLS(o.ClientTLS); err != nil {
+		if s.o.Client.TLS, err = LoadClientTLS(o.ClientTLS); err != nil {
 			return err
 		}
-		if _, err = rpc.LoadServerTLS(o.ServerTLS); err != nil {
+		if _, err = LoadServerTLS(o.ServerTLS); err != nil {
 			return err
 		}
 	}
@@ -161,20 +171,20 @@ func (s *Spawned) prepare() (err error) {
 		return err
 	}
 	s.child = childConfig{Address: addr.String(), Private: addr.Private, TLS: o.ServerTLS, Secure: secure, AllowPlain: o.AllowPlain,
-		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: o.Node}
+		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: o.Node, Programs: o.Programs}
 	return nil
 }
 
 // address is where the node is to listen.
-func (s *Spawned) address() (rpc.Addr, error) {
+func (s *Spawned) address() (Addr, error) {
 	if s.o.Address != "" {
-		return rpc.ParseAddr(s.o.Address)
+		return ParseAddr(s.o.Address)
 	}
 	name := s.o.Namespace
 	if name == "" {
 		name = DefaultNamespace
 	}
-	return rpc.Namespace(name)
+	return Namespace(name)
 }
 
 // DefaultNamespace is the namespace of a node that was not given one.
@@ -185,7 +195,7 @@ func (o *SpawnOptions) executable() (string, error) {
 		if o.Binary != "" {
 			return "", errs.InvalidOptions.With("Binary: Program is given as well")
 		}
-		return o.Program.path, nil
+		return o.Program.Path(), nil
 	}
 	name := o.Binary
 	if name == "" {
@@ -214,7 +224,7 @@ func (s *Spawned) connect(ctx context.Context, n *nodeProcess) (*Client, error) 
 
 // patience is how long the node may take to end.
 func (s *Spawned) patience() time.Duration {
-	return shutdownTime + 2*or(s.o.Node.CloseGrace, 10*time.Second) + 10*time.Second
+	return shutdownTime + 2*cmp.Or(s.o.Node.CloseGrace, 10*time.Second) + 10*time.Second
 }
 
 // Pid returns the process id of the node, 0 while there is none.
@@ -239,7 +249,7 @@ func (s *Spawned) Err() error {
 // gives back what its processors do not finish, syncs, ends its worker processes
 // and removes its socket.
 func (s *Spawned) Close() error {
-	err := s.Client.pipes.close()
+	err := s.Client.pipes.Close()
 	s.close.Do(func() { close(s.closing) })
 	<-s.done
 	s.Client.end(nil)

@@ -1,4 +1,4 @@
-package pipeproc
+package rpc
 
 import (
 	"context"
@@ -11,7 +11,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/child"
+	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // childConfig is what Spawn tells the process of the node.
@@ -19,12 +23,13 @@ type childConfig struct {
 	Address    string
 	Private    bool // the address is that of a namespace
 	Secure     bool
-	TLS        rpc.TLSFiles
+	TLS        TLSFiles
 	AllowPlain bool
 	AllowExec  []string
 	Dir        string
 	Memory     bool
-	Node       Options
+	Node       pipeproc.Options
+	Programs   program.RunnerOptions
 }
 
 // childStatus is what the process of the node answers, as a line of JSON: where
@@ -39,9 +44,20 @@ type childStatus struct {
 // statusFile is the descriptor that the answer is written to.
 const statusFile = 3
 
+// Main lets Spawn and worker processes run the program itself. Call it first thing
+// in main: in the process that the user started it returns; in one that pipeproc
+// started it runs the node, or processors, and ends the process. See program.Main
+// for what processors are.
+func Main(processors map[string]pipeproc.Processor) *program.Self {
+	if config, ok := child.TakeNode(); ok {
+		os.Exit(serveNode(program.Main(processors), []byte(config)))
+	}
+	return program.Main(processors)
+}
+
 // serveNode is the process of a spawned node. It ends when its standard input
 // does.
-func (p *Program) serveNode(config []byte) int {
+func serveNode(p *program.Self, config []byte) int {
 	syscall.CloseOnExec(statusFile)
 	status := os.NewFile(statusFile, "status")
 	os.Stdout = os.Stderr
@@ -54,7 +70,7 @@ func (p *Program) serveNode(config []byte) int {
 		cancel()
 	}()
 	ready := false
-	err := p.runNode(ctx, config, func(l *rpc.Listener) error {
+	err := runNode(ctx, p, config, func(l *Listener) error {
 		ready = true
 		err := json.NewEncoder(status).Encode(childStatus{Address: l.Address().String()})
 		return errors.Join(err, status.Close())
@@ -66,47 +82,52 @@ func (p *Program) serveNode(config []byte) int {
 		fmt.Fprintln(os.Stderr, err)
 	default:
 		var st childStatus
-		st.Code, st.Text, st.Details = encodeError(err)
+		st.Code, st.Text, st.Details = message.EncodeError(err)
 		_ = json.NewEncoder(status).Encode(st)
 	}
 	return 1
 }
 
 // runNode opens and serves a node until ctx ends.
-func (p *Program) runNode(ctx context.Context, config []byte, ready func(*rpc.Listener) error) (err error) {
+func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Listener) error) (err error) {
 	var c childConfig
 	if err := json.Unmarshal(config, &c); err != nil {
-		return fmt.Errorf("the environment variable %s: %w", childVar, err)
+		return fmt.Errorf("the environment variable %s: %w", child.Variable, err)
 	}
-	addr, err := rpc.ParseAddr(c.Address)
+	addr, err := transport.ParseAddr(c.Address)
 	if err != nil {
 		return err
 	}
 	addr.Private = c.Private
-	lo := &rpc.ListenOptions{AllowPlain: c.AllowPlain}
+	lo := &transport.ListenOptions{AllowPlain: c.AllowPlain}
 	if c.Secure {
-		if lo.TLS, err = rpc.LoadServerTLS(c.TLS); err != nil {
+		if lo.TLS, err = transport.LoadServerTLS(c.TLS); err != nil {
 			return err
 		}
 	}
 	c.Node.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	c.Node.Program = p
-	var n *Node
+	c.Programs.Self, c.Programs.Logger = p, c.Node.Logger
+	runner, err := program.NewRunner(c.Programs)
+	if err != nil {
+		return err
+	}
+	c.Node.Programs = runner
+	var n *pipeproc.Node
 	if c.Memory {
-		n, err = OpenMemory(&c.Node)
+		n, err = pipeproc.OpenMemory(&c.Node)
 	} else {
-		n, err = Open(c.Dir, &c.Node)
+		n, err = pipeproc.Open(c.Dir, &c.Node)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	l, err := rpc.Listen(ctx, addr, lo)
+	l, err := transport.Listen(ctx, addr, lo)
 	if err != nil {
 		return err
 	}
 	if err := ready(l); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return n.Serve(ctx, l, &ServeOptions{AllowExec: c.AllowExec, Logger: c.Node.Logger})
+	return Serve(ctx, n, l, &ServeOptions{AllowExec: c.AllowExec, Logger: c.Node.Logger})
 }

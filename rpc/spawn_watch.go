@@ -1,4 +1,4 @@
-package pipeproc
+package rpc
 
 import (
 	"bufio"
@@ -17,7 +17,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pipeproc/pipeproc/internal/child"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/rpc/message"
 )
 
 // pidCell holds the process id of the node.
@@ -44,7 +46,7 @@ func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
 		return nil, err
 	}
 	n := &nodeProcess{cmd: exec.Command(s.path), read: make(chan struct{}), exited: make(chan struct{})}
-	n.cmd.Env = append(os.Environ(), childVar+"="+string(config))
+	n.cmd.Env = append(os.Environ(), child.Variable+"="+string(config))
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal from the terminal is for this process to handle
 	in, life, err := os.Pipe()
 	if err != nil {
@@ -109,12 +111,12 @@ func (n *nodeProcess) greet(ctx context.Context, status *os.File, limit time.Dur
 			return fmt.Errorf("what the child process has said is not about a node: %w", err)
 		}
 		if st.Text != "" {
-			return decodeError(st.Code, st.Text, st.Details)
+			return message.DecodeError(st.Code, st.Text, st.Details)
 		}
 		n.address = st.Address
 		return nil
 	case <-t.C:
-		return fmt.Errorf("the node has not started in %v; does the main function of %s call pipeproc.Main first?", limit, n.cmd.Path)
+		return fmt.Errorf("the node has not started in %v; does the main function of %s call rpc.Main first?", limit, n.cmd.Path)
 	case <-closing:
 		return errClientClosed()
 	case <-ctx.Done():
@@ -131,7 +133,7 @@ func (n *nodeProcess) noNode() error {
 	<-n.exited
 	err := n.ended()
 	if n.err == nil {
-		return fmt.Errorf("%w; does the main function of %s call pipeproc.Main first?", err, n.cmd.Path)
+		return fmt.Errorf("%w; does the main function of %s call rpc.Main first?", err, n.cmd.Path)
 	}
 	return err
 }

@@ -5,18 +5,18 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // accessFlag says what clients may do, by the names in their certificates.
 type accessFlag struct {
-	levels map[string]pipeproc.Access
+	levels map[string]rpc.Access
 	text   []string
 }
 
-var levelNames = map[string]pipeproc.Access{
-	"read": pipeproc.AccessRead, "write": pipeproc.AccessWrite, "admin": pipeproc.AccessAll,
+var levelNames = map[string]rpc.Access{
+	"read": rpc.AccessRead, "write": rpc.AccessWrite, "admin": rpc.AccessAll,
 }
 
 func (f *accessFlag) Set(s string) error {
@@ -29,7 +29,7 @@ func (f *accessFlag) Set(s string) error {
 		return errors.New("the level must be read, write or admin")
 	}
 	if f.levels == nil {
-		f.levels = make(map[string]pipeproc.Access)
+		f.levels = make(map[string]rpc.Access)
 	}
 	f.levels[s[:i]] = level
 	f.text = append(f.text, s)
@@ -42,15 +42,15 @@ func (f *accessFlag) Type() string   { return "NAME=LEVEL" }
 // access decides about a client; nil lets everybody do everything. A client has
 // the most that one of its names has. Clients at a unix socket have no certificate,
 // and are the same user.
-func (f *accessFlag) access() func(*rpc.Peer) pipeproc.Access {
+func (f *accessFlag) access() func(*transport.Peer) rpc.Access {
 	if len(f.levels) == 0 {
 		return nil
 	}
-	return func(p *rpc.Peer) pipeproc.Access {
-		if p.Transport == rpc.SchemeUnix {
-			return pipeproc.AccessAll
+	return func(p *transport.Peer) rpc.Access {
+		if p.Transport == transport.SchemeUnix {
+			return rpc.AccessAll
 		}
-		most := pipeproc.AccessNone
+		most := rpc.AccessNone
 		for _, name := range p.CertNames {
 			if level, ok := f.levels[name]; ok {
 				most = min(most, level)

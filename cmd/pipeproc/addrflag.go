@@ -4,11 +4,11 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // addrFlag is the address of a node.
-type addrFlag struct{ addr *rpc.Addr }
+type addrFlag struct{ addr *transport.Addr }
 
 func (f addrFlag) Set(s string) (err error) {
 	*f.addr, err = parseAddr(s)
@@ -19,7 +19,7 @@ func (f addrFlag) String() string { return "" }
 func (f addrFlag) Type() string   { return "ADDR" }
 
 // addrsFlag is a flag that may be given several times.
-type addrsFlag struct{ addrs []rpc.Addr }
+type addrsFlag struct{ addrs []transport.Addr }
 
 func (f *addrsFlag) Set(s string) error {
 	a, err := parseAddr(s)
@@ -32,8 +32,8 @@ func (f *addrsFlag) Set(s string) error {
 func (f *addrsFlag) String() string { return "" }
 func (f *addrsFlag) Type() string   { return "ADDR" }
 
-func parseAddr(s string) (rpc.Addr, error) {
-	a, err := rpc.ParseAddr(s)
+func parseAddr(s string) (transport.Addr, error) {
+	a, err := transport.ParseAddr(s)
 	if err != nil {
 		return a, errors.New("it must be unix:///path, tcp://host:port or tls://host:port")
 	}
@@ -41,10 +41,10 @@ func parseAddr(s string) (rpc.Addr, error) {
 }
 
 // namespaceFlag is the name of a private socket.
-type namespaceFlag struct{ addr *rpc.Addr }
+type namespaceFlag struct{ addr *transport.Addr }
 
 func (f namespaceFlag) Set(s string) error {
-	a, err := rpc.Namespace(s)
+	a, err := transport.Namespace(s)
 	if err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "invalid_options: namespace: "))
 	}

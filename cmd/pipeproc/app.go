@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipeproc/pipeproc"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // app is one run of the program.
@@ -20,7 +20,7 @@ type app struct {
 
 	dir  string
 	sync syncFlag
-	addr rpc.Addr // of the node to connect to, if it is not empty
+	addr transport.Addr // of the node to connect to, if it is not empty
 	tls  tlsFiles
 
 	running bool // the arguments are right and the command has begun

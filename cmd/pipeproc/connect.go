@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // connectTimeout is longer than a library's would be: somebody waits for one
@@ -22,12 +23,12 @@ func (a *app) remote() bool { return a.addr.Scheme != "" }
 
 // connect connects to the node that --connect or --namespace names. Of the
 // options it takes what is about processors that run here.
-func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*pipeproc.Client, error) {
-	o := &pipeproc.ConnectOptions{Timeout: connectTimeout, Name: "pipeproc", Workers: here.Workers, CloseGrace: here.CloseGrace, Logger: here.Logger}
+func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*rpc.Client, error) {
+	o := &rpc.ConnectOptions{Timeout: connectTimeout, Name: "pipeproc", Workers: here.Workers, CloseGrace: here.CloseGrace, Logger: here.Logger}
 	if err := a.clientTLS(&o.TLS); err != nil {
 		return nil, err
 	}
-	c, err := pipeproc.Connect(ctx, a.addr.String(), o)
+	c, err := rpc.Connect(ctx, a.addr.String(), o)
 	if err == nil {
 		return c, nil
 	}
@@ -43,8 +44,8 @@ func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*pipeproc.Cl
 // clientTLS sets c to the configuration of a client, if the address wants one or
 // there are files for it.
 func (a *app) clientTLS(c **tls.Config) (err error) {
-	if a.addr.Scheme == rpc.SchemeTLS || a.tls.given() {
-		*c, err = rpc.LoadClientTLS(rpc.TLSFiles(a.tls))
+	if a.addr.Scheme == transport.SchemeTLS || a.tls.given() {
+		*c, err = transport.LoadClientTLS(transport.TLSFiles(a.tls))
 	}
 	return err
 }
@@ -58,6 +59,6 @@ func cause(err error) error {
 }
 
 // tlsFiles are the files of --tls-cert, --tls-key and --tls-ca.
-type tlsFiles rpc.TLSFiles
+type tlsFiles transport.TLSFiles
 
 func (f tlsFiles) given() bool { return f.Cert != "" || f.Key != "" || f.CA != "" }

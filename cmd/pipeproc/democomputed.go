@@ -65,7 +65,7 @@ func totalRows(sum *totals) [][]string {
 // recount counts the keys of all lines, and of no others than the totals have.
 func (d *demo) recount(ctx context.Context, sum *totals) (*totals, error) {
 	direct := &totals{Counts: map[string]uint64{}}
-	return direct, d.scan(ctx, d.node, "lines", pipeproc.RangeOptions{}, false, func(rec *pipeproc.Record) error {
+	return direct, d.scan(ctx, d.node, "lines", pipeproc.RangeOptions{}, func(rec *pipeproc.Record) error {
 		direct.Lines++
 		if key := lineKey(string(rec.Body)); sum.Counts[key] > 0 {
 			direct.Counts[key]++

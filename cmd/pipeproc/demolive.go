@@ -116,7 +116,7 @@ func (d *demo) stageRow(s *stage) ([]string, float64) {
 	row[1] = count(n)
 	if n > 0 {
 		// In whole milliseconds, counted in full: never better than it was.
-		row[4] = perSecond(n, time.Duration(i.LastAckedAt-began+1)*time.Millisecond)
+		row[4] = perSecond(n, time.Duration(i.LastAckedAt.UnixMilli()-began+1)*time.Millisecond)
 	}
 	return row, float64(n) / float64(max(n+i.Pending, 1))
 }

@@ -24,7 +24,7 @@ func (d *demo) read(ctx context.Context) error {
 	t.result("%s", clip(rec.Body))
 
 	t.command("range lines --start %s --limit 2", rec.ID)
-	for r, err := range d.node.Range(ctx, "lines", pipeproc.RangeOptions{Start: mustBound(rec.ID.String()), Limit: 2}) {
+	for r, err := range d.node.Range(ctx, "lines", pipeproc.RangeOptions{Start: pipeproc.AtID(rec.ID), Limit: 2}) {
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (d *demo) read(ctx context.Context) error {
 	t.command("range lines --start %s --end %s --output id", ms, ms)
 	var first, last pipeproc.ID
 	n := 0
-	for r, err := range d.node.Range(ctx, "lines", pipeproc.RangeOptions{Start: mustBound(ms), End: mustBound(ms)}) {
+	for r, err := range d.node.Range(ctx, "lines", pipeproc.RangeOptions{Start: pipeproc.AtTime(rec.ID.Time()), End: pipeproc.AtTime(rec.ID.Time())}) {
 		if err != nil {
 			return err
 		}
@@ -44,6 +44,6 @@ func (d *demo) read(ctx context.Context) error {
 		}
 		last = r.ID
 	}
-	t.result("%s of %s: %s to %s", many(n, "record"), clock(rec.ID.Millis), first, last)
+	t.result("%s of %s: %s to %s", many(n, "record"), clock(rec.ID.Time()), first, last)
 	return nil
 }

@@ -48,7 +48,7 @@ func (a *app) export(ctx context.Context, n pipeproc.Store, args []string) error
 	}
 	start, p := time.Now(), a.progress()
 	var records uint64
-	damage := a.scan(ctx, n, args[0], pipeproc.RangeOptions{}, false, func(rec *pipeproc.Record) error {
+	damage := a.scan(ctx, n, args[0], pipeproc.RangeOptions{}, func(rec *pipeproc.Record) error {
 		records++
 		p.update(func() string {
 			return fmt.Sprintf("%s of %s exported, %s", count(records), many(info.Records, "record"), size(out.size))

@@ -73,7 +73,15 @@ func took(d time.Duration) string {
 	return d.Round(10 * time.Millisecond).String()
 }
 
-// clock writes unix milliseconds as UTC.
-func clock(ms int64) string {
-	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
+// millis returns unix milliseconds, 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// clock writes a time as UTC.
+func clock(t time.Time) string {
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }

@@ -5,18 +5,18 @@ import (
 	"crypto/tls"
 	"errors"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // listenAt returns where a node is to listen, and the TLS of what is not a unix
 // socket.
-func (a *app) listenAt(f *serveFlags) ([]rpc.Addr, *tls.Config, error) {
+func (a *app) listenAt(f *serveFlags) ([]transport.Addr, *tls.Config, error) {
 	addrs := f.listen.addrs
 	if a.remote() { // --namespace
 		addrs = append(addrs, a.addr)
 	}
 	if len(addrs) == 0 {
-		d, err := rpc.Namespace(defaultNamespace)
+		d, err := transport.Namespace(defaultNamespace)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -24,8 +24,8 @@ func (a *app) listenAt(f *serveFlags) ([]rpc.Addr, *tls.Config, error) {
 	}
 	network, secure := false, a.tls.given()
 	for _, addr := range addrs {
-		network = network || addr.Scheme != rpc.SchemeUnix
-		secure = secure || addr.Scheme == rpc.SchemeTLS
+		network = network || addr.Scheme != transport.SchemeUnix
+		secure = secure || addr.Scheme == transport.SchemeTLS
 	}
 	switch {
 	case !network && secure:
@@ -35,19 +35,19 @@ func (a *app) listenAt(f *serveFlags) ([]rpc.Addr, *tls.Config, error) {
 	case !secure:
 		return addrs, nil, nil
 	}
-	c, err := rpc.LoadServerTLS(rpc.TLSFiles(a.tls))
+	c, err := transport.LoadServerTLS(transport.TLSFiles(a.tls))
 	return addrs, c, err
 }
 
 // listen listens at all of addrs, or at none.
-func listen(ctx context.Context, addrs []rpc.Addr, c *tls.Config, plain bool) ([]*rpc.Listener, error) {
-	var ls []*rpc.Listener
+func listen(ctx context.Context, addrs []transport.Addr, c *tls.Config, plain bool) ([]*transport.Listener, error) {
+	var ls []*transport.Listener
 	for _, addr := range addrs {
-		o := &rpc.ListenOptions{AllowPlain: plain}
-		if addr.Scheme != rpc.SchemeUnix {
+		o := &transport.ListenOptions{AllowPlain: plain}
+		if addr.Scheme != transport.SchemeUnix {
 			o.TLS = c
 		}
-		l, err := rpc.Listen(ctx, addr, o)
+		l, err := transport.Listen(ctx, addr, o)
 		if err != nil {
 			for _, l := range ls {
 				err = errors.Join(err, l.Close())

@@ -8,11 +8,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 func main() {
-	pipeproc.Main(nil) // other programs can have their node run by this one
+	rpc.Main(nil) // other programs can have their node run by this one
 	os.Exit(realMain())
 }
 

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/spf13/cobra"
 )
 
 const pingLong = `
@@ -22,12 +21,12 @@ func (a *app) pingCommand() *cobra.Command {
 		between(0, 0, ""), func(ctx context.Context, _ []string) error {
 			if !a.remote() {
 				var err error
-				if a.addr, err = rpc.Namespace(defaultNamespace); err != nil {
+				if a.addr, err = transport.Namespace(defaultNamespace); err != nil {
 					return err
 				}
 			}
 			c, err := a.connect(ctx, a.options())
-			return with(c, err, func(c *pipeproc.Client) error {
+			return with(c, err, func(c *rpc.Client) error {
 				start := time.Now()
 				if err := c.Ping(ctx); err != nil {
 					return err

@@ -19,12 +19,12 @@ func (f *procFlags) kept(i *pipeproc.ProcInfo) string {
 		same bool
 	}{
 		{"offset", f.o.Offset == i.Offset},
-		{"max-reclaims", f.o.Retry.MaxReclaims == i.MaxReclaims},
-		{"reclaim-timeout", same(f.o.Retry.ReclaimTimeout, i.ReclaimTimeout)},
-		{"on-max-reclaims", f.o.Retry.OnMaxReclaims == i.OnMaxReclaims},
-		{"dead-letter-topic", f.o.Retry.DeadLetterTopic == i.DeadLetterTopic},
-		{"backoff", same(f.o.Retry.Backoff, i.Backoff)},
-		{"max-backoff", same(f.o.Retry.MaxBackoff, i.MaxBackoff)},
+		{"max-reclaims", f.o.Retry.MaxReclaims == i.Retry.MaxReclaims},
+		{"reclaim-timeout", same(f.o.Retry.ReclaimTimeout, i.Retry.ReclaimTimeout)},
+		{"on-max-reclaims", f.o.Retry.OnMaxReclaims == i.Retry.OnMaxReclaims},
+		{"dead-letter-topic", f.o.Retry.DeadLetterTopic == i.Retry.DeadLetterTopic},
+		{"backoff", same(f.o.Retry.Backoff, i.Retry.Backoff)},
+		{"max-backoff", same(f.o.Retry.MaxBackoff, i.Retry.MaxBackoff)},
 	} {
 		if !x.same && f.changed(x.flag) {
 			names = append(names, "--"+x.flag)
@@ -69,7 +69,7 @@ func claimText(c *pipeproc.Claim, i *pipeproc.ProcInfo) string {
 		return s
 	case i.Claim != (pipeproc.Token{}):
 		return fmt.Sprintf("nothing was claimed: claim %s is open, of %s", i.Claim, plural(i.LastClaimed.Count, "record"))
-	case i.RetryAt > 0:
+	case !i.RetryAt.IsZero():
 		return fmt.Sprintf("nothing was claimed: the records come again at %s", clock(i.RetryAt))
 	}
 	return fmt.Sprintf("there is nothing to claim in topic %q for proc %q", i.Topic, i.Name)

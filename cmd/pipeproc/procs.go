@@ -49,7 +49,7 @@ func procTable(list []pipeproc.ProcInfo) string {
 		if p.Claim != (pipeproc.Token{}) {
 			claimed = fmt.Sprint(p.LastClaimed.Count)
 		}
-		if p.LastAckedAt > 0 {
+		if !p.LastAckedAt.IsZero() {
 			last = clock(p.LastAckedAt)
 		}
 		rows = append(rows, []string{p.Name, p.Topic, p.Status(), fmt.Sprint(p.Next), fmt.Sprint(p.Pending), claimed, fmt.Sprint(p.Reclaims), last})

@@ -32,23 +32,30 @@ pipeproc range orders --start 1700000000000-41 --exclusive   # what came after
 func (a *app) rangeCommand() *cobra.Command {
 	var o pipeproc.RangeOptions
 	limit := countFlag{low: math.MinInt}
-	var reverse bool
+	var start, end string
 	var output *choiceFlag
 	cmd := a.command("range TOPIC [flags]", "Print records of a topic", rangeLong, rangeExample, between(1, 1, "TOPIC"),
 		func(ctx context.Context, args []string) error {
 			o.Limit = limit.n
+			var err error
+			if o.Start, err = pipeproc.ParseBound(start); err != nil {
+				return err
+			}
+			if o.End, err = pipeproc.ParseBound(end); err != nil {
+				return err
+			}
 			n, err := a.read(ctx)
 			return with(n, err, func(n pipeproc.Store) error {
 				p := printer{a.lines(), output.value}
-				return p.finish(a.scan(ctx, n, args[0], o, reverse, p.print))
+				return p.finish(a.scan(ctx, n, args[0], o, p.print))
 			})
 		})
 	f := cmd.Flags()
-	f.Var(textFlag{&o.Start, "OFFSET"}, "start", "where to begin")
-	f.Var(textFlag{&o.End, "OFFSET"}, "end", "where to end")
+	f.Var(textFlag{&start, "OFFSET"}, "start", "where to begin")
+	f.Var(textFlag{&end, "OFFSET"}, "end", "where to end")
 	f.Var(&limit, "limit", "at most so many records; 0 is no limit")
 	f.BoolVar(&o.Exclusive, "exclusive", false, "leave out the records at --start and --end")
-	f.BoolVar(&reverse, "reverse", false, "from the newest to the oldest")
+	f.BoolVar(&o.Reverse, "reverse", false, "from the newest to the oldest")
 	output = recordOutput(cmd)
 	return cmd
 }

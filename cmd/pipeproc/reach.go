@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // reach says what a command works on, where that is not either of a directory
@@ -54,7 +54,7 @@ func (a *app) checkReach(cmd *cobra.Command, _ []string) error {
 			return fmt.Errorf("%s works on a running node: it takes --connect or --namespace, not --%s", cmd.Name(), x)
 		}
 	}
-	if a.tls.given() && a.addr.Scheme != rpc.SchemeTLS && a.addr.Scheme != rpc.SchemeTCP {
+	if a.tls.given() && a.addr.Scheme != transport.SchemeTLS && a.addr.Scheme != transport.SchemeTCP {
 		return fmt.Errorf("--tls-cert, --tls-key and --tls-ca go with --connect tls://host:port")
 	}
 	return nil

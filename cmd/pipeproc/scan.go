@@ -13,32 +13,23 @@ import (
 // cursors is what a store of this process has: it reads without copying.
 type cursors interface {
 	Cursor(ctx context.Context, topic string, o pipeproc.RangeOptions) (*pipeproc.Cursor, error)
-	RevCursor(ctx context.Context, topic string, o pipeproc.RangeOptions) (*pipeproc.Cursor, error)
 }
 
 // scan calls do for the records of a range. Damage does not end it: it is
 // reported, the last of it by the error that scan returns.
-func (a *app) scan(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, reverse bool, do func(*pipeproc.Record) error) error {
+func (a *app) scan(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, do func(*pipeproc.Record) error) error {
 	here, ok := n.(cursors)
 	if !ok {
-		return a.scanRange(ctx, n, topic, o, reverse, do)
+		return a.scanRange(ctx, n, topic, o, do)
 	}
-	open := here.Cursor
-	if reverse {
-		open = here.RevCursor
-	}
-	c, err := open(ctx, topic, o)
+	c, err := here.Cursor(ctx, topic, o)
 	return a.scanCursor(ctx, c, err, do)
 }
 
 // scanRange is scan for a node of another process.
-func (a *app) scanRange(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, reverse bool, do func(*pipeproc.Record) error) error {
-	records := n.Range
-	if reverse {
-		records = n.RevRange
-	}
+func (a *app) scanRange(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, do func(*pipeproc.Record) error) error {
 	var damage error
-	for rec, err := range records(ctx, topic, o) {
+	for rec, err := range n.Range(ctx, topic, o) {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

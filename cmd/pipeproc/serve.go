@@ -8,10 +8,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
+	"github.com/spf13/cobra"
 )
 
 const serveLong = `
@@ -137,7 +138,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	o := a.options()
 	o.Logger = a.logger(f.log.value)
-	o.Processes = f.processes()
+	if o.Programs, err = f.programs(o.Logger); err != nil {
+		return err
+	}
 	if f.gc {
 		o.GC = &pipeproc.GCOptions{Interval: f.interval.d, MinAge: max(f.minPrune.d, time.Nanosecond)} // 0 would be the default
 	}
@@ -148,7 +151,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		n, err = pipeproc.Open(a.dir, o) // what recovery found is in the log
 	}
 	return with(n, err, func(n *pipeproc.Node) error {
-		s, err := n.NewServer(&pipeproc.ServeOptions{Logger: o.Logger, AllowExec: f.allowExec.list, Access: f.allow.access()})
+		s, err := rpc.NewServer(n, &rpc.ServeOptions{Logger: o.Logger, AllowExec: f.allowExec.list, Access: f.allow.access()})
 		if err != nil {
 			return err
 		}
@@ -160,17 +163,17 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	})
 }
 
-// processes are the worker processes that the flags ask for.
-func (f *serveFlags) processes() pipeproc.ProcessOptions {
-	o := pipeproc.ProcessOptions{Workers: f.workers.n, Concurrency: f.concurrency.n, RestartAfter: f.restartAfter.n}
+// programs runs the worker processes that the flags ask for.
+func (f *serveFlags) programs(log *slog.Logger) (*program.Runner, error) {
+	o := program.RunnerOptions{Workers: f.workers.n, Concurrency: f.concurrency.n, RestartAfter: f.restartAfter.n, Logger: log}
 	if o.Workers == 0 {
 		o.Workers = -1
 	}
-	return o
+	return program.NewRunner(o)
 }
 
 // serveUntil serves until ctx ends or a listener fails.
-func (a *app) serveUntil(ctx context.Context, s *pipeproc.Server, ls []*rpc.Listener, log *slog.Logger) error {
+func (a *app) serveUntil(ctx context.Context, s *rpc.Server, ls []*transport.Listener, log *slog.Logger) error {
 	// The server outlives ctx for as long as calls under way need.
 	failed := make(chan error, len(ls))
 	for _, l := range ls {

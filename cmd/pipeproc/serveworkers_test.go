@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 // System procs with a Command run in processes of a served node, also of one that
@@ -19,7 +20,7 @@ func TestServeWorkers(t *testing.T) {
 	store := filepath.Join(dir, "store")
 	at := socket(t)
 	s := serve(t, "--dir", store, "--listen", at, "--workers", "2", "--worker-concurrency", "2", "--worker-restart-after", "10")
-	c, err := pipeproc.Connect(t.Context(), at, nil)
+	c, err := rpc.Connect(t.Context(), at, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestServeWorkers(t *testing.T) {
 
 func lengthAt(t *testing.T, at, topic string) uint64 {
 	t.Helper()
-	c, err := pipeproc.Connect(t.Context(), at, nil)
+	c, err := rpc.Connect(t.Context(), at, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func lengthAt(t *testing.T, at, topic string) uint64 {
 // Over TCP only what --allow-exec names is run.
 func TestServeAllowExec(t *testing.T) {
 	s := serve(t, "--memory", "--listen", "tcp://127.0.0.1:0", "--allow-exec", "/bin/cat")
-	c, err := pipeproc.Connect(t.Context(), s.addr, nil)
+	c, err := rpc.Connect(t.Context(), s.addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,8 +45,8 @@ func (a *app) tail(ctx context.Context, n pipeproc.Store, topic string, limit in
 			return err
 		}
 		if found {
-			o := pipeproc.RangeOptions{Start: mustBound(first.String())}
-			if err := p.finish(a.scan(ctx, n, topic, o, false, func(rec *pipeproc.Record) error {
+			o := pipeproc.RangeOptions{Start: pipeproc.AtID(first)}
+			if err := p.finish(a.scan(ctx, n, topic, o, func(rec *pipeproc.Record) error {
 				next = rec.ID.Seq + 1
 				return p.print(rec)
 			})); err != nil {

@@ -96,7 +96,7 @@ func topicText(t pipeproc.TopicInfo) string {
 		s += fmt.Sprintf("none; the next is %d", t.Next)
 	}
 	s += fmt.Sprintf("\ncreated      %s", clock(t.CreatedAt))
-	if t.LastTime > 0 {
+	if !t.LastTime.IsZero() {
 		s += fmt.Sprintf("\nlast record  %s", clock(t.LastTime))
 	}
 	s += fmt.Sprintf("\nbytes        %d ever committed\ndisk         %d bytes in %s of %s\ncompression  %s",

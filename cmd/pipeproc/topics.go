@@ -46,7 +46,7 @@ func topicTable(list []pipeproc.TopicInfo) string {
 	rows := [][]string{{"NAME", "RECORDS", "FIRST", "NEXT", "LAST TIME", "BYTES", "DISK"}}
 	for _, t := range list {
 		last := "-"
-		if t.LastTime > 0 {
+		if !t.LastTime.IsZero() {
 			last = clock(t.LastTime)
 		}
 		row := []string{t.Name, fmt.Sprint(t.Records), fmt.Sprint(t.First), fmt.Sprint(t.Next), last, size(t.Bytes), size(t.DiskBytes)}
@@ -76,7 +76,7 @@ type topicJSON struct {
 func (a *app) topicLines(list []pipeproc.TopicInfo) error {
 	out := a.lines()
 	for _, t := range list {
-		j := topicJSON{t.Name, t.Records, t.First, t.Next, t.CreatedAt, t.LastTime, t.Bytes, t.DiskBytes,
+		j := topicJSON{t.Name, t.Records, t.First, t.Next, millis(t.CreatedAt), millis(t.LastTime), t.Bytes, t.DiskBytes,
 			t.Segments, t.Options.SegmentSize, t.Options.Compression.String(), ""}
 		if t.Damaged != nil {
 			j.Damage = t.Damaged.Error()

@@ -78,7 +78,7 @@ func (a *app) wait(ctx context.Context, names []string, timeout time.Duration) e
 func watchHopeless(ctx context.Context, n pipeproc.Store, names []string, lapsed <-chan struct{}, cancel context.CancelCauseFunc) {
 	for {
 		for _, i := range unfinished(n, names) {
-			if i.Claim == (pipeproc.Token{}) || i.ReclaimTimeout < 0 {
+			if i.Claim == (pipeproc.Token{}) || i.Retry.ReclaimTimeout < 0 {
 				cancel(fmt.Errorf("proc %q has %s to acknowledge, and nobody can do that while this waits; "+
 					"use 'pipeproc proc' and 'pipeproc ack'", i.Name, plural(i.Pending, "record")))
 				return

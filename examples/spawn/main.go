@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // upper is run in worker processes.
@@ -20,19 +22,19 @@ func upper(_ context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
 }
 
 func main() {
-	self := pipeproc.Main(map[string]pipeproc.Processor{"upper": pipeproc.Each(upper)})
+	self := rpc.Main(map[string]pipeproc.Processor{"upper": pipeproc.Each(upper)})
 	if err := run(context.Background(), self); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, self *pipeproc.Program) error {
+func run(ctx context.Context, self *program.Self) error {
 	dir, err := os.MkdirTemp("", "pipeproc")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	node, err := pipeproc.Spawn(ctx, &pipeproc.SpawnOptions{
+	node, err := rpc.Spawn(ctx, &rpc.SpawnOptions{
 		Program: self,
 		Dir:     filepath.Join(dir, "data"),
 		Address: "unix://" + filepath.Join(dir, "node.sock"),
@@ -42,7 +44,7 @@ func run(ctx context.Context, self *pipeproc.Program) error {
 	}
 	defer node.Close()
 	_, err = node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{
-		Name: "upper", From: []string{"orders"}, To: []string{"loud"}, Command: []string{pipeproc.Self},
+		Name: "upper", From: []string{"orders"}, To: []string{"loud"}, Command: []string{program.CommandSelf},
 	})
 	if err != nil {
 		return err

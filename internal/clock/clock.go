@@ -1,31 +1,34 @@
-package pipeproc
+// Package clock tells the time of day cheaply.
+package clock
 
 import (
 	"sync/atomic"
 	"time"
 )
 
-// clockAge is for how long a reading of the wall clock is good.
-const clockAge = 100 * time.Millisecond
+// maxAge is for how long a reading of the wall clock is good.
+const maxAge = 100 * time.Millisecond
 
-// clock tells the time of day. It goes on from a reading of the wall clock with the
+// Clock tells the time of day. It goes on from a reading of the wall clock with the
 // monotonic one, since reading both takes twice as long, and each commit asks. A
-// wall clock that is set is followed within clockAge.
-type clock struct {
+// wall clock that is set is followed within maxAge.
+type Clock struct {
 	start time.Time
 	unix  atomic.Int64 // what the wall clock said at start, by its last reading, in nanoseconds
 	read  atomic.Int64 // when that was, in nanoseconds since start
 }
 
-func newClock() *clock {
-	c := &clock{start: time.Now()}
+// New returns a clock that is right from its first reading on.
+func New() *Clock {
+	c := &Clock{start: time.Now()}
 	c.unix.Store(c.start.UnixNano())
 	return c
 }
 
-func (c *clock) now() time.Time {
+// Now returns the time.
+func (c *Clock) Now() time.Time {
 	since := int64(time.Since(c.start)) // the monotonic clock
-	if since-c.read.Load() >= int64(clockAge) {
+	if since-c.read.Load() >= int64(maxAge) {
 		now := time.Now()
 		since = int64(now.Sub(c.start))
 		c.unix.Store(now.UnixNano() - since)

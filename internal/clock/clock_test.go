@@ -1,4 +1,4 @@
-package pipeproc
+package clock
 
 import (
 	"testing"
@@ -10,28 +10,28 @@ import (
 // when that one was set.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClock()
+		c := New()
 		now := func(want time.Duration) {
 			t.Helper()
-			if off := time.Until(c.now()); off != want {
+			if off := time.Until(c.Now()); off != want {
 				t.Errorf("the clock is %v ahead, not %v", off, want)
 			}
 		}
-		for _, d := range []time.Duration{0, 1, time.Millisecond, clockAge / 2, clockAge - 1, clockAge, time.Hour} {
+		for _, d := range []time.Duration{0, 1, time.Millisecond, maxAge / 2, maxAge - 1, maxAge, time.Hour} {
 			time.Sleep(d)
 			now(0)
 		}
 		c.unix.Add(int64(time.Hour)) // as if the wall clock had been set back by that since
 		now(time.Hour)
-		time.Sleep(clockAge)
+		time.Sleep(maxAge)
 		now(0)
 	})
 }
 
 func BenchmarkClock(b *testing.B) {
-	c := newClock()
+	c := New()
 	for b.Loop() {
-		c.now()
+		c.Now()
 	}
 }
 

@@ -24,9 +24,16 @@ func (e *Error) Error() string {
 
 // Is reports whether target is an *Error of the same code.
 func (e *Error) Is(target error) bool {
+	if target == NoOpenClaim {
+		return e.Code == NothingToReclaim.Code || e.Code == InvalidAck.Code || e.Code == InvalidAckCommit.Code
+	}
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
+
+// NoOpenClaim matches the three codes for a call that needs an open claim of a proc
+// that has none. No error has it as its own.
+var NoOpenClaim = errors.New("the proc has no open claim")
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

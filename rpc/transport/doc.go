@@ -1,4 +1,4 @@
-// Package rpc is the transport between a node and its clients: calls, and
+// Package transport is the transport between a node and its clients: calls, and
 // streams of items, many at a time over one connection, in checked frames over
 // unix sockets, TCP or TLS. It knows no records, topics or procs: a method is a
 // number, a body is bytes.
@@ -151,4 +151,4 @@
 // Beside a socket the node keeps PATH.lock, locked with flock(2), with its
 // process id as text. A node that gets the lock removes a socket that refuses
 // connections, and binds it anew. Both files go when it stops listening.
-package rpc
+package transport

@@ -1,4 +1,4 @@
-package rpc_test
+package transport_test
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // A node and a client over a unix socket: a call, and a stream.
@@ -17,12 +17,12 @@ func Example() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	addr, err := rpc.ParseAddr("unix://" + filepath.Join(dir, "node.sock"))
+	addr, err := transport.ParseAddr("unix://" + filepath.Join(dir, "node.sock"))
 	if err != nil {
 		panic(err)
 	}
 
-	server, err := rpc.NewServer(func(_ context.Context, c *rpc.Call) {
+	server, err := transport.NewServer(func(_ context.Context, c *transport.Call) {
 		switch c.Method() {
 		case 1:
 			_ = c.Reply([]byte("hello, "), c.Body())
@@ -34,18 +34,18 @@ func Example() {
 			}
 			_ = c.End()
 		}
-	}, rpc.ServerOptions{Software: "example 1"})
+	}, transport.ServerOptions{Software: "example 1"})
 	if err != nil {
 		panic(err)
 	}
 	ctx := context.Background()
-	l, err := rpc.Listen(ctx, addr, nil)
+	l, err := transport.Listen(ctx, addr, nil)
 	if err != nil {
 		panic(err)
 	}
 	go server.Serve(ctx, l)
 
-	conn, err := rpc.Dial(ctx, addr, &rpc.DialOptions{Clock: time.Now})
+	conn, err := transport.Dial(ctx, addr, &transport.DialOptions{Clock: time.Now})
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package rpc
+package transport
 
 // fifo is a queue whose memory is used again.
 type fifo[T any] struct {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -100,7 +101,7 @@ func TestSecurityNames(t *testing.T) {
 	}
 	addresses := 0
 	for _, name := range pathTricks {
-		a, err := rpc.Namespace(name)
+		a, err := transport.Namespace(name)
 		if err != nil {
 			continue
 		}
@@ -240,19 +241,19 @@ func TestSecurityIntegers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/s")
+	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/s")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	l, err := rpc.Listen(ctx, addr, nil)
+	l, err := transport.Listen(ctx, addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- n.Serve(ctx, l, nil) }()
 	defer func() { cancel(); <-done }()
-	c, err := pipeproc.Connect(ctx, addr.String(), nil)
+	c, err := rpc.Connect(ctx, addr.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

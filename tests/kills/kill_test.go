@@ -242,7 +242,7 @@ func (k *killer) topic(n *pipeproc.Node, i int, found map[batchKey][]pipeproc.ID
 	o := pipeproc.RangeOptions{}
 	if len(known) > 0 {
 		last := known[len(known)-1].id
-		o = pipeproc.RangeOptions{Start: mustBound(last.String()), Exclusive: true}
+		o = pipeproc.RangeOptions{Start: pipeproc.AtID(last), Exclusive: true}
 	}
 	for rec, err := range n.Range(context.Background(), killTopic(i), o) {
 		if err != nil {

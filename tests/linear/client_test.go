@@ -14,7 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/pipeproc/pipeproc"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 const procs = 3
@@ -192,7 +192,7 @@ func (c *runner) do(ctx context.Context, in input) (out output) {
 		switch {
 		case out.code == "" && errors.Is(err, syscall.EIO):
 			out.code = refused
-		case out.code == "" && (errors.Is(err, rpc.ErrDisconnected) || errors.Is(err, rpc.ErrGoingAway)):
+		case out.code == "" && (errors.Is(err, transport.ErrDisconnected) || errors.Is(err, transport.ErrGoingAway)):
 			out.code = unsent
 		case out.code == "":
 			out.code = err.Error()

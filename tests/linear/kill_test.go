@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // mortal is a served node that is killed and comes back at the same address.
 type mortal struct {
 	t    *testing.T
-	addr rpc.Addr
+	addr transport.Addr
 	disk *vfs.Crash
 	n    *pipeproc.Node
-	srv  *pipeproc.Server
+	srv  *rpc.Server
 	done chan error
 	up   sync.RWMutex // held for writing while it is down
 }
@@ -33,11 +33,11 @@ func (m *mortal) start() {
 	if d := n.Recovery().Damage; len(d) > 0 {
 		m.t.Fatal(d)
 	}
-	l, err := rpc.Listen(context.Background(), m.addr, nil)
+	l, err := transport.Listen(context.Background(), m.addr, nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	srv, err := n.NewServer(nil)
+	srv, err := rpc.NewServer(n, nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func (m *mortal) kill() time.Time {
 // these clients end only claims that they know of.) A kill loses no claim; power cuts do, and
 // are for the model.
 func TestLinearizableUnderKills(t *testing.T) {
-	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/node.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestLinearizableUnderKills(t *testing.T) {
 	defer func() { m.stop() }()
 	var stores []calls
 	for range 4 {
-		c, err := pipeproc.Connect(t.Context(), addr.String(), nil)
+		c, err := rpc.Connect(t.Context(), addr.String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // TestLinearizableRemote runs clients over connections of their own.
@@ -15,12 +16,12 @@ func TestLinearizableRemote(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/node.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := rpc.Listen(ctx, addr, nil)
+	l, err := transport.Listen(ctx, addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestLinearizableRemote(t *testing.T) {
 	}()
 	var stores []calls
 	for range 4 {
-		c, err := pipeproc.Connect(ctx, addr.String(), nil)
+		c, err := rpc.Connect(ctx, addr.String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

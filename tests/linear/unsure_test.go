@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -135,7 +135,7 @@ func settle(history []porcupine.Operation, kills []int64) (all []porcupine.Opera
 // quitter is a client that never sends anything twice. When its connection is
 // lost it is at its end, and what was under way stays unknown.
 type quitter struct {
-	*pipeproc.Client
+	*rpc.Client
 	m *mortal
 }
 
@@ -148,7 +148,7 @@ func (q *quitter) again(ctx context.Context) *quitter {
 func (m *mortal) quitter(ctx context.Context) *quitter {
 	for {
 		m.up.RLock()
-		c, err := pipeproc.Connect(ctx, m.addr.String(), &pipeproc.ConnectOptions{RetryFor: -1})
+		c, err := rpc.Connect(ctx, m.addr.String(), &rpc.ConnectOptions{RetryFor: -1})
 		m.up.RUnlock()
 		if err == nil {
 			m.t.Cleanup(func() { _ = c.Close() })
@@ -156,7 +156,7 @@ func (m *mortal) quitter(ctx context.Context) *quitter {
 		}
 		if ctx.Err() != nil {
 			m.t.Error(err)
-			return &quitter{new(pipeproc.Client), m}
+			return &quitter{new(rpc.Client), m}
 		}
 	}
 }
@@ -165,7 +165,7 @@ func (m *mortal) quitter(ctx context.Context) *quitter {
 // answered while the node is killed and comes back. What they do not know must
 // have been done at one moment before the kill, or never.
 func TestLinearizableUnknown(t *testing.T) {
-	addr, err := rpc.ParseAddr("unix://" + t.TempDir() + "/node.sock")
+	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/node.sock")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,9 @@ func (w *world) badProc() error {
 		func(o *pipeproc.ProcOptions) {
 			o.Retry.OnMaxReclaims, o.Retry.DeadLetterTopic = pipeproc.StrategyDeadLetter, w.pick("a", "a b")
 		},
-		func(o *pipeproc.ProcOptions) { o.Retry.OnMaxReclaims, o.Retry.MaxReclaims = pipeproc.StrategyDeadLetter, -1 },
+		func(o *pipeproc.ProcOptions) {
+			o.Retry.OnMaxReclaims, o.Retry.MaxReclaims = pipeproc.StrategyDeadLetter, -1
+		},
 		func(o *pipeproc.ProcOptions) { o.Topic = w.pick("", "a b") },
 	}
 	k := w.rng.IntN(len(bad))

@@ -50,7 +50,7 @@ func TestRestartGoesOn(t *testing.T) {
 	if err := again.WaitForProcs(ctx, "p"); err != nil {
 		p, _ := again.InspectProc(context.Background(), "p")
 		t.Fatalf("%v after %v: claim %v of an earlier opening is still open, its timeout is %v", err, time.Since(start).Round(time.Millisecond),
-			p.Claim, p.ReclaimTimeout)
+			p.Claim, p.Retry.ReclaimTimeout)
 	}
 	t.Logf("processed %v after the store was opened", time.Since(start).Round(time.Microsecond))
 	if l, err := again.Length(ctx, "out"); err != nil || l != 1 {

@@ -14,19 +14,19 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // hello is the first frame of a client.
 func hello() []byte {
-	return rpc.AppendFrame(nil, rpc.Frame{Kind: rpc.KindHello, Payload: rpc.AppendHello(nil, &rpc.Hello{
-		MinVersion: 1, MaxVersion: 1, Name: "hostile", Limits: rpc.Limits{MaxMessage: 1 << 20, StreamCredit: 1 << 20}})})
+	return transport.AppendFrame(nil, transport.Frame{Kind: transport.KindHello, Payload: transport.AppendHello(nil, &transport.Hello{
+		MinVersion: 1, MaxVersion: 1, Name: "hostile", Limits: transport.Limits{MaxMessage: 1 << 20, StreamCredit: 1 << 20}})})
 }
 
 // rangeRequest asks for a whole topic.
 func rangeRequest(stream uint64) []byte {
 	body := append([]byte{3, 'b', 'i', 'g', 0, 0, 0}, binary.AppendVarint(nil, 0)...)
-	return rpc.AppendFrame(nil, rpc.Frame{Kind: rpc.KindRequest, Method: 7, Stream: stream, Payload: rpc.AppendRequest(nil, time.Minute, body)})
+	return transport.AppendFrame(nil, transport.Frame{Kind: transport.KindRequest, Method: 7, Stream: stream, Payload: transport.AppendRequest(nil, time.Minute, body)})
 }
 
 // resident returns the memory of a process that is not a file's, in bytes.

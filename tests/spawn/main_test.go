@@ -17,16 +17,18 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // roleVar makes the test binary one of the programs of a test.
 const roleVar = "PIPEPROC_TEST_ROLE"
 
 // self is the test binary as a program that can be spawned.
-var self *pipeproc.Program
+var self *program.Self
 
 func TestMain(m *testing.M) {
-	self = pipeproc.Main(processors)
+	self = rpc.Main(processors)
 	if role := os.Getenv(roleVar); role != "" {
 		os.Exit(play(role))
 	}
@@ -107,19 +109,19 @@ func (w *world) family() (pids []int) {
 }
 
 // options are those of a node in the world's folder.
-func (w *world) options() *pipeproc.SpawnOptions {
-	return &pipeproc.SpawnOptions{Program: self, Address: "unix://" + w.dir + "/node.sock", Dir: w.dir + "/store", Logger: w.log.logger()}
+func (w *world) options() *rpc.SpawnOptions {
+	return &rpc.SpawnOptions{Program: self, Address: "unix://" + w.dir + "/node.sock", Dir: w.dir + "/store", Logger: w.log.logger()}
 }
 
 // spawn spawns a node that ends with the test.
-func (w *world) spawn(o *pipeproc.SpawnOptions) *pipeproc.Spawned {
+func (w *world) spawn(o *rpc.SpawnOptions) *rpc.Spawned {
 	w.t.Helper()
-	s, err := pipeproc.Spawn(soon(w.t), o)
+	s, err := rpc.Spawn(soon(w.t), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		if err := s.Close(); err != nil && !errors.Is(err, pipeproc.ErrNodeExited) {
+		if err := s.Close(); err != nil && !errors.Is(err, rpc.ErrNodeExited) {
 			w.t.Error(err)
 		}
 	})

@@ -17,6 +17,8 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // A spawned node keeps its records, and goes with Close.
@@ -31,7 +33,7 @@ func TestSpawn(t *testing.T) {
 		if n, err := s.Length(soon(t), "a"); err != nil || n != uint64(i+1) {
 			t.Errorf("%d records, %v", n, err)
 		}
-		other, err := pipeproc.Connect(soon(t), w.options().Address, nil)
+		other, err := rpc.Connect(soon(t), w.options().Address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,11 +82,11 @@ func TestSpawnNamespace(t *testing.T) {
 	o.Address, o.Namespace = "", "mine"
 	s := w.spawn(o)
 	commit(t, s, "a", "x")
-	addr, err := rpc.Namespace("mine")
+	addr, err := transport.Namespace("mine")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := pipeproc.Connect(soon(t), addr.String(), nil)
+	c, err := rpc.Connect(soon(t), addr.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,19 +104,19 @@ func TestSpawnOptions(t *testing.T) {
 	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a", Body: make([]byte, 101)}); !errors.Is(err, pipeproc.ErrTooLarge) {
 		t.Errorf("a body over Node.MaxBody: %v", err)
 	}
-	for name, change := range map[string]func(o *pipeproc.SpawnOptions){
-		"handed over": func(o *pipeproc.SpawnOptions) { o.Node.Clock = time.Now },
-		"MaxDisk":     func(o *pipeproc.SpawnOptions) { o.Node.MaxDisk = -1 },
-		"Memory":      func(o *pipeproc.SpawnOptions) { o.Memory = true },
-		"Restarts":    func(o *pipeproc.SpawnOptions) { o.Restarts = -1 },
-		"Namespace":   func(o *pipeproc.SpawnOptions) { o.Namespace = "x" },
-		"Binary":      func(o *pipeproc.SpawnOptions) { o.Binary = "x" },
-		"TLS":         func(o *pipeproc.SpawnOptions) { o.ServerTLS.CA = "x" },
-		"Processes":   func(o *pipeproc.SpawnOptions) { o.Node.Processes.Concurrency = -1 },
+	for name, change := range map[string]func(o *rpc.SpawnOptions){
+		"handed over": func(o *rpc.SpawnOptions) { o.Node.Clock = time.Now },
+		"MaxDisk":     func(o *rpc.SpawnOptions) { o.Node.MaxDisk = -1 },
+		"Memory":      func(o *rpc.SpawnOptions) { o.Memory = true },
+		"Restarts":    func(o *rpc.SpawnOptions) { o.Restarts = -1 },
+		"Namespace":   func(o *rpc.SpawnOptions) { o.Namespace = "x" },
+		"Binary":      func(o *rpc.SpawnOptions) { o.Binary = "x" },
+		"TLS":         func(o *rpc.SpawnOptions) { o.ServerTLS.CA = "x" },
+		"Processes":   func(o *rpc.SpawnOptions) { o.Node.Processes.Concurrency = -1 },
 	} {
 		o := w.options()
 		change(o)
-		if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidOptions) || !strings.Contains(err.Error(), name) {
+		if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidOptions) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -126,12 +128,12 @@ func TestSpawnInUse(t *testing.T) {
 	s := w.spawn(w.options())
 	o := w.options()
 	o.Dir += "2"
-	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, rpc.ErrAddressInUse) {
+	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, transport.ErrAddressInUse) {
 		t.Errorf("the address of a live node: %v", err)
 	}
 	o = w.options()
 	o.Address += "2.sock"
-	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(s.Pid())) {
+	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(s.Pid())) {
 		t.Errorf("the store of a live node: %v", err)
 	}
 	commit(t, s, "a", "x")
@@ -144,7 +146,7 @@ func TestSpawnNothing(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
 	o.Program, o.Binary = nil, "no-such-program"
-	if _, err := pipeproc.Spawn(soon(t), o); !errors.Is(err, exec.ErrNotFound) {
+	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("a program that is not there: %v", err)
 	}
 	for _, binary := range []string{"true", "false", "sleep"} { // none of them calls Main
@@ -152,14 +154,14 @@ func TestSpawnNothing(t *testing.T) {
 		if binary != "sleep" {
 			o.Timeout = 0
 		}
-		_, err := pipeproc.Spawn(soon(t), o)
-		if err == nil || binary == "true" && !strings.Contains(err.Error(), "pipeproc.Main") {
+		_, err := rpc.Spawn(soon(t), o)
+		if err == nil || binary == "true" && !strings.Contains(err.Error(), "rpc.Main") {
 			t.Errorf("%s: %v", binary, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := pipeproc.Spawn(ctx, w.options()); !errors.Is(err, context.Canceled) {
+	if _, err := rpc.Spawn(ctx, w.options()); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -182,11 +184,11 @@ func TestSpawnDies(t *testing.T) {
 	kill(t, s.Pid())
 	<-s.Done()
 	for _, err := range []error{<-exits, s.Err(), <-waiting} {
-		if !errors.Is(err, pipeproc.ErrNodeExited) || !strings.Contains(err.Error(), "killed") {
+		if !errors.Is(err, rpc.ErrNodeExited) || !strings.Contains(err.Error(), "killed") {
 			t.Error(err)
 		}
 	}
-	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrNodeExited) {
+	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, rpc.ErrNodeExited) {
 		t.Error(err)
 	}
 	s2 := w.spawn(w.options()) // at the socket that was left
@@ -215,7 +217,7 @@ func TestSpawnRestarts(t *testing.T) {
 	wantBodies(t, s, "a", "0", "1", "2", "3")
 	kill(t, s.Pid())
 	<-s.Done()
-	if !errors.Is(s.Err(), pipeproc.ErrNodeExited) {
+	if !errors.Is(s.Err(), rpc.ErrNodeExited) {
 		t.Error(s.Err())
 	}
 	until(t, "four ends were reported", func() bool {
@@ -306,11 +308,11 @@ func play(role string) int {
 func parent(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := pipeproc.Spawn(ctx, &pipeproc.SpawnOptions{Program: self, Dir: dir + "/store", Address: "unix://" + dir + "/node.sock"})
+	s, err := rpc.Spawn(ctx, &rpc.SpawnOptions{Program: self, Dir: dir + "/store", Address: "unix://" + dir + "/node.sock"})
 	if err != nil {
 		return err
 	}
-	_, err = s.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{pipeproc.Self}, ProcessorName: "pid"})
+	_, err = s.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{program.CommandSelf}, ProcessorName: "pid"})
 	if err != nil {
 		return err
 	}

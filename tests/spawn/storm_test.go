@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 var (
@@ -40,11 +42,11 @@ func TestStorm(t *testing.T) {
 	o := w.options()
 	o.Restarts = 1 << 20
 	o.Node.WALSize = 1 << 20
-	o.Node.Processes = pipeproc.ProcessOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
+	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
 	s := w.spawn(o)
 	for i := range 4 {
 		w.system(s, pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{stormIn(i)}, To: []string{stormOut(i)}, Count: 100,
-			Retry: pipeproc.RetryPolicy{MaxReclaims: -1}, Command: []string{pipeproc.Self}, ProcessorName: "copy"})
+			Retry: pipeproc.RetryPolicy{MaxReclaims: -1}, Command: []string{program.CommandSelf}, ProcessorName: "copy"})
 	}
 	st := &storm{t: t, w: w, s: s, running: make(map[int]*exec.Cmd)}
 	for i := range *stormClients {
@@ -66,7 +68,7 @@ func stormOut(i int) string { return fmt.Sprint("out", i) }
 type storm struct {
 	t       *testing.T
 	w       *world
-	s       *pipeproc.Spawned
+	s       *rpc.Spawned
 	started int
 	killed  int
 	ended   sync.WaitGroup
@@ -272,9 +274,9 @@ func client(arg string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	c, err := pipeproc.Connect(ctx, "unix://"+dir+"/node.sock", &pipeproc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
+	c, err := rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
 	for tick := time.NewTicker(10 * time.Millisecond); err != nil && ctx.Err() == nil; <-tick.C { // the node may be dead just now
-		c, err = pipeproc.Connect(ctx, "unix://"+dir+"/node.sock", &pipeproc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
+		c, err = rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
 	}
 	if err != nil {
 		return err
@@ -299,7 +301,7 @@ func client(arg string) error {
 
 // member is a client of a storm.
 type member struct {
-	c     *pipeproc.Client
+	c     *rpc.Client
 	name  string
 	topic string
 	acked *os.File
@@ -326,7 +328,7 @@ func (m *member) round(ctx context.Context) error {
 		return err
 	}
 	n := 0
-	for rec, err := range m.c.Range(ctx, m.topic, pipeproc.RangeOptions{Start: mustBound(ids[0].String()), End: mustBound(ids[records-1].String())}) {
+	for rec, err := range m.c.Range(ctx, m.topic, pipeproc.RangeOptions{Start: pipeproc.AtID(ids[0]), End: pipeproc.AtID(ids[records-1])}) {
 		if err != nil {
 			return err
 		}

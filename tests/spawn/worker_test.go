@@ -14,6 +14,8 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // processors are what worker processes of the test binary can run.
@@ -76,7 +78,7 @@ func (w *world) system(s pipeproc.Store, o pipeproc.SystemProcOptions) {
 
 // through is a system proc from in to out.
 func through(processor string) pipeproc.SystemProcOptions {
-	return pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{pipeproc.Self}, ProcessorName: processor}
+	return pipeproc.SystemProcOptions{Name: "p", From: []string{"in"}, To: []string{"out"}, Command: []string{program.CommandSelf}, ProcessorName: processor}
 }
 
 // Functions of the program run in worker processes of the node.
@@ -97,7 +99,7 @@ func TestWorkerSelf(t *testing.T) {
 		t.Errorf("%d processes", n)
 	}
 	list, err := s.SystemProcs(soon(t))
-	if err != nil || len(list) != 2 || !list[0].Running || !slices.Equal(list[0].Command, []string{pipeproc.Self}) {
+	if err != nil || len(list) != 2 || !list[0].Running || !slices.Equal(list[0].Command, []string{program.CommandSelf}) {
 		t.Errorf("%+v %v", list, err)
 	}
 	// It is there after a restart of the node, without being defined again.
@@ -176,7 +178,7 @@ func TestWorkerRestartAfter(t *testing.T) {
 func TestWorkersMany(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Node.Processes = pipeproc.ProcessOptions{Workers: 2, Concurrency: 2}
+	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2}
 	s := w.spawn(o)
 	for i := range 4 {
 		p := through("hold " + w.dir)
@@ -257,7 +259,7 @@ func TestWorkerProgram(t *testing.T) {
 func TestWorkerWaits(t *testing.T) {
 	newWorld(t)
 	for why, o := range map[string]*pipeproc.Options{
-		"no worker processes":      {Program: self, Processes: pipeproc.ProcessOptions{Workers: -1}},
+		"no worker processes":      {Program: self, Processes: program.RunnerOptions{Workers: -1}},
 		"Options.Program":          {},
 		`knows no processor "nix"`: {Program: self},
 	} {
@@ -346,7 +348,7 @@ func TestExecRules(t *testing.T) {
 	if list, err := s.SystemProcs(soon(t)); err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
-	for i, good := range []string{w.dir + "/allowed/run", w.dir + "/other/back", pipeproc.Self} {
+	for i, good := range []string{w.dir + "/allowed/run", w.dir + "/other/back", program.CommandSelf} {
 		if err := define(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
@@ -357,7 +359,7 @@ func TestExecRules(t *testing.T) {
 		t.Error("it was run")
 	}
 	// A single file can be allowed as well.
-	addr, err := rpc.ParseAddr("tcp://127.0.0.1:0")
+	addr, err := transport.ParseAddr("tcp://127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,14 +368,14 @@ func TestExecRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	l, err := rpc.Listen(soon(t), addr, nil)
+	l, err := transport.Listen(soon(t), addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- n.Serve(ctx, l, &pipeproc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
-	c, err := pipeproc.Connect(soon(t), l.Address().String(), nil)
+	go func() { served <- n.Serve(ctx, l, &rpc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
+	c, err := rpc.Connect(soon(t), l.Address().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package pipeproc
+package pipeline
 
 import (
 	"context"
@@ -8,32 +8,39 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/procstate"
-	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// host is where the procs are that a pool of this process runs: the node itself,
-// or a client's connection to it.
-type host interface {
-	// definitions returns the system procs of these names, all for none.
-	definitions(ctx context.Context, names ...string) ([]*procstate.System, error)
-	source() worker.Source
+// Host is where the procs are that a Manager runs: a node of this process, or a
+// client's connection to one.
+type Host interface {
+	// Definitions returns the system procs of these names; without names, all.
+	Definitions(ctx context.Context, names ...string) ([]*procstate.System, error)
+	// Source is where the pools get their claims.
+	Source() worker.Source
 }
 
-// pipes brings the definitions of system procs, which the store keeps, and the
-// processors, which the program has, together in a pool. The pool comes to be
-// with the first proc that can run.
-type pipes struct {
+// Options configure a Manager.
+type Options struct {
+	Pool worker.Options
+	// Programs runs system procs that have a Command. nil: they wait here. A
+	// client has none, since the node runs them.
+	Programs worker.Runner
+}
+
+// Manager holds the processors of a process, and the pools that run them. A pool
+// is made with the first proc that can run. It is safe for concurrent use.
+type Manager struct {
+	host Host
 	// attachMu is held from reading definitions to acting on them, so that older
 	// ones never come after newer ones. It is taken before mu.
 	attachMu   sync.Mutex
 	mu         sync.Mutex
 	opts       worker.Options
-	processors map[string]Processor
-	programs   *programs                    // nil: those of the node, of which this is a client
+	programs   worker.Runner // may be nil
+	processors map[string]worker.Processor
 	pool       *worker.Pool                 // of processors
 	outer      *worker.Pool                 // of programs
 	running    map[string]*procstate.System // as they were attached, by name
@@ -41,11 +48,22 @@ type pipes struct {
 	closed     bool
 }
 
-func (p *pipes) register(name string, fn Processor) {
+// New returns a Manager of the procs at h. It runs nothing until Attach.
+func New(h Host, o Options) *Manager {
+	return &Manager{host: h, opts: o.Pool, programs: o.Programs}
+}
+
+// Definitions returns the system procs of these names; without names, all.
+func (p *Manager) Definitions(ctx context.Context, names ...string) ([]*procstate.System, error) {
+	return p.host.Definitions(ctx, names...)
+}
+
+// Register makes fn the processor of that name. Attach runs it.
+func (p *Manager) Register(name string, fn worker.Processor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.processors == nil {
-		p.processors = make(map[string]Processor)
+		p.processors = make(map[string]worker.Processor)
 	}
 	old := p.processors[name]
 	p.processors[name] = fn
@@ -59,43 +77,44 @@ func (p *pipes) register(name string, fn Processor) {
 	}
 }
 
-func (p *pipes) has(name string) bool {
+// Has reports whether a processor of that name is registered.
+func (p *Manager) Has(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.processors[name] != nil
 }
 
-// lacks says why a system proc cannot run here; "" if it can.
-func (p *pipes) lacks(s *procstate.System) string {
+// Lacks says why a system proc cannot run here; "" if it can.
+func (p *Manager) Lacks(s *procstate.System) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case len(s.Command) > 0:
-		return p.programs.missing(s)
+		return p.missing(s)
 	case p.processors[s.Processor] == nil:
 		return fmt.Sprintf("no processor is registered for system proc %q", s.Name)
 	}
 	return ""
 }
 
-// waiting says why a proc of a system proc does not run.
-func (p *pipes) waiting(s *procstate.System, proc string) string {
+// Waiting says why a proc of a system proc does not run.
+func (p *Manager) Waiting(s *procstate.System, proc string) string {
 	p.mu.Lock()
 	runs := s == nil || p.hasProc(proc) || p.remote[proc] > 0
 	p.mu.Unlock()
 	if runs {
 		return ""
 	}
-	return p.lacks(s)
+	return p.Lacks(s)
 }
 
 // hasProc reports whether a pool runs a proc. p.mu is held.
-func (p *pipes) hasProc(proc string) bool {
+func (p *Manager) hasProc(proc string) bool {
 	return p.pool != nil && p.pool.Has(proc) || p.outer != nil && p.outer.Has(proc)
 }
 
-// elsewhere notes that the pool of a client runs a proc, until over is called.
-func (p *pipes) elsewhere(proc string) (over func()) {
+// Elsewhere notes that the pool of a client runs a proc, until over is called.
+func (p *Manager) Elsewhere(proc string) (over func()) {
 	count := func(n int) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -110,18 +129,18 @@ func (p *pipes) elsewhere(proc string) (over func()) {
 	return func() { count(-1) }
 }
 
-// elsewhereRuns reports whether a client runs a proc of s.
-func (p *pipes) elsewhereRuns(s *procstate.System) bool {
+// RunsElsewhere reports whether a client runs a proc of s.
+func (p *Manager) RunsElsewhere(s *procstate.System) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(s.From, func(t string) bool { return p.remote[s.ProcName(t)] > 0 })
 }
 
-// attach brings the pool up to the definitions of these names, or to all.
-func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
+// Attach brings the pool up to the definitions of these names, or to all.
+func (p *Manager) Attach(ctx context.Context, names ...string) error {
 	p.attachMu.Lock()
 	defer p.attachMu.Unlock()
-	systems, err := h.definitions(ctx, names...)
+	systems, err := p.host.Definitions(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -131,7 +150,7 @@ func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 		return errs.Closed.With("it is closed")
 	}
 	for _, s := range systems {
-		if err := p.run(h, s); err != nil {
+		if err := p.run(s); err != nil {
 			return err
 		}
 	}
@@ -139,12 +158,12 @@ func (p *pipes) attach(ctx context.Context, h host, names ...string) error {
 }
 
 // run runs s, if there is something to run it with. p.mu is held.
-func (p *pipes) run(h host, s *procstate.System) error {
+func (p *Manager) run(s *procstate.System) error {
 	old := p.running[s.Name]
-	if old != nil && sameSystem(old, s) && p.runs(s) {
+	if old != nil && procstate.SameSystem(old, s) && p.runs(s) {
 		return nil
 	}
-	fn, pool, err := p.processor(h, s)
+	fn, pool, err := p.processor(s)
 	if old != nil {
 		p.leave(old, s, pool)
 	}
@@ -165,43 +184,43 @@ func (p *pipes) run(h host, s *procstate.System) error {
 
 // processor returns what s is run with, and the pool for it; nil if there is
 // nothing. p.mu is held.
-func (p *pipes) processor(h host, s *procstate.System) (Processor, *worker.Pool, error) {
+func (p *Manager) processor(s *procstate.System) (worker.Processor, *worker.Pool, error) {
 	if len(s.Command) == 0 {
 		fn := p.processors[s.Processor]
 		if fn == nil {
 			return nil, nil, nil
 		}
 		if p.pool == nil {
-			p.pool = worker.New(h.source(), p.opts)
+			p.pool = worker.New(p.host.Source(), p.opts)
 		}
 		return fn, p.pool, nil
 	}
-	if p.programs.missing(s) != "" {
+	if p.missing(s) != "" {
 		return nil, nil, nil
 	}
-	fn, err := p.programs.use(s)
+	fn, err := p.programs.Attach(program(s))
 	if err != nil {
 		return nil, nil, err
 	}
 	if p.outer == nil {
 		o := p.opts
-		o.Concurrency = p.programs.o.count()
-		p.outer = worker.New(h.source(), o)
+		o.Concurrency = p.programs.Processes()
+		p.outer = worker.New(p.host.Source(), o)
 	}
 	return fn, p.outer, nil
 }
 
 // runs reports whether all procs of s are in a pool: those that were destroyed,
 // and made again since, are not.
-func (p *pipes) runs(s *procstate.System) bool {
+func (p *Manager) runs(s *procstate.System) bool {
 	return !slices.ContainsFunc(s.From, func(t string) bool { return !p.hasProc(s.ProcName(t)) })
 }
 
 // leave stops running what old ran and s, in pool, does not. p.mu is held.
-func (p *pipes) leave(old, s *procstate.System, pool *worker.Pool) {
+func (p *Manager) leave(old, s *procstate.System, pool *worker.Pool) {
 	delete(p.running, old.Name)
 	if len(s.Command) == 0 {
-		p.programs.leave(old.Name)
+		p.leaveProgram(old.Name)
 	}
 	for _, t := range old.From {
 		name := old.ProcName(t)
@@ -213,24 +232,43 @@ func (p *pipes) leave(old, s *procstate.System, pool *worker.Pool) {
 	}
 }
 
-// missing says which system procs wait for a processor.
-func (p *pipes) missing(n *Node, log *slog.Logger) {
+// LogWaiting logs which system procs wait for a processor.
+func (p *Manager) LogWaiting(ctx context.Context, log *slog.Logger) {
 	if log == nil {
 		return
 	}
-	systems, err := n.e.Systems()
+	systems, err := p.host.Definitions(ctx)
 	if err != nil {
 		return
 	}
 	for _, s := range systems {
-		if why := p.lacks(s); why != "" {
+		if why := p.Lacks(s); why != "" {
 			log.Warn("pipeproc: a system proc waits", "name", s.Name, "processor", s.Processor, "why", why)
 		}
 	}
 }
 
-// detach stops running a proc that was destroyed.
-func (p *pipes) detach(proc string) {
+// program returns what a Runner needs to know of s.
+func program(s *procstate.System) worker.Program {
+	return worker.Program{Name: s.Name, Processor: s.Processor, Command: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
+}
+
+// missing says why the program of s cannot run here; "" if it can.
+func (p *Manager) missing(s *procstate.System) string {
+	if p.programs == nil {
+		return "the node runs no programs"
+	}
+	return p.programs.Missing(program(s))
+}
+
+func (p *Manager) leaveProgram(system string) {
+	if p.programs != nil {
+		p.programs.Detach(system)
+	}
+}
+
+// Detach stops running a proc that was destroyed.
+func (p *Manager) Detach(proc string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, pool := range []*worker.Pool{p.pool, p.outer} {
@@ -241,14 +279,14 @@ func (p *pipes) detach(proc string) {
 	for name, s := range p.running { // with its last proc a program is not needed any more
 		if !slices.ContainsFunc(s.From, func(t string) bool { return p.hasProc(s.ProcName(t)) }) {
 			delete(p.running, name)
-			p.programs.leave(name)
+			p.leaveProgram(name)
 		}
 	}
 }
 
-// close ends the pool: processors are told to stop, and what they had claimed
+// Close ends the pool: processors are told to stop, and what they had claimed
 // is acknowledged or given back.
-func (p *pipes) close() error {
+func (p *Manager) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	pools := []*worker.Pool{p.pool, p.outer}
@@ -261,67 +299,8 @@ func (p *pipes) close() error {
 		}
 	}
 	all.Wait()
-	return errors.Join(errors.Join(errs...), p.programs.close())
-}
-
-func (n *Node) definitions(_ context.Context, names ...string) ([]*procstate.System, error) {
-	if len(names) == 0 {
-		return n.e.Systems()
+	if p.programs != nil {
+		errs = append(errs, p.programs.Close())
 	}
-	var out []*procstate.System
-	for _, name := range names {
-		if s := n.e.System(name); s != nil {
-			out = append(out, s)
-		}
-	}
-	return out, nil
+	return errors.Join(errs...)
 }
-
-func (n *Node) source() worker.Source { return source{n.e} }
-
-// source lets the pool work on the engine of the same process.
-type source struct{ e *engine.Engine }
-
-// memory is what a worker's claim keeps from one time to the next.
-type memory struct {
-	claimed engine.Claimed
-	op      procstate.Op
-	ops     [1]*procstate.Op
-	req     engine.Request
-}
-
-func (s source) Claim(ctx context.Context, proc string, count int, c *worker.Claim) error {
-	m, _ := c.Own.(*memory)
-	if m == nil {
-		m = new(memory)
-		c.Own = m
-	}
-	k := &m.claimed
-	if err := s.e.Claim(ctx, proc, count, k); err != nil {
-		return err
-	}
-	c.Proc, c.Topic, c.Token, c.Attempt, c.Timeout, c.Skipped, c.Records = k.Proc, k.Topic, k.Token, k.Attempt, k.Timeout, k.Skipped, k.Records
-	return nil
-}
-
-func (s source) AckCommit(ctx context.Context, c *worker.Claim, out *topics.Batch) error {
-	m := c.Own.(*memory)
-	m.op = procstate.Op{Kind: procstate.Ack, Name: c.Proc, Token: c.Token, Commit: true}
-	m.ops[0] = &m.op
-	m.req.Procs, m.req.Batch = m.ops[:], out
-	if out != nil && out.Len() == 0 {
-		m.req.Batch = nil
-	}
-	return s.e.Commit(ctx, &m.req)
-}
-
-func (s source) Reclaim(ctx context.Context, c *worker.Claim, reason error) error {
-	_, err := s.e.Reclaim(ctx, c.Proc, c.Token, reason.Error())
-	return err
-}
-
-func (s source) Release(ctx context.Context, c *worker.Claim) error {
-	return s.e.Release(ctx, c.Proc, c.Token)
-}
-
-func (s source) Watch(proc, topic string, fn func()) (stop func()) { return s.e.Watch(proc, topic, fn) }

@@ -1,6 +1,7 @@
-package pipeproc
+package program
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,15 +9,14 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pipeproc/pipeproc/internal/child"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/procstate"
-	"github.com/pipeproc/pipeproc/worker/program"
+	"github.com/pipeproc/pipeproc/worker"
 )
 
-// ProcessOptions bound the worker processes of a node: those that run the system
-// procs with a Command. They are started when there is work, supervised, and end
-// with the node.
-type ProcessOptions struct {
+// RunnerOptions configure the worker processes of a node. Zero values are the
+// defaults.
+type RunnerOptions struct {
 	// Workers is how many worker processes there are, each with Concurrency
 	// claims. Default 1; negative: none, and system procs with a Command wait.
 	Workers int
@@ -27,87 +27,114 @@ type ProcessOptions struct {
 	Concurrency int
 	// RestartAfter is after how many claims a process is replaced. Default: never.
 	RestartAfter int
+	// Self is what Main returned, for system procs whose Command is "@self".
+	Self *Self `json:"-"`
+	// Logger receives what an operator should read: how processes end, and what
+	// they write to stderr. Default: nothing.
+	Logger *slog.Logger `json:"-"`
 }
 
 const maxProcesses = 4096
 
-func (o ProcessOptions) check() error {
+func (o RunnerOptions) check() error {
 	switch {
 	case o.Concurrency < 0:
-		return errs.InvalidOptions.With(fmt.Sprintf("Processes.Concurrency: %d is negative", o.Concurrency))
+		return errs.InvalidOptions.With(fmt.Sprintf("Concurrency: %d is negative", o.Concurrency))
 	case o.RestartAfter < 0:
-		return errs.InvalidOptions.With(fmt.Sprintf("Processes.RestartAfter: %d is negative", o.RestartAfter))
+		return errs.InvalidOptions.With(fmt.Sprintf("RestartAfter: %d is negative", o.RestartAfter))
 	case o.Workers > maxProcesses || o.Concurrency > maxProcesses || o.count() > maxProcesses:
-		return errs.InvalidOptions.With(fmt.Sprintf("Processes: more than %d", maxProcesses))
+		return errs.InvalidOptions.With(fmt.Sprintf("Workers: more than %d", maxProcesses))
 	}
 	return nil
 }
 
-func (o ProcessOptions) count() int { return max(or(o.Workers, 1), 0) * or(o.Concurrency, 1) }
+func (o RunnerOptions) count() int { return max(cmp.Or(o.Workers, 1), 0) * cmp.Or(o.Concurrency, 1) }
 
-// Self, as the first element of a Command, is the program that has opened the
-// node, if it has called Main: the processor is then one of those given to Main,
-// and is run in worker processes.
-const Self = "@self"
+// CommandSelf, as the first element of a Command, is the program that opened the
+// node, if it has called Main: the processor is then one of those given to Main.
+const CommandSelf = "@self"
 
-// programs are the worker processes of a node.
-type programs struct {
-	o    ProcessOptions
-	self *Program
-	log  *slog.Logger
+// maxLine bounds a line of the program's own workers: all that comes of a claim is
+// one line. It is above the largest batch of the largest bodies.
+const maxLine = 1 << 30
+
+// Runner runs the system procs of a node that have a Command, in processes that
+// are started when there is work, supervised, and end with the node. Give it to
+// the node as pipeproc.Options.Programs; the node closes it. A Runner belongs to
+// one node.
+type Runner struct {
+	o   RunnerOptions
+	log *slog.Logger
 
 	mu     sync.Mutex
-	open   map[string]*shared // by what is run
-	used   map[string]*shared // by name of the system proc
+	open   map[string]*attached // by what is run
+	used   map[string]*attached // by name of the system proc
 	ending sync.WaitGroup
 }
 
-// shared is a program, and how many system procs it is for.
-type shared struct {
+var _ worker.Runner = (*Runner)(nil)
+
+// NewRunner returns a Runner. It starts nothing.
+func NewRunner(o RunnerOptions) (*Runner, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r := &Runner{o: o, log: o.Logger}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
+}
+
+// Processes returns how many claims can run side by side.
+func (ps *Runner) Processes() int { return ps.o.count() }
+
+// attached is a program, and how many system procs it is for.
+type attached struct {
 	key   string
-	p     *program.Program
+	p     *Program
 	users int
 }
 
-// missing says why there is nothing to run s with; "" if there is.
-func (ps *programs) missing(s *procstate.System) string {
+// Missing says why there is nothing to run s with; "" if there is.
+func (ps *Runner) Missing(s worker.Program) string {
 	switch {
-	case ps == nil || ps.o.count() == 0:
+	case ps.o.count() == 0:
 		return "the node has no worker processes"
-	case s.Command[0] == Self && ps.self == nil:
-		return "the program that has opened the node has not said so with Options.Program"
-	case s.Command[0] == Self && !ps.self.has(s.Processor):
+	case s.Command[0] == CommandSelf && ps.o.Self == nil:
+		return "the program that has opened the node has not called program.Main or given its result to the runner"
+	case s.Command[0] == CommandSelf && !ps.o.Self.has(s.Processor):
 		return fmt.Sprintf("the node's program knows no processor %q", s.Processor)
 	}
 	return ""
 }
 
-// use returns the processor of s, and starts nothing yet.
-func (ps *programs) use(s *procstate.System) (Processor, error) {
-	o := program.Options{Command: s.Command, Processes: ps.o.count(), RestartAfter: ps.o.RestartAfter, Logger: ps.log}
+// Attach returns the processor of s, and starts nothing yet.
+func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
+	o := Options{Command: s.Command, Processes: ps.o.count(), RestartAfter: ps.o.RestartAfter, Logger: ps.log}
 	key := strings.Join(s.Command, "\x00")
-	alone := s.Source == "" && s.Command[0] != Self
+	alone := s.Source == "" && s.Command[0] != CommandSelf
 	switch {
-	case s.Command[0] == Self:
-		o.Command = append([]string{ps.self.path}, s.Command[1:]...)
-		o.Env = append(os.Environ(), childVar+"="+childWorker)
-		o.MaxLine = 4 * maxBody // all that comes of a claim is one line of it
+	case s.Command[0] == CommandSelf:
+		o.Command = append([]string{ps.o.Self.path}, s.Command[1:]...)
+		o.Env = append(os.Environ(), child.Variable+"="+child.Worker)
+		o.MaxLine = maxLine
 	case alone:
 		key += "\x00" + s.Name
-		o.Name, o.Processes = s.Name, s.Lanes*min(o.Processes, len(s.From))
+		o.Name, o.Processes = s.Name, s.Lanes*min(o.Processes, s.Topics)
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.open == nil {
-		ps.open, ps.used = make(map[string]*shared), make(map[string]*shared)
+		ps.open, ps.used = make(map[string]*attached), make(map[string]*attached)
 	}
 	u := ps.open[key]
 	if u == nil {
-		p, err := program.New(o)
+		p, err := New(o)
 		if err != nil {
 			return nil, err
 		}
-		u = &shared{key: key, p: p}
+		u = &attached{key: key, p: p}
 		ps.open[key] = u
 	}
 	u.users++
@@ -116,21 +143,18 @@ func (ps *programs) use(s *procstate.System) (Processor, error) {
 	if alone {
 		return u.p.Process, nil
 	}
-	return u.p.Processor(program.Definition{Processor: s.Processor, Source: s.Source}), nil
+	return u.p.Processor(Definition{Processor: s.Processor, Source: s.Source}), nil
 }
 
-// leave ends what a system proc has used, if nobody else does. Claims under way
+// Detach ends what a system proc has used, if nobody else does. Claims under way
 // are finished, if that does not take long.
-func (ps *programs) leave(system string) {
-	if ps == nil {
-		return
-	}
+func (ps *Runner) Detach(system string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.drop(system)
 }
 
-func (ps *programs) drop(system string) {
+func (ps *Runner) drop(system string) {
 	u := ps.used[system]
 	if u == nil {
 		return
@@ -147,11 +171,8 @@ func (ps *programs) drop(system string) {
 	})
 }
 
-// close ends all processes, once nobody uses them.
-func (ps *programs) close() error {
-	if ps == nil {
-		return nil
-	}
+// Close ends all processes, once nobody uses them.
+func (ps *Runner) Close() error {
 	ps.mu.Lock()
 	var mu sync.Mutex
 	var err error

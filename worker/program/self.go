@@ -1,4 +1,4 @@
-package pipeproc
+package program
 
 import (
 	"context"
@@ -6,55 +6,53 @@ import (
 	"maps"
 	"os"
 
+	"github.com/pipeproc/pipeproc/internal/child"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/worker/program"
+	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Program is the program that is running, as one that can be started again, for
-// Spawn and for worker processes.
-type Program struct {
+// Self is the program that is running, as one that can be started again.
+type Self struct {
 	path       string
-	processors map[string]Processor
+	processors map[string]worker.Processor
 }
 
-// childVar is in the environment of processes that are started again.
-const (
-	childVar    = "PIPEPROC_CHILD"
-	childWorker = "worker"
-)
-
-// Main lets Spawn and worker processes run the program itself. Call it first
-// thing in main: in the process that the user has started it returns; in one that
-// pipeproc has started it runs the node, or processors, and ends the process.
+// Main lets worker processes run functions of the program itself. Call it first
+// thing in main: in the process that the user started it returns; in one that a
+// Runner started it runs processors and ends the process. A program that also
+// uses rpc.Spawn calls rpc.Main in its place.
 //
-// The processors are those that system procs with the Command Self can name. They
-// run in worker processes, where nothing else of the program does, but for package
-// variables and init functions. What they print goes to the node's log.
-func Main(processors map[string]Processor) *Program {
-	kind, ok := os.LookupEnv(childVar)
-	p := &Program{processors: maps.Clone(processors)}
+// The processors are those that system procs with the Command "@self" can name.
+// They run in worker processes, where nothing else of the program runs except
+// package variables and init functions. What they print goes to the node's log.
+func Main(processors map[string]worker.Processor) *Self {
+	p := &Self{processors: maps.Clone(processors)}
 	var err error
 	if p.path, err = os.Executable(); err != nil {
 		p.path = os.Args[0]
 	}
+	kind, ok := child.Take()
 	if !ok {
 		return p
 	}
-	_ = os.Unsetenv(childVar) // what this process starts is something else
-	if kind == childWorker {
-		os.Exit(p.serveProcessors())
+	if kind != child.Worker {
+		fmt.Fprintln(os.Stderr, "pipeproc: started to run a node, but main calls program.Main; call rpc.Main in its place")
+		os.Exit(2)
 	}
-	os.Exit(p.serveNode([]byte(kind)))
+	os.Exit(p.serveProcessors())
 	return nil
 }
 
-func (p *Program) has(processor string) bool { return p.processors[processor] != nil }
+// Path returns the path of the program's executable file.
+func (p *Self) Path() string { return p.path }
+
+func (p *Self) has(processor string) bool { return p.processors[processor] != nil }
 
 // serveProcessors is a worker process.
-func (p *Program) serveProcessors() int {
+func (p *Self) serveProcessors() int {
 	out := os.Stdout
 	os.Stdout = os.Stderr // what processors print is no answer
-	err := program.Serve(context.Background(), os.Stdin, out, func(_ string, d program.Definition) (Processor, error) {
+	err := Serve(context.Background(), os.Stdin, out, func(_ string, d Definition) (worker.Processor, error) {
 		fn := p.processors[d.Processor]
 		if fn == nil {
 			return nil, errs.NoProcessor.With(fmt.Sprintf("the program knows no processor %q", d.Processor))

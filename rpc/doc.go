@@ -1,0 +1,33 @@
+// Package rpc is a store in another process: Serve lets clients use a node,
+// Connect makes a Client, which is a pipeproc.Store like the node itself, and Spawn
+// runs a node in a child process.
+//
+//	// The process that has the store:
+//	l, err := rpc.Listen(ctx, "unix:///run/shop/node.sock", nil)
+//	…
+//	err = rpc.Serve(ctx, node, l, nil) // until ctx ends
+//
+//	// Another process:
+//	store, err := rpc.Connect(ctx, "unix:///run/shop/node.sock", nil)
+//
+// Addresses are unix:///path, tcp://host:port, which is not encrypted, and
+// tls://host:port, with certificates on both sides.
+//
+// # Promises
+//
+// A command that a client sends is done once, however often the connection breaks
+// and the node is restarted, or its error is ErrOutcomeUnknown. A client can do what
+// ServeOptions.Access says, and have executed what ServeOptions.AllowExec says.
+//
+// # What it does not promise
+//
+// Commands that several goroutines of a client send at once take effect in any order.
+// A client that may write can fill the disk. See SECURITY.md.
+//
+// # Layers
+//
+// Package rpc/message says what the calls are made of, package rpc/transport how
+// frames, calls and streams get over a socket. This package brings both together with
+// a node. The version of the module covers this package and what its signatures name,
+// not the two below it.
+package rpc

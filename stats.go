@@ -1,0 +1,98 @@
+package pipeproc
+
+import (
+	"time"
+
+	"github.com/pipeproc/pipeproc/engine"
+)
+
+// Stats are a node's counters since Open, and present sizes.
+type Stats struct {
+	Commits, Records, Bytes uint64 // acknowledged
+	Groups                  uint64 // group commits
+	Syncs                   uint64 // syncs of the write-ahead log by commits
+	Rejected                uint64 // commands refused
+	Checkpoints             uint64
+	Position                uint64 // newest visible command
+	Durable                 uint64 // newest durable command
+	Topics                  int
+	WALBytes, WALFiles      int64
+	SegmentBytes            int64 // on disk
+	TailBytes               int64 // records in memory that are not in segment files yet
+	IndexBytes              int64 // heap
+	OpenFiles, Mapped       int
+	Err                     error // why writes are refused, or nil
+}
+
+// Stats returns the node's counters. It waits for the commit that is being
+// written.
+func (n *Node) Stats() Stats { return Stats(n.e.Stats()) }
+
+// Recovery says what Open found.
+type Recovery struct {
+	Clean    bool          // the store was closed properly
+	Commands uint64        // commands replayed from the write-ahead log
+	Bytes    int64         // their size
+	Cut      []Cut         // torn frames, never acknowledged as durable
+	Duration time.Duration // of the whole Open
+	Mended   []error       // copies of STORE that were damaged while the other one was whole
+	Damage   []error       // what is damaged: the node is read-only, or topics refuse commits
+}
+
+// Cut is a piece of the write-ahead log that was being written when the process or
+// the machine died.
+type Cut struct {
+	File     string
+	From, To int64 // bytes of File
+	What     string
+	Kept     string // the file in the folder quarantine that has its bytes, "" if that failed
+}
+
+// Recovery returns what Open found: whether the store had been closed
+// properly, what was replayed, what was cut off and what is damaged.
+func (n *Node) Recovery() Recovery {
+	r := n.e.Recovery()
+	out := Recovery{Clean: r.Clean, Commands: r.Commands, Bytes: r.Bytes, Duration: r.Duration, Mended: r.Mended, Damage: r.Damage}
+	for _, c := range r.Cut {
+		out.Cut = append(out.Cut, Cut(c))
+	}
+	return out
+}
+
+// Err returns why the node takes no writes, or nil.
+func (n *Node) Err() error { return n.e.Err() }
+
+// Event is something that an operator may want to know; see Options.OnEvent.
+type Event struct {
+	Kind     EventKind
+	Position uint64 // of the command concerned, where there is one
+	File     string
+	Name     string // of the proc or topic concerned, where there is one
+	Err      error
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// Kinds of events.
+const (
+	EventOpened       EventKind = "opened"        // Open finished
+	EventRecovered    EventKind = "recovered"     // the write-ahead log was replayed after a crash
+	EventCut          EventKind = "cut"           // a torn frame was cut off; File and Err say which
+	EventCheckpoint   EventKind = "checkpoint"    // a checkpoint is durable
+	EventDamage       EventKind = "damage"        // damage was found; Err is a *CorruptError
+	EventFailed       EventKind = "failed"        // the node stops acknowledging writes
+	EventDiskFull     EventKind = "disk_full"     // there was no space; Err says for what
+	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
+	EventClaimTimeout EventKind = "claim_timeout" // the node took a claim back; Name is the proc
+)
+
+// eventFunc hands events of the engine to fn.
+func eventFunc(fn func(Event)) func(engine.Event) {
+	if fn == nil {
+		return nil
+	}
+	return func(e engine.Event) {
+		fn(Event{Kind: EventKind(e.Kind), Position: e.Position, File: e.File, Name: e.Name, Err: e.Err})
+	}
+}
