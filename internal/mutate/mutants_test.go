@@ -1,145 +1,284 @@
 package mutate_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
-var flagMutants = flag.Bool("mutants", false, "build the store with each rule removed in turn and see the tests fail")
+var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see the tests fail")
 
-// mutants lists each tag (without "mutate_") and the test that must go red.
+// Folders of tests, relative to the repository's root.
+const (
+	root   = "../.."
+	model  = "internal/modeltest"
+	linear = "internal/lintest"
+)
+
+// mutants lists each rule and the test that must go red without it.
 var mutants = []mutant{
-	{"walsync", "TestMutantWALSync"},
-	{"waldirsync", "TestMutantWALDirSync"},
-	{"segsync", "TestMutantSegmentSync"},
-	{"segsync", "TestMutantManySyncs"},
-	{"segdirsync", "TestMutantSegmentDirSync"},
-	{"snapsync", "TestMutantSnapshotSync"},
-	{"storesync", "TestMutantStoreSync"},
-	{"bodysum", "TestMutantBodySum"},
-	{"blocksum", "TestMutantBlockSum"},
-	{"framesum", "TestMutantFrameSum"},
-	{"seed", "TestMutantSeed"},
-	{"snaproom", "TestMutantSnapshotRoom"},
-	{"snapsum", "TestMutantSnapshotSum"},
-	{"storesum", "TestMutantStoreSum"},
-	{"footersum", "TestMutantFooterSum"},
-	{"order", "TestMutantOrder"},
-	{"recycle", "TestMutantRecycle"},
-	{"chunk", "TestMutantChunk"},
-	{"pin", "TestPinned"},
-	{"rewrite", "TestMutantRewrite"},
-	{"token", "TestMutantToken"},
-	{"seen", "TestMutantSeen"},
-	{"openclaim", "TestMutantOpenClaim"},
-	{"procreplay", "TestMutantProcReplay"},
-	{"procsnap", "TestMutantProcSnapshot"},
-	{"gcguard", "TestMutantGuard"},
-	{"procorder", "TestMutantProcOrder"},
-	{"procundo", "TestMutantUndo"},
-	{"once", "TestMutantOnce"},
-	{"timertoken", "TestMutantTimerToken"},
-	{"tokenepoch", "TestMutantTokenEpoch"},
-	{"importalone", "TestBeginsInOneGroup"},
-	{"retryheld", "TestRetryIsHeldAtOnce"},
-	{"spent", "TestResumeUnderBurial"},
+	{"walsync", model, "TestMutantWALSync"},
+	{"waldirsync", model, "TestMutantWALDirSync"},
+	{"segsync", model, "TestMutantSegmentSync"},
+	{"segsync", model, "TestMutantManySyncs"},
+	{"segdirsync", model, "TestMutantSegmentDirSync"},
+	{"snapsync", model, "TestMutantSnapshotSync"},
+	{"storesync", model, "TestMutantStoreSync"},
+	{"bodysum", model, "TestMutantBodySum"},
+	{"blocksum", model, "TestMutantBlockSum"},
+	{"framesum", model, "TestMutantFrameSum"},
+	{"seed", model, "TestMutantSeed"},
+	{"snaproom", model, "TestMutantSnapshotRoom"},
+	{"snapsum", model, "TestMutantSnapshotSum"},
+	{"storesum", model, "TestMutantStoreSum"},
+	{"footersum", model, "TestMutantFooterSum"},
+	{"order", model, "TestMutantOrder"},
+	{"recycle", model, "TestMutantRecycle"},
+	{"chunk", model, "TestMutantChunk"},
+	{"pin", "topics", "TestPinned"},
+	{"rewrite", model, "TestMutantRewrite"},
+	{"token", model, "TestMutantToken"},
+	{"seen", model, "TestMutantSeen"},
+	{"openclaim", model, "TestMutantOpenClaim"},
+	{"procreplay", model, "TestMutantProcReplay"},
+	{"procsnap", model, "TestMutantProcSnapshot"},
+	{"gcguard", model, "TestMutantGuard"},
+	{"procorder", model, "TestMutantProcOrder"},
+	{"procundo", model, "TestMutantUndo"},
+	{"once", model, "TestMutantOnce"},
+	{"timertoken", model, "TestMutantTimerToken"},
+	{"tokenepoch", model, "TestMutantTokenEpoch"},
+	{"importalone", model, "TestBeginsInOneGroup"},
+	{"retryheld", model, "TestRetryIsHeldAtOnce"},
+	{"spent", model, "TestResumeUnderBurial"},
 	// The check for linearizability sees by itself that something is wrong.
-	{"token", "TestLinearizable"},
-	{"openclaim", "TestLinearizable"},
+	{"token", linear, "TestLinearizable"},
+	{"openclaim", linear, "TestLinearizable"},
 }
 
-type mutant struct{ tag, test string }
+type mutant struct{ rule, pkg, test string }
 
-// pkg returns the package that has the mutant's test.
-func (m mutant) pkg() string {
-	switch m.test {
-	case "TestLinearizable":
-		return "./internal/lintest"
-	case "TestPinned":
-		return "./topics"
-	}
-	return "./internal/modeltest"
-}
-
-// TestMutants shows that the tests can fail: with each rule removed by its
-// build tag, its test must go red, and without the tag be green. It takes some
-// minutes and runs when asked for.
+// TestMutants shows that the tests can fail: with its rule removed each must go
+// red, and with no rule removed be green. It runs when asked for.
 func TestMutants(t *testing.T) {
 	if !*flagMutants && os.Getenv("PIPEPROC_MUTANTS") != "1" {
 		t.Skip("run with -mutants or PIPEPROC_MUTANTS=1")
 	}
-	names := map[string][]string{}
-	for _, m := range mutants {
-		names[m.pkg()] = append(names[m.pkg()], m.test)
-	}
-	for pkg, list := range names {
-		out, err := goTest(t, pkg, "-run", "^("+strings.Join(list, "|")+")$", "-v")
+	binaries := map[string]binary{}
+	for pkg, tests := range testsByPackage() {
+		b := build(t, pkg)
+		out, err := b.run(t, "", "^("+strings.Join(tests, "|")+")$", "-test.v")
 		if err != nil {
-			t.Fatalf("without a mutation: %v\n%s", err, out)
+			t.Fatalf("%s with no rule removed: %v\n%s", pkg, err, out)
 		}
-		for _, name := range list {
-			if !strings.Contains(out, "--- PASS: "+name+" ") {
-				t.Errorf("without a mutation: %s did not pass\n%s", name, out)
+		for _, test := range tests {
+			if !strings.Contains(out, "--- PASS: "+test+" ") {
+				t.Errorf("with no rule removed %s did not pass:\n%s", test, out)
 			}
 		}
+		out, err = b.run(t, "nosuchrule", "^$")
+		if err == nil || !strings.Contains(out, `"nosuchrule"`) || !strings.Contains(out, mutants[0].rule+", ") {
+			t.Errorf("%s takes the name of a rule that is none: %v\n%s", pkg, err, out)
+		}
+		binaries[pkg] = b
 	}
 	for _, m := range mutants {
-		t.Run(m.tag+"/"+m.test, func(t *testing.T) {
+		t.Run(m.rule+"/"+m.test, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			out, err := goTest(t, m.pkg(), "-tags", "mutate_"+m.tag, "-run", "^"+m.test+"$")
+			out, err := binaries[m.pkg].run(t, m.rule, "^"+m.test+"$")
 			switch {
 			case err == nil:
 				t.Errorf("%s passes without the rule:\n%s", m.test, out)
-			case !strings.Contains(out, "--- FAIL: "+m.test+" "):
+			case errors.Is(err, errDeadline), !strings.Contains(out, "--- FAIL: "+m.test+" "):
 				t.Errorf("%s did not fail by itself: %v\n%s", m.test, err, out)
 			default:
-				t.Logf("%s is red as it should be (%v): %s", m.test, time.Since(start).Round(time.Millisecond), firstLine(out))
+				t.Logf("%s is red as it should be (%v): %s", m.test, time.Since(start).Round(time.Millisecond), said(out))
 			}
 		})
 	}
 }
 
-// TestMutantTags checks that each tag in this folder has its test.
-func TestMutantTags(t *testing.T) {
-	on, err := filepath.Glob("*_on.go")
+// TestMutantRules checks that both builds have the same rules, that each rule has
+// its test, and each test its rule.
+func TestMutantRules(t *testing.T) {
+	rules := ruleNames(t)
+	for _, rule := range rules {
+		if !slices.ContainsFunc(mutants, func(m mutant) bool { return m.rule == rule }) {
+			t.Errorf("rule %s has no test", rule)
+		}
+	}
+	for _, m := range mutants {
+		if !slices.Contains(rules, m.rule) {
+			t.Errorf("%s has no rule: there is none with the name %s", m.test, m.rule)
+		}
+	}
+	for pkg, tests := range testsByPackage() {
+		there := testsIn(t, pkg)
+		for _, test := range tests {
+			if !slices.Contains(there, test) {
+				t.Errorf("no %s in %s", test, pkg)
+			}
+		}
+		for _, test := range there {
+			if strings.HasPrefix(test, "TestMutant") && !slices.Contains(tests, test) {
+				t.Errorf("%s in %s has no rule", test, pkg)
+			}
+		}
+	}
+}
+
+func testsByPackage() map[string][]string {
+	tests := map[string][]string{}
+	for _, m := range mutants {
+		if !slices.Contains(tests[m.pkg], m.test) {
+			tests[m.pkg] = append(tests[m.pkg], m.test)
+		}
+	}
+	return tests
+}
+
+// testsIn returns the names of the tests in a package.
+func testsIn(t *testing.T, pkg string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, pkg, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	have := map[string]bool{}
-	for _, m := range mutants {
-		have[m.tag] = true
-		if _, err := os.Stat(m.tag + "_on.go"); err != nil {
-			t.Errorf("no such mutation: %v", err)
+	var tests []string
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range testFunc.FindAllSubmatch(src, -1) {
+			tests = append(tests, string(m[1]))
 		}
 	}
-	for _, f := range on {
-		if tag := strings.TrimSuffix(f, "_on.go"); !have[tag] {
-			t.Errorf("mutation %s has no test", tag)
-		}
-	}
+	return tests
 }
 
-func goTest(t *testing.T, pkg string, args ...string) (string, error) {
+var testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+
+// ruleNames returns the names that the environment has for the rules. The two
+// files that state the rules are never in one build, so it reads their text.
+func ruleNames(t *testing.T) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w"}, args...), pkg)...)
-	cmd.Dir = filepath.Join("..", "..")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	var consts, vars, names []string
+	eachValue(t, "rules.go", token.CONST, func(ident string, value ast.Expr) {
+		if v, ok := value.(*ast.Ident); !ok || v.Name != "false" {
+			t.Errorf("rules.go: %s is not false", ident)
+		}
+		consts = append(consts, ident)
+	})
+	eachValue(t, "rules_mutate.go", token.VAR, func(ident string, value ast.Expr) {
+		if !ast.IsExported(ident) {
+			return
+		}
+		name := ""
+		if call, ok := value.(*ast.CallExpr); ok && len(call.Args) == 1 {
+			if lit, ok := call.Args[0].(*ast.BasicLit); ok {
+				name, _ = strconv.Unquote(lit.Value)
+			}
+		}
+		if name == "" || slices.Contains(names, name) {
+			t.Errorf("rules_mutate.go: %s has no name of its own", ident)
+		}
+		vars, names = append(vars, ident), append(names, name)
+	})
+	if len(consts) == 0 || !slices.Equal(consts, vars) {
+		t.Errorf("rules.go and rules_mutate.go differ:\n%s\n%s", consts, vars)
+	}
+	return names
 }
 
-// firstLine returns the first message of a failing test.
-func firstLine(out string) string {
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "    ") {
-			return strings.TrimSpace(line)
+// eachValue calls fn for each constant or variable of a file that has a value.
+func eachValue(t *testing.T, file string, tok token.Token, fn func(ident string, value ast.Expr)) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range f.Decls {
+		d, ok := d.(*ast.GenDecl)
+		if !ok || d.Tok != tok {
+			continue
+		}
+		for _, s := range d.Specs {
+			s := s.(*ast.ValueSpec)
+			for i, value := range s.Values {
+				fn(s.Names[i].Name, value)
+			}
 		}
 	}
-	return fmt.Sprintf("%.200s", out)
 }
+
+// binary is the test binary of a package, built with the tag mutate.
+type binary struct{ file, dir string }
+
+func build(t *testing.T, pkg string) binary {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join(root, pkg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := binary{file: filepath.Join(t.TempDir(), "mutate.test"), dir: dir}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags=mutate", "-ldflags=-s -w", "-o", b.file, ".")
+	cmd.Dir = b.dir // its module may be another
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return b
+}
+
+// runLimit is many times what a test takes.
+const runLimit = 2 * time.Minute
+
+var errDeadline = fmt.Errorf("no end within %v", runLimit)
+
+// run runs tests without a rule, in their package's folder as go test does.
+func (b binary) run(t *testing.T, rule, pattern string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), runLimit+10*time.Second) // for the traces
+	defer cancel()
+	args = append([]string{"-test.paniconexit0", "-test.timeout=" + runLimit.String(), "-test.run=" + pattern}, args...)
+	cmd := exec.CommandContext(ctx, b.file, args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(cmd.Environ(), mutate.Env+"="+rule)
+	cmd.WaitDelay = 10 * time.Second // a child may hold the pipes
+	text, err := cmd.CombinedOutput()
+	out := string(text)
+	if err != nil && (ctx.Err() != nil || strings.Contains(out, "panic: test timed out after ")) {
+		err = errDeadline
+	}
+	return out, err
+}
+
+// said returns the first messages of a failing test, each cut short.
+func said(out string) string {
+	all := message.FindAllString(out, 3)
+	if all == nil { // it panicked
+		all = []string{out}
+	}
+	for i, line := range all {
+		all[i] = fmt.Sprintf("%.200s", strings.TrimSpace(line))
+	}
+	return strings.Join(all, "\n")
+}
+
+var message = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: .*`)

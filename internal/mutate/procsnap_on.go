@@ -1,6 +1,0 @@
-//go:build mutate_procsnap
-
-package mutate
-
-// SkipProcSnapshot leaves procs out of snapshots.
-const SkipProcSnapshot = true

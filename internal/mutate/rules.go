@@ -1,0 +1,94 @@
+//go:build !mutate
+
+package mutate
+
+// What is synced.
+const (
+	// SkipWALSync leaves out the sync of WAL files.
+	SkipWALSync = false
+	// SkipWALDirSync leaves out the directory sync after a WAL file was created or renamed.
+	SkipWALDirSync = false
+	// SkipSegmentSync leaves out the sync of segment files at a checkpoint.
+	SkipSegmentSync = false
+	// SkipSegmentDirSync leaves out the directory sync after a segment file was created.
+	SkipSegmentDirSync = false
+	// SkipSnapshotSync leaves out the sync of a snapshot file.
+	SkipSnapshotSync = false
+	// SkipStoreSync leaves out the sync of the store file.
+	SkipStoreSync = false
+)
+
+// What checksums are checked, and what they cover.
+const (
+	// SkipFrameSum leaves out the check of WAL frame checksums.
+	SkipFrameSum = false
+	// SkipSeed leaves place and epoch out of WAL frame checksums and tags.
+	SkipSeed = false
+	// SkipBodySum leaves out the check of body checksums.
+	SkipBodySum = false
+	// SkipBlockSum leaves out the check of block header checksums.
+	SkipBlockSum = false
+	// SkipFooterSum leaves out the check of segment footer checksums.
+	SkipFooterSum = false
+	// SkipSnapshotSum leaves out the check of snapshot checksums.
+	SkipSnapshotSum = false
+	// SkipStoreSum leaves out the check of store file checksums.
+	SkipStoreSum = false
+)
+
+// The order of commits and checkpoints, and what an open believes.
+const (
+	// PublishBeforeWAL applies, publishes and acknowledges commands before the WAL has them.
+	PublishBeforeWAL = false
+	// PublishProcsFirst shows acknowledgements before the records that came with them.
+	PublishProcsFirst = false
+	// SkipUndo leaves the acknowledgement of a batch that failed.
+	SkipUndo = false
+	// GroupImports lets imports, which tell procs where a topic begins, share a group with other commands.
+	GroupImports = false
+	// SkipOnce does a command again that was sent again.
+	SkipOnce = false
+	// SkipRecycleRule recycles WAL files before the checkpoint that covers them is durable.
+	SkipRecycleRule = false
+	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
+	SkipSnapshotRoom = false
+	// SkipRewrite has an open take the log's pages for what is on disk, although a sync
+	// of them has failed.
+	SkipRewrite = false
+)
+
+// What readers of tails hold.
+const (
+	// SkipChunkHold lets readers look at chunks of tails without holding them.
+	SkipChunkHold = false
+	// SkipPin lets tails be written to their files that a checkpoint is about to carry.
+	SkipPin = false
+)
+
+// Claims, and what ends them.
+const (
+	// SkipOpenClaim gives a claim although one is open.
+	SkipOpenClaim = false
+	// SkipSeen takes a claim that was proposed for a state that is gone.
+	SkipSeen = false
+	// SkipToken lets an acknowledgement reach a claim that is not its own.
+	SkipToken = false
+	// SkipTokenEpoch leaves out of a token which opening of the store gave it.
+	SkipTokenEpoch = false
+	// TimerWithoutToken has a timeout take back whatever claim is open when it gets to it.
+	TimerWithoutToken = false
+	// SkipHeld lets records be claimed before the wait for their retry was set up.
+	SkipHeld = false
+	// SkipSpent dead-letters a claim without another look at how often it may fail.
+	SkipSpent = false
+)
+
+// What of procs is kept, and what they keep.
+const (
+	// SkipProcSnapshot leaves procs out of snapshots.
+	SkipProcSnapshot = false
+	// SkipProcReplay replays nothing of what procs did.
+	SkipProcReplay = false
+	// SkipGuard prunes by a mark that was decided before a proc came to be.
+	SkipGuard = false
+)

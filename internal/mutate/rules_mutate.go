@@ -1,0 +1,74 @@
+//go:build mutate
+
+package mutate
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// The rules of rules.go in the same order, each with its name in the environment.
+var (
+	SkipWALSync        = removed("walsync")
+	SkipWALDirSync     = removed("waldirsync")
+	SkipSegmentSync    = removed("segsync")
+	SkipSegmentDirSync = removed("segdirsync")
+	SkipSnapshotSync   = removed("snapsync")
+	SkipStoreSync      = removed("storesync")
+
+	SkipFrameSum    = removed("framesum")
+	SkipSeed        = removed("seed")
+	SkipBodySum     = removed("bodysum")
+	SkipBlockSum    = removed("blocksum")
+	SkipFooterSum   = removed("footersum")
+	SkipSnapshotSum = removed("snapsum")
+	SkipStoreSum    = removed("storesum")
+
+	PublishBeforeWAL  = removed("order")
+	PublishProcsFirst = removed("procorder")
+	SkipUndo          = removed("procundo")
+	GroupImports      = removed("importalone")
+	SkipOnce          = removed("once")
+	SkipRecycleRule   = removed("recycle")
+	SkipSnapshotRoom  = removed("snaproom")
+	SkipRewrite       = removed("rewrite")
+
+	SkipChunkHold = removed("chunk")
+	SkipPin       = removed("pin")
+
+	SkipOpenClaim     = removed("openclaim")
+	SkipSeen          = removed("seen")
+	SkipToken         = removed("token")
+	SkipTokenEpoch    = removed("tokenepoch")
+	TimerWithoutToken = removed("timertoken")
+	SkipHeld          = removed("retryheld")
+	SkipSpent         = removed("spent")
+
+	SkipProcSnapshot = removed("procsnap")
+	SkipProcReplay   = removed("procreplay")
+	SkipGuard        = removed("gcguard")
+)
+
+var (
+	asked = strings.FieldsFunc(os.Getenv(Env), func(r rune) bool { return r == ',' })
+	names []string // of all rules
+)
+
+// removed reports whether the environment names the rule. It is for the
+// declarations above only, which make up the list of names.
+func removed(name string) bool {
+	names = append(names, name)
+	return slices.Contains(asked, name)
+}
+
+// A misspelt name would remove nothing, and look like a rule that no test needs.
+func init() {
+	for _, name := range asked {
+		if !slices.Contains(names, name) {
+			fmt.Fprintf(os.Stderr, "%s: no rule has the name %q; the names are %s\n", Env, name, strings.Join(names, ", "))
+			os.Exit(2)
+		}
+	}
+}
