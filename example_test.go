@@ -157,8 +157,8 @@ func ExampleCursor_Wait() {
 	// 3
 }
 
-// RevRange starts at the newest record.
-func ExampleNode_RevRange() {
+// A reverse range starts at the newest record.
+func ExampleNode_Range_reverse() {
 	node, done := open()
 	defer done()
 	ctx := context.Background()

@@ -20,7 +20,7 @@ func (n *lab) live(o pipeproc.LiveOptions) *pipeproc.LiveProc {
 // wantNext takes the next claim of a LiveProc and checks its bodies.
 func (n *lab) wantNext(l *pipeproc.LiveProc, bodies ...string) pipeproc.Claim {
 	n.t.Helper()
-	c, err := l.Next(n.t.Context())
+	c, err := nextClaim(n.t.Context(), l)
 	n.ok(err)
 	n.wantBodies(c, bodies...)
 	return c
@@ -45,9 +45,9 @@ func TestLiveModes(t *testing.T) {
 }
 
 func TestLiveOnTopicThatDoesNotExist(t *testing.T) {
-	for _, mode := range []pipeproc.LiveMode{pipeproc.Live, pipeproc.All} {
+	for _, offset := range []string{pipeproc.OffsetNew, pipeproc.OffsetFirst} {
 		bubble(t, nil, func(t *testing.T, n *lab) {
-			l := n.live(pipeproc.LiveOptions{Topic: "t", Mode: mode})
+			l := n.live(pipeproc.LiveOptions{Topic: "t", Offset: offset})
 			next := start(func() error {
 				c, err := nextClaim(t.Context(), l)
 				if err == nil {

@@ -12,11 +12,8 @@ import (
 func collect(t *testing.T, n *pipeproc.Node, topic string, o pipeproc.RangeOptions, rev bool) []string {
 	t.Helper()
 	var out []string
-	seq := n.Range(context.Background(), topic, o)
-	if rev {
-		seq = n.Range(context.Background(), topic, reversed(o))
-	}
-	for r, err := range seq {
+	o.Reverse = rev
+	for r, err := range n.Range(context.Background(), topic, o) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,8 +19,8 @@ func TestBackoffDoublesAndIsCapped(t *testing.T) {
 			n.want(o, body)
 			n.reclaim("p")
 			n.want(o)
-			if i := n.info("p"); i.RetryAt != time.Now().Add(wait).UnixMilli() {
-				t.Errorf("retry at %d, want in %v", i.RetryAt, wait)
+			if i := n.info("p"); i.RetryAt.UnixMilli() != time.Now().Add(wait).UnixMilli() {
+				t.Errorf("retry at %v, want in %v", i.RetryAt, wait)
 			}
 			pass(wait - time.Millisecond)
 			n.want(o)

@@ -17,8 +17,8 @@ func TestProcCreateOrClaim(t *testing.T) {
 		pass(time.Second)
 		n.ack("p")
 		n.want(pipeproc.ProcOptions{Name: "p", Topic: "t"}, "1")
-		if i := n.info("p"); i.CreatedAt != before || i.LastClaimedAt != before+1000 || i.LastAckedAt != before+1000 {
-			t.Errorf("created at %d, claimed at %d, acked at %d; want %d and a second later", i.CreatedAt, i.LastClaimedAt, i.LastAckedAt, before)
+		if i := n.info("p"); i.CreatedAt.UnixMilli() != before || i.LastClaimedAt.UnixMilli() != before+1000 || i.LastAckedAt.UnixMilli() != before+1000 {
+			t.Errorf("created at %v, claimed at %v, acked at %v; want %d and a second later", i.CreatedAt, i.LastClaimedAt, i.LastAckedAt, before)
 		}
 		if list, err := n.Procs(t.Context()); err != nil || len(list) != 1 {
 			t.Errorf("%d procs, %v", len(list), err)

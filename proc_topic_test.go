@@ -28,7 +28,7 @@ func TestDeletedTopicResetsProcs(t *testing.T) {
 		n.ok(n.DeleteTopic(t.Context(), "t"))
 		for range 2 {
 			i := n.info("p")
-			if i.Next != 0 || i.Pending != 0 || i.Reclaims != 0 || i.RetryAt != 0 || !i.LastClaimed.Empty() || !i.PreviousClaimed.Empty() || i.Retry.MaxReclaims != 5 {
+			if i.Next != 0 || i.Pending != 0 || i.Reclaims != 0 || !i.RetryAt.IsZero() || !i.LastClaimed.Empty() || !i.PreviousClaimed.Empty() || i.Retry.MaxReclaims != 5 {
 				t.Errorf("%+v", i)
 			}
 			n.stale("claimed", claimed.Token)

@@ -37,6 +37,27 @@ func rangeNode(t *testing.T) (*pipeproc.Node, *stepClock) {
 	return n, clock
 }
 
+// textRange are options of a range with bounds as text.
+type textRange struct {
+	Start, End string
+	Exclusive  bool
+	Limit      int
+}
+
+func (r textRange) options(t *testing.T) pipeproc.RangeOptions {
+	t.Helper()
+	return pipeproc.RangeOptions{Start: bound(t, r.Start), End: bound(t, r.End), Exclusive: r.Exclusive, Limit: r.Limit}
+}
+
+func bound(t *testing.T, s string) pipeproc.Bound {
+	t.Helper()
+	b, err := pipeproc.ParseBound(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestRange has a line for each rule of ranges.
 func TestRange(t *testing.T) {
 	n, _ := rangeNode(t)
@@ -44,7 +65,7 @@ func TestRange(t *testing.T) {
 	if err := n.CreateTopic(ctx, "empty", pipeproc.TopicOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	type o = pipeproc.RangeOptions
+	type o = textRange
 	all := []uint64{0, 1, 2, 3, 4, 5}
 	for _, c := range []struct {
 		rule string
@@ -55,54 +76,55 @@ func TestRange(t *testing.T) {
 		{"limit", o{Limit: 2}, []uint64{0, 1}},
 		{"limit 0 is unlimited", o{Limit: 0}, all},
 		{"negative limit is unlimited", o{Limit: -1}, all},
-		{"start id", o{Start: mustBound("1010-2")}, []uint64{2, 3, 4, 5}},
-		{"end id", o{End: mustBound("1010-2")}, []uint64{0, 1, 2}},
-		{"start and end id", o{Start: mustBound("1010-2"), End: mustBound("1010-3")}, []uint64{2, 3}},
-		{"exclusive ids", o{Start: mustBound("1000-1"), End: mustBound("1020-4"), Exclusive: true}, []uint64{2, 3}},
-		{"an id need not exist: before", o{Start: mustBound("1005-0")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: sequence too large for its time", o{Start: mustBound("1000-9")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: sequence too small for its time", o{Start: mustBound("1010-0")}, []uint64{2, 3, 4, 5}},
-		{"an id need not exist: end", o{End: mustBound("1005-9")}, []uint64{0, 1}},
-		{"an id need not exist: exclusive takes nothing away", o{Start: mustBound("1005-3"), End: mustBound("1015-0"), Exclusive: true}, []uint64{2, 3}},
-		{"start time", o{Start: mustBound("1010")}, []uint64{2, 3, 4, 5}},
-		{"start time between", o{Start: mustBound("1001")}, []uint64{2, 3, 4, 5}},
-		{"start time before all", o{Start: mustBound("0")}, all},
-		{"times are numbers, not text", o{Start: mustBound("9")}, all},
-		{"start time after all", o{Start: mustBound("1021")}, nil},
-		{"end time is the whole millisecond", o{End: mustBound("1010")}, []uint64{0, 1, 2, 3}},
-		{"end time before all", o{End: mustBound("999")}, nil},
-		{"exclusive leaves times alone", o{Start: mustBound("1010"), End: mustBound("1010"), Exclusive: true}, []uint64{2, 3}},
+		{"start id", o{Start: "1010-2"}, []uint64{2, 3, 4, 5}},
+		{"end id", o{End: "1010-2"}, []uint64{0, 1, 2}},
+		{"start and end id", o{Start: "1010-2", End: "1010-3"}, []uint64{2, 3}},
+		{"exclusive ids", o{Start: "1000-1", End: "1020-4", Exclusive: true}, []uint64{2, 3}},
+		{"an id need not exist: before", o{Start: "1005-0"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: sequence too large for its time", o{Start: "1000-9"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: sequence too small for its time", o{Start: "1010-0"}, []uint64{2, 3, 4, 5}},
+		{"an id need not exist: end", o{End: "1005-9"}, []uint64{0, 1}},
+		{"an id need not exist: exclusive takes nothing away", o{Start: "1005-3", End: "1015-0", Exclusive: true}, []uint64{2, 3}},
+		{"start time", o{Start: "1010"}, []uint64{2, 3, 4, 5}},
+		{"start time between", o{Start: "1001"}, []uint64{2, 3, 4, 5}},
+		{"start time before all", o{Start: "0"}, all},
+		{"times are numbers, not text", o{Start: "9"}, all},
+		{"start time after all", o{Start: "1021"}, nil},
+		{"end time is the whole millisecond", o{End: "1010"}, []uint64{0, 1, 2, 3}},
+		{"end time before all", o{End: "999"}, nil},
+		{"exclusive leaves times alone", o{Start: "1010", End: "1010", Exclusive: true}, []uint64{2, 3}},
 		{"exclusive leaves open bounds alone", o{Exclusive: true}, all},
-		{"start sequence", o{Start: pipeproc.AtSeq(4)}, []uint64{4, 5}},
-		{"end sequence", o{End: pipeproc.AtSeq(1)}, []uint64{0, 1}},
-		{"exclusive sequences", o{Start: pipeproc.AtSeq(1), End: pipeproc.AtSeq(4), Exclusive: true}, []uint64{2, 3}},
-		{"mixed kinds of bounds", o{Start: pipeproc.AtSeq(1), End: mustBound("1010")}, []uint64{1, 2, 3}},
-		{"mixed kinds, id and sequence", o{Start: mustBound("1010-3"), End: pipeproc.AtSeq(4)}, []uint64{3, 4}},
-		{"start after end: nothing", o{Start: mustBound("1010-2"), End: mustBound("1000-0")}, nil},
-		{"sequences of start after end: nothing", o{Start: pipeproc.AtSeq(4), End: pipeproc.AtSeq(1)}, nil},
-		{"largest id", o{End: mustBound("9223372036854775807-18446744073709551615")}, all},
-		{"largest time", o{End: mustBound("9223372036854775807")}, all},
-		{"one record, exclusive on both sides", o{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(2), Exclusive: true}, nil},
+		{"start sequence", o{Start: ":4"}, []uint64{4, 5}},
+		{"end sequence", o{End: ":1"}, []uint64{0, 1}},
+		{"exclusive sequences", o{Start: ":1", End: ":4", Exclusive: true}, []uint64{2, 3}},
+		{"mixed kinds of bounds", o{Start: ":1", End: "1010"}, []uint64{1, 2, 3}},
+		{"mixed kinds, id and sequence", o{Start: "1010-3", End: ":4"}, []uint64{3, 4}},
+		{"start after end: nothing", o{Start: "1010-2", End: "1000-0"}, nil},
+		{"sequences of start after end: nothing", o{Start: ":4", End: ":1"}, nil},
+		{"largest id", o{End: "9223372036854775807-18446744073709551615"}, all},
+		{"largest time", o{End: "9223372036854775807"}, all},
+		{"one record, exclusive on both sides", o{Start: ":2", End: ":2", Exclusive: true}, nil},
 	} {
-		if got := seqs(t, n.Range(ctx, "t", c.o)); !slices.Equal(got, c.want) {
+		fwd := c.o.options(t)
+		if got := seqs(t, n.Range(ctx, "t", fwd)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: Range(%+v) = %v, want %v", c.rule, c.o, got, c.want)
 		}
-		// RevRange with start and end changed over is the same, backwards.
-		r := c.o
-		r.Start, r.End = c.o.End, c.o.Start
+		// A reverse range with start and end changed over is the same, backwards.
+		r := fwd
+		r.Start, r.End, r.Reverse = fwd.End, fwd.Start, true
 		want := slices.Clone(c.want)
 		slices.Reverse(want)
 		if c.o.Limit > 0 {
 			want = []uint64{5, 4}
 		}
-		if got := seqs(t, n.Range(ctx, "t", reversed(r))); !slices.Equal(got, want) {
-			t.Errorf("%s: RevRange(%+v) = %v, want %v", c.rule, r, got, want)
+		if got := seqs(t, n.Range(ctx, "t", r)); !slices.Equal(got, want) {
+			t.Errorf("%s: reverse Range(%+v) = %v, want %v", c.rule, r, got, want)
 		}
 	}
-	if got := seqs(t, n.Range(ctx, "empty", o{})); len(got) != 0 {
+	if got := seqs(t, n.Range(ctx, "empty", pipeproc.RangeOptions{})); len(got) != 0 {
 		t.Errorf("a topic without records yields %v", got)
 	}
-	if got := seqs(t, n.Range(ctx, "empty", o{Start: mustBound("5"), End: mustBound("9-3")})); len(got) != 0 {
+	if got := seqs(t, n.Range(ctx, "empty", o{Start: "5", End: "9-3"}.options(t))); len(got) != 0 {
 		t.Errorf("a topic without records yields %v", got)
 	}
 }

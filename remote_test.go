@@ -28,7 +28,7 @@ func serveWith(t testing.TB, n *pipeproc.Node, o *rpc.ServeOptions) (addr string
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, o) }()
+	go func() { done <- rpc.Serve(ctx, n, l, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -327,20 +327,33 @@ type SystemProcInfo struct {
 	Running   bool // there is something to run it with
 }
 
+// systemProcJSON is the JSON form of a SystemProcInfo.
+type systemProcJSON struct {
+	Name      string   `json:"name"`
+	Processor string   `json:"processor"`
+	From      []string `json:"from"`
+	To        []string `json:"to"`
+	Procs     []string `json:"procs"`
+	Command   []string `json:"command,omitempty"`
+	Count     int      `json:"count"`
+	Lanes     int      `json:"lanes"`
+	CreatedAt int64    `json:"createdAt"`
+	Running   bool     `json:"running"`
+}
+
 // MarshalJSON returns the description with names in lower case.
 func (i SystemProcInfo) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Name      string   `json:"name"`
-		Processor string   `json:"processor"`
-		From      []string `json:"from"`
-		To        []string `json:"to"`
-		Procs     []string `json:"procs"`
-		Command   []string `json:"command,omitempty"`
-		Count     int      `json:"count"`
-		Lanes     int      `json:"lanes"`
-		CreatedAt int64    `json:"createdAt"`
-		Running   bool     `json:"running"`
-	}{i.Name, i.Processor, i.From, i.To, i.Procs, i.Command, i.Count, i.Lanes, msOf(i.CreatedAt), i.Running})
+	return json.Marshal(systemProcJSON{i.Name, i.Processor, i.From, i.To, i.Procs, i.Command, i.Count, i.Lanes, msOf(i.CreatedAt), i.Running})
+}
+
+// UnmarshalJSON reads what MarshalJSON returns.
+func (i *SystemProcInfo) UnmarshalJSON(b []byte) error {
+	var j systemProcJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*i = SystemProcInfo{j.Name, j.Processor, j.From, j.To, j.Procs, j.Command, j.Count, j.Lanes, timeOf(j.CreatedAt), j.Running}
+	return nil
 }
 
 // SystemProcs returns the definitions of all system procs, by name.

@@ -39,7 +39,7 @@ func TestSystemProcAtClose(t *testing.T) {
 			}
 			n = openOn(t, disk, pipeproc.Options{})
 			i := n.info("s")
-			if i.Claim != (pipeproc.Token{}) || i.Reclaims != 0 || i.RetryAt != 0 {
+			if i.Claim != (pipeproc.Token{}) || i.Reclaims != 0 || !i.RetryAt.IsZero() {
 				t.Errorf("the claim is open or counted: %+v", i)
 			}
 			if succeeds {

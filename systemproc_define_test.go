@@ -39,7 +39,7 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 			for _, topic := range []string{"a", "b", "c"} {
 				n.commit(topic, "0", "1")
 			}
-			made := map[string]int64{}
+			made := map[string]time.Time{}
 			for _, topic := range existing {
 				o := pipeproc.ProcOptions{Name: "s__" + topic, Topic: topic, Retry: pipeproc.RetryPolicy{MaxReclaims: 3}}
 				n.claim(o)
@@ -57,7 +57,7 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 			}
 			for _, topic := range []string{"a", "b", "c"} {
 				i := n.info("s__" + topic)
-				if slices.Contains(existing, topic) && (i.Next != 1 || i.CreatedAt != made[i.Name] || i.Retry.MaxReclaims != 3) {
+				if slices.Contains(existing, topic) && (i.Next != 1 || !i.CreatedAt.Equal(made[i.Name]) || i.Retry.MaxReclaims != 3) {
 					t.Errorf("not kept: %+v", i)
 				}
 				if !slices.Contains(existing, topic) && (i.Next != 0 || i.Retry.MaxReclaims != 10) {

@@ -40,7 +40,7 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 					}})
 				n.commit("t", "0")
 				pass(0)
-				if i := n.info("s"); i.Reclaims != 1 || i.Claim != (pipeproc.Token{}) || i.RetryAt == 0 {
+				if i := n.info("s"); i.Reclaims != 1 || i.Claim != (pipeproc.Token{}) || i.RetryAt.IsZero() {
 					t.Errorf("not given back at once: %+v", i)
 				}
 				n.wantTopic("u")

@@ -96,7 +96,7 @@ func (s *served) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.done = cancel, make(chan error, 1)
-	go func() { s.done <- s.n.Serve(ctx, l, nil) }()
+	go func() { s.done <- rpc.Serve(ctx, s.n, l, nil) }()
 }
 
 func (s *served) client() pipeproc.Store {

@@ -171,7 +171,7 @@ var reclaimTests = []test{
 		l.reclaim("p")
 		l.want(o)
 		if i := l.info("p"); i.RetryAt.UnixMilli() < before.Add(time.Hour-time.Minute).UnixMilli() || i.RetryAt.UnixMilli() > time.Now().Add(time.Hour+time.Minute).UnixMilli() {
-			l.t.Errorf("retry at %d", i.RetryAt)
+			l.t.Errorf("retry at %v", i.RetryAt)
 		}
 		l.commit("t", "2") // does not cut it short
 		l.want(o)

@@ -3,8 +3,10 @@ package rpc
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/rpc/message"
@@ -181,7 +183,7 @@ func (c *Client) SystemProcs(ctx context.Context) ([]pipeproc.SystemProcInfo, er
 // Register is Node.Register, for processors that run in this process.
 func (c *Client) Register(name string, p pipeproc.Processor) error {
 	if p == nil {
-		return pipeproc.ErrNoProcessor
+		return errs.NoProcessor.With(fmt.Sprintf("the processor %q is nil", name))
 	}
 	c.pipes.Register(name, p)
 	return c.pipes.Attach(context.Background())

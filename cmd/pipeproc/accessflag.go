@@ -53,7 +53,7 @@ func (f *accessFlag) access() func(*transport.Peer) rpc.Access {
 		most := rpc.AccessNone
 		for _, name := range p.CertNames {
 			if level, ok := f.levels[name]; ok {
-				most = min(most, level)
+				most = max(most, level)
 			}
 		}
 		return most

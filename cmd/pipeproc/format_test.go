@@ -13,7 +13,7 @@ func TestFormat(t *testing.T) {
 		size(0): "0 B", size(999): "999 B", size(1000): "1.0 kB", size(123456): "123 kB", size(99_960): "100 kB", size(5e9): "5.0 GB",
 		plural(1, "batch"): "1 batch", plural(2000, "batch"): "2000 batches", many(2000, "record"): "2,000 records",
 		took(1234 * time.Millisecond): "1.23s", took(12345 * time.Microsecond): "12.3ms", took(50 * time.Microsecond): "50µs",
-		clock(1700000000123): "2023-11-14T22:13:20.123Z", perSecond(10, time.Second): "10",
+		clock(time.UnixMilli(1700000000123)): "2023-11-14T22:13:20.123Z", perSecond(10, time.Second): "10",
 		sizeText(1 << 31): "2GiB", sizeText(65536): "64KiB", sizeText(1000): "1000",
 		shellWord("a/b-c.d"): "a/b-c.d", shellWord("a b'c"): `'a b'\''c'`,
 		clip([]byte("a\tb\x1b\xff")): "a b \ufffd",

@@ -84,7 +84,7 @@ func TestClaimText(t *testing.T) {
 		{claim, pipeproc.ProcInfo{Name: "my proc"}, "claimed 2 records, attempt 3; 'pipeproc ack 'my proc'' acknowledges, within 1s"},
 		{forever, pipeproc.ProcInfo{Name: "p"}, "claimed 1 record, attempt 1; 'pipeproc ack p' acknowledges"},
 		{pipeproc.Claim{}, pipeproc.ProcInfo{Claim: pipeproc.Token{Epoch: 3, Serial: 1}, LastClaimed: pipeproc.IDRange{Count: 7}}, "nothing was claimed: claim 3-1 is open, of 7 records"},
-		{pipeproc.Claim{}, pipeproc.ProcInfo{RetryAt: 1700000000123}, "nothing was claimed: the records come again at 2023-11-14T22:13:20.123Z"},
+		{pipeproc.Claim{}, pipeproc.ProcInfo{RetryAt: time.UnixMilli(1700000000123)}, "nothing was claimed: the records come again at 2023-11-14T22:13:20.123Z"},
 		{pipeproc.Claim{}, pipeproc.ProcInfo{Name: "p", Topic: "t"}, `there is nothing to claim in topic "t" for proc "p"`},
 	} {
 		if got := claimText(&c.claim, &c.info); got != c.want {

@@ -37,15 +37,18 @@ func (a *app) rangeCommand() *cobra.Command {
 	cmd := a.command("range TOPIC [flags]", "Print records of a topic", rangeLong, rangeExample, between(1, 1, "TOPIC"),
 		func(ctx context.Context, args []string) error {
 			o.Limit = limit.n
-			var err error
-			if o.Start, err = pipeproc.ParseBound(start); err != nil {
-				return err
-			}
-			if o.End, err = pipeproc.ParseBound(end); err != nil {
-				return err
-			}
 			n, err := a.read(ctx)
 			return with(n, err, func(n pipeproc.Store) error {
+				if _, err := n.Topic(ctx, args[0]); err != nil {
+					return err
+				}
+				var err error
+				if o.Start, err = pipeproc.ParseBound(start); err != nil {
+					return err
+				}
+				if o.End, err = pipeproc.ParseBound(end); err != nil {
+					return err
+				}
 				p := printer{a.lines(), output.value}
 				return p.finish(a.scan(ctx, n, args[0], o, p.print))
 			})
