@@ -57,6 +57,7 @@ func (s *service) commit(ctx context.Context, c *transport.Call) error {
 		b.ops[0] = &b.ack
 		b.req.Procs = b.ops[:]
 	}
+	b.req.Position = 0 // stays so for a command that is answered from what was remembered
 	err = s.e.Commit(keyedContext(ctx, c, m.Key), &b.req)
 	b.req.Procs = nil
 	if err != nil {

@@ -1,4 +1,4 @@
-package pipeproc_test
+package golden_test
 
 import (
 	"bytes"
@@ -18,8 +18,9 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
-	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 var goldenStore = flag.String("golden.store", "", "make testdata/store-NAME-killed, -closed and store-NAME.txt with the present code; those that exist are never changed")
@@ -100,8 +101,7 @@ func (c *fullClock) step()          { c.ms.Store(c.now().UnixMilli() + 10) }
 const fullStart = 1_700_000_000_000
 
 func goldenFullOptions(fsys vfs.FS, clock *fullClock) *pipeproc.Options {
-	return &pipeproc.Options{FS: fsys, Clock: clock.now, WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10},
-		Processes: pipeproc.ProcessOptions{Workers: -1}}
+	return &pipeproc.Options{FS: fsys, Clock: clock.now, WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
 }
 
 func openGoldenFull(t *testing.T, fsys vfs.FS) *pipeproc.Node {
@@ -135,7 +135,7 @@ func describeStore(t *testing.T, n *pipeproc.Node) string {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&b, "topic %s: id %d, sequences %d to %d, %d records, made at %d, times %d to %d, %d bytes, options %s\n  retention %s\n",
-			i.Name, i.ID, i.First, i.Next, i.Records, i.CreatedAt, i.FirstTime, i.LastTime, i.Bytes, asJSON(t, i.Options), asJSON(t, r))
+			i.Name, i.ID, i.First, i.Next, i.Records, ms(i.CreatedAt), ms(i.FirstTime), ms(i.LastTime), i.Bytes, asJSON(t, i.Options), strings.Replace(string(asJSON(t, r)), "MinAge", "MinPruneTime", 1))
 		for rec, err := range n.Range(ctx, i.Name, pipeproc.RangeOptions{}) {
 			if err != nil {
 				t.Fatal(err)
@@ -194,13 +194,13 @@ func asJSON(t *testing.T, v any) []byte {
 	return text
 }
 
-func dialAs(t *testing.T, addr string, client byte) *rpc.Conn {
+func dialAs(t *testing.T, addr string, client byte) *transport.Conn {
 	t.Helper()
-	a, err := rpc.ParseAddr(addr)
+	a, err := transport.ParseAddr(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := rpc.Dial(t.Context(), a, &rpc.DialOptions{ClientID: [16]byte{'g', 'o', 'l', 'd', 'e', 'n', client}, Timeout: 20 * time.Second})
+	c, err := transport.Dial(t.Context(), a, &transport.DialOptions{ClientID: [16]byte{'g', 'o', 'l', 'd', 'e', 'n', client}, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,10 +219,10 @@ type fullCommand struct {
 	body   []byte // behind the key
 }
 
-func (c *fullCommand) send(t *testing.T, conn *rpc.Conn, again byte) string {
+func (c *fullCommand) send(t *testing.T, conn *transport.Conn, again byte) string {
 	t.Helper()
 	reply, err := conn.Call(t.Context(), c.method, fullBody(c.body, c.seq, c.floor, again))
-	if r, ok := err.(*rpc.RemoteError); ok {
+	if r, ok := err.(*transport.RemoteError); ok {
 		return "error " + r.Code
 	}
 	if err != nil {
@@ -395,13 +395,13 @@ func (f *fullFill) commit(from, to int, topics ...string) {
 func (f *fullFill) proc(o pipeproc.ProcOptions) pipeproc.Claim {
 	f.t.Helper()
 	o.Topic = cmp.Or(o.Topic, "plain")
-	o.ReclaimTimeout = cmp.Or(o.ReclaimTimeout, 1000*time.Hour) // so that none runs out in a test
+	o.Retry.ReclaimTimeout = cmp.Or(o.Retry.ReclaimTimeout, 1000*time.Hour) // so that none runs out in a test
 	_, err := f.n.EnsureProc(f.t.Context(), o)
 	f.ok(err)
 	if o.Count == 0 {
 		return pipeproc.Claim{}
 	}
-	c, err := f.n.Proc(f.t.Context(), o)
+	c, err := f.n.Claim(f.t.Context(), o)
 	f.ok(err)
 	f.clock.step()
 	return c
@@ -439,7 +439,7 @@ func fillGoldenFull(t *testing.T, n *pipeproc.Node, clock *fullClock) {
 	_, err := n.Import(ctx, "imported", func(yield func(pipeproc.Record, error) bool) {
 		for _, seq := range []int{3, 4, 5, 9, 1000, 1001} {
 			r := f.record("imported", seq)
-			r.ID = pipeproc.ID{Time: 1_600_000_000_000 + int64(seq), Seq: uint64(seq)}
+			r.ID = pipeproc.ID{Millis: 1_600_000_000_000 + int64(seq), Seq: uint64(seq)}
 			if !yield(r, nil) {
 				return
 			}
@@ -456,13 +456,13 @@ func fillGoldenFull(t *testing.T, n *pipeproc.Node, clock *fullClock) {
 
 	f.ok(n.SetRetention(ctx, "plain", pipeproc.Retention{MaxBytes: 1 << 40, Force: true}))
 	f.ok(n.SetRetention(ctx, "zipped", pipeproc.Retention{MaxAge: 100_000 * time.Hour, MaxBytes: 1 << 41}))
-	f.ok(n.SetRetention(ctx, "imported", pipeproc.Retention{GC: pipeproc.Off}))
-	f.ok(n.SetRetention(ctx, "pruned", pipeproc.Retention{GC: pipeproc.On, MinPruneTime: 100_000 * time.Hour, IgnoreDisabled: pipeproc.On}))
-	f.ok(n.SetRetention(ctx, "empty", pipeproc.Retention{IgnoreDisabled: pipeproc.Off, MaxAge: time.Hour}))
+	f.ok(n.SetRetention(ctx, "imported", pipeproc.Retention{GC: pipeproc.SwitchOff}))
+	f.ok(n.SetRetention(ctx, "pruned", pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: 100_000 * time.Hour, IgnoreDisabled: pipeproc.SwitchOn}))
+	f.ok(n.SetRetention(ctx, "empty", pipeproc.Retention{IgnoreDisabled: pipeproc.SwitchOff, MaxAge: time.Hour}))
 
 	fillProcs(f)
 	for _, name := range []string{"client acks", "client gives back", "client disables", "client claims", "client claims late", "client releases", "client seeks", "client resumes"} {
-		f.proc(pipeproc.ProcOptions{Name: name, Topic: "made_anew", Backoff: 1000 * time.Hour})
+		f.proc(pipeproc.ProcOptions{Name: name, Topic: "made_anew", Retry: pipeproc.RetryPolicy{Backoff: 1000 * time.Hour}})
 	}
 	_, err = n.DisableProc(ctx, "client resumes")
 	f.ok(err)
@@ -476,7 +476,7 @@ func fillGoldenFull(t *testing.T, n *pipeproc.Node, clock *fullClock) {
 	f.ok(n.CreateTopic(ctx, "late_empty", pipeproc.TopicOptions{SegmentSize: 2 << 20, Compression: pipeproc.Zstd}))
 	f.ok(n.Prune(ctx, "pruned", 9))
 	f.ok(n.DeleteTopic(ctx, "empty"))
-	f.ok(n.SetRetention(ctx, "late", pipeproc.Retention{GC: pipeproc.On, MinPruneTime: time.Hour, MaxAge: 100_000 * time.Hour, MaxBytes: 1 << 42, Force: true}))
+	f.ok(n.SetRetention(ctx, "late", pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: time.Hour, MaxAge: 100_000 * time.Hour, MaxBytes: 1 << 42, Force: true}))
 	f.ok(n.SetRetention(ctx, "imported", pipeproc.Retention{}))
 	fillProcsLate(f)
 	var b pipeproc.Batch
@@ -502,12 +502,12 @@ func fillProcs(f *fullFill) {
 		f.ok(err)
 		f.clock.step()
 	}
-	reclaim(pipeproc.ProcOptions{Name: "waits to try again", Count: 2, Backoff: 1000 * time.Hour, MaxBackoff: 3000 * time.Hour, OnMaxReclaims: pipeproc.Continue}, "")
-	reclaim(pipeproc.ProcOptions{Name: "disabled by reclaims", Count: 2, MaxReclaims: 1}, "it failed")
-	reclaim(pipeproc.ProcOptions{Name: "dead-lettered", Count: 3, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter}, "it failed for good")
-	reclaim(pipeproc.ProcOptions{Name: "dead-lettered elsewhere", Topic: "zipped", Count: 1, MaxReclaims: 2, OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "graveyard"}, "once")
+	reclaim(pipeproc.ProcOptions{Name: "waits to try again", Count: 2, Retry: pipeproc.RetryPolicy{Backoff: 1000 * time.Hour, MaxBackoff: 3000 * time.Hour, OnMaxReclaims: pipeproc.StrategyContinue}}, "")
+	reclaim(pipeproc.ProcOptions{Name: "disabled by reclaims", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 1}}, "it failed")
+	reclaim(pipeproc.ProcOptions{Name: "dead-lettered", Count: 3, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}}, "it failed for good")
+	reclaim(pipeproc.ProcOptions{Name: "dead-lettered elsewhere", Topic: "zipped", Count: 1, Retry: pipeproc.RetryPolicy{MaxReclaims: 2, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "graveyard"}}, "once")
 	reclaim(pipeproc.ProcOptions{Name: "dead-lettered elsewhere", Topic: "zipped", Count: 1}, "twice")
-	f.proc(pipeproc.ProcOptions{Name: "disabled with a claim", Count: 4, MaxReclaims: -1, ReclaimTimeout: -1})
+	f.proc(pipeproc.ProcOptions{Name: "disabled with a claim", Count: 4, Retry: pipeproc.RetryPolicy{MaxReclaims: -1, ReclaimTimeout: -1}})
 	_, err = n.DisableProc(ctx, "disabled with a claim")
 	f.ok(err)
 	f.proc(pipeproc.ProcOptions{Name: "seeked", Count: 4})
@@ -524,13 +524,13 @@ func fillProcs(f *fullFill) {
 	f.ok(err)
 	for _, o := range []pipeproc.SystemProcOptions{
 		{Name: "in Go", ProcessorName: "a processor", From: []string{"plain"}, To: []string{"out", "late"}, Count: 3, Lanes: 2},
-		{Name: "many", From: []string{"plain", "zipped", "not_yet"}, Offset: "$>", MaxReclaims: 3, OnMaxReclaims: pipeproc.DeadLetter},
-		{Name: "per topic", From: []string{"zipped"}, PerTopic: true, Backoff: -1, ReclaimTimeout: -1},
-		{Name: "program", From: []string{"out"}, Command: []string{"/opt/program", "-x", ""}, Source: "inline: (a) => a\n", Backoff: time.Second, MaxBackoff: time.Minute},
-		{Name: "self", From: []string{"pruned"}, Command: []string{pipeproc.Self}, ProcessorName: "inner", MaxReclaims: -1, OnMaxReclaims: pipeproc.Continue},
+		{Name: "many", From: []string{"plain", "zipped", "not_yet"}, Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}},
+		{Name: "per topic", From: []string{"zipped"}, PerTopic: true, Retry: pipeproc.RetryPolicy{Backoff: -1, ReclaimTimeout: -1}},
+		{Name: "program", From: []string{"out"}, Command: []string{"/opt/program", "-x", ""}, Source: "inline: (a) => a\n", Retry: pipeproc.RetryPolicy{Backoff: time.Second, MaxBackoff: time.Minute}},
+		{Name: "self", From: []string{"pruned"}, Command: []string{program.CommandSelf}, ProcessorName: "inner", Retry: pipeproc.RetryPolicy{MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}},
 		{Name: "goes", From: []string{"out"}},
 	} {
-		_, err := n.SystemProc(ctx, o)
+		_, err := n.DefineSystemProc(ctx, o)
 		f.ok(err)
 		f.clock.step()
 	}
@@ -545,11 +545,11 @@ func fillProcsLate(f *fullFill) {
 	_, err := n.Ack(ctx, "acked", pipeproc.Token{})
 	f.ok(err)
 	f.proc(pipeproc.ProcOptions{Name: "acked", Count: 2})
-	f.proc(pipeproc.ProcOptions{Name: "late", Topic: "late", Count: 2, Backoff: time.Hour})
+	f.proc(pipeproc.ProcOptions{Name: "late", Topic: "late", Count: 2, Retry: pipeproc.RetryPolicy{Backoff: time.Hour}})
 	_, err = n.Reclaim(ctx, "late", pipeproc.Token{}, "late")
 	f.ok(err)
 	f.proc(pipeproc.ProcOptions{Name: "late ephemeral", Ephemeral: true, Count: 1})
-	f.proc(pipeproc.ProcOptions{Name: "late dead", Topic: "late", Count: 1, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter})
+	f.proc(pipeproc.ProcOptions{Name: "late dead", Topic: "late", Count: 1, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter}})
 	_, err = n.Reclaim(ctx, "late dead", pipeproc.Token{}, "late, too")
 	f.ok(err)
 	_, err = n.DisableProc(ctx, "begins at the end")
@@ -558,8 +558,8 @@ func fillProcsLate(f *fullFill) {
 	f.ok(err)
 	_, err = n.SeekProc(ctx, "seeked", "1600000000000")
 	f.ok(err)
-	_, err = n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "in Go", ProcessorName: "another one", From: []string{"plain", "late"}, Count: 4, Lanes: 3, Replace: true})
+	_, err = n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "in Go", ProcessorName: "another one", From: []string{"plain", "late"}, Count: 4, Lanes: 3, Replace: true})
 	f.ok(err)
-	_, err = n.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "late program", From: []string{"late"}, To: []string{"out"}, PerTopic: true, Command: []string{"/opt/program"}, Source: "late"})
+	_, err = n.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "late program", From: []string{"late"}, To: []string{"out"}, PerTopic: true, Command: []string{"/opt/program"}, Source: "late"})
 	f.ok(err)
 }

@@ -1,4 +1,4 @@
-package pipeproc_test
+package golden_test
 
 import (
 	"bufio"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 var recordTraffic = flag.String("record", "", "record the traffic of the present clients in testdata/traffic-NAME; files that exist are never changed")
@@ -255,10 +256,10 @@ func (r *recorder) fails(name, code string, fn func() error) {
 }
 
 // connect returns a Go client behind the recorder.
-func (r *recorder) connect() *pipeproc.Client {
+func (r *recorder) connect() *rpc.Client {
 	r.t.Helper()
 	r.note("Connect")
-	c, err := pipeproc.Connect(r.ctx, r.addr, &pipeproc.ConnectOptions{Name: "golden", Timeout: trafficWait, Workers: 1})
+	c, err := rpc.Connect(r.ctx, r.addr, &rpc.ConnectOptions{Name: "golden", Timeout: trafficWait, Workers: 1})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -316,11 +317,11 @@ func goCommit(r *recorder) {
 		return only(c.Commit(ctx, recs...))
 	})
 	r.do("EnsureProc", func() error {
-		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", ReclaimTimeout: time.Hour}))
+		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour}}))
 	})
 	var claim pipeproc.Claim
 	r.do("Proc", func() (err error) {
-		claim, err = c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})
+		claim, err = c.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})
 		return err
 	})
 	r.do("AckCommit", func() error {
@@ -341,7 +342,8 @@ func goRange(r *recorder) {
 		return func() error {
 			seq := c.Range(ctx, topic, o)
 			if reverse {
-				seq = c.RevRange(ctx, topic, o)
+				o.Reverse = true
+				seq = c.Range(ctx, topic, o)
 			}
 			for _, err := range seq {
 				if err != nil {
@@ -365,13 +367,13 @@ func goRange(r *recorder) {
 		name string
 		o    pipeproc.RangeOptions
 	}{
-		{"by sequence", pipeproc.RangeOptions{Start: ":2", End: ":5"}},
-		{"by id", pipeproc.RangeOptions{Start: "1700000000000-1", End: "1700000000000-4"}},
-		{"by id, exclusive", pipeproc.RangeOptions{Start: "1700000000000-1", End: "1700000000000-4", Exclusive: true}},
-		{"by time", pipeproc.RangeOptions{Start: "1700000000000", End: "1700000000000"}},
-		{"of a time before", pipeproc.RangeOptions{End: "1600000000000"}},
+		{"by sequence", pipeproc.RangeOptions{Start: pipeproc.AtSeq(2), End: pipeproc.AtSeq(5)}},
+		{"by id", pipeproc.RangeOptions{Start: bound("1700000000000-1"), End: bound("1700000000000-4")}},
+		{"by id, exclusive", pipeproc.RangeOptions{Start: bound("1700000000000-1"), End: bound("1700000000000-4"), Exclusive: true}},
+		{"by time", pipeproc.RangeOptions{Start: bound("1700000000000"), End: bound("1700000000000")}},
+		{"of a time before", pipeproc.RangeOptions{End: bound("1600000000000")}},
 		{"with a limit", pipeproc.RangeOptions{Limit: 3}},
-		{"with a limit of one", pipeproc.RangeOptions{Start: ":4", Limit: 1}},
+		{"with a limit of one", pipeproc.RangeOptions{Start: pipeproc.AtSeq(4), Limit: 1}},
 	} {
 		rev := b.o
 		rev.Start, rev.End = rev.End, rev.Start
@@ -379,8 +381,8 @@ func goRange(r *recorder) {
 		r.do("RevRange "+b.name, all(rev, "a", true))
 	}
 	r.fails("Range of no topic", "invalid_topic", all(pipeproc.RangeOptions{}, "nope", false))
-	r.fails("Range with a bad bound", "invalid_range_offset", all(pipeproc.RangeOptions{Start: "x"}, "a", false))
-	r.fails("Range from a sequence that is not there", "invalid_tone_id_search", all(pipeproc.RangeOptions{Start: ":99"}, "a", true))
+	r.fails("Range with a bound that is not there", "invalid_tone_id_search", all(pipeproc.RangeOptions{Start: pipeproc.AtSeq(1 << 63)}, "a", false))
+	r.fails("Range from a sequence that is not there", "invalid_tone_id_search", all(pipeproc.RangeOptions{Start: pipeproc.AtSeq(99)}, "a", true))
 	r.do("Get", func() error { return only(c.Get(ctx, "a", 1)) })
 	r.do("Get of a compressed record", func() error { return only(c.Get(ctx, "zip", 1)) })
 	r.do("Get of an imported record", func() error { return only(c.Get(ctx, "old", 3)) })
@@ -390,7 +392,7 @@ func goRange(r *recorder) {
 	r.fails("Length of no topic", "invalid_topic", func() error { return only(c.Length(ctx, "nope")) })
 	r.do("Prune", func() error { return c.Prune(ctx, "a", 3) })
 	r.fails("Get of a record that is gone", "pruned", func() error { return only(c.Get(ctx, "a", 1)) })
-	r.fails("Range from a record that is gone", "invalid_tone_id_search", all(pipeproc.RangeOptions{Start: ":1"}, "a", false))
+	r.fails("Range from a record that is gone", "invalid_tone_id_search", all(pipeproc.RangeOptions{Start: pipeproc.AtSeq(1)}, "a", false))
 	r.do("Range of what is left", all(pipeproc.RangeOptions{}, "a", false))
 	r.do("Checkpoint", func() error { return c.Checkpoint(ctx) })
 	r.do("Range from segments", all(pipeproc.RangeOptions{}, "zip", false))
@@ -410,31 +412,30 @@ func goRange(r *recorder) {
 func goProcs(r *recorder) {
 	c, ctx := r.connect(), r.ctx
 	var claim pipeproc.Claim
-	o := pipeproc.ProcOptions{Name: "p", Topic: "a", Offset: ":0", Count: 2, MaxReclaims: 5, ReclaimTimeout: 90 * time.Minute, OnMaxReclaims: pipeproc.DeadLetter,
-		DeadLetterTopic: "graves", Backoff: time.Hour, MaxBackoff: 2 * time.Hour}
+	o := pipeproc.ProcOptions{Name: "p", Topic: "a", Offset: ":0", Count: 2, Retry: pipeproc.RetryPolicy{MaxReclaims: 5, ReclaimTimeout: 90 * time.Minute, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "graves", Backoff: time.Hour, MaxBackoff: 2 * time.Hour}}
 	take := func(o pipeproc.ProcOptions) func() error {
-		return func() (err error) { claim, err = c.Proc(ctx, o); return err }
+		return func() (err error) { claim, err = c.Claim(ctx, o); return err }
 	}
 	r.do("Commit", func() error {
 		return only(c.Commit(ctx, rec("a", "", "0"), rec("a", "k", "1", "h", "v"), rec("a", "", "2"), rec("a", "", "3"), rec("a", "", "4")))
 	})
 	r.do("EnsureProc with every option", func() error { return only(c.EnsureProc(ctx, o)) })
 	r.do("EnsureProc of an ephemeral one", func() error {
-		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "e", Topic: "a", Offset: "$>", ReclaimTimeout: -1, MaxReclaims: -1, OnMaxReclaims: pipeproc.Continue, Ephemeral: true}))
+		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "e", Topic: "a", Offset: "$>", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1, MaxReclaims: -1, OnMaxReclaims: pipeproc.StrategyContinue}, Ephemeral: true}))
 	})
 	r.do("Proc", take(o))
-	r.do("Proc while a claim is open", func() error { return only(c.Proc(ctx, o)) })
+	r.do("Proc while a claim is open", func() error { return only(c.Claim(ctx, o)) })
 	r.do("InspectProc", func() error { return only(c.InspectProc(ctx, "p")) })
 	r.do("Ack", func() error { return only(c.Ack(ctx, "p", claim.Token)) })
 	r.do("Proc, the rest", take(pipeproc.ProcOptions{Name: "p", Topic: "a", Count: -1}))
 	r.do("Reclaim", func() error { return only(c.Reclaim(ctx, "p", claim.Token, "a reason")) })
-	r.do("Proc while it waits to try again", func() error { return only(c.Proc(ctx, o)) })
+	r.do("Proc while it waits to try again", func() error { return only(c.Claim(ctx, o)) })
 	r.do("InspectProc of one that waits", func() error { return only(c.InspectProc(ctx, "p")) })
-	dead := pipeproc.ProcOptions{Name: "d", Topic: "a", Count: 1, MaxReclaims: 1, OnMaxReclaims: pipeproc.DeadLetter, ReclaimTimeout: time.Hour}
+	dead := pipeproc.ProcOptions{Name: "d", Topic: "a", Count: 1, Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, ReclaimTimeout: time.Hour}}
 	r.do("Proc", take(dead))
 	r.do("Reclaim to a dead letter", func() error { return only(c.Reclaim(ctx, "d", pipeproc.Token{}, "why")) })
 	r.do("RevRange of the dead letter", func() error {
-		for _, err := range c.RevRange(ctx, "a__dead", pipeproc.RangeOptions{}) {
+		for _, err := range c.Range(ctx, "a__dead", pipeproc.RangeOptions{Reverse: true}) {
 			if err != nil {
 				return err
 			}
@@ -442,7 +443,7 @@ func goProcs(r *recorder) {
 		return nil
 	})
 	r.do("EnsureProc", func() error {
-		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "s", Topic: "a", ReclaimTimeout: time.Hour}))
+		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "s", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour}}))
 	})
 	r.do("Prune before it has seen them", func() error { return c.Prune(ctx, "a", 3) })
 	r.do("Proc that skips what was pruned", take(pipeproc.ProcOptions{Name: "s", Topic: "a"}))
@@ -451,7 +452,7 @@ func goProcs(r *recorder) {
 	r.do("DisableProc", func() error { return only(c.DisableProc(ctx, "s")) })
 	r.do("ResumeProc", func() error { return only(c.ResumeProc(ctx, "s")) })
 	r.do("AvailableProc", func() error {
-		return only(c.AvailableProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a"}, pipeproc.ProcOptions{Name: "s", Topic: "a"}))
+		return only(c.ClaimAny(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a"}, pipeproc.ProcOptions{Name: "s", Topic: "a"}))
 	})
 	r.do("Procs", func() error { return only(c.Procs(ctx)) })
 	r.do("DestroyProc", func() error { return only(c.DestroyProc(ctx, "e")) })
@@ -462,9 +463,9 @@ func goProcs(r *recorder) {
 func goProcErrors(r *recorder) {
 	c, ctx := r.connect(), r.ctx
 	r.do("Commit", func() error { return only(c.Commit(ctx, rec("a", "", "0"), rec("b", "", "0"))) })
-	p := pipeproc.ProcOptions{Name: "p", Topic: "a", ReclaimTimeout: time.Hour}
+	p := pipeproc.ProcOptions{Name: "p", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour}}
 	var claim pipeproc.Claim
-	r.do("Proc", func() (err error) { claim, err = c.Proc(ctx, p); return err })
+	r.do("Proc", func() (err error) { claim, err = c.Claim(ctx, p); return err })
 	r.fails("EnsureProc of one that reads another topic", "proc_name_not_unique", func() error { return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "b"})) })
 	r.do("Reclaim", func() error { return only(c.Reclaim(ctx, "p", claim.Token, "")) })
 	r.fails("Ack of a claim that was given back", "claim_lost", func() error { return only(c.Ack(ctx, "p", claim.Token)) })
@@ -474,7 +475,7 @@ func goProcErrors(r *recorder) {
 	r.fails("ResumeProc of an active one", "proc_already_active", func() error { return only(c.ResumeProc(ctx, "p")) })
 	r.do("DisableProc", func() error { return only(c.DisableProc(ctx, "p")) })
 	r.fails("DisableProc of a disabled one", "proc_already_disabled", func() error { return only(c.DisableProc(ctx, "p")) })
-	r.fails("Proc of a disabled one", "proc_is_disabled", func() error { return only(c.Proc(ctx, p)) })
+	r.fails("Proc of a disabled one", "proc_is_disabled", func() error { return only(c.Claim(ctx, p)) })
 	for _, call := range []struct {
 		name string
 		fn   func() error
@@ -494,7 +495,7 @@ func goProcErrors(r *recorder) {
 		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "q", Topic: "nope", Offset: ":1"}))
 	})
 	r.do("DestroyProc", func() error { return only(c.DestroyProc(ctx, "p")) })
-	r.do("Proc, which makes it again", func() error { return only(c.Proc(ctx, p)) })
+	r.do("Proc, which makes it again", func() error { return only(c.Claim(ctx, p)) })
 }
 
 func goAdmin(r *recorder) {
@@ -516,7 +517,7 @@ func goAdmin(r *recorder) {
 	r.do("Prune", func() error { return c.Prune(ctx, "a", 1) })
 	r.fails("Prune of none", "invalid_topic", func() error { return c.Prune(ctx, "nope", 1) })
 	r.do("SetRetention with every field", func() error {
-		return c.SetRetention(ctx, "a", pipeproc.Retention{GC: pipeproc.On, MinPruneTime: time.Hour, IgnoreDisabled: pipeproc.Off, MaxAge: 100 * time.Hour, MaxBytes: 1 << 40, Force: true})
+		return c.SetRetention(ctx, "a", pipeproc.Retention{GC: pipeproc.SwitchOn, MinAge: time.Hour, IgnoreDisabled: pipeproc.SwitchOff, MaxAge: 100 * time.Hour, MaxBytes: 1 << 40, Force: true})
 	})
 	r.do("Retention", func() error { return only(c.Retention(ctx, "a")) })
 	r.do("Retention of a topic without one", func() error { return only(c.Retention(ctx, "b")) })
@@ -524,7 +525,7 @@ func goAdmin(r *recorder) {
 	r.fails("Retention of none", "invalid_topic", func() error { return only(c.Retention(ctx, "nope")) })
 	r.do("EnsureProc", func() error { return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "behind", Topic: "old"})) })
 	r.do("GC with every option", func() error {
-		return only(c.GC(ctx, pipeproc.GCOptions{Interval: time.Minute, MinPruneTime: time.Hour, IgnoreDisabled: true}))
+		return only(c.GC(ctx, pipeproc.GCOptions{Interval: time.Minute, MinAge: time.Hour, IgnoreDisabled: true}))
 	})
 	r.do("SetRetention by force", func() error { return c.SetRetention(ctx, "old", pipeproc.Retention{MaxAge: time.Hour, Force: true}) })
 	r.do("GC, which passes a proc", func() error { return only(c.GC(ctx, pipeproc.GCOptions{})) })
@@ -554,15 +555,15 @@ func goWait(r *recorder) {
 		return func() error { return only(c.Commit(ctx, rec(topic, "", "x"))) }
 	}
 	r.do("Commit", commit("a"))
-	r.do("WaitFor what is there", func() error { return c.WaitFor(ctx, "a", 0) })
-	end := r.begin("WaitFor what is not there yet", 2, func() error { return c.WaitFor(ctx, "a", 1) })
+	r.do("WaitFor what is there", func() error { return c.WaitForRecord(ctx, "a", 0) })
+	end := r.begin("WaitFor what is not there yet", 2, func() error { return c.WaitForRecord(ctx, "a", 1) })
 	r.do("Commit, which ends it", commit("a"))
 	r.do("", end)
-	end = r.begin("WaitFor a topic that is not there", 2, func() error { return c.WaitFor(ctx, "later", 0) })
+	end = r.begin("WaitFor a topic that is not there", 2, func() error { return c.WaitForRecord(ctx, "later", 0) })
 	r.do("Commit, which ends it", commit("later"))
 	r.do("", end)
 	stopped, cancel := context.WithCancel(ctx)
-	end = r.begin("WaitFor that is cancelled", 2, func() error { return c.WaitFor(stopped, "a", 99) })
+	end = r.begin("WaitFor that is cancelled", 2, func() error { return c.WaitForRecord(stopped, "a", 99) })
 	r.note("the cancellation")
 	cancel()
 	if err := end(); !errors.Is(err, context.Canceled) {
@@ -571,10 +572,10 @@ func goWait(r *recorder) {
 	r.settle(1)
 	r.do("WaitForProcs, all", func() error { return c.WaitForProcs(ctx) })
 	r.do("EnsureProc", func() error {
-		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", ReclaimTimeout: time.Hour}))
+		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour}}))
 	})
 	r.do("WaitForWork that is there", func() error { return c.WaitForWork(ctx, "p") })
-	r.do("Proc", func() error { return only(c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: -1})) })
+	r.do("Proc", func() error { return only(c.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: -1})) })
 	end = r.begin("WaitForProcs of two", 2, func() error { return c.WaitForProcs(ctx, "p", "nope") })
 	r.do("Ack, which ends it", func() error { return only(c.Ack(ctx, "p", pipeproc.Token{})) })
 	r.do("", end)
@@ -623,9 +624,9 @@ func (r *recorder) lines(n int) {
 func goSystemProcs(r *recorder) {
 	c, ctx := r.connect(), r.ctx
 	full := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, PerTopic: true, To: []string{"c", "d"}, ProcessorName: "proc", Count: 3, Lanes: 2, Replace: true,
-		Offset: "$>", MaxReclaims: 4, ReclaimTimeout: time.Hour, OnMaxReclaims: pipeproc.DeadLetter, DeadLetterTopic: "graves", Backoff: time.Second, MaxBackoff: time.Minute}
+		Offset: "$>", Retry: pipeproc.RetryPolicy{MaxReclaims: 4, ReclaimTimeout: time.Hour, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "graves", Backoff: time.Second, MaxBackoff: time.Minute}}
 	define := func(o pipeproc.SystemProcOptions) func() error {
-		return func() error { return only(c.SystemProc(ctx, o)) }
+		return func() error { return only(c.DefineSystemProc(ctx, o)) }
 	}
 	r.do("SystemProc with every option", define(full))
 	program := pipeproc.SystemProcOptions{Name: "program", From: []string{"a"}, Command: []string{"/opt/program", "-x"}, Source: "a source"}
@@ -635,7 +636,7 @@ func goSystemProcs(r *recorder) {
 	r.fails("SystemProc that differs", "proc_definition_differs", define(program))
 	program.Replace = true
 	r.do("SystemProc in its place", define(program))
-	r.do("SystemProc of this program", define(pipeproc.SystemProcOptions{Name: "self", From: []string{"a"}, Command: []string{pipeproc.Self}, ProcessorName: "inner"}))
+	r.do("SystemProc of this program", define(pipeproc.SystemProcOptions{Name: "self", From: []string{"a"}, Command: []string{"@self"}, ProcessorName: "inner"}))
 	r.do("EnsureProc", func() error { return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "taken", Topic: "b"})) })
 	r.fails("SystemProc of a name that is taken", "proc_name_not_unique", define(pipeproc.SystemProcOptions{Name: "taken", From: []string{"a"}}))
 	r.do("SystemProcs", func() error { return only(c.SystemProcs(ctx)) })
@@ -649,7 +650,7 @@ func goPool(r *recorder) {
 	c, ctx := r.connect(), r.ctx
 	fail := true
 	r.note("SystemProc with a processor, which watches")
-	_, err := c.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}, To: []string{"b"}, ReclaimTimeout: time.Hour, Backoff: time.Hour,
+	_, err := c.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "s", From: []string{"a"}, To: []string{"b"}, Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour, Backoff: time.Hour},
 		Processor: func(_ context.Context, w *pipeproc.Work) error {
 			for _, rec := range w.Records() {
 				if string(rec.Body) == "bad" && fail {
@@ -713,10 +714,10 @@ func goAgain(r *recorder) {
 		r.do("Commit", func() error { return only(c.Commit(ctx, rec("a", "", "more"))) })
 	}
 	r.do("EnsureProc", func() error {
-		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", ReclaimTimeout: time.Hour}))
+		return only(c.EnsureProc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Hour}}))
 	})
 	cut(frameReply, 0)
-	r.do("Proc whose answer is lost", func() error { return only(c.Proc(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})) })
+	r.do("Proc whose answer is lost", func() error { return only(c.Claim(ctx, pipeproc.ProcOptions{Name: "p", Topic: "a", Count: 2})) })
 	cut(frameReply, 0)
 	r.do("Ack whose answer is lost", func() error { return only(c.Ack(ctx, "p", pipeproc.Token{})) })
 	cut(frameReply, 0)
@@ -737,7 +738,7 @@ func goAgain(r *recorder) {
 	})
 	cut(frameItem, 1)
 	r.do("RevRange that is broken off, and begins again", func() error {
-		for _, err := range c.RevRange(ctx, "a", pipeproc.RangeOptions{}) {
+		for _, err := range c.Range(ctx, "a", pipeproc.RangeOptions{Reverse: true}) {
 			if err != nil {
 				return err
 			}
@@ -749,11 +750,11 @@ func goAgain(r *recorder) {
 
 // goTransport uses the Go client's transport alone, with little credit.
 func goTransport(r *recorder) {
-	a, err := rpc.ParseAddr(r.addr)
+	a, err := transport.ParseAddr(r.addr)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c, err := rpc.Dial(r.ctx, a, &rpc.DialOptions{Timeout: trafficWait, Name: "transport", StreamCredit: 100, MaxMessage: 1 << 20, ClientID: [16]byte{1, 2, 3}})
+	c, err := transport.Dial(r.ctx, a, &transport.DialOptions{Timeout: trafficWait, Name: "transport", StreamCredit: 100, MaxMessage: 1 << 20, ClientID: [16]byte{1, 2, 3}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package pipeproc_test
+package golden_test
 
 import (
 	"context"

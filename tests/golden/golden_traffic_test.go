@@ -1,4 +1,4 @@
-package pipeproc_test
+package golden_test
 
 import (
 	"bufio"
@@ -23,6 +23,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
 // TestGoldenTraffic plays what clients of earlier versions sent to a node of this
@@ -639,15 +640,14 @@ const trafficTime = 1_700_000_000_000
 // serveTraffic starts the node that the clients of recorded traffic talked to.
 func serveTraffic(t *testing.T) (addr string) {
 	t.Helper()
-	n, err := pipeproc.OpenMemory(&pipeproc.Options{Clock: func() time.Time { return time.UnixMilli(trafficTime) }, MaxBody: 2 << 10, MaxBatch: 8 << 10,
-		Processes: pipeproc.ProcessOptions{Workers: -1}})
+	n, err := pipeproc.OpenMemory(&pipeproc.Options{Clock: func() time.Time { return time.UnixMilli(trafficTime) }, MaxBody: 2 << 10, MaxBatch: 8 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, topic := range []string{"old", "older"} { // what a collection finds
 		_, err := n.Import(t.Context(), topic, func(yield func(pipeproc.Record, error) bool) {
 			for i := range 5 {
-				r := pipeproc.Record{ID: pipeproc.ID{Time: 1_600_000_000_000 + int64(i), Seq: uint64(3 * i)}, Topic: topic, Key: []byte("k"), Body: fmt.Append(nil, i)}
+				r := pipeproc.Record{ID: pipeproc.ID{Millis: 1_600_000_000_000 + int64(i), Seq: uint64(3 * i)}, Topic: topic, Key: []byte("k"), Body: fmt.Append(nil, i)}
 				if !yield(r, nil) {
 					return
 				}
@@ -661,19 +661,22 @@ func serveTraffic(t *testing.T) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := rpc.ParseAddr("unix://" + dir + "/s")
+	a, err := transport.ParseAddr("unix://" + dir + "/s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := rpc.Listen(t.Context(), a, nil)
+	l, err := transport.Listen(t.Context(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- n.Serve(ctx, l, &pipeproc.ServeOptions{MaxConns: 12, Access: func(p *rpc.Peer) pipeproc.Access {
-			return map[string]pipeproc.Access{"reader": pipeproc.AccessRead, "writer": pipeproc.AccessWrite, "nobody": pipeproc.AccessNone}[p.Name]
+		done <- rpc.Serve(ctx, n, l, &rpc.ServeOptions{MaxConns: 12, Access: func(p *transport.Peer) rpc.Access {
+			if a, ok := map[string]rpc.Access{"reader": rpc.AccessRead, "writer": rpc.AccessWrite, "nobody": rpc.AccessNone}[p.Name]; ok {
+				return a
+			}
+			return rpc.AccessAll
 		}})
 	}()
 	t.Cleanup(func() {
