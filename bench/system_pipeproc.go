@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/pipeproc/pipeproc"
 )
@@ -105,7 +104,7 @@ func (s *pipeprocStore) Times() (first, last int64, err error) {
 }
 
 func (s *pipeprocStore) SeekTime(ms int64) ([]byte, error) {
-	c, err := s.n.Cursor(context.Background(), s.names[0], pipeproc.RangeOptions{Start: strconv.FormatInt(ms, 10), Limit: 1})
+	c, err := s.n.Cursor(context.Background(), s.names[0], pipeproc.RangeOptions{Start: pipeproc.AtTime(time.UnixMilli(ms)), Limit: 1})
 	if err != nil {
 		return nil, err
 	}

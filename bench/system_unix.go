@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 )
 
 func init() {
@@ -86,12 +87,12 @@ func serve(sp *spec) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	return errors.Join(n.Serve(untilStopped(), l, nil), n.Close())
+	return errors.Join(rpc.Serve(untilStopped(), n, l, nil), n.Close())
 }
 
 // unixStore is a client of a node in another process.
 type unixStore struct {
-	c      *pipeproc.Client
+	c      *rpc.Client
 	server *helper
 	dir    string
 	batch  pipeproc.Batch
@@ -115,7 +116,7 @@ func openUnix(c config) (*unixStore, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	if s.c, err = pipeproc.Connect(context.Background(), "unix://"+sock, nil); err != nil {
+	if s.c, err = rpc.Connect(context.Background(), "unix://"+sock, nil); err != nil {
 		return nil, errors.Join(err, s.server.stop(), os.RemoveAll(dir))
 	}
 	return s, nil

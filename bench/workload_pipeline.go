@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/rpc"
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
@@ -175,7 +176,7 @@ func clients(n *pipeproc.Node) (func() error, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- n.Serve(ctx, l, nil) }()
+	go func() { served <- rpc.Serve(ctx, n, l, nil) }()
 	var list []*helper
 	end := func() error {
 		var err error
@@ -202,7 +203,7 @@ func stage(sp *spec) error {
 		return err
 	}
 	ctx := context.Background()
-	c, err := pipeproc.Connect(ctx, "unix://"+sp.Args[0], nil)
+	c, err := rpc.Connect(ctx, "unix://"+sp.Args[0], nil)
 	if err != nil {
 		return err
 	}
