@@ -50,7 +50,7 @@ func (c *cloner) inode(n *inode) *inode {
 	if to := c.seen[n]; to != nil {
 		return to
 	}
-	to := &inode{born: n.born}
+	to := &inode{born: n.born, gone: n.gone}
 	c.seen[n] = to
 	if n.file != nil {
 		to.file = n.file.clone(c.to)

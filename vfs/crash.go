@@ -108,7 +108,7 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 // concerned. A fault hook calls it, with the error that it then returns.
 func (c *Crash) FailSync(name string) {
 	c.mu.RLock()
-	at, err := c.find(name)
+	at, err := c.whole().find(name)
 	c.mu.RUnlock()
 	if err == nil && at.node != nil && at.node.file != nil {
 		at.node.file.loseSync()
@@ -149,7 +149,7 @@ func (n *inode) revert() {
 	if n.file != nil {
 		return
 	}
-	n.kids = maps.Clone(n.kept)
+	n.kids, n.gone = maps.Clone(n.kept), false
 	for _, kid := range n.kept {
 		kid.revert()
 	}

@@ -21,6 +21,26 @@ var systems = []struct {
 	{"fault-mem", func(t *testing.T) (FS, string) {
 		return inDir(t, NewFault(NewMem(), func(Op) error { return nil }))
 	}},
+	{"os-dir", func(t *testing.T) (FS, string) { return opened(t, OS(), t.TempDir()) }},
+	{"mem-dir", func(t *testing.T) (FS, string) { return opened(t, NewMem(), "/") }},
+	{"crash-dir", func(t *testing.T) (FS, string) { return opened(t, NewCrash(), "/") }},
+	{"fault-os-dir", func(t *testing.T) (FS, string) { return opened(t, NewFault(OS(), nil), t.TempDir()) }},
+	{"fault-mem-dir", func(t *testing.T) (FS, string) { return opened(t, NewFault(NewMem(), nil), "/") }},
+}
+
+// opened returns an empty directory of a Dir.
+func opened(t *testing.T, f FS, in string) (FS, string) {
+	d := dir(t, f, in)
+	must(t, d.MkdirAll("d/sub"))
+	return d, "d/sub"
+}
+
+func dir(t testing.TB, f FS, name string) Dir {
+	t.Helper()
+	d, err := f.OpenDir(name)
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	return d
 }
 
 func inDir(t *testing.T, f FS) (FS, string) {

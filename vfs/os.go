@@ -4,7 +4,7 @@ package vfs
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,10 +24,21 @@ func OS() FS { return osFS{} }
 
 type osFS struct{}
 
-var errSymlink = fmt.Errorf("is a symbolic link, which is not followed: %w", syscall.ELOOP)
-
 func (osFS) Open(name string, flag Flag) (File, error) {
-	how := os.O_RDONLY
+	how, err := openHow(flag)
+	if err != nil {
+		return nil, pathErr("open", name, err)
+	}
+	f, err := openRegular(name, how)
+	if err != nil {
+		return nil, err
+	}
+	return &osFile{f: f}, nil
+}
+
+// openHow translates flag for os.OpenFile.
+func openHow(flag Flag) (how int, err error) {
+	how = os.O_RDONLY
 	if flag.writable() {
 		how = os.O_RDWR
 	}
@@ -36,15 +47,11 @@ func (osFS) Open(name string, flag Flag) (File, error) {
 	}
 	if flag&Exclusive != 0 {
 		if flag&Create == 0 {
-			return nil, pathErr("open", name, syscall.EINVAL)
+			return 0, syscall.EINVAL
 		}
 		how |= os.O_EXCL
 	}
-	f, err := openRegular(name, how)
-	if err != nil {
-		return nil, err
-	}
-	return &osFile{f: f}, nil
+	return how, nil
 }
 
 // openRegular opens a file that must be a regular one. O_NONBLOCK means nothing
@@ -61,7 +68,7 @@ func openRegular(name string, how int) (*os.File, error) {
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = pathErr("open", name, errors.New("not a regular file"))
+		err = pathErr("open", name, errNotRegular)
 		if fi.IsDir() {
 			err = pathErr("open", name, syscall.EISDIR)
 		}
@@ -127,8 +134,8 @@ func (osFS) Remove(name string) error             { return os.Remove(name) }
 func (osFS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 func (osFS) Link(oldname, newname string) error   { return os.Link(oldname, newname) }
 
-func (fs osFS) SyncDir(name string) error {
-	d, err := fs.OpenDir(name)
+func (f osFS) SyncDir(name string) error {
+	d, err := f.OpenDir(name)
 	if err != nil {
 		return err
 	}
@@ -137,34 +144,24 @@ func (fs osFS) SyncDir(name string) error {
 }
 
 func (osFS) OpenDir(name string) (Dir, error) {
-	d, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	return osDir{d}, nil
+	return newOSDir(f)
 }
 
-// osDir is a Dir of the operating system.
-type osDir struct{ d *os.File }
-
-func (d osDir) Close() error { return d.d.Close() }
-
-func (d osDir) Sync() error {
-	err := d.d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		// Some file systems (network and FUSE ones) cannot sync a directory;
-		// nothing more can be done there, and failing would make them useless.
-		return nil
-	}
-	return err
+func (osFS) Lock(name string) (io.Closer, error) {
+	return lockFile(name, func(how int) (*os.File, error) { return openRegular(name, how) })
 }
 
-func (osFS) Free(name string) (int64, error) {
-	n, err := freeBytes(name)
+func (f osFS) Free(name string) (int64, error) {
+	d, err := f.OpenDir(name)
 	if err != nil {
-		return 0, pathErr("statfs", name, err)
+		return 0, err
 	}
-	return n, nil
+	defer d.Close()
+	return d.Free(".")
 }
 
 // retry calls f until it is not interrupted by a signal.

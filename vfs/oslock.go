@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (osFS) Lock(name string) (io.Closer, error) {
-	f, err := openRegular(name, os.O_RDWR|os.O_CREATE)
+// lockFile is FS.Lock for the file that open opens.
+func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, error) {
+	f, err := open(os.O_RDWR | os.O_CREATE)
 	writable := err == nil
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 		first := err
-		f, err = openRegular(name, os.O_RDONLY)
+		f, err = open(os.O_RDONLY)
 		if errors.Is(err, fs.ErrNotExist) {
 			if errors.Is(first, syscall.EROFS) {
 				return &osLock{name: name}, nil
