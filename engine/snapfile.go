@@ -149,8 +149,8 @@ func (w *snapWriter) flush() {
 
 // writeSnapshot writes and syncs the snapshot file of head.Number and returns
 // its header with length and checksum set. fill adds the sections.
-func writeSnapshot(fsys vfs.FS, dir string, head snapHead, fill func(*snapWriter)) (snapHead, error) {
-	name := dir + "/" + snapName(head.Number)
+func writeSnapshot(fsys vfs.FS, head snapHead, fill func(*snapWriter)) (snapHead, error) {
+	name := snapName(head.Number)
 	f, err := fsys.Open(name, vfs.Create)
 	if err != nil {
 		return head, fmt.Errorf("snapshot: %w", err)
@@ -196,12 +196,12 @@ const snapWindow = 256 << 10
 
 // openSnapshot opens the snapshot that the STORE file names. Damage of its
 // header is a *CorruptError.
-func openSnapshot(fsys vfs.FS, dir string, st *storeState) (*snapReader, error) {
+func openSnapshot(fsys vfs.FS, st *storeState) (*snapReader, error) {
 	name := snapName(st.Checkpoint)
 	corrupt := func(what string, err error) error {
 		return &errs.CorruptError{File: name, Offset: 0, What: what, Err: err}
 	}
-	f, err := fsys.Open(dir+"/"+name, vfs.Read)
+	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
 		if errors.Is(err, errNotExist) {
 			return nil, corrupt("the snapshot file is missing", nil)
