@@ -7,12 +7,14 @@ import (
 	"testing"
 )
 
-// systems are the file systems that all must behave alike; each call of new
-// returns one and an existing empty directory on it.
-var systems = []struct {
+type system struct {
 	name string
 	new  func(t *testing.T) (FS, string)
-}{
+}
+
+// systems are the file systems that all must behave alike; each call of new
+// returns one and an existing empty directory on it.
+var systems = []system{
 	{"os", func(t *testing.T) (FS, string) { return OS(), t.TempDir() }},
 	{"mem", func(t *testing.T) (FS, string) { return inDir(t, NewMem()) }},
 	{"crash", func(t *testing.T) (FS, string) { return inDir(t, NewCrash()) }},

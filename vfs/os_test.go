@@ -14,6 +14,22 @@ import (
 	"testing"
 )
 
+// rootFS opens directories as systems without openat do, so that this is tested
+// where there is one.
+type rootFS struct{ FS }
+
+func (rootFS) OpenDir(name string) (Dir, error) {
+	d, err := openRootDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func init() {
+	systems = append(systems, system{"root-dir", func(t *testing.T) (FS, string) { return opened(t, rootFS{OS()}, t.TempDir()) }})
+}
+
 func TestOSPreallocateAllocates(t *testing.T) {
 	f, dir := OS(), t.TempDir()
 	file := open(t, f, dir+"/a", Create)
@@ -179,7 +195,7 @@ func TestOSLockReadOnly(t *testing.T) {
 // TestOSDirSymlinks puts a symbolic link in place of each file and folder of an
 // opened directory: no operation follows it, and none removes it.
 func TestOSDirSymlinks(t *testing.T) {
-	for _, s := range []FS{OS(), NewFault(OS(), nil)} {
+	for _, s := range []FS{OS(), NewFault(OS(), nil), rootFS{OS()}} {
 		real, outside := t.TempDir(), t.TempDir()
 		must(t, os.Symlink(real, outside+"/store"))
 		d := dir(t, s, outside+"/store") // a link to the directory itself is good
@@ -222,12 +238,18 @@ func TestOSDirSymlinks(t *testing.T) {
 
 // TestOSDirChdir opens by a relative name and changes the working directory.
 func TestOSDirChdir(t *testing.T) {
+	for _, s := range []FS{OS(), rootFS{OS()}} {
+		testChdir(t, s)
+	}
+}
+
+func testChdir(t *testing.T, s FS) {
 	a, b := t.TempDir(), t.TempDir()
 	for _, in := range []string{a, b} {
 		must(t, OS().MkdirAll(in+"/data/x"))
 	}
 	t.Chdir(a)
-	d := dir(t, OS(), "data")
+	d := dir(t, s, "data")
 	x := dir(t, d, "x")
 	t.Chdir(b)
 	put(t, d, "x/one", "1")
@@ -252,7 +274,12 @@ func TestOSDirDescriptors(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("counts in /proc")
 	}
-	d := dir(t, OS(), t.TempDir())
+	for _, s := range []FS{OS(), rootFS{OS()}} {
+		testDescriptors(t, dir(t, s, t.TempDir()))
+	}
+}
+
+func testDescriptors(t *testing.T, d Dir) {
 	must(t, d.MkdirAll("x/y/z"))
 	put(t, d, "x/y/z/a", "a")
 	count := func() int {

@@ -339,15 +339,7 @@ func (d *osDir) SyncDir(name string) error {
 	return sub.Sync()
 }
 
-func (d *osDir) Sync() error {
-	err := d.f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		// Some file systems (network and FUSE ones) cannot sync a directory;
-		// nothing more can be done there, and failing would make them useless.
-		return nil
-	}
-	return err
-}
+func (d *osDir) Sync() error { return syncFolder(d.f) }
 
 func (d *osDir) Lock(name string) (io.Closer, error) {
 	return lockFile(d.shown(name), func(how int) (*os.File, error) { return d.openRegular(name, how) })

@@ -1,4 +1,4 @@
-//go:build unix && !aix && !solaris
+//go:build windows || (unix && !aix && !solaris)
 
 package vfs
 
@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // lockFile is FS.Lock for the file that open opens.
@@ -29,9 +27,7 @@ func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, err
 	if err != nil {
 		return nil, err
 	}
-	err = (&osFile{f: f}).control("flock", func(fd int) error {
-		return retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
-	})
+	err = (&osFile{f: f}).control("lock", lockFD)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = &LockedError{Path: name, PID: readPID(f)}
 	}
@@ -49,15 +45,15 @@ func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, err
 	return l, nil
 }
 
-// osLock is a held flock(2) lock, or a dummy if f is nil.
+// osLock is a held lock, or a dummy if f is nil.
 type osLock struct {
 	name     string
 	f        *os.File
 	writable bool
 }
 
-// Close gives the lock up. The pid
-// is wiped first, so that it does not accuse a process that is long gone.
+// Close gives the lock up. The pid is wiped first, so that it does not accuse a
+// process that is long gone.
 func (l *osLock) Close() error {
 	if l.f == nil {
 		return nil
@@ -67,6 +63,6 @@ func (l *osLock) Close() error {
 	}
 	// A child that was forked and has not reached its exec has a copy of the
 	// descriptor: closing ours alone would leave the lock with it.
-	_ = (&osFile{f: l.f}).control("flock", func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+	_ = (&osFile{f: l.f}).control("unlock", unlockFD)
 	return l.f.Close()
 }
