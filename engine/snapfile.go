@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -321,6 +323,9 @@ func (r *snapReader) read(off, n int64) ([]byte, error) {
 	}
 	if i := off - r.winOff; i >= 0 && i+n <= int64(len(r.win)) {
 		return r.win[i : i+n : i+n], nil
+	}
+	if n > math.MaxInt>>2 { // as one piece, in a process of 32 bits
+		return nil, fmt.Errorf("reading %s: a section of %d bytes: %w", r.name, n, syscall.ENOMEM)
 	}
 	want := min(max(n, snapWindow), r.size-off)
 	if int64(cap(r.win)) < want {
