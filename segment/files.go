@@ -54,6 +54,9 @@ type Files struct {
 	closed  bool
 }
 
+// mapsFreely is vfs.MapsFreely, but for tests.
+var mapsFreely = vfs.MapsFreely
+
 // maxMappedBytes bounds the mappings' bytes: a quarter of what an int counts is an
 // eighth of the address space, and in 64 bits no bound at all.
 const maxMappedBytes int64 = math.MaxInt>>2 + 1
@@ -62,9 +65,14 @@ type fileKey struct{ topic, number uint64 }
 
 // NewFiles returns a cache of the segment files in dir that keeps at most
 // maxOpen (1 or more) files open and maxMapped (0 or more) mappings alive,
-// besides what is held. In a process of 32 bits the mappings also have at most 512
+// besides what is held. Where files cannot be mapped freely ([vfs.MapsFreely]) none
+// is: a file is cut when it is sealed, and removed when it is pruned, under its
+// readers. In a process of 32 bits the mappings also have at most 512
 // MiB together, held ones included.
 func NewFiles(fsys vfs.FS, dir string, maxOpen, maxMapped int) *Files {
+	if !mapsFreely {
+		maxMapped = 0
+	}
 	return &Files{
 		fs: fsys, dir: dir, maxOpen: max(maxOpen, 1), maxMapped: int64(maxMapped), maxBytes: maxMappedBytes,
 		handles: make(map[fileKey]*Handle),

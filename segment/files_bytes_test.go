@@ -66,3 +66,33 @@ func TestMappedBytes(t *testing.T) {
 		t.Error(open, mapped, c.bytes.Load())
 	}
 }
+
+// TestMapsNotFreely: where files must not be cut or removed while they are mapped,
+// none is mapped, and readers read.
+func TestMapsNotFreely(t *testing.T) {
+	mapsFreely = false
+	defer func() { mapsFreely = vfs.MapsFreely }()
+	fsys := vfs.NewFault(vfs.NewMem(), nil)
+	f, err := Create(fsys, "/", Meta{Topic: 1, Name: "t"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpMap {
+			t.Error("mapped")
+		}
+		return nil
+	})
+	c := NewFiles(fsys, "/", 10, 10)
+	h := c.Add(1, 0, f)
+	if _, err := h.Mapping(FileHeaderSize); err != ErrNoMapping {
+		t.Error(err)
+	}
+	if m := h.Rescan(FileHeaderSize); m != nil {
+		t.Error("mapped for a scan")
+	}
+	h.Release()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -93,7 +93,7 @@ type Config struct {
 	// Mapped selects how frames are written: true stores small ones into mapped
 	// memory, which costs no system call and suits logs that are rarely or
 	// never synced, and uses pwrite for others; false uses pwrite for all, and
-	// fdatasync.
+	// fdatasync. Where files cannot be mapped freely ([vfs.MapsFreely]) it is false.
 	Mapped bool
 	// Fill says that a log that is mapped gets the pages of its files by writing
 	// zeroes to them, fillStep at a time, and not one by one as they are stored to.
@@ -108,6 +108,9 @@ type Config struct {
 	// Spares is how many files are kept for reuse, 0 for 2, negative for none.
 	Spares int
 }
+
+// mapsFreely is vfs.MapsFreely, but for tests.
+var mapsFreely = vfs.MapsFreely
 
 // withDefaults returns c with zero fields filled in.
 func (c Config) withDefaults() (Config, error) {
@@ -131,6 +134,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxFrame < frameHead || c.MaxFrame > maxFrame {
 		return c, errors.New("wal: largest frame out of range")
 	}
+	c.Mapped = c.Mapped && mapsFreely // spares are renamed
 	switch {
 	case c.Spares == 0:
 		c.Spares = defaultSpares
