@@ -9,17 +9,17 @@ import (
 )
 
 // Mem is a file system on the heap. It starts out empty, with nothing but the
-// root directory; a relative name is taken from there, so "a" and "/a" are the
-// same. It is safe for concurrent use, and files do not wait for each other.
+// root directory; relative names start there, so "a" and "/a" are the same. It is
+// safe for concurrent use, and files do not wait for each other.
 //
 // Files have no holes: every byte up to the size is in memory and counts
 // against the capacity, in whole pages. A file may have at most 16 GiB.
 //
 // A mapping is the file's own memory. When a file outgrows its memory while
 // mappings of it are open, these keep the old memory and every later write goes
-// there as well. What a store through a mapping changes cannot be passed on in
-// this way, so growing a file that has a writable mapping is an error, as is a
-// writable mapping while there are mappings of outgrown memory.
+// there as well. Stores through a mapping cannot be passed on in this way, so
+// growing a file that has a writable mapping is an error, and so is a writable
+// mapping while there are mappings of outgrown memory.
 type Mem struct {
 	capacity atomic.Int64 // bytes, 0 = no limit
 	used     atomic.Int64 // bytes
@@ -32,7 +32,7 @@ type Mem struct {
 	mu   sync.RWMutex // guards the tree of inodes, and pending
 	root *inode
 
-	track   bool    // keep account of what is durable (see Crash)
+	track   bool    // record what is durable (see Crash)
 	pending []dirOp // directory operations not yet durable, oldest first
 }
 

@@ -14,8 +14,8 @@ func allocate(fd uintptr, size int64) error {
 	return retry(func() error { return unix.Fallocate(int(fd), 0, 0, size) })
 }
 
-// populate faults the pages of b in. Kernels before 5.14 do not know how, and
-// are asked to read ahead instead.
+// populate faults the pages of b in. Kernels before 5.14 cannot, and are asked to
+// read ahead instead.
 func populate(b []byte, writable bool) {
 	advice := unix.MADV_POPULATE_READ
 	if writable {

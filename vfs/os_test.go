@@ -65,7 +65,7 @@ func TestOSWriteZeroes(t *testing.T) {
 }
 
 // TestOSFailedPreallocate has the system refuse a file of that size, and looks
-// whether the error is told and the size kept.
+// whether the error is returned and the size kept.
 func TestOSFailedPreallocate(t *testing.T) {
 	if os.Getenv("VFS_TEST_CHILD") != "1" {
 		// In a process of its own: the limit is for all of it.

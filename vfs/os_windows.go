@@ -102,14 +102,14 @@ func (o osFS) Free(name string) (int64, error) {
 	return d.Free(".")
 }
 
-// allocated is not told here without another call: the size has to do.
+// allocated is the size: the allocation would take another call.
 func allocated(fi fs.FileInfo) int64 { return fi.Size() }
 
 // syncFolder does nothing: there is no call for a directory. See the package
 // comment for what that means.
 func syncFolder(*os.File) error { return nil }
 
-// sysError gives an error that has another number here that of unix.
+// sysError adds the number that unix has to errors that callers look for.
 func sysError(err error) error {
 	if errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) {
 		return fmt.Errorf("%w (%w)", err, syscall.ENOSPC)
@@ -179,7 +179,7 @@ func unlessReading(err error) error {
 	return err
 }
 
-// populate has no counterpart that is worth a call.
+// populate does nothing: pages come in as they are touched.
 func populate([]byte, bool) {}
 
 // freeOn returns the bytes that this user may still allocate on the volume of an

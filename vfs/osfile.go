@@ -12,8 +12,8 @@ import (
 	"github.com/edsrzf/mmap-go"
 )
 
-// zeroStep is how much is written at a time where blocks can only be had by
-// writing, in bytes.
+// zeroStep is how much is written at a time where writing is the only way to
+// allocate blocks, in bytes.
 const zeroStep = 1 << 20
 
 // osFile is a File of the operating system.
@@ -56,7 +56,7 @@ func (f *osFile) Preallocate(size int64) error {
 		err = f.writeZeroes(before, size)
 	}
 	if err != nil {
-		// A file that grew half way would look like one that grew.
+		// A file that grew part of the way would look like one that grew.
 		if now, serr := f.Size(); serr == nil && now > before {
 			_ = f.f.Truncate(before)
 		}

@@ -38,7 +38,7 @@ func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, err
 	l := &osLock{name: name, f: f, writable: writable}
 	if writable {
 		// The text is for people and error messages; the lock holds without
-		// it, on a full disk for one.
+		// it, for instance on a full disk.
 		_ = f.Truncate(0)
 		_, _ = f.WriteAt(pidText(os.Getpid()), 0)
 	}
