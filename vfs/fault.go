@@ -39,7 +39,7 @@ const (
 // Op is an operation about to be done.
 type Op struct {
 	Kind OpKind
-	Name string // the path, after that of the Dir; the old one for rename and link
+	Name string // the path, after that of the Dir if there is one; the old one for rename and link
 	To   string // the new path for rename and link
 	Off  int64  // offset in bytes, where there is one
 	Len  int64  // number of bytes: of a buffer or range, or a size to set or map
@@ -74,8 +74,8 @@ type Fault struct {
 // and locks, hook is called, and if it returns an error, that is what the
 // operation returns, without being done. Only Close, of whatever it is, is done
 // all the same, as close(2) releases its descriptor even if it fails. Populate,
-// Bytes and Name are not operations. Operations on a Dir are told with the whole
-// name, from NewFault's inner file system on. A nil hook lets everything through.
+// Bytes and Name are not operations. What is done through a Dir is reported under
+// the name that it has without the Dir. A nil hook lets everything through.
 func NewFault(inner FS, hook func(Op) error) *Fault {
 	f := new(Fault)
 	f.faultFS = faultFS{inner: inner, fault: f}

@@ -16,8 +16,9 @@ import (
 // rootDir is a Dir over os.Root, for systems without the *at calls of unix. A Root
 // follows symbolic links that stay inside of it, so each folder is opened as a Root
 // of its own, and what was opened is compared with what has the name and must not be
-// a link. Of two names (Rename, Link) in different folders, the folders are checked
-// first: somebody who swaps them in between is not noticed.
+// a link. Where two names (Rename, Link) are in different folders, these are only
+// checked first: a link put there between the check and the operation is followed,
+// within the directory.
 type rootDir struct {
 	r    *os.Root
 	name string
