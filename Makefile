@@ -6,7 +6,7 @@ REF ?= HEAD~1
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 build: ## build the program into ./pipeproc
 	go build -o pipeproc ./cmd/pipeproc
@@ -16,6 +16,19 @@ test: ## all tests
 
 race: ## all tests with the race detector
 	go test -race ./...
+
+# What needs no more than a file system and memory. Platforms: vfs/doc.go.
+CORE = ./vfs ./wal ./segment ./index ./topics ./engine ./procstate ./gcprune ./once ./record ./internal/enc ./internal/errs ./internal/xxh
+
+test-386: ## tests of the core and the model in a process of 32 bits
+	GOARCH=386 CGO_ENABLED=0 go test -short $(CORE) ./tests/model
+
+cross: ## build and vet the core for every platform that vfs/doc.go lists
+	@set -e; for p in $$(go tool dist list | grep -E '^(linux|darwin|freebsd|windows)/(amd64|arm64|386|arm)$$'); do \
+		echo "$$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build $(CORE); \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go vet $(CORE); \
+	done
 
 lint: ## gofmt, vet (of the mutants too), staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
@@ -56,4 +69,4 @@ bench-compare: ## compare benchmarks with commit REF
 demo: ## the main job on real input
 	go run ./cmd/pipeproc demo
 
-.PHONY: help build test race lint fuzz mutants torture faults soak scale bench bench-compare demo
+.PHONY: help build test race test-386 cross lint fuzz mutants torture faults soak scale bench bench-compare demo

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/worker"
 )
@@ -51,10 +53,11 @@ type Options struct {
 	Topic TopicOptions
 
 	// MaxBody is the largest body of a record, in bytes. Default 16 MiB, at
-	// most 256 MiB.
+	// most 256 MiB, or 64 MiB in a process of 32 bits.
 	MaxBody int
 	// MaxBatch is the largest batch, in bytes of its encoded records. It is
-	// held in memory and written as one. Default 64 MiB, at most 1 GiB.
+	// held in memory and written as one. Default 64 MiB, at most 1 GiB, or
+	// 128 MiB in a process of 32 bits.
 	MaxBatch int
 	// MaxDisk bounds the bytes that segments and the records in the write-ahead
 	// log take together; preallocated and spare log files (16 MiB each) and
@@ -65,10 +68,11 @@ type Options struct {
 	// contents are brought to the segments. It bounds the time that opening
 	// takes after a crash, and the memory for records that are not in a
 	// segment yet. Commits wait at four times that size. Default 32 MiB, at
-	// least 64 KiB.
+	// least 64 KiB, at most 1 TiB, or 64 MiB in a process of 32 bits.
 	WALSize int64
 	// MaxOpenFiles and MaxMapped bound the segment files held open and mapped.
-	// Default 512 each.
+	// Default 512 each. In a process of 32 bits the mappings together are bounded,
+	// too: 512 MiB.
 	MaxOpenFiles int
 	MaxMapped    int
 	// MaxFuture is how far ahead of the clock the id of an imported record may
@@ -108,9 +112,8 @@ type Options struct {
 const (
 	defaultSegment = 64 << 20
 	defaultBody    = 16 << 20
-	maxBody        = 256 << 20
+	maxBody        = 256 << 20 // anywhere; see sizesFor
 	defaultBatch   = 64 << 20
-	maxBatch       = 1 << 30
 	defaultWAL     = 32 << 20
 	walFile        = 16 << 20
 	defaultFiles   = 512
@@ -120,6 +123,17 @@ const (
 func (o *Options) Validate() error {
 	_, err := o.config("a directory that is not looked at")
 	return err
+}
+
+// sizes are the largest values of the options that take memory or address space.
+type sizes struct{ body, batch, wal int64 }
+
+// sizesFor returns the sizes for a process whose addresses go up to about twice
+// maxInt. A batch is held in memory several times over, encoded, in its frame and
+// in the tails of its topics, and of a log that is not synced six times WALSize may
+// be mapped.
+func sizesFor(maxInt int64) sizes {
+	return sizes{body: min(maxBody, maxInt>>5+1), batch: min(1<<30, maxInt>>4+1), wal: min(1<<40, maxInt>>5+1)}
 }
 
 // config checks o and fills in defaults.
@@ -135,6 +149,7 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		MaxBody: cmp.Or(o.MaxBody, defaultBody), MaxBatch: cmp.Or(o.MaxBatch, max(defaultBatch, o.MaxBody+1<<20)),
 		CheckpointBytes: cmp.Or(o.WALSize, defaultWAL), MaxOpenFiles: cmp.Or(o.MaxOpenFiles, defaultFiles),
 		MaxMapped: cmp.Or(o.MaxMapped, defaultFiles), MaxFuture: cmp.Or(o.MaxFuture, 24*time.Hour)}
+	most := sizesFor(math.MaxInt)
 	var gcErr error
 	c.GC, gcErr = o.GC.settings()
 	for name, p := range o.Processors {
@@ -145,14 +160,14 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	switch {
 	case dir == "":
 		return bad("dir", "it is empty")
-	case c.MaxBody < 0 || c.MaxBody > maxBody:
-		return bad("MaxBody", "%d is not between 1 and %d", c.MaxBody, maxBody)
-	case c.MaxBatch < c.MaxBody || c.MaxBatch > maxBatch:
-		return bad("MaxBatch", "%d is not between MaxBody (%d) and %d", c.MaxBatch, c.MaxBody, maxBatch)
+	case c.MaxBody < 0 || int64(c.MaxBody) > most.body:
+		return bad("MaxBody", "%d is not between 1 and %d", c.MaxBody, most.body)
+	case c.MaxBatch < c.MaxBody || int64(c.MaxBatch) > most.batch:
+		return bad("MaxBatch", "%d is not between MaxBody (%d) and %d", c.MaxBatch, c.MaxBody, most.batch)
 	case c.MaxDisk < 0:
 		return bad("MaxDisk", "%d is negative", c.MaxDisk)
-	case c.CheckpointBytes < 64<<10:
-		return bad("WALSize", "%d is below 64 KiB", c.CheckpointBytes)
+	case c.CheckpointBytes < 64<<10 || c.CheckpointBytes > most.wal:
+		return bad("WALSize", "%d is not between 64 KiB and %d MiB", c.CheckpointBytes, most.wal>>20)
 	case c.MaxOpenFiles < 1 || c.MaxMapped < 0:
 		return bad("MaxOpenFiles", "the limits on files must be positive")
 	case gcErr != nil:
@@ -167,8 +182,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	began := time.Now()
 	c.Elapsed = func() time.Duration { return time.Since(began) }
 	c.Topic.SegmentSize = cmp.Or(c.Topic.SegmentSize, defaultSegment)
-	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > 1<<31 {
-		return bad("Topic.SegmentSize", "%d is not between 64 KiB and 2 GiB", c.Topic.SegmentSize)
+	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > topics.MaxSegment {
+		return bad("Topic.SegmentSize", "%d is not between 64 KiB and %d MiB", c.Topic.SegmentSize, topics.MaxSegment>>20)
 	}
 	if o.Topic.Compression > Zstd {
 		return bad("Topic.Compression", "unknown")

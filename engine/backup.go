@@ -31,9 +31,11 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	if e.cfg.ReadOnly || e.readOnly != nil {
 		return nil, errs.ReadOnly.With("a backup needs a node that can take a checkpoint")
 	}
-	if err := emptyDir(e.fs, dest); err != nil {
+	to, err := emptyDir(e.cfg.FS, dest)
+	if err != nil {
 		return nil, err
 	}
+	defer to.Close()
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	if err := e.checkpointLocked(false); err != nil {
@@ -43,35 +45,45 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	st := e.store
 	e.commitMu.Unlock()
 	rep := &BackupReport{Position: st.Position}
-	b := &backup{fs: e.fs, ctx: ctx, rep: rep}
-	if err := b.run(e.cfg.Dir, dest, st); err != nil {
+	b := &backup{from: e.dirs.top, to: to, link: true, ctx: ctx, rep: rep}
+	err = b.run(st)
+	if err != nil {
 		for _, name := range b.made { // so that the next try finds dest empty
-			_ = e.fs.Remove(name)
+			_ = to.Remove(name)
 		}
+	} else {
+		err = settle(e.cfg.FS, dest)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
 	return rep, nil
 }
 
-// emptyDir makes dest a directory, which must be empty.
-func emptyDir(fsys vfs.FS, dest string) error {
+// emptyDir makes dest a directory, which must be empty, and opens it.
+func emptyDir(fsys vfs.FS, dest string) (vfs.Dir, error) {
 	if info, err := fsys.Stat(dest); err == nil {
 		if !info.Dir {
-			return fmt.Errorf("%s is not a directory", dest)
+			return nil, fmt.Errorf("%s is not a directory", dest)
 		}
 		list, err := fsys.ReadDir(dest)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(list) > 0 {
-			return fmt.Errorf("%s is not empty: %w", dest, fs.ErrExist)
+			return nil, fmt.Errorf("%s is not empty: %w", dest, fs.ErrExist)
 		}
 	}
-	return fsys.MkdirAll(dest)
+	if err := fsys.MkdirAll(dest); err != nil {
+		return nil, err
+	}
+	return fsys.OpenDir(dest)
 }
 
 type backup struct {
-	fs   vfs.FS
+	from vfs.Dir
+	to   vfs.Dir
+	link bool // sealed segments
 	ctx  context.Context
 	rep  *BackupReport
 	made []string // files, and then the folders that hold them
@@ -80,14 +92,14 @@ type backup struct {
 // run copies what the snapshot of st speaks of. Nothing of it changes: sealed
 // files never do, and of growing ones only the bytes below the snapshot's end
 // are taken.
-func (b *backup) run(src, dest string, st storeState) error {
+func (b *backup) run(st storeState) error {
 	for _, d := range []string{walDir, segmentDir} {
-		if err := b.fs.MkdirAll(dest + "/" + d); err != nil {
+		if err := b.to.MkdirAll(d); err != nil {
 			return err
 		}
-		b.made = append(b.made, dest+"/"+d)
+		b.made = append(b.made, d)
 	}
-	reg, err := readTopics(b.fs, src, &st)
+	reg, err := readTopics(b.from, &st)
 	if err != nil {
 		return err
 	}
@@ -99,38 +111,35 @@ func (b *backup) run(src, dest string, st storeState) error {
 			if b.ctx.Err() != nil {
 				return context.Cause(b.ctx)
 			}
-			name := "/" + segmentDir + "/" + segment.FileName(t.ID(), f.Number)
-			if err := b.file(src+name, dest+name, f.MinSize, f.Sealed); err != nil {
+			name := segmentDir + "/" + segment.FileName(t.ID(), f.Number)
+			if err := b.file(name, f.MinSize, f.Sealed); err != nil {
 				return err
 			}
-			if err := b.check(dest+name, t, f); err != nil {
+			if err := b.check(name, t, f); err != nil {
 				return err
 			}
 		}
 	}
 	if st.Checkpoint > 0 {
-		name := "/" + snapName(st.Checkpoint)
-		if err := b.file(src+name, dest+name, int64(st.SnapLen), false); err != nil {
+		name := snapName(st.Checkpoint)
+		if err := b.file(name, int64(st.SnapLen), false); err != nil {
 			return err
 		}
 	}
 	// All names before that of STORE: with it the copy counts.
-	for _, d := range []string{dest + "/" + segmentDir, dest} {
-		if err := b.fs.SyncDir(d); err != nil {
+	for _, d := range []string{segmentDir, "."} {
+		if err := b.to.SyncDir(d); err != nil {
 			return err
 		}
 	}
 	st.Clean, st.WALAbsent = true, true
-	if err := createStore(b.fs, dest, &st); err != nil {
-		return err
-	}
-	return settle(b.fs, dest)
+	return createStore(b.to, &st)
 }
 
 // check reads a file of the backup: one that silently holds damage is worse
 // than none.
 func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
-	file, err := b.fs.Open(name, vfs.Read)
+	file, err := b.to.Open(name, vfs.Read)
 	if err != nil {
 		return err
 	}
@@ -144,19 +153,19 @@ func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
 	return cmp.Or(err, found)
 }
 
-func (b *backup) file(src, dest string, size int64, link bool) error {
+func (b *backup) file(name string, size int64, link bool) error {
 	b.rep.Files++
-	b.made = append([]string{dest}, b.made...)
-	if link && b.fs.Link(src, dest) == nil {
+	b.made = append([]string{name}, b.made...)
+	if link && b.link && b.from.LinkTo(name, b.to, name) == nil {
 		b.rep.Linked++
 		return nil
 	}
-	in, err := b.fs.Open(src, vfs.Read)
+	in, err := b.from.Open(name, vfs.Read)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := b.fs.Open(dest, vfs.Create|vfs.Exclusive)
+	out, err := b.to.Open(name, vfs.Create|vfs.Exclusive)
 	if err != nil {
 		return err
 	}
@@ -190,19 +199,15 @@ func Restore(ctx context.Context, cfg Config, dest string) error {
 	if !e.store.Clean {
 		return errors.New("the store to restore from was not closed properly; open and close it once, or use 'pipeproc backup' to make the copy")
 	}
-	if err := emptyDir(e.fs, dest); err != nil {
+	to, err := emptyDir(cfg.FS, dest)
+	if err != nil {
 		return err
 	}
-	b := &backup{fs: e.fs, ctx: ctx, rep: new(BackupReport)}
+	defer to.Close()
 	// Not linked: the source must stay what it is, whatever becomes of dest.
-	return b.copyAll(e.cfg.Dir, dest, e.store)
+	b := &backup{from: e.dirs.top, to: to, ctx: ctx, rep: new(BackupReport)}
+	if err := b.run(e.store); err != nil {
+		return err
+	}
+	return settle(cfg.FS, dest)
 }
-
-func (b *backup) copyAll(src, dest string, st storeState) error {
-	return (&backup{fs: noLink{b.fs}, ctx: b.ctx, rep: b.rep}).run(src, dest, st)
-}
-
-// noLink is a file system that cannot link.
-type noLink struct{ vfs.FS }
-
-func (noLink) Link(string, string) error { return errors.ErrUnsupported }

@@ -186,7 +186,7 @@ func (e *Engine) restartLog() error {
 	}
 	e.log = nil
 	e.prev, e.nextWAL = wal.Tail{}, next
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID,
+	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID,
 		Number: next, Position: e.pos + 1, AllowMissing: true, MaxFrame: anyFrame}, func(*wal.Entry) error { return nil })
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -214,7 +214,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	e.newNames = false
 	// 3. The snapshot, in the file that the last checkpoint does not use.
 	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
-	head, err = writeSnapshot(e.fs, e.cfg.Dir, head, func(w *snapWriter) {
+	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
 	})
 	if err != nil {
@@ -227,7 +227,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	}
 	// 4. The word that it counts.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
-	if err := writeStore(e.fs, e.cfg.Dir, st); err != nil {
+	if err := writeStore(e.fs, st); err != nil {
 		// Whether the old or the new state counts may not be known: then only
 		// a reopen can tell.
 		return err

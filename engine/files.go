@@ -19,8 +19,7 @@ func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 // short file damages its topic; a file that no state speaks of is garbage of a
 // crash, and is removed once the WAL is durable.
 func (e *Engine) checkFiles() error {
-	dir := e.cfg.Dir + "/" + segmentDir
-	infos, err := e.fs.ReadDir(dir)
+	infos, err := e.fs.ReadDir(segmentDir)
 	if err != nil && !errors.Is(err, errNotExist) {
 		return fmt.Errorf("listing %s: %w", segmentDir, err)
 	}
@@ -53,7 +52,7 @@ func (e *Engine) checkFiles() error {
 		return nil
 	}
 	for k, info := range have {
-		if !info.Regular || !e.ours(dir+"/"+info.Name) {
+		if !info.Regular || !e.ours(segmentDir+"/"+info.Name) {
 			continue
 		}
 		e.garbage = append(e.garbage, segment.FileName(k.topic, k.number))
@@ -65,7 +64,7 @@ func (e *Engine) checkFiles() error {
 func (e *Engine) removeGarbage() {
 	for _, name := range e.garbage {
 		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", name)
-		if err := e.fs.Remove(e.cfg.Dir + "/" + segmentDir + "/" + name); err != nil {
+		if err := e.fs.Remove(segmentDir + "/" + name); err != nil {
 			e.cfg.Logger.Warn("pipeproc: could not remove garbage", "file", name, "err", err)
 		}
 	}
@@ -75,13 +74,13 @@ func (e *Engine) removeGarbage() {
 // checkKinds refuses anything but files where snapshots and WAL files go: they
 // could not be written later.
 func (e *Engine) checkKinds() error {
-	for _, dir := range []string{"", "/" + walDir} {
-		infos, err := e.fs.ReadDir(e.cfg.Dir + dir)
+	for _, dir := range []string{".", walDir} {
+		infos, err := e.fs.ReadDir(dir)
 		if err != nil {
 			return fmt.Errorf("listing the data directory: %w", err)
 		}
 		for _, i := range infos {
-			ours := i.Name == snapName(0) || i.Name == snapName(1) || dir != "" && strings.HasPrefix(i.Name, "wal-")
+			ours := i.Name == snapName(0) || i.Name == snapName(1) || dir == walDir && strings.HasPrefix(i.Name, "wal-")
 			if ours && !i.Regular {
 				return &errs.CorruptError{File: i.Name, Offset: -1, What: "it is not a regular file; move it away"}
 			}
@@ -133,7 +132,7 @@ func (e *Engine) keepCut() {
 			continue
 		}
 		name := fmt.Sprintf("torn-%d-%s-%d", e.store.Epoch, c.File, c.From)
-		if err := e.quarantine(e.cfg.Dir+"/"+walDir+"/"+c.File, name, c.From, c.To); err != nil {
+		if err := e.quarantine(walDir+"/"+c.File, name, c.From, c.To); err != nil {
 			e.cfg.Logger.Warn("pipeproc: could not keep the bytes of a torn frame", "file", c.File, "err", err)
 			continue
 		}
@@ -145,8 +144,7 @@ func (e *Engine) keepCut() {
 const quarantineMax = 64 << 20
 
 func (e *Engine) quarantine(src, name string, from, to int64) error {
-	dir := e.cfg.Dir + "/" + quarantineName
-	if err := e.fs.MkdirAll(dir); err != nil {
+	if err := e.fs.MkdirAll(quarantineName); err != nil {
 		return err
 	}
 	in, err := e.fs.Open(src, vfs.Read)
@@ -154,7 +152,7 @@ func (e *Engine) quarantine(src, name string, from, to int64) error {
 		return err
 	}
 	defer in.Close()
-	out, err := e.fs.Open(dir+"/"+name, vfs.Create)
+	out, err := e.fs.Open(quarantineName+"/"+name, vfs.Create)
 	if err != nil {
 		return err
 	}

@@ -2,16 +2,17 @@ package engine
 
 import "github.com/pipeproc/pipeproc/vfs"
 
-// folders are the directories whose entries a checkpoint makes durable. They are
-// held open while the node may write: a process that has no descriptor left can
-// then sync them all the same, so that a sync that fails has been tried.
+// folders are the data directory, through which all files are reached, and the
+// one in it that holds the segments. They are held open: whatever becomes of the
+// directory's name or of the working directory, the node stays where it is, and a
+// process that has no descriptor left can sync them all the same.
 type folders struct{ top, segments vfs.Dir }
 
-func (d *folders) open(fsys vfs.FS, dir string) (err error) {
-	if d.top, err = fsys.OpenDir(dir); err != nil {
-		return err
+// openSegments opens the segment folder, unless that was done or it is missing.
+func (d *folders) openSegments() (err error) {
+	if d.segments == nil {
+		d.segments, err = d.top.OpenDir(segmentDir)
 	}
-	d.segments, err = fsys.OpenDir(dir + "/" + segmentDir)
 	return err
 }
 

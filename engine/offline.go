@@ -8,15 +8,15 @@ import (
 
 // readTopics reads the topics of the snapshot that st names, without anything
 // behind it.
-func readTopics(fsys vfs.FS, dir string, st *storeState) (*topics.Registry, error) {
-	files := segment.NewFiles(fsys, dir+"/"+segmentDir, 1, 0)
+func readTopics(fsys vfs.FS, st *storeState) (*topics.Registry, error) {
+	files := segment.NewFiles(fsys, segmentDir, 1, 0)
 	defer files.Close()
-	m := newMachines(topics.Config{FS: fsys, Dir: dir + "/" + segmentDir, Store: st.ID, Files: files})
+	m := newMachines(topics.Config{FS: fsys, Dir: segmentDir, Store: st.ID, Files: files})
 	reg := m.reg
 	if st.Checkpoint == 0 {
 		return reg, nil
 	}
-	r, err := openSnapshot(fsys, dir, st)
+	r, err := openSnapshot(fsys, st)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.Elapsed == nil {
 		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
 	}
-	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
 		if isNoSpace(err) {
@@ -66,10 +66,13 @@ func (e *Engine) open() error {
 	if err := e.readOrCreate(); err != nil {
 		return err
 	}
-	dir := e.cfg.Dir + "/" + segmentDir
-	e.files = segment.NewFiles(e.fs, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
+	segments, dir, err := e.segmentFolder()
+	if err != nil {
+		return err
+	}
+	e.files = segment.NewFiles(segments, dir, e.cfg.MaxOpenFiles, e.cfg.MaxMapped)
 	e.files.Elapsed = e.cfg.Elapsed
-	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
+	e.machines = newMachines(topics.Config{FS: segments, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
 		MaxFuture: e.cfg.MaxFuture, Room: e.room, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
 	if err := e.loadSnapshot(); err != nil {
@@ -104,10 +107,10 @@ func (e *Engine) open() error {
 	if err := e.checkKinds(); err != nil {
 		return err
 	}
-	if err := e.dirs.open(e.fs, e.cfg.Dir); err != nil {
+	if err := e.dirs.openSegments(); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
-	if err := writeStore(e.fs, e.cfg.Dir, &e.store); err != nil {
+	if err := writeStore(e.fs, &e.store); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
@@ -129,15 +132,23 @@ func (e *Engine) open() error {
 // claim makes the directory and takes its lock.
 func (e *Engine) claim() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
+		if err := e.cfg.FS.MkdirAll(e.cfg.Dir); err != nil {
 			return fmt.Errorf("making the data directory: %w", err)
 		}
-	} else if info, err := e.fs.Stat(e.cfg.Dir); err != nil || !info.Dir {
+	} else if info, err := e.cfg.FS.Stat(e.cfg.Dir); err != nil || !info.Dir {
 		return noStore(e.cfg.Dir, err)
-	} else if _, err := e.fs.Stat(e.cfg.Dir + "/" + storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
+	}
+	top, err := e.cfg.FS.OpenDir(e.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("opening the data directory: %w", err)
+	}
+	e.fs, e.dirs.top = top, top
+	if !e.cfg.ReadOnly && !e.cfg.MustExist {
+		// It may be new.
+	} else if _, err := e.fs.Stat(storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
 		return noStore(e.cfg.Dir, err) // nothing is written there, not even a lock
 	}
-	lock, err := e.fs.Lock(e.cfg.Dir + "/" + lockName)
+	lock, err := e.fs.Lock(lockName)
 	if err != nil {
 		if l, ok := errors.AsType[*vfs.LockedError](err); ok {
 			return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
@@ -169,7 +180,7 @@ func noStore(dir string, err error) error {
 
 // readOrCreate reads the STORE file, or makes it in a new directory.
 func (e *Engine) readOrCreate() error {
-	st, bad, err := readStore(e.fs, e.cfg.Dir)
+	st, bad, err := readStore(e.fs)
 	if err == nil {
 		e.store, e.pos = st, st.Position
 		for _, b := range bad { // a crash can do that; the next write mends it
@@ -196,24 +207,37 @@ func (e *Engine) readOrCreate() error {
 		return err
 	}
 	// Before STORE says that they are there.
-	err = e.fs.SyncDir(e.cfg.Dir)
+	err = e.dirs.top.Sync()
 	if err == nil {
-		err = settle(e.fs, e.cfg.Dir)
+		err = settle(e.cfg.FS, e.cfg.Dir)
 	}
 	if err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
-	if err := createStore(e.fs, e.cfg.Dir, &st); err != nil {
+	if err := createStore(e.fs, &st); err != nil {
 		return err
 	}
 	e.store = st
 	return nil
 }
 
+// segmentFolder returns where the segment files are: in the folder itself, or, if it
+// is missing, where it will be.
+func (e *Engine) segmentFolder() (fsys vfs.FS, dir string, err error) {
+	switch err := e.dirs.openSegments(); {
+	case err == nil:
+		return e.dirs.segments, ".", nil
+	case errors.Is(err, errNotExist):
+		return e.fs, segmentDir, nil
+	default:
+		return nil, "", fmt.Errorf("opening %s: %w", segmentDir, err)
+	}
+}
+
 // makeFolders makes the folders in the data directory.
 func (e *Engine) makeFolders() error {
 	for _, d := range []string{walDir, segmentDir} {
-		if err := e.fs.MkdirAll(e.cfg.Dir + "/" + d); err != nil {
+		if err := e.fs.MkdirAll(d); err != nil {
 			return fmt.Errorf("making the data directory: %w", err)
 		}
 	}
@@ -222,13 +246,13 @@ func (e *Engine) makeFolders() error {
 
 // leftovers returns the name of a file that only a store can have left.
 func (e *Engine) leftovers() string {
-	for _, d := range []string{"", "/" + walDir, "/" + segmentDir} {
-		infos, _ := e.fs.ReadDir(e.cfg.Dir + d)
+	for _, d := range []string{".", walDir, segmentDir} {
+		infos, _ := e.fs.ReadDir(d)
 		for _, i := range infos {
 			if _, _, ok := segment.ParseFileName(i.Name); ok || i.Name == "snapshot-0" || i.Name == "snapshot-1" {
 				return i.Name
 			}
-			if d == "/"+walDir && i.Regular && i.Size > 0 {
+			if d == walDir && i.Regular && i.Size > 0 {
 				return i.Name
 			}
 		}
@@ -251,7 +275,7 @@ func (e *Engine) loadSnapshot() error {
 		e.makeReadOnly(c)
 		return nil
 	}
-	r, err := openSnapshot(e.fs, e.cfg.Dir, &e.store)
+	r, err := openSnapshot(e.fs, &e.store)
 	if err != nil {
 		return damage(err)
 	}
@@ -288,7 +312,7 @@ func (e *Engine) loadSnapshot() error {
 // replay applies the WAL behind the checkpoint.
 func (e *Engine) replay() error {
 	var blocks []topics.Block
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
 		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged: commands need not fit
@@ -344,7 +368,7 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 // the bytes of torn frames aside, and makes the new epoch durable.
 func (e *Engine) openLog() error {
 	e.keepCut()
-	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
+	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees, and what came meanwhile, is used again
 	cfg.Rewrite = e.isSuspect()
@@ -368,7 +392,7 @@ func (e *Engine) openLog() error {
 			st.WAL = e.prev.Number
 		}
 	}
-	if err := writeStore(e.fs, e.cfg.Dir, &st); err != nil {
+	if err := writeStore(e.fs, &st); err != nil {
 		_ = l.Close(1)
 		e.nextWAL = l.Next()
 		return err

@@ -92,12 +92,12 @@ func (r *repairer) lost(topic string, first, next uint64, what string) {
 // open brings up as much of the state as there is.
 func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
-	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
+	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
 	r.e = e
 	if err := e.claim(); err != nil {
 		return err
 	}
-	st, _, err := readStore(e.fs, cfg.Dir)
+	st, _, err := readStore(e.fs)
 	switch {
 	case err == nil:
 		e.store = st
@@ -112,13 +112,12 @@ func (r *repairer) open(cfg Config) error {
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
-	if err := e.dirs.open(e.fs, cfg.Dir); err != nil {
+	if err := e.dirs.openSegments(); err != nil {
 		return err
 	}
-	dir := cfg.Dir + "/" + segmentDir
 	e.store.Epoch++
-	e.files = segment.NewFiles(e.fs, dir, cfg.MaxOpenFiles, cfg.MaxMapped)
-	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch,
+	e.files = segment.NewFiles(e.dirs.segments, ".", cfg.MaxOpenFiles, cfg.MaxMapped)
+	e.machines = newMachines(topics.Config{FS: e.dirs.segments, Dir: ".", Store: e.store.ID, Epoch: e.store.Epoch,
 		Files: e.files, Codecs: e.codecs, Default: cfg.Topic, MaxBody: cfg.MaxBody, MaxBatch: cfg.MaxBatch, MaxFuture: cfg.MaxFuture})
 	if err := e.loadSnapshot(); err != nil {
 		return err
@@ -146,7 +145,7 @@ func (r *repairer) rebuildStore() error {
 	e := r.e
 	best := storeState{CreatedTime: e.cfg.Clock().UnixMilli(), WALAbsent: true}
 	for i := range uint64(2) {
-		f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(i), vfs.Read)
+		f, err := e.fs.Open(snapName(i), vfs.Read)
 		if err != nil {
 			continue
 		}
@@ -170,7 +169,7 @@ func (r *repairer) rebuildStore() error {
 		}
 		best.ID, best.WAL, best.Epoch = id, 1, 1<<20
 	}
-	if err := createStore(e.fs, e.cfg.Dir, &best); err != nil {
+	if err := createStore(e.fs, &best); err != nil {
 		return err
 	}
 	r.rep.Changed = true
@@ -183,11 +182,10 @@ func (r *repairer) rebuildStore() error {
 // names.
 func (r *repairer) anyID() (id [16]byte, ok bool) {
 	for _, d := range []string{segmentDir, walDir} {
-		dir := r.e.cfg.Dir + "/" + d
-		infos, _ := r.e.fs.ReadDir(dir)
+		infos, _ := r.e.fs.ReadDir(d)
 		for _, i := range infos {
 			b := make([]byte, segment.FileHeaderSize)
-			f, err := r.e.fs.Open(dir+"/"+i.Name, vfs.Read)
+			f, err := r.e.fs.Open(d+"/"+i.Name, vfs.Read)
 			if err != nil {
 				continue
 			}
@@ -256,8 +254,7 @@ type segFile struct {
 
 // scanSegments reads the headers of all segment files.
 func (r *repairer) scanSegments() ([]segFile, error) {
-	dir := r.e.cfg.Dir + "/" + segmentDir
-	infos, err := r.e.fs.ReadDir(dir)
+	infos, err := r.e.fs.ReadDir(segmentDir)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +265,7 @@ func (r *repairer) scanSegments() ([]segFile, error) {
 			continue
 		}
 		s := segFile{name: i.Name, topic: t, number: n, size: i.Size}
-		if f, err := r.e.fs.Open(dir+"/"+i.Name, vfs.Read); err == nil {
+		if f, err := r.e.fs.Open(segmentDir+"/"+i.Name, vfs.Read); err == nil {
 			b := make([]byte, segment.FileHeaderSize)
 			k, _ := f.ReadAt(b, 0)
 			_ = f.Close()
@@ -340,7 +337,7 @@ func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.G
 // replay applies the intact frames of the WAL, passing over damage.
 func (r *repairer) replay() error {
 	e := r.e
-	cfg := wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+	cfg := wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
 		Position: e.store.Position + 1, AllowMissing: true, MaxFrame: anyFrame}
 	var blocks []topics.Block
 	skipped := 0
@@ -449,12 +446,11 @@ func (r *repairer) finish() error {
 	}
 	r.rep.Changed = true
 	r.did("wrote checkpoint %d", e.store.Checkpoint)
-	dir := e.cfg.Dir + "/" + quarantineName
-	if err := e.fs.MkdirAll(dir); err != nil {
+	if err := e.fs.MkdirAll(quarantineName); err != nil {
 		return err
 	}
 	move := func(sub, name string) error {
-		err := e.fs.Rename(e.cfg.Dir+"/"+sub+"/"+name, dir+"/"+name)
+		err := e.fs.Rename(sub+"/"+name, quarantineName+"/"+name)
 		if err != nil && !errors.Is(err, errNotExist) {
 			return fmt.Errorf("moving a damaged file to %s: %w", quarantineName, err)
 		}
@@ -465,7 +461,7 @@ func (r *repairer) finish() error {
 			return err
 		}
 	}
-	infos, err := e.fs.ReadDir(e.cfg.Dir + "/" + walDir)
+	infos, err := e.fs.ReadDir(walDir)
 	if err != nil {
 		return err
 	}
@@ -478,7 +474,7 @@ func (r *repairer) finish() error {
 			}
 		}
 	}
-	for _, d := range []string{dir, e.cfg.Dir + "/" + segmentDir, e.cfg.Dir + "/" + walDir} {
+	for _, d := range []string{quarantineName, segmentDir, walDir} {
 		if err := e.fs.SyncDir(d); err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -149,8 +151,8 @@ func (w *snapWriter) flush() {
 
 // writeSnapshot writes and syncs the snapshot file of head.Number and returns
 // its header with length and checksum set. fill adds the sections.
-func writeSnapshot(fsys vfs.FS, dir string, head snapHead, fill func(*snapWriter)) (snapHead, error) {
-	name := dir + "/" + snapName(head.Number)
+func writeSnapshot(fsys vfs.FS, head snapHead, fill func(*snapWriter)) (snapHead, error) {
+	name := snapName(head.Number)
 	f, err := fsys.Open(name, vfs.Create)
 	if err != nil {
 		return head, fmt.Errorf("snapshot: %w", err)
@@ -196,12 +198,12 @@ const snapWindow = 256 << 10
 
 // openSnapshot opens the snapshot that the STORE file names. Damage of its
 // header is a *CorruptError.
-func openSnapshot(fsys vfs.FS, dir string, st *storeState) (*snapReader, error) {
+func openSnapshot(fsys vfs.FS, st *storeState) (*snapReader, error) {
 	name := snapName(st.Checkpoint)
 	corrupt := func(what string, err error) error {
 		return &errs.CorruptError{File: name, Offset: 0, What: what, Err: err}
 	}
-	f, err := fsys.Open(dir+"/"+name, vfs.Read)
+	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
 		if errors.Is(err, errNotExist) {
 			return nil, corrupt("the snapshot file is missing", nil)
@@ -321,6 +323,9 @@ func (r *snapReader) read(off, n int64) ([]byte, error) {
 	}
 	if i := off - r.winOff; i >= 0 && i+n <= int64(len(r.win)) {
 		return r.win[i : i+n : i+n], nil
+	}
+	if n > math.MaxInt>>2 { // as one piece, in a process of 32 bits
+		return nil, fmt.Errorf("reading %s: a section of %d bytes: %w", r.name, n, syscall.ENOMEM)
 	}
 	want := min(max(n, snapWindow), r.size-off)
 	if int64(cap(r.win)) < want {

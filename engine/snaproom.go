@@ -57,7 +57,7 @@ func (e *Engine) reserveSnapshot(count int) error {
 	if e.snapRoom.running {
 		number++
 	}
-	f, err := e.fs.Open(e.cfg.Dir+"/"+snapName(number), vfs.Create)
+	f, err := e.fs.Open(snapName(number), vfs.Create)
 	if err != nil {
 		return err
 	}

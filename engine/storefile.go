@@ -113,8 +113,8 @@ func parseStorePage(b []byte) (storeState, error) {
 // readStore reads the STORE file: the newer of its whole copies. bad lists the
 // copies that are damaged, when the other one is whole. The error wraps
 // fs.ErrNotExist when there is no such file.
-func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError, err error) {
-	f, err := fsys.Open(dir+"/"+storeName, vfs.Read)
+func readStore(fsys vfs.FS) (s storeState, bad []*errs.CorruptError, err error) {
+	f, err := fsys.Open(storeName, vfs.Read)
 	if err != nil {
 		return s, nil, err
 	}
@@ -161,8 +161,8 @@ func readStore(fsys vfs.FS, dir string) (s storeState, bad []*errs.CorruptError,
 // count goes first: after a cut between the two, the other may be the only one
 // that knows of the latest checkpoint, and a cut in the next opening must not take
 // it away.
-func writeStore(fsys vfs.FS, dir string, s *storeState) error {
-	f, err := fsys.Open(dir+"/"+storeName, vfs.Write)
+func writeStore(fsys vfs.FS, s *storeState) error {
+	f, err := fsys.Open(storeName, vfs.Write)
 	if err != nil {
 		return err
 	}
@@ -194,8 +194,8 @@ func syncStore(f vfs.File) error {
 
 // createStore makes the STORE file of a new store, in one step: either it is
 // there whole after a crash, or not at all.
-func createStore(fsys vfs.FS, dir string, s *storeState) error {
-	tmp := dir + "/" + storeName + ".tmp"
+func createStore(fsys vfs.FS, s *storeState) error {
+	const tmp = storeName + ".tmp"
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -212,10 +212,10 @@ func createStore(fsys vfs.FS, dir string, s *storeState) error {
 		err = e
 	}
 	if err == nil {
-		err = fsys.Rename(tmp, dir+"/"+storeName)
+		err = fsys.Rename(tmp, storeName)
 	}
 	if err == nil && !mutate.SkipStoreSync {
-		err = fsys.SyncDir(dir)
+		err = fsys.SyncDir(".")
 	}
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", storeName, err)

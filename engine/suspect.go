@@ -23,7 +23,7 @@ var suspects sync.Map
 
 // suspect leaves word that a sync has failed.
 func (e *Engine) suspect() {
-	f, err := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create)
+	f, err := e.fs.Open(suspectName, vfs.Create)
 	if err != nil {
 		suspects.Store(path.Clean(e.cfg.Dir), true)
 		return
@@ -34,12 +34,12 @@ func (e *Engine) suspect() {
 // isSuspect reports whether a sync has failed since the machine was started.
 func (e *Engine) isSuspect() bool {
 	_, known := suspects.Load(path.Clean(e.cfg.Dir))
-	_, err := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
+	_, err := e.fs.Stat(suspectName)
 	return (known || err == nil) && !mutate.SkipRewrite
 }
 
 // clearSuspect takes the word back, when everything has been written again.
 func (e *Engine) clearSuspect() {
 	suspects.Delete(path.Clean(e.cfg.Dir))
-	_ = e.fs.Remove(e.cfg.Dir + "/" + suspectName) // if it stays, the next open does the same
+	_ = e.fs.Remove(suspectName) // if it stays, the next open does the same
 }

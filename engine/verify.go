@@ -119,7 +119,7 @@ func (v *verifier) step(file string, n int64) {
 // head checks STORE and the snapshot that it names.
 func (v *verifier) head() error {
 	e := v.e
-	st, bad, err := readStore(e.fs, e.cfg.Dir)
+	st, bad, err := readStore(e.fs)
 	for _, b := range bad {
 		v.damage(b)
 	}
@@ -131,7 +131,7 @@ func (v *verifier) head() error {
 	if err != nil || st.Checkpoint == 0 {
 		return nil
 	}
-	r, err := openSnapshot(e.fs, e.cfg.Dir, &st)
+	r, err := openSnapshot(e.fs, &st)
 	if err == nil {
 		defer r.close()
 		for {
@@ -161,7 +161,7 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
+	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
 		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(c *errs.CorruptError) { v.damage(c) })
 	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)

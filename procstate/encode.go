@@ -3,6 +3,7 @@ package procstate
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/enc"
@@ -296,7 +297,14 @@ func decodeOptions(d *enc.Reader) Options {
 		}
 		return time.Duration(v) * time.Millisecond
 	}
-	return Options{Offset: string(d.Bytes()), MaxReclaims: int(d.Varint()), ReclaimTimeout: ms(),
+	count := func() int {
+		v := d.Varint()
+		if int64(int(v)) != v {
+			d.Err = enc.ErrMalformed
+		}
+		return int(v)
+	}
+	return Options{Offset: string(d.Bytes()), MaxReclaims: count(), ReclaimTimeout: ms(),
 		OnMax: Strategy(d.Byte()), DeadLetter: string(d.Bytes()), Backoff: ms(), MaxBackoff: ms()}
 }
 
@@ -336,7 +344,7 @@ func decodeState(d *enc.Reader, s *State) error {
 	s.LastClaimedAt, s.LastAckedAt = d.Varint(), d.Varint()
 	reclaims := d.Uvarint()
 	s.RetryAt, s.Skipped = d.Varint(), d.Uvarint()
-	if reclaims > 1<<62 {
+	if reclaims > min(1<<62, math.MaxInt) {
 		return enc.ErrMalformed
 	}
 	s.Reclaims = int(reclaims)
@@ -359,7 +367,7 @@ func (m *Machine) decodeSystem(d *enc.Reader) error {
 	if err := done(d, nil); err != nil {
 		return err
 	}
-	if s.Name == "" || len(s.From) == 0 || count > 1<<31 || lanes > 1<<16 || s.OnMax >= numStrategies {
+	if s.Name == "" || len(s.From) == 0 || count > min(1<<31, math.MaxInt) || lanes > 1<<16 || s.OnMax >= numStrategies {
 		return enc.ErrMalformed
 	}
 	s.Count, s.Lanes = int(count), int(lanes)

@@ -51,7 +51,7 @@ func randomState(rnd *rand.Rand) *State {
 		d.System = "sys"
 	}
 	s := &State{Def: d, Next: u(), Disabled: rnd.IntN(2) == 0, LastClaimed: randomRange(rnd), PrevClaimed: randomRange(rnd), LastAcked: randomRange(rnd),
-		LastClaimedAt: ms(), LastAckedAt: ms(), Reclaims: int(u() >> 2), RetryAt: ms(), Skipped: u()}
+		LastClaimedAt: ms(), LastAckedAt: ms(), Reclaims: int(u()&math.MaxInt) >> 2, RetryAt: ms(), Skipped: u()}
 	if rnd.IntN(2) == 0 {
 		s.Floor = randomID(rnd)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"syscall"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -27,6 +29,9 @@ func readFooter(r io.ReaderAt, size int64, p Place) (Footer, error) {
 		var short *ShortFooterError
 		if errors.As(err, &short) && short.Need > need {
 			need = short.Need // at most size, and more than before
+			if need > math.MaxInt>>2 {
+				return Footer{}, fmt.Errorf("a footer of %d bytes: %w", need, syscall.ENOMEM)
+			}
 			continue
 		}
 		return f, err

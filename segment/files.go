@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,9 @@ type Files struct {
 	maxMapped int64
 	open      atomic.Int64 // open files, held ones that left the cache included
 	mapped    atomic.Int64 // likewise, mappings
+	bytes     atomic.Int64 // of mappings
+
+	maxBytes int64 // of mappings
 
 	mu      sync.Mutex // not held while files are opened, closed or mapped
 	handles map[fileKey]*Handle
@@ -50,14 +54,27 @@ type Files struct {
 	closed  bool
 }
 
+// mapsFreely is vfs.MapsFreely, but for tests.
+var mapsFreely = vfs.MapsFreely
+
+// maxMappedBytes bounds the mappings' bytes: a quarter of what an int counts is an
+// eighth of the address space, and in 64 bits no bound at all.
+const maxMappedBytes int64 = math.MaxInt>>2 + 1
+
 type fileKey struct{ topic, number uint64 }
 
 // NewFiles returns a cache of the segment files in dir that keeps at most
 // maxOpen (1 or more) files open and maxMapped (0 or more) mappings alive,
-// besides what is held.
+// besides what is held. Where files cannot be mapped freely ([vfs.MapsFreely]) none
+// is: a file is cut when it is sealed, and removed when it is pruned, under its
+// readers. In a process of 32 bits the mappings also have at most 512
+// MiB together, held ones included.
 func NewFiles(fsys vfs.FS, dir string, maxOpen, maxMapped int) *Files {
+	if !mapsFreely {
+		maxMapped = 0
+	}
 	return &Files{
-		fs: fsys, dir: dir, maxOpen: max(maxOpen, 1), maxMapped: int64(maxMapped),
+		fs: fsys, dir: dir, maxOpen: max(maxOpen, 1), maxMapped: int64(maxMapped), maxBytes: maxMappedBytes,
 		handles: make(map[fileKey]*Handle),
 	}
 }
@@ -154,6 +171,25 @@ func (c *Files) Close() error {
 		errs = append(errs, h.unref(refCache))
 	}
 	return errors.Join(errs...)
+}
+
+// reserve counts one more mapping, of n bytes, unless it is one too many.
+func (c *Files) reserve(n int64) bool {
+	if c.mapped.Add(1) > c.maxMapped {
+		c.mapped.Add(-1)
+		return false
+	}
+	if c.bytes.Add(n) > c.maxBytes {
+		c.unreserve(n)
+		return false
+	}
+	return true
+}
+
+// unreserve is for a mapping of n bytes that is no more, or was not made.
+func (c *Files) unreserve(n int64) {
+	c.mapped.Add(-1)
+	c.bytes.Add(-n)
 }
 
 func (c *Files) openFile(key fileKey) (vfs.File, error) {

@@ -129,12 +129,12 @@ func (h *Handle) close() error {
 	}
 	for _, m := range h.retired {
 		errs = append(errs, m.Close())
+		h.cache.unreserve(m.size)
 	}
 	// Segments remember their handle when it is closed already.
 	h.current.Store(nil)
 	h.footer.Store(nil)
 	h.footerOver = nil
-	h.cache.mapped.Add(-int64(len(h.retired)))
 	h.cache.open.Add(-1)
 	return errors.Join(errs...)
 }
@@ -156,7 +156,7 @@ func (h *Handle) reap() {
 			continue
 		}
 		_ = m.Close() // read-only: there is nothing to lose
-		h.cache.mapped.Add(-1)
+		h.cache.unreserve(m.size)
 	}
 	clear(h.retired[len(keep):])
 	h.retired = keep
@@ -178,7 +178,7 @@ func (h *Handle) Mapping(size int64) (*Mapping, error) {
 	if m := h.current.Load(); m != nil && m.size >= size {
 		return m, nil
 	}
-	if h.refused.Load() || h.cache.mapped.Load() >= h.cache.maxMapped {
+	if h.refused.Load() || h.cache.mapped.Load() >= h.cache.maxMapped || h.cache.bytes.Load() > h.cache.maxBytes-size {
 		return nil, ErrNoMapping
 	}
 	h.mu.Lock()
@@ -224,13 +224,12 @@ func (h *Handle) remap(size int64) (*Mapping, error) {
 	if h.refused.Load() {
 		return nil, ErrNoMapping
 	}
-	if h.cache.mapped.Add(1) > h.cache.maxMapped {
-		h.cache.mapped.Add(-1)
+	if !h.cache.reserve(n) {
 		return nil, ErrNoMapping
 	}
 	vm, err := h.file.Map(n, false)
 	if err != nil {
-		h.cache.mapped.Add(-1)
+		h.cache.unreserve(n)
 		h.refused.Store(true)
 		return nil, fmt.Errorf("%w: %w", ErrNoMapping, err)
 	}

@@ -3,6 +3,7 @@ package topics
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -177,7 +178,7 @@ func (l *log) discard(segs []*seg) {
 			l.files.Forget(l.meta.Topic, s.number)
 			l.disk.Add(-s.reserved.Load())
 			// Garbage until it is made anew; best effort.
-			_ = l.fs.Remove(l.dir + "/" + segment.FileName(l.meta.Topic, s.number))
+			_ = l.fs.Remove(path.Join(l.dir, segment.FileName(l.meta.Topic, s.number)))
 		}
 	}
 }

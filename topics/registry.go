@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -228,13 +229,17 @@ func (r *Registry) Publish(pos uint64) {
 	}
 }
 
+// MaxSegment is the largest SegmentSize of a new topic: 2 GiB, or 512 MiB in a
+// process of 32 bits, which could not map more.
+const MaxSegment = min(1<<31, math.MaxInt>>2+1)
+
 // CheckOptions fills in defaults and refuses what cannot be.
 func (r *Registry) CheckOptions(o Options) (Options, error) {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = r.Default.SegmentSize
 	}
-	if o.SegmentSize < 64<<10 || o.SegmentSize > 1<<31 {
-		return o, errs.InvalidOptions.With(fmt.Sprintf("SegmentSize %d is not between 64 KiB and 2 GiB", o.SegmentSize))
+	if o.SegmentSize < 64<<10 || o.SegmentSize > MaxSegment {
+		return o, errs.InvalidOptions.With(fmt.Sprintf("SegmentSize %d is not between 64 KiB and %d MiB", o.SegmentSize, MaxSegment>>20))
 	}
 	if o.Compression > segment.Zstd {
 		return o, errs.InvalidOptions.With("unknown Compression")

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"path"
 
 	"github.com/pipeproc/pipeproc/index"
 	"github.com/pipeproc/pipeproc/internal/enc"
@@ -221,7 +222,7 @@ func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 			continue
 		}
 		r.Files.Forget(d.topic, s.number)
-		e := r.FS.Remove(r.Dir + "/" + segment.FileName(d.topic, s.number))
+		e := r.FS.Remove(path.Join(r.Dir, segment.FileName(d.topic, s.number)))
 		if e != nil && !isNotExist(e) && err == nil {
 			err = e
 		}

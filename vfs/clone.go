@@ -5,16 +5,15 @@ import (
 	"maps"
 )
 
-// cloner copies a tree of inodes, each once, however many entries lead to it.
+// cloner copies a tree of inodes. An inode with several names is copied once.
 type cloner struct {
 	to   *Mem
 	seen map[*inode]*inode
 }
 
-// clone returns an independent copy of m, with what is volatile and what is
-// durable, but without what is open, mapped or locked. It stops all writers, as
-// a copy of different files at different moments would be a state that never
-// was.
+// clone returns an independent copy of m, including which parts are volatile and
+// which durable. Open handles, mappings and locks are not copied. It stops all
+// writers: files copied at different moments would be a state that never existed.
 func (m *Mem) clone() *Mem {
 	m.world.Lock()
 	defer m.world.Unlock()
@@ -50,7 +49,7 @@ func (c *cloner) inode(n *inode) *inode {
 	if to := c.seen[n]; to != nil {
 		return to
 	}
-	to := &inode{born: n.born}
+	to := &inode{born: n.born, gone: n.gone}
 	c.seen[n] = to
 	if n.file != nil {
 		to.file = n.file.clone(c.to)
@@ -68,7 +67,7 @@ func (c *cloner) entries(from map[string]*inode) map[string]*inode {
 	return to
 }
 
-// clone returns a copy for another file system, which nothing leads to yet.
+// clone returns a copy for another file system, with no name and no handle yet.
 func (c *content) clone(m *Mem) *content {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -42,10 +42,10 @@ type content struct {
 type buffer struct {
 	b     []byte
 	maps  int   // open mappings
-	dirty int64 // bytes from the file's end up to here need not be zero
+	dirty int64 // bytes from the file's end up to here may not be zero
 }
 
-// zero makes the bytes of [from,to) zero, as far as there are any that are not.
+// zero clears those bytes of [from,to) that may not be zero.
 func (b *buffer) zero(from, to int64) {
 	if to = min(to, b.dirty, int64(len(b.b))); to > from {
 		clear(b.b[from:to])
@@ -61,8 +61,9 @@ func (c *content) use(n int) { c.mu.Lock(); c.users += n; c.release(); c.mu.Unlo
 // link changes the number of names.
 func (c *content) link(n int) { c.mu.Lock(); c.links += n; c.release(); c.mu.Unlock() }
 
-// release gives the file's room back when nothing leads to it any more. The
-// memory itself is the garbage collector's: a Crash may still need it.
+// release returns the file's space to the file system once it has neither names nor
+// users. The memory itself is left to the garbage collector: a Crash may still need
+// it.
 func (c *content) release() {
 	if c.links == 0 && c.users == 0 {
 		c.fs.used.Add(-c.charged)
@@ -165,7 +166,7 @@ func (c *content) grow(size int64, exact bool) error {
 	return nil
 }
 
-// mapping returns the memory of [0,size) and accounts for one more mapping.
+// mapping returns the memory of [0,size) and counts one more mapping.
 func (c *content) mapping(size int64, writable bool) (*buffer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

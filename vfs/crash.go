@@ -21,9 +21,9 @@ type Crash struct {
 	*Mem
 
 	// Grain is the unit in which content survives or not, in bytes: 4096, a
-	// page, unless set to 512, a disk sector, which tears pages. It is to be
-	// set before use; any other value stands for 4096. What Mapping.Sync
-	// covers is rounded to 4096 bytes in any case, as msync(2) does.
+	// page, or 512, a disk sector, which tears pages. Any other value stands for
+	// 4096. Set it before use. What Mapping.Sync covers is always rounded to 4096
+	// bytes, as msync(2) does.
 	Grain int64
 }
 
@@ -53,8 +53,9 @@ func (k UnitKind) String() string {
 type Unit struct {
 	Kind UnitKind
 	// Name is the file's path with a leading slash, as it is after the power
-	// loss; for a DirOp, the path of the entry it made or removed, as it was
-	// then. A file with several names goes by the first.
+	// loss. For a DirOp it is the path of the entry that was made or removed, at
+	// the time; below a Dir, it begins with the path that the Dir was opened by.
+	// A file with several names is called by the first.
 	Name string
 	Page int64 // the number of the page, in units of Grain, from 0
 }
@@ -71,16 +72,15 @@ func NewCrash() *Crash {
 // pick whether each volatile unit survives:
 //
 //   - first each directory operation, by path and then by age. The survivors
-//     are done in the order in which they were done; one that is impossible
-//     without another that was lost is lost too.
+//     are applied in their original order; one that is impossible without
+//     another that was lost is lost too.
 //   - then, for each file by path, its size, if that is volatile, and each
 //     page that differs from its durable copy, in ascending order. A page that
 //     is lost has its durable content, or zeroes.
 //
-// The old file system goes on as if nothing had happened. It may be in use
-// meanwhile, except that stores through mappings at this moment may or may not
-// be seen. pick is called by the calling goroutine, and may use the old file
-// system.
+// The old file system continues as if nothing had happened. It may be in use
+// meanwhile; stores through mappings that happen at this moment may or may not be
+// seen. pick is called by the calling goroutine, and may use the old file system.
 func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	n := c.Kill()
 	n.loseEntries(pick)
@@ -101,14 +101,14 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	return n
 }
 
-// FailSync does to a file what a sync that fails does to it, as Linux and others
-// have it: the pages that it would have made durable are taken for clean, so that
-// neither a later sync nor the end of time makes them durable, until they are
-// written again. What has the name reads as before. Size and name are not
-// concerned. A fault hook calls it, with the error that it then returns.
+// FailSync does to a file what a failing sync does on Linux and others: the pages
+// that it would have made durable are taken for clean, so that nothing makes them
+// durable, however long it takes, until they are written again. The file reads as
+// before. Its size and its name are not affected. It is for a fault hook that fails
+// a sync.
 func (c *Crash) FailSync(name string) {
 	c.mu.RLock()
-	at, err := c.find(name)
+	at, err := c.whole().find(name)
 	c.mu.RUnlock()
 	if err == nil && at.node != nil && at.node.file != nil {
 		at.node.file.loseSync()
@@ -116,12 +116,12 @@ func (c *Crash) FailSync(name string) {
 }
 
 // Kill returns what the end of the process at this moment would leave, as a new
-// file system with nothing open or locked: all that was written and stored is
-// there, and what was volatile still is. The old file system goes on and may be
-// in use, as with Crash.
+// file system with nothing open or locked: everything that was written or stored is
+// there, and what was volatile still is. The old file system continues, as with
+// Crash.
 func (c *Crash) Kill() *Crash { return &Crash{Mem: c.clone(), Grain: c.Grain} }
 
-// loseEntries settles which pending directory operations survive. m is private.
+// loseEntries decides which pending directory operations survive. m is private.
 func (m *Mem) loseEntries(pick func(Unit) bool) {
 	order := make([]int, len(m.pending))
 	for i := range order {
@@ -149,7 +149,7 @@ func (n *inode) revert() {
 	if n.file != nil {
 		return
 	}
-	n.kids = maps.Clone(n.kept)
+	n.kids, n.gone = maps.Clone(n.kept), false
 	for _, kid := range n.kept {
 		kid.revert()
 	}

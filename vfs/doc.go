@@ -5,34 +5,81 @@
 //
 // There are four implementations of [FS]:
 //
-//   - [OS]: the operating system's files (unix systems).
+//   - [OS]: the operating system's files (see Platforms).
 //   - [NewMem]: files on the heap, for in-memory use and for tests that want
 //     the race detector to see every access to mapped memory.
 //   - [NewCrash]: a [Mem] that knows what has been made durable, and can say
-//     what a power loss or a killed process would leave behind.
+//     what a power loss or a killed process would leave.
 //   - [NewFault]: a wrapper around any of them that can fail every operation.
+//
+// # Directories
+//
+// A store is one directory. Whoever works on it opens the directory once, with
+// OpenDir, and reaches every file by a name relative to the [Dir]:
+//
+//	top, err := fsys.OpenDir(dir)            // dir may be, or be reached through, a link
+//	f, err := top.Open("STORE", vfs.Write)   // nothing below it may
+//	segments, err := top.OpenDir("segments") // saves a step per file
+//
+// Neither a change of the working directory nor a rename of the directory makes
+// a difference from then on. The operating system resolves no name with more than
+// one element: on unix each folder is opened with openat(2), O_NOFOLLOW and
+// O_DIRECTORY, and so is the file, without the latter. On Windows each folder is
+// an os.Root of its own, and what was opened is compared with what has the name.
 //
 // # Promises
 //
-// All four pass one behavioural suite. In particular: ReadAt, WriteAt and
-// mappings of one file are coherent, Rename replaces atomically, a removed file
-// stays usable through its open handles and mappings, Preallocate never
-// shrinks a file or changes its content, and errors carry the operating
-// system's error number, so errors.Is works with fs.ErrNotExist, fs.ErrExist,
-// fs.ErrClosed, syscall.ENOSPC and the like.
+// All four pass one behavioural suite, as do the directories that they open. In
+// particular: ReadAt, WriteAt and mappings of one file are coherent, Rename
+// replaces atomically, a removed file stays usable through its open handles and
+// mappings (but see [MapsFreely]), Preallocate never shrinks a file or changes
+// its content, and errors carry the operating system's error number, so
+// errors.Is works with fs.ErrNotExist, fs.ErrExist, fs.ErrClosed, syscall.ENOSPC
+// and the like.
 //
-// Nothing is durable by itself. A file's bytes are durable after Sync,
-// SyncData or Mapping.Sync returned nil; a name is durable after SyncDir of its
-// directory, or Dir.Sync, returned nil. After a failed sync the state of what it covered is
+// Nothing is durable by itself. A file's bytes are durable after Sync, SyncData
+// or Mapping.Sync returned nil; a name is durable after SyncDir of its directory,
+// or Dir.Sync, returned nil. After a failed sync the state of what it covered is
 // unknown: the kernel may have dropped the data and will not try again.
+//
+// # Platforms
+//
+//	linux    amd64            run here: all tests
+//	linux    386              run here: the tests of the core and the model
+//	linux    arm64, arm       compiled and vetted only
+//	darwin   amd64, arm64     compiled and vetted only
+//	freebsd  amd64, arm64,    compiled and vetted only
+//	         386, arm
+//	windows  amd64, arm64,    compiled and vetted only; the names of a Dir also run
+//	         386              here, as os.Root exists everywhere
+//	others                    not promised, whether they build or not
+//
+// "make cross" and "make test-386" do what the table says. The core is this
+// package, wal, segment, index, topics, engine, record and the state machines.
+//
+// Linux has fdatasync(2), fallocate(2) and pwritev(2); elsewhere a full sync,
+// written zeroes and one call per piece stand in for them.
+//
+// On darwin, Mapping.Sync is msync(2), which leaves the data in the drive's own
+// cache; File.Sync empties that cache, too.
+//
+// On Windows files cannot be mapped freely ([MapsFreely]), so that segment files
+// and the log are not mapped at all; files are opened so that they can be renamed
+// and removed while they are open. The lock is on a byte beyond the end of the lock
+// file, so that its text can be read. The system has no call that makes the entries
+// of a directory durable, and SyncDir does nothing: NTFS keeps names in a journal,
+// in order, and writes that out in its own time. After a power loss a file that was
+// just created, renamed or removed may therefore have its earlier name, or none,
+// although SyncDir returned nil. Backups copy where unix makes hard links.
+//
+// In a process of 32 bits a Map beyond the address space fails with
+// syscall.EINVAL. Package segment bounds what is mapped at any time.
 //
 // # Limits
 //
-// vfs does not retry, cache, buffer or check data, does not know about
-// permissions beyond creating files 0600 and directories 0700, and does not
-// follow symbolic links in place of data files. It has no cursor: all access is
-// by offset. On darwin, Mapping.Sync is msync(2), which leaves the data in the
-// drive's own cache; File.Sync there empties that cache too.
+// vfs does not retry, cache, buffer or check data, and does not know about
+// permissions beyond creating files 0600 and directories 0700. It has no cursor:
+// all access is by offset. Mem has no symbolic links.
 //
 // # Sizes and concurrency
 //

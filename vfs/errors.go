@@ -1,10 +1,16 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
+)
+
+var (
+	errSymlink    = fmt.Errorf("is a symbolic link, which is not followed: %w", syscall.ELOOP)
+	errNotRegular = errors.New("not a regular file")
 )
 
 // pathErr is err as the error of operation op on path.

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"sync/atomic"
 )
@@ -40,7 +39,7 @@ const (
 // Op is an operation about to be done.
 type Op struct {
 	Kind OpKind
-	Name string // the path as given; the old one for rename and link
+	Name string // the path, after that of the Dir if there is one; the old one for rename and link
 	To   string // the new path for rename and link
 	Off  int64  // offset in bytes, where there is one
 	Len  int64  // number of bytes: of a buffer or range, or a size to set or map
@@ -66,18 +65,20 @@ func (e ShortWrite) Unwrap() error { return e.Err }
 // Fault is an FS that can make each operation on another one fail. It is safe
 // for concurrent use if the inner one and the hook are.
 type Fault struct {
-	inner FS
-	hook  atomic.Pointer[func(Op) error]
-	n     atomic.Int64
+	faultFS
+	hook atomic.Pointer[func(Op) error]
+	n    atomic.Int64
 }
 
 // NewFault wraps inner. Before each operation on it and on its files, mappings
 // and locks, hook is called, and if it returns an error, that is what the
 // operation returns, without being done. Only Close, of whatever it is, is done
 // all the same, as close(2) releases its descriptor even if it fails. Populate,
-// Bytes and Name are not operations. A nil hook lets everything through.
+// Bytes and Name are not operations. What is done through a Dir is reported under
+// the name that it has without the Dir. A nil hook lets everything through.
 func NewFault(inner FS, hook func(Op) error) *Fault {
-	f := &Fault{inner: inner}
+	f := new(Fault)
+	f.faultFS = faultFS{inner: inner, fault: f}
 	f.SetHook(hook)
 	return f
 }
@@ -117,110 +118,4 @@ func FailKind(kind OpKind, pathSuffix string, err error) func(Op) error {
 		}
 		return nil
 	}
-}
-
-// Open implements FS.
-func (f *Fault) Open(name string, flag Flag) (File, error) {
-	kind := OpOpen
-	if flag&Create != 0 {
-		kind = OpCreate
-	}
-	if err := f.check(Op{Kind: kind, Name: name}); err != nil {
-		return nil, err
-	}
-	file, err := f.inner.Open(name, flag)
-	if err != nil {
-		return nil, err
-	}
-	return &faultFile{File: file, fault: f}, nil
-}
-
-// MkdirAll implements FS.
-func (f *Fault) MkdirAll(name string) error {
-	if err := f.check(Op{Kind: OpMkdir, Name: name}); err != nil {
-		return err
-	}
-	return f.inner.MkdirAll(name)
-}
-
-// ReadDir implements FS.
-func (f *Fault) ReadDir(name string) ([]Info, error) {
-	if err := f.check(Op{Kind: OpReadDir, Name: name}); err != nil {
-		return nil, err
-	}
-	return f.inner.ReadDir(name)
-}
-
-// Stat implements FS.
-func (f *Fault) Stat(name string) (Info, error) {
-	if err := f.check(Op{Kind: OpStat, Name: name}); err != nil {
-		return Info{}, err
-	}
-	return f.inner.Stat(name)
-}
-
-// Remove implements FS.
-func (f *Fault) Remove(name string) error {
-	if err := f.check(Op{Kind: OpRemove, Name: name}); err != nil {
-		return err
-	}
-	return f.inner.Remove(name)
-}
-
-// Rename implements FS.
-func (f *Fault) Rename(oldname, newname string) error {
-	if err := f.check(Op{Kind: OpRename, Name: oldname, To: newname}); err != nil {
-		return err
-	}
-	return f.inner.Rename(oldname, newname)
-}
-
-// Link implements FS.
-func (f *Fault) Link(oldname, newname string) error {
-	if err := f.check(Op{Kind: OpLink, Name: oldname, To: newname}); err != nil {
-		return err
-	}
-	return f.inner.Link(oldname, newname)
-}
-
-// SyncDir implements FS. It is three operations, as it is three system calls.
-func (f *Fault) SyncDir(name string) error {
-	d, err := f.OpenDir(name)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	return first(err, d.Close())
-}
-
-// OpenDir implements FS.
-func (f *Fault) OpenDir(name string) (Dir, error) {
-	if err := f.check(Op{Kind: OpOpenDir, Name: name}); err != nil {
-		return nil, err
-	}
-	d, err := f.inner.OpenDir(name)
-	if err != nil {
-		return nil, err
-	}
-	return &faultDir{dir: d, name: name, fault: f}, nil
-}
-
-// Free implements FS.
-func (f *Fault) Free(name string) (int64, error) {
-	if err := f.check(Op{Kind: OpFree, Name: name}); err != nil {
-		return 0, err
-	}
-	return f.inner.Free(name)
-}
-
-// Lock implements FS.
-func (f *Fault) Lock(name string) (io.Closer, error) {
-	if err := f.check(Op{Kind: OpLock, Name: name}); err != nil {
-		return nil, err
-	}
-	lock, err := f.inner.Lock(name)
-	if err != nil {
-		return nil, err
-	}
-	return &faultLock{lock: lock, name: name, fault: f}, nil
 }

@@ -129,25 +129,6 @@ func (m *faultMapping) Close() error {
 	return first(err, m.Mapping.Close())
 }
 
-// faultDir is a directory of a Fault.
-type faultDir struct {
-	dir   Dir
-	name  string
-	fault *Fault
-}
-
-func (d *faultDir) Sync() error {
-	if err := d.fault.check(Op{Kind: OpSyncDir, Name: d.name}); err != nil {
-		return err
-	}
-	return d.dir.Sync()
-}
-
-func (d *faultDir) Close() error {
-	err := d.fault.check(Op{Kind: OpClose, Name: d.name})
-	return first(err, d.dir.Close())
-}
-
 // faultLock is a lock of a Fault.
 type faultLock struct {
 	lock  io.Closer

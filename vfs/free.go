@@ -9,10 +9,10 @@ import (
 )
 
 // freeBytes returns the bytes that an ordinary user may still allocate on the
-// file system of the directory name.
-func freeBytes(name string) (int64, error) {
+// file system of the open directory fd.
+func freeBytes(fd int) (int64, error) {
 	var st unix.Statfs_t
-	if err := retry(func() error { return unix.Statfs(name, &st) }); err != nil {
+	if err := retry(func() error { return unix.Fstatfs(fd, &st) }); err != nil {
 		return 0, err
 	}
 	// The fields' types differ from system to system. Where the number is

@@ -4,4 +4,4 @@ package vfs
 
 import "errors"
 
-func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }
+func freeBytes(int) (int64, error) { return 0, errors.ErrUnsupported }

@@ -14,11 +14,11 @@ import (
 var ErrMapFault = errors.New("fault in a mapped file")
 
 // Guard runs fn and turns a fault in the memory of m into an error that wraps
-// ErrMapFault. Every other panic, including a fault at any other address, goes
-// on with its value unchanged. Without a fault Guard does not allocate.
+// ErrMapFault. Every other panic, including a fault at any other address,
+// continues with its value unchanged. Without a fault Guard does not allocate.
 //
-// A fault ends fn where it stands: its deferred calls run, nothing else does,
-// and what it had half done stays so. Guard covers the calling goroutine only,
+// A fault ends fn at that point: its deferred calls run, nothing else does, and
+// half-done work stays half done. Guard covers the calling goroutine only,
 // not goroutines started by fn. A system call that is handed faulty memory
 // returns EFAULT to its caller instead of faulting. m may be nil, which guards
 // nothing.
@@ -38,10 +38,10 @@ func Guard(m Mapping, fn func()) (err error) {
 	return nil
 }
 
-// faultOffset returns where in m the fault lies that the panic value r stands
-// for; ok is false if r is no fault or lies elsewhere. The bounds are taken
-// now, not before fn ran: use of a mapping after its Close must stay a loud
-// panic, as it is a mistake of the program and not of the disk.
+// faultOffset returns where in m the fault lies that caused the panic value r. ok is
+// false if r is not a fault or lies elsewhere. The bounds are taken now, not before
+// fn ran: the use of a mapping after its Close must remain a panic, since it is a
+// mistake of the program and not of the disk.
 func faultOffset(m Mapping, r any) (off uintptr, ok bool) {
 	fault, ok := r.(interface {
 		runtime.Error

@@ -7,12 +7,14 @@ import (
 	"testing"
 )
 
-// systems are the file systems that all must behave alike; each call of new
-// returns one and an existing empty directory on it.
-var systems = []struct {
+type system struct {
 	name string
 	new  func(t *testing.T) (FS, string)
-}{
+}
+
+// systems are the file systems that all must behave alike; each call of new
+// returns one and an existing empty directory on it.
+var systems = []system{
 	{"os", func(t *testing.T) (FS, string) { return OS(), t.TempDir() }},
 	{"mem", func(t *testing.T) (FS, string) { return inDir(t, NewMem()) }},
 	{"crash", func(t *testing.T) (FS, string) { return inDir(t, NewCrash()) }},
@@ -21,6 +23,26 @@ var systems = []struct {
 	{"fault-mem", func(t *testing.T) (FS, string) {
 		return inDir(t, NewFault(NewMem(), func(Op) error { return nil }))
 	}},
+	{"os-dir", func(t *testing.T) (FS, string) { return opened(t, OS(), t.TempDir()) }},
+	{"mem-dir", func(t *testing.T) (FS, string) { return opened(t, NewMem(), "/") }},
+	{"crash-dir", func(t *testing.T) (FS, string) { return opened(t, NewCrash(), "/") }},
+	{"fault-os-dir", func(t *testing.T) (FS, string) { return opened(t, NewFault(OS(), nil), t.TempDir()) }},
+	{"fault-mem-dir", func(t *testing.T) (FS, string) { return opened(t, NewFault(NewMem(), nil), "/") }},
+}
+
+// opened returns an empty directory of a Dir.
+func opened(t *testing.T, f FS, in string) (FS, string) {
+	d := dir(t, f, in)
+	must(t, d.MkdirAll("d/sub"))
+	return d, "d/sub"
+}
+
+func dir(t testing.TB, f FS, name string) Dir {
+	t.Helper()
+	d, err := f.OpenDir(name)
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	return d
 }
 
 func inDir(t *testing.T, f FS) (FS, string) {

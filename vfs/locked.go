@@ -15,7 +15,7 @@ var ErrLocked = errors.New("in use")
 // held. errors.Is(err, ErrLocked) holds for it.
 type LockedError struct {
 	Path string // the lock file
-	PID  int    // the holder, as far as known; 0 = unknown
+	PID  int    // the holder; 0 = unknown
 }
 
 // Error says who holds which lock.

@@ -1,6 +1,9 @@
 package vfs
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // enter makes node the entry at a place that has none. fresh says that the node
 // is new, and not one that has another name already.
@@ -18,15 +21,17 @@ func (m *Mem) leave(at place) {
 	if at.node.file != nil {
 		at.node.file.link(-1)
 	}
+	at.node.gone = at.node.file == nil
 }
 
 // Remove implements FS.
-func (m *Mem) Remove(name string) error {
+func (d *memDir) Remove(name string) error {
+	m := d.m
 	m.world.RLock()
 	defer m.world.RUnlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, err := m.find(name)
+	at, err := d.find(name)
 	switch {
 	case err != nil:
 	case at.node == nil:
@@ -37,7 +42,7 @@ func (m *Mem) Remove(name string) error {
 		err = syscall.ENOTEMPTY
 	}
 	if err != nil {
-		return pathErr("remove", name, err)
+		return pathErr("remove", d.shown(name), err)
 	}
 	m.leave(at)
 	m.record(dirOp{kind: opDrop, dir: at.dir, base: at.base, node: at.node, path: at.path})
@@ -45,17 +50,18 @@ func (m *Mem) Remove(name string) error {
 }
 
 // Rename implements FS.
-func (m *Mem) Rename(oldname, newname string) error {
+func (d *memDir) Rename(oldname, newname string) error {
+	m := d.m
 	m.world.RLock()
 	defer m.world.RUnlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from, to, err := m.findTwo(oldname, newname)
+	from, to, err := findTwo(d, oldname, d, newname)
 	if err == nil {
 		err = checkRename(from, to)
 	}
 	if err != nil {
-		return linkErr("rename", oldname, newname, err)
+		return linkErr("rename", d.shown(oldname), d.shown(newname), err)
 	}
 	if from.node == to.node {
 		return nil // two names of one file stay as they are
@@ -72,16 +78,16 @@ func (m *Mem) Rename(oldname, newname string) error {
 	return nil
 }
 
-// findTwo looks up an existing entry and a place for another name of it,
-// neither of which may be the root.
-func (m *Mem) findTwo(oldname, newname string) (from, to place, err error) {
-	if from, err = m.find(oldname); err != nil {
+// findTwo looks up an existing entry of d and a place in other for another name of
+// it. Neither may be the directory itself.
+func findTwo(d *memDir, oldname string, other *memDir, newname string) (from, to place, err error) {
+	if from, err = d.find(oldname); err != nil {
 		return from, to, err
 	}
 	if from.node == nil {
 		return from, to, syscall.ENOENT
 	}
-	if to, err = m.find(newname); err != nil {
+	if to, err = other.find(newname); err != nil {
 		return from, to, err
 	}
 	if from.dir == nil || to.dir == nil {
@@ -129,22 +135,30 @@ func (n *inode) inside(top *inode, entries func(*inode) map[string]*inode) bool 
 }
 
 // Link implements FS. Only files can have a second name.
-func (m *Mem) Link(oldname, newname string) error {
+func (d *memDir) Link(oldname, newname string) error { return d.LinkTo(oldname, d, newname) }
+
+// LinkTo implements Dir.
+func (d *memDir) LinkTo(oldname string, to Dir, newname string) error {
+	other, ok := to.(*memDir)
+	if !ok || other.m != d.m {
+		return linkErr("link", d.shown(oldname), newname, errors.ErrUnsupported)
+	}
+	m := d.m
 	m.world.RLock()
 	defer m.world.RUnlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from, to, err := m.findTwo(oldname, newname)
+	from, into, err := findTwo(d, oldname, other, newname)
 	switch {
 	case err != nil:
-	case to.node != nil:
+	case into.node != nil:
 		err = syscall.EEXIST
 	case from.node.file == nil:
 		err = syscall.EPERM
 	}
 	if err != nil {
-		return linkErr("link", oldname, newname, err)
+		return linkErr("link", d.shown(oldname), other.shown(newname), err)
 	}
-	m.enter(to, from.node, false)
+	m.enter(into, from.node, false)
 	return nil
 }

@@ -2,15 +2,15 @@ package vfs
 
 import "runtime"
 
-// Memory is anonymous memory outside of the Go heap: for buffers that are large and
-// used again. The garbage collector does not count it, and its pages can be brought in
+// Memory is anonymous memory outside of the Go heap, for large buffers that are
+// reused. The garbage collector does not count it, and its pages can be brought in
 // many at a time, which costs less than a fault for each as it is touched. (Huge pages
-// would be fewer, but to make one while the page cache has all memory in pieces may
-// take the system milliseconds.)
+// would need fewer faults, but making one can take the system milliseconds while the
+// page cache has fragmented all memory.)
 //
-// Nothing has to be freed: the address space goes when the Memory is not reachable
-// any more, so whoever has a slice of Bytes must keep the Memory, too. Where the
-// system refuses, it is a slice of the heap.
+// Nothing has to be freed: the address space is released when the Memory becomes
+// unreachable, so a user of Bytes must keep a reference to the Memory. Where the
+// system refuses, the memory is a slice of the heap.
 type Memory struct {
 	b      []byte
 	mapped bool
@@ -30,16 +30,16 @@ func NewMemory(size int) *Memory {
 // Bytes returns the memory.
 func (m *Memory) Bytes() []byte { return m.b }
 
-// Populate brings in the pages of bytes [off,off+n), where the system knows how.
-// Elsewhere they come in as they are touched. off is at the start of a page.
+// Populate brings in the pages of bytes [off,off+n) where the system can. Elsewhere
+// they come in as they are touched. off is at the start of a page.
 func (m *Memory) Populate(off, n int) {
 	if m.mapped {
 		populateMemory(m.b[off : off+n])
 	}
 }
 
-// Discard gives the pages back to the system. The content is lost; the memory can be
-// used again, and costs faults again.
+// Discard gives the pages back to the system. The content is lost. The memory can be
+// used again, at the cost of new faults.
 func (m *Memory) Discard() {
 	if m.mapped {
 		discardMemory(m.b)

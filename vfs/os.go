@@ -1,16 +1,11 @@
-//go:build unix && !aix && !solaris
+//go:build windows || (unix && !aix && !solaris)
 
 package vfs
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -19,15 +14,15 @@ const (
 )
 
 // OS returns the file system of the operating system. Relative names are
-// relative to the working directory.
+// relative to the working directory; see [FS] OpenDir for names that do not
+// depend on it.
 func OS() FS { return osFS{} }
 
 type osFS struct{}
 
-var errSymlink = fmt.Errorf("is a symbolic link, which is not followed: %w", syscall.ELOOP)
-
-func (osFS) Open(name string, flag Flag) (File, error) {
-	how := os.O_RDONLY
+// openHow translates flag for os.OpenFile.
+func openHow(flag Flag) (how int, err error) {
+	how = os.O_RDONLY
 	if flag.writable() {
 		how = os.O_RDWR
 	}
@@ -36,142 +31,19 @@ func (osFS) Open(name string, flag Flag) (File, error) {
 	}
 	if flag&Exclusive != 0 {
 		if flag&Create == 0 {
-			return nil, pathErr("open", name, syscall.EINVAL)
+			return 0, syscall.EINVAL
 		}
 		how |= os.O_EXCL
 	}
-	f, err := openRegular(name, how)
-	if err != nil {
-		return nil, err
-	}
-	return &osFile{f: f}, nil
-}
-
-// openRegular opens a file that must be a regular one. O_NONBLOCK means nothing
-// to a regular file; it is there so that a FIFO in its place is refused rather
-// than waited for.
-func openRegular(name string, how int) (*os.File, error) {
-	f, err := os.OpenFile(name, how|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, fileMode)
-	if err != nil {
-		// The error number for a refused link differs from system to system.
-		if fi, lerr := os.Lstat(name); lerr == nil && fi.Mode()&fs.ModeSymlink != 0 && !errors.Is(err, fs.ErrExist) {
-			err = pathErr("open", name, errSymlink)
-		}
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = pathErr("open", name, errors.New("not a regular file"))
-		if fi.IsDir() {
-			err = pathErr("open", name, syscall.EISDIR)
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-func (osFS) MkdirAll(name string) error { return os.MkdirAll(name, dirMode) }
-
-func (osFS) ReadDir(name string) ([]Info, error) {
-	entries, err := os.ReadDir(name)
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]Info, 0, len(entries))
-	for _, e := range entries {
-		fi, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		infos = append(infos, osInfo(fi))
-	}
-	return infos, nil
-}
-
-func (osFS) Stat(name string) (Info, error) {
-	fi, err := os.Lstat(name)
-	if err != nil {
-		return Info{}, err
-	}
-	if fi.Mode()&fs.ModeSymlink != 0 {
-		// Data directories are often links to another disk.
-		if to, err := os.Stat(name); err == nil && to.IsDir() {
-			fi = to
-		}
-	}
-	info := osInfo(fi)
-	info.Name = filepath.Base(name)
-	return info, nil
+	return how, nil
 }
 
 func osInfo(fi fs.FileInfo) Info {
-	info := Info{
-		Name:    fi.Name(),
-		Size:    fi.Size(),
-		Dir:     fi.IsDir(),
-		Regular: fi.Mode().IsRegular(),
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		info.Allocated = int64(st.Blocks) * 512 // st_blocks is in units of 512 bytes, whatever the block size
-	}
-	return info
-}
-
-func (osFS) Remove(name string) error             { return os.Remove(name) }
-func (osFS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
-func (osFS) Link(oldname, newname string) error   { return os.Link(oldname, newname) }
-
-func (fs osFS) SyncDir(name string) error {
-	d, err := fs.OpenDir(name)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-func (osFS) OpenDir(name string) (Dir, error) {
-	d, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	return osDir{d}, nil
-}
-
-// osDir is a Dir of the operating system.
-type osDir struct{ d *os.File }
-
-func (d osDir) Close() error { return d.d.Close() }
-
-func (d osDir) Sync() error {
-	err := d.d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		// Some file systems (network and FUSE ones) cannot sync a directory;
-		// nothing more can be done there, and failing would make them useless.
-		return nil
-	}
-	return err
-}
-
-func (osFS) Free(name string) (int64, error) {
-	n, err := freeBytes(name)
-	if err != nil {
-		return 0, pathErr("statfs", name, err)
-	}
-	return n, nil
-}
-
-// retry calls f until it is not interrupted by a signal.
-func retry(f func() error) error {
-	for {
-		if err := f(); err != unix.EINTR {
-			return err
-		}
+	return Info{
+		Name:      fi.Name(),
+		Size:      fi.Size(),
+		Allocated: allocated(fi),
+		Dir:       fi.IsDir(),
+		Regular:   fi.Mode().IsRegular(),
 	}
 }

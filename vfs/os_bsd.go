@@ -16,7 +16,7 @@ func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
 func syncData(f *osFile) error { return f.Sync() }
 
 // allocate cannot be done without writing here, so that the caller writes.
-func allocate(int, int64) error { return unix.ENOTSUP }
+func allocate(uintptr, int64) error { return unix.ENOTSUP }
 
 // populate has the pages of b read ahead.
 func populate(b []byte, _ bool) { _ = unix.Madvise(b, unix.MADV_WILLNEED) }

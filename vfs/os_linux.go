@@ -4,16 +4,18 @@ import "golang.org/x/sys/unix"
 
 // syncData is fdatasync(2).
 func syncData(f *osFile) error {
-	return f.control("fdatasync", func(fd int) error {
-		return retry(func() error { return unix.Fdatasync(fd) })
+	return f.control("fdatasync", func(fd uintptr) error {
+		return retry(func() error { return unix.Fdatasync(int(fd)) })
 	})
 }
 
 // allocate gives [0,size) blocks and makes the file at least size bytes long.
-func allocate(fd int, size int64) error { return unix.Fallocate(fd, 0, 0, size) }
+func allocate(fd uintptr, size int64) error {
+	return retry(func() error { return unix.Fallocate(int(fd), 0, 0, size) })
+}
 
-// populate faults the pages of b in. Kernels before 5.14 do not know how, and
-// are asked to read ahead instead.
+// populate faults the pages of b in. Kernels before 5.14 cannot, and are asked to
+// read ahead instead.
 func populate(b []byte, writable bool) {
 	advice := unix.MADV_POPULATE_READ
 	if writable {

@@ -14,6 +14,22 @@ import (
 	"testing"
 )
 
+// rootFS opens directories as systems without openat do, so that this is tested
+// where there is one.
+type rootFS struct{ FS }
+
+func (rootFS) OpenDir(name string) (Dir, error) {
+	d, err := openRootDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func init() {
+	systems = append(systems, system{"root-dir", func(t *testing.T) (FS, string) { return opened(t, rootFS{OS()}, t.TempDir()) }})
+}
+
 func TestOSPreallocateAllocates(t *testing.T) {
 	f, dir := OS(), t.TempDir()
 	file := open(t, f, dir+"/a", Create)
@@ -49,7 +65,7 @@ func TestOSWriteZeroes(t *testing.T) {
 }
 
 // TestOSFailedPreallocate has the system refuse a file of that size, and looks
-// whether the error is told and the size kept.
+// whether the error is returned and the size kept.
 func TestOSFailedPreallocate(t *testing.T) {
 	if os.Getenv("VFS_TEST_CHILD") != "1" {
 		// In a process of its own: the limit is for all of it.
@@ -174,4 +190,110 @@ func TestOSLockReadOnly(t *testing.T) {
 	defer os.Chmod(dir, 0o700)
 	_, err = f.Lock(dir + "/missing")
 	wantErr(t, err, syscall.EACCES)
+}
+
+// TestOSDirSymlinks puts a symbolic link in place of each file and folder of an
+// opened directory: no operation follows it, and none removes it.
+func TestOSDirSymlinks(t *testing.T) {
+	for _, s := range []FS{OS(), NewFault(OS(), nil), rootFS{OS()}} {
+		real, outside := t.TempDir(), t.TempDir()
+		must(t, os.Symlink(real, outside+"/store"))
+		d := dir(t, s, outside+"/store") // a link to the directory itself is good
+		must(t, d.MkdirAll("x/y"))
+		put(t, d, "x/b", "bb")
+		put(t, d, "a", "aa")
+		links := map[string]string{"file": "a", "folder": "x", "nothing": "no", "absolute": outside, "loop": "loop", "x/up": ".."}
+		for name, to := range links {
+			must(t, os.Symlink(to, filepath.Join(real, name)))
+		}
+		before := names(t, d, ".") + names(t, d, "x")
+		for what, op := range ops(d, "a") {
+			for name := range links {
+				if err := op(name); !errors.Is(err, syscall.ELOOP) && !(errors.Is(err, syscall.EEXIST) && what == "link to") {
+					t.Errorf("%s %s: %v", what, name, err)
+				}
+			}
+			for _, name := range []string{"folder/b", "folder/new", "folder/y/new", "x/up/a", "x/up/x/b", "nothing/a", "absolute/new"} {
+				if err := op(name); !errors.Is(err, syscall.ELOOP) {
+					t.Errorf("%s %s: %v", what, name, err)
+				}
+			}
+		}
+		must(t, d.Rename("x/b", "x/b")) // still there
+		if after := names(t, d, ".") + names(t, d, "x"); after != before {
+			t.Errorf("%s became %s", before, after)
+		}
+		if left, _ := os.ReadDir(outside); len(left) != 1 {
+			t.Errorf("outside: %v", left)
+		}
+		infos, err := d.ReadDir(".")
+		must(t, err)
+		for _, i := range infos {
+			if links[i.Name] != "" && (i.Dir || i.Regular) {
+				t.Errorf("%+v", i)
+			}
+		}
+	}
+}
+
+// TestOSDirChdir opens by a relative name and changes the working directory.
+func TestOSDirChdir(t *testing.T) {
+	for _, s := range []FS{OS(), rootFS{OS()}} {
+		testChdir(t, s)
+	}
+}
+
+func testChdir(t *testing.T, s FS) {
+	a, b := t.TempDir(), t.TempDir()
+	for _, in := range []string{a, b} {
+		must(t, OS().MkdirAll(in+"/data/x"))
+	}
+	t.Chdir(a)
+	d := dir(t, s, "data")
+	x := dir(t, d, "x")
+	t.Chdir(b)
+	put(t, d, "x/one", "1")
+	put(t, x, "two", "2")
+	must(t, d.MkdirAll("y"))
+	must(t, d.Rename("x/two", "y/two"))
+	must(t, d.Link("y/two", "x/three"))
+	lock, err := d.Lock("lock")
+	must(t, err)
+	must(t, lock.Close())
+	wantText(t, names(t, d, "x"), "[one three]")
+	if _, err := d.Free("."); err != nil {
+		t.Error(err)
+	}
+	wantText(t, names(t, OS(), a+"/data"), "[lock x y]")
+	wantText(t, names(t, OS(), a+"/data/x"), "[one three]")
+	wantText(t, names(t, OS(), b+"/data"), "[x]")
+	wantText(t, names(t, OS(), b+"/data/x"), "[]")
+}
+
+func TestOSDirDescriptors(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("counts in /proc")
+	}
+	for _, s := range []FS{OS(), rootFS{OS()}} {
+		testDescriptors(t, dir(t, s, t.TempDir()))
+	}
+}
+
+func testDescriptors(t *testing.T, d Dir) {
+	must(t, d.MkdirAll("x/y/z"))
+	put(t, d, "x/y/z/a", "a")
+	count := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		return len(list)
+	}
+	before := count()
+	for _, op := range ops(d, "x/y/z/a") {
+		for _, name := range []string{"x/y/z/a", "x/y/no", "x/y/z/a/b", "x/y/z", "."} {
+			_ = op(name)
+		}
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors became %d", before, after)
+	}
 }

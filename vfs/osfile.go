@@ -1,4 +1,4 @@
-//go:build unix && !aix && !solaris
+//go:build windows || (unix && !aix && !solaris)
 
 package vfs
 
@@ -12,8 +12,8 @@ import (
 	"github.com/edsrzf/mmap-go"
 )
 
-// zeroStep is how much is written at a time where blocks can only be had by
-// writing, in bytes.
+// zeroStep is how much is written at a time where writing is the only way to
+// allocate blocks, in bytes.
 const zeroStep = 1 << 20
 
 // osFile is a File of the operating system.
@@ -22,13 +22,17 @@ type osFile struct {
 	vec atomic.Pointer[vecWriter] // nil until it is needed
 }
 
-func (f *osFile) Name() string                             { return f.f.Name() }
-func (f *osFile) ReadAt(p []byte, off int64) (int, error)  { return f.f.ReadAt(p, off) }
-func (f *osFile) WriteAt(p []byte, off int64) (int, error) { return f.f.WriteAt(p, off) }
-func (f *osFile) Truncate(size int64) error                { return f.f.Truncate(size) }
-func (f *osFile) Sync() error                              { return f.f.Sync() }
-func (f *osFile) SyncData() error                          { return syncData(f) }
-func (f *osFile) Close() error                             { return f.f.Close() }
+func (f *osFile) Name() string                            { return f.f.Name() }
+func (f *osFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
+func (f *osFile) Truncate(size int64) error               { return sysError(f.f.Truncate(size)) }
+func (f *osFile) Sync() error                             { return syncFile(f.f) }
+func (f *osFile) SyncData() error                         { return syncData(f) }
+func (f *osFile) Close() error                            { return f.f.Close() }
+
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.f.WriteAt(p, off)
+	return n, sysError(err)
+}
 
 func (f *osFile) Size() (int64, error) {
 	fi, err := f.f.Stat()
@@ -46,15 +50,13 @@ func (f *osFile) Preallocate(size int64) error {
 	if err != nil || size == 0 {
 		return err
 	}
-	err = f.control("preallocate", func(fd int) error {
-		return retry(func() error { return allocate(fd, size) })
-	})
+	err = f.control("preallocate", func(fd uintptr) error { return allocate(fd, size) })
 	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EOPNOTSUPP) ||
 		errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
 		err = f.writeZeroes(before, size)
 	}
 	if err != nil {
-		// A file that grew half way would look like one that grew.
+		// A file that grew part of the way would look like one that grew.
 		if now, serr := f.Size(); serr == nil && now > before {
 			_ = f.f.Truncate(before)
 		}
@@ -69,7 +71,7 @@ func (f *osFile) writeZeroes(from, to int64) error {
 	}
 	zeroes := make([]byte, min(zeroStep, to-from))
 	for from < to {
-		n, err := f.f.WriteAt(zeroes[:min(zeroStep, to-from)], from)
+		n, err := f.WriteAt(zeroes[:min(zeroStep, to-from)], from)
 		if err != nil {
 			return err
 		}
@@ -94,9 +96,12 @@ func (f *osFile) Map(size int64, writable bool) (Mapping, error) {
 	if writable {
 		prot = mmap.RDWR
 	}
-	err = f.control("mmap", func(int) error {
-		mem, err := mmap.MapRegion(f.f, int(size), prot, 0, 0)
-		m.mem = mem
+	err = f.control("mmap", func(fd uintptr) (err error) {
+		if m.mem, err = mmap.MapRegion(f.f, int(size), prot, 0, 0); err == nil {
+			if err = m.keep(fd); err != nil {
+				_ = m.mem.Unmap()
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -107,13 +112,13 @@ func (f *osFile) Map(size int64, writable bool) (Mapping, error) {
 
 // control runs op with the file descriptor, which stays open meanwhile even if
 // another goroutine calls Close.
-func (f *osFile) control(what string, op func(fd int) error) error {
+func (f *osFile) control(what string, op func(fd uintptr) error) error {
 	conn, err := f.f.SyscallConn()
 	if err != nil {
 		return pathErr(what, f.Name(), os.ErrClosed)
 	}
 	var operr error
-	if err := conn.Control(func(fd uintptr) { operr = op(int(fd)) }); err != nil {
+	if err := conn.Control(func(fd uintptr) { operr = op(fd) }); err != nil {
 		return pathErr(what, f.Name(), os.ErrClosed)
 	}
 	if operr != nil {

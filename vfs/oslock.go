@@ -1,4 +1,4 @@
-//go:build unix && !aix && !solaris
+//go:build windows || (unix && !aix && !solaris)
 
 package vfs
 
@@ -8,16 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-func (osFS) Lock(name string) (io.Closer, error) {
-	f, err := openRegular(name, os.O_RDWR|os.O_CREATE)
+// lockFile is FS.Lock for the file that open opens.
+func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, error) {
+	f, err := open(os.O_RDWR | os.O_CREATE)
 	writable := err == nil
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 		first := err
-		f, err = openRegular(name, os.O_RDONLY)
+		f, err = open(os.O_RDONLY)
 		if errors.Is(err, fs.ErrNotExist) {
 			if errors.Is(first, syscall.EROFS) {
 				return &osLock{name: name}, nil
@@ -28,9 +27,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = (&osFile{f: f}).control("flock", func(fd int) error {
-		return retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
-	})
+	err = (&osFile{f: f}).control("lock", lockFD)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = &LockedError{Path: name, PID: readPID(f)}
 	}
@@ -41,22 +38,22 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	l := &osLock{name: name, f: f, writable: writable}
 	if writable {
 		// The text is for people and error messages; the lock holds without
-		// it, on a full disk for one.
+		// it, for instance on a full disk.
 		_ = f.Truncate(0)
 		_, _ = f.WriteAt(pidText(os.Getpid()), 0)
 	}
 	return l, nil
 }
 
-// osLock is a held flock(2) lock, or a dummy if f is nil.
+// osLock is a held lock, or a dummy if f is nil.
 type osLock struct {
 	name     string
 	f        *os.File
 	writable bool
 }
 
-// Close gives the lock up. The pid
-// is wiped first, so that it does not accuse a process that is long gone.
+// Close gives the lock up. The pid is wiped first, so that it does not accuse a
+// process that is long gone.
 func (l *osLock) Close() error {
 	if l.f == nil {
 		return nil
@@ -66,6 +63,6 @@ func (l *osLock) Close() error {
 	}
 	// A child that was forked and has not reached its exec has a copy of the
 	// descriptor: closing ours alone would leave the lock with it.
-	_ = (&osFile{f: l.f}).control("flock", func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+	_ = (&osFile{f: l.f}).control("unlock", unlockFD)
 	return l.f.Close()
 }

@@ -1,4 +1,4 @@
-//go:build unix && !aix && !solaris
+//go:build windows || (unix && !aix && !solaris)
 
 package vfs
 
@@ -6,12 +6,12 @@ import (
 	"os"
 
 	"github.com/edsrzf/mmap-go"
-	"golang.org/x/sys/unix"
 )
 
-// osMapping is a Mapping made by mmap(2). mem is nil for an empty mapping and
+// osMapping is a Mapping made by mmap(2) or its like. mem is nil for an empty mapping and
 // after Close.
 type osMapping struct {
+	mapped
 	name     string
 	mem      mmap.MMap
 	writable bool
@@ -31,7 +31,7 @@ func (m *osMapping) Sync(off, n int64) error {
 		return nil
 	}
 	part := m.pages(off, n)
-	if err := retry(func() error { return unix.Msync(part, unix.MS_SYNC) }); err != nil {
+	if err := m.flush(part); err != nil {
 		return pathErr("msync", m.name, err)
 	}
 	return nil
@@ -59,6 +59,7 @@ func (m *osMapping) Close() error {
 	if m.mem == nil {
 		return nil
 	}
+	defer m.drop()
 	if err := m.mem.Unmap(); err != nil {
 		return pathErr("munmap", m.name, err)
 	}

@@ -4,10 +4,10 @@ package vfs
 
 import "encoding/binary"
 
-// snapshot is the same as without the race detector, unseen by it: that the
-// kernel reads a page while somebody stores into it is no mistake of the
-// program under test. copy would be seen even in a norace function, so this
-// goes word by word.
+// snapshot does what it does without the race detector, hidden from it: it is not
+// a mistake of the program under test that the kernel reads a page while somebody
+// stores into it. The detector would see copy even in a norace function, so this
+// copies word by word.
 //
 //go:norace
 func snapshot(dst, src []byte) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,7 +25,7 @@ var behaviours = []struct {
 		_, err = f.Open(a, Write|Exclusive)
 		wantErr(t, err, syscall.EINVAL)
 		file := open(t, f, a, Create|Exclusive)
-		if file.Name() != a {
+		if !strings.HasSuffix(file.Name(), a) {
 			t.Errorf("name %q", file.Name())
 		}
 		write(t, file, 0, "kept")
@@ -37,8 +38,10 @@ var behaviours = []struct {
 		wantErr(t, err, syscall.ENOTDIR)
 		_, err = f.Open(dir+"/no/b", Create)
 		wantErr(t, err, fs.ErrNotExist)
-		_, err = f.Open("", Create)
-		wantErr(t, err, fs.ErrNotExist)
+		if _, ok := f.(Dir); !ok {
+			_, err = f.Open("", Create)
+			wantErr(t, err, fs.ErrNotExist)
+		}
 	}},
 	{"open directory", func(t *testing.T, f FS, dir string) {
 		must(t, f.MkdirAll(dir+"/x"))
@@ -319,10 +322,10 @@ var behaviours = []struct {
 		_, err = f.Lock(name)
 		wantErr(t, err, ErrLocked)
 		var locked *LockedError
-		if !errors.As(err, &locked) || locked.PID != syscall.Getpid() || locked.Path != name {
-			t.Errorf("%#v", err)
+		if !errors.As(err, &locked) || locked.PID != syscall.Getpid() || !strings.HasSuffix(locked.Path, name) {
+			t.Fatalf("%#v", err)
 		}
-		wantText(t, err.Error(), fmt.Sprintf("in use by process %d: %s", syscall.Getpid(), name))
+		wantText(t, err.Error(), fmt.Sprintf("in use by process %d: %s", syscall.Getpid(), locked.Path))
 		other, err := f.Lock(name + "2")
 		must(t, err)
 		must(t, other.Close())

@@ -21,30 +21,35 @@ const (
 // writable reports whether a file opened with f may be changed.
 func (f Flag) writable() bool { return f&(Write|Create) != 0 }
 
-// FS is a file system. Names are slash-separated paths. All methods are safe
-// for concurrent use. Errors wrap the operating system's error and name the
-// path.
+// FS gives access to files by name. Names are slash-separated paths. All methods
+// are safe for concurrent use. Errors wrap the operating system's error and name
+// the path.
+//
+// What [OS], [NewMem], [NewCrash] and [NewFault] return takes names as the
+// operating system does: from the working directory or the root on. A [Dir] takes
+// only names relative to itself.
 type FS interface {
 	// Open opens a regular file. It fails with fs.ErrNotExist if the file is
 	// missing and Create is not given. Anything that is not a regular file (a
 	// directory, a symbolic link, a device) is an error.
 	Open(name string, flag Flag) (File, error)
 
-	// MkdirAll creates a directory and its missing parents with mode 0700. It
-	// is no error if the directory exists.
+	// MkdirAll creates a directory and its missing parents with mode 0700. An
+	// existing directory is not an error.
 	MkdirAll(name string) error
 
 	// ReadDir lists a directory, sorted by name. An entry that vanishes while
-	// it is being listed is left out.
+	// the directory is being listed is left out. A symbolic link is listed as
+	// neither Dir nor Regular.
 	ReadDir(name string) ([]Info, error)
 
-	// Stat describes a file or directory. A symbolic link that leads to a
-	// directory is described as that directory; any other link is neither Dir
-	// nor Regular.
+	// Stat describes a file or directory. Outside of a Dir, a symbolic link that
+	// leads to a directory is described as that directory, and any other link is
+	// neither Dir nor Regular.
 	Stat(name string) (Info, error)
 
-	// Remove removes a file or an empty directory. The file's open handles and
-	// mappings stay usable.
+	// Remove removes a file or an empty directory. Open handles of the file stay
+	// usable, and so do its mappings where [MapsFreely] holds.
 	Remove(name string) error
 
 	// Rename gives a file or directory another name. It replaces a file that
@@ -56,22 +61,22 @@ type FS interface {
 	Link(oldname, newname string) error
 
 	// SyncDir makes the entries of a directory durable: what was created in
-	// it, removed from it, or renamed into or out of it. It says nothing of the
-	// content of the files.
-	// It opens the directory for that, which is one more thing that can fail:
-	// for want of a descriptor, say.
+	// it, removed from it, or renamed into or out of it. It does not sync the
+	// content of the files. It opens the directory to do so, which is one more
+	// thing that can fail, for lack of a descriptor for instance.
 	SyncDir(name string) error
 
-	// OpenDir opens a directory, to sync it later without need of another
-	// descriptor. It fails with syscall.ENOTDIR if it is no directory.
+	// OpenDir opens a directory. It fails with syscall.ENOTDIR if name is
+	// something else. The directory itself may be reached through symbolic links,
+	// or be one, unless it is opened through another Dir.
 	OpenDir(name string) (Dir, error)
 
 	// Lock takes an exclusive advisory lock on the file name, which it creates
-	// if need be and never removes. It does not wait: if the lock is held, by
+	// if necessary and never removes. It does not wait: if the lock is held, by
 	// this process or another, the error is a *LockedError. Closing the result
-	// gives the lock up; so does the end of the process. Where the file can
-	// only be read, it is locked all the same; if it is missing and the file
-	// system is read-only, nothing can be written either and the lock is a
+	// gives the lock up, and so does the end of the process. A file that can
+	// only be read is locked all the same. If the file is missing and the file
+	// system is read-only, nothing can be written either, and the lock is a
 	// dummy.
 	Lock(name string) (io.Closer, error)
 
@@ -80,12 +85,34 @@ type FS interface {
 	Free(name string) (int64, error)
 }
 
-// Dir is an open directory. It stays the same directory whatever becomes of its
-// name. Its methods are safe for concurrent use; calls after Close fail with
-// fs.ErrClosed.
+// Dir is an open directory, and everything below it as an [FS]. It stays the same
+// directory whatever happens to its name or to the working directory, and also
+// once it was removed: then nothing can be created in it any more.
+//
+// Names are relative to the directory and cannot leave it; "." is the directory
+// itself. An empty name, an absolute one, and one with ".." in it fail with
+// syscall.EINVAL; Remove, Rename and Link of "." fail with syscall.EBUSY. No
+// symbolic link is followed: wherever an operation meets one, in place of a
+// folder or of the file itself, it fails with syscall.ELOOP and leaves the link
+// as it is. Only ReadDir of the directory that holds it lists it.
+//
+// Files are reported by longer names than those given, for people: the name
+// given to OpenDir comes first.
+//
+// Calls after Close fail with fs.ErrClosed. Files, locks and directories opened
+// through it are not affected by Close.
 type Dir interface {
-	// Sync makes the entries durable, as [FS] SyncDir does.
+	FS
+
+	// Sync makes the entries of the directory durable, as SyncDir does, without
+	// the need for another descriptor.
 	Sync() error
+
+	// LinkTo is Link with the new name in another directory. It fails with
+	// errors.ErrUnsupported if the two cannot share a file, being of different
+	// kinds for instance; the caller then copies it.
+	LinkTo(oldname string, to Dir, newname string) error
+
 	io.Closer
 }
 
@@ -108,11 +135,13 @@ type File interface {
 	io.WriterAt
 	io.Closer
 
-	// WriteVecAt writes pieces one behind the other from off on, as WriteAt would
-	// write them put together, and returns how many bytes that were.
+	// WriteVecAt writes the pieces one after the other, beginning at off, as
+	// WriteAt would write their concatenation, and returns the number of bytes
+	// written.
 	WriteVecAt(pieces [][]byte, off int64) (int, error)
 
-	// Name returns the name given to Open.
+	// Name returns the name given to Open, after that of the Dir if there is
+	// one. It is for messages.
 	Name() string
 
 	// Size returns the file's length in bytes.
@@ -126,21 +155,22 @@ type File interface {
 	// size bytes long. It never shrinks the file and keeps its content; new
 	// bytes read as zeroes. If it fails, the file has its earlier size (best
 	// effort) and the error wraps the cause, syscall.ENOSPC for a full disk.
-	// Where the file system cannot allocate without writing, only what lies
-	// beyond the current size is sure to get blocks.
+	// Where the system cannot allocate without writing, only what lies beyond
+	// the current size is certain to get blocks.
 	Preallocate(size int64) error
 
 	// Sync makes the content and all metadata durable.
 	Sync() error
 
-	// SyncData makes the content durable and what is needed to read it back,
-	// the size included, but not, say, time stamps.
+	// SyncData makes the content durable, and what is needed to read it back
+	// (the size, but not time stamps).
 	SyncData() error
 
 	// Map maps [0,size) of the file, shared with all other users of the file.
 	// The size must not exceed the file's; it may be 0. The mapping stays valid
-	// when the file is closed or removed. If the file is truncated under it,
-	// access beyond the new end is a fault: see [Guard].
+	// when the file is closed. Where [MapsFreely] holds it also stays valid when
+	// the file is removed, renamed or truncated; access beyond the new end is
+	// then a fault, see [Guard].
 	Map(size int64, writable bool) (Mapping, error)
 }
 
@@ -156,10 +186,9 @@ type Mapping interface {
 	// memory pages. A range outside the mapping is an error.
 	Sync(off, n int64) error
 
-	// Populate asks the system to have the pages of [off,off+n) at hand, for
-	// writing if the mapping is writable, so that first use does not fault one
-	// page at a time. It is best effort, blocks while it works, and never
-	// fails.
+	// Populate asks the system to bring in the pages of [off,off+n), for writing
+	// if the mapping is writable, so that their first use does not fault one page
+	// at a time. It is best effort, blocks while it works, and never fails.
 	Populate(off, n int64)
 
 	// Close unmaps the memory. Stores stay in the file; they are not made

@@ -41,6 +41,7 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	if l.dir, err = cfg.FS.OpenDir(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
+	l.cfg.FS, l.cfg.Dir = l.dir, "." // all names from here on
 	surplus, err := l.takeOver(number, prev, spares)
 	if err != nil {
 		l.abandon()

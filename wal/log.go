@@ -16,7 +16,7 @@ import (
 // overlap with Append or Roll.
 type Log struct {
 	cfg Config
-	dir vfs.Dir // so that syncing it needs no new descriptor; nil once closed
+	dir vfs.Dir // also cfg.FS; nil once closed
 
 	// Counters that are read without a lock.
 	position atomic.Uint64 // of the last appended frame
@@ -101,10 +101,6 @@ func (l *Log) Close(keep int) error {
 	l.mu.Unlock()
 
 	var errs []error
-	if l.dir != nil {
-		errs = append(errs, l.dir.Close())
-		l.dir = nil
-	}
 	for _, f := range live {
 		errs = append(errs, f.close())
 	}
@@ -113,6 +109,10 @@ func (l *Log) Close(keep int) error {
 		if i >= keep {
 			errs = append(errs, l.cfg.FS.Remove(l.path(f.number)))
 		}
+	}
+	if l.dir != nil {
+		errs = append(errs, l.dir.Close())
+		l.dir = nil
 	}
 	l.cur, l.out = nil, gathered{}
 	if err := errors.Join(errs...); err != nil {

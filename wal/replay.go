@@ -91,9 +91,10 @@ func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
 }
 
 func (r *replay) run() (err error) {
-	if r.cfg.MaxFrame <= 0 || r.cfg.MaxFrame > maxFrame {
+	if r.cfg.MaxFrame <= 0 {
 		r.cfg.MaxFrame = DefaultMaxFrame
 	}
+	r.cfg.MaxFrame = min(r.cfg.MaxFrame, maxFrame)
 	r.res.Position = r.cfg.Position
 	r.cat, err = readCatalog(r.cfg.FS, r.cfg.Dir, r.cfg.Store, r.cfg.Number)
 	if err != nil {

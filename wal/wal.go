@@ -36,8 +36,9 @@ const (
 	minFileSize     = 2 * headerSize
 	minShort        = 64 << 10 // of ShortSize, unless it is set
 	// maxFrame is the most that Config.MaxFrame can be: every length within a
-	// frame fits in 32 bits.
-	maxFrame = math.MaxUint32 - headerSize + 1 - frameAlign
+	// frame fits in 32 bits, and a frame, which is read into memory as one, in the
+	// address space. Of 32 bits, that is 512 MiB.
+	maxFrame = min(math.MaxUint32-headerSize+1-frameAlign, math.MaxInt>>2+1)
 )
 
 // defaultSpares is the default of Config.Spares.
@@ -87,12 +88,12 @@ type Config struct {
 	// 64 KiB. It is rounded up like FileSize, which bounds it.
 	ShortSize int64
 	// MaxFrame is the size of the largest frame that Append takes, 0 for
-	// DefaultMaxFrame, at most 4 GiB - 4 KiB.
+	// DefaultMaxFrame, at most 4 GiB - 4 KiB, or 512 MiB in a process of 32 bits.
 	MaxFrame int64
 	// Mapped selects how frames are written: true stores small ones into mapped
 	// memory, which costs no system call and suits logs that are rarely or
 	// never synced, and uses pwrite for others; false uses pwrite for all, and
-	// fdatasync.
+	// fdatasync. Where files cannot be mapped freely ([vfs.MapsFreely]) it is false.
 	Mapped bool
 	// Fill says that a log that is mapped gets the pages of its files by writing
 	// zeroes to them, fillStep at a time, and not one by one as they are stored to.
@@ -107,6 +108,9 @@ type Config struct {
 	// Spares is how many files are kept for reuse, 0 for 2, negative for none.
 	Spares int
 }
+
+// mapsFreely is vfs.MapsFreely, but for tests.
+var mapsFreely = vfs.MapsFreely
 
 // withDefaults returns c with zero fields filled in.
 func (c Config) withDefaults() (Config, error) {
@@ -125,11 +129,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.ShortSize = roundUp(min(max(c.ShortSize, minFileSize), c.FileSize), headerSize)
 	if c.MaxFrame == 0 {
-		c.MaxFrame = DefaultMaxFrame
+		c.MaxFrame = min(DefaultMaxFrame, maxFrame)
 	}
 	if c.MaxFrame < frameHead || c.MaxFrame > maxFrame {
 		return c, errors.New("wal: largest frame out of range")
 	}
+	c.Mapped = c.Mapped && mapsFreely // spares are renamed
 	switch {
 	case c.Spares == 0:
 		c.Spares = defaultSpares

@@ -24,7 +24,7 @@ func TestShortFiles(t *testing.T) {
 			t.Helper()
 			if mapped {
 				want = cfg.FileSize
-			} else if n := zeroed[l.path(l.cur.number)]; n < want {
+			} else if n := zeroed[cfg.Dir+"/"+fileName(l.cur.number)]; n < want {
 				t.Errorf("%d of %d bytes written", n, want)
 			}
 			if l.cur.size != want {

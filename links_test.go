@@ -1,0 +1,108 @@
+package pipeproc
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestLinksAreRefused puts a symbolic link in place of each file and folder of a
+// store. What it leads to is the right one, and is neither read nor written: the
+// node does not open, or says what is damaged. The directory itself may be a link.
+func TestLinksAreRefused(t *testing.T) {
+	o := &Options{WALSize: 64 << 10, Topic: TopicOptions{SegmentSize: 64 << 10}, MustExist: true}
+	fill := func(t *testing.T, dir string) {
+		t.Helper()
+		n, err := Open(dir, &Options{WALSize: o.WALSize, Topic: o.Topic})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 300 {
+			if _, err := n.Commit(t.Context(), Record{Topic: "t", Body: bytes.Repeat([]byte("x"), 1000)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	model := t.TempDir()
+	fill(t, filepath.Join(model, "data"))
+	var names []string
+	err := filepath.WalkDir(model+"/data", func(path string, _ os.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(model+"/data", path); rel != "." {
+			names = append(names, rel)
+		}
+		return err
+	})
+	if err != nil || len(names) < 8 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
+			in := t.TempDir()
+			dir, real := filepath.Join(in, "data"), filepath.Join(in, "real")
+			if err := os.CopyFS(dir, os.DirFS(model+"/data")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(dir, name), real); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(real, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			before := look(t, real)
+			n, err := Open(dir, o)
+			if err == nil {
+				rep, verr := n.Verify(t.Context(), nil)
+				// Spare files of the log may be anything.
+				if verr == nil && len(rep.Damage) == 0 && len(n.Recovery().Damage) == 0 && !strings.HasPrefix(name, "wal/") {
+					t.Error("opened without a word")
+				}
+				_, _ = n.Commit(t.Context(), Record{Topic: "t", Body: []byte("new")})
+				_ = n.Close()
+			}
+			if after := look(t, real); after != before {
+				t.Error("what the link leads to was changed")
+			}
+			if fi, err := os.Lstat(filepath.Join(dir, name)); err != nil || fi.Mode()&os.ModeSymlink == 0 {
+				t.Error("the link is gone:", fi, err)
+			}
+		})
+	}
+	t.Run("the directory", func(t *testing.T) {
+		in := t.TempDir()
+		if err := os.Mkdir(in+"/real", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Symlink("real", in+"/link"), os.Symlink(in, in+"/above")); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, in+"/above/link")
+		if _, err := os.Stat(in + "/real/STORE"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// look returns all that a file or folder holds.
+func look(t *testing.T, path string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(path, func(path string, e os.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			b, rerr := os.ReadFile(path)
+			all.WriteString(path)
+			all.Write(b)
+			err = rerr
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
