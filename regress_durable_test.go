@@ -1,4 +1,4 @@
-package pipeproc
+package pipeproc_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -29,24 +30,24 @@ func errOnly[T any](_ T, err error) error { return err }
 // durable before STORE points to it.
 func TestCopyNamesItsSnapshot(t *testing.T) {
 	m := vfs.NewCrash()
-	o := &Options{FS: m}
-	n, err := Open("d", o)
+	o := &pipeproc.Options{FS: m}
+	n, err := pipeproc.Open("d", o)
 	must(t, err)
 	for range 3 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("x")})
 		must(t, err)
 		must(t, n.Checkpoint(bg))
 	}
 	_, err = n.Backup(bg, "copy")
 	must(t, err)
 	must(t, n.Close())
-	n, err = Open("copy", o)
+	n, err = pipeproc.Open("copy", o)
 	must(t, err)
-	_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("acknowledged")})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("acknowledged")})
 	must(t, err)
 	must(t, n.Checkpoint(bg))
 	after := m.Crash(func(u vfs.Unit) bool { return false }) // nothing unsynced survives
-	n, err = Open("copy", &Options{FS: after})
+	n, err = pipeproc.Open("copy", &pipeproc.Options{FS: after})
 	must(t, err)
 	defer n.Close()
 	if d := n.Recovery().Damage; len(d) > 0 {
@@ -61,9 +62,9 @@ func TestCopyNamesItsSnapshot(t *testing.T) {
 // file that does not exist.
 func TestCheckpointWithoutLog(t *testing.T) {
 	m := vfs.NewCrash()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
-	_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("x")})
 	must(t, err)
 	k := m.Kill()
 	var full atomic.Bool
@@ -74,18 +75,18 @@ func TestCheckpointWithoutLog(t *testing.T) {
 		}
 		return nil
 	})
-	n, err = Open("d", &Options{FS: fault})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: fault})
 	must(t, err)
-	t.Log("commit on a full disk:", errOnly(n.Commit(bg, Record{Topic: "a"})))
-	t.Log("delete on a full disk:", n.DeleteTopic(bg, "zzz"), n.CreateTopic(bg, "b", TopicOptions{}))
+	t.Log("commit on a full disk:", errOnly(n.Commit(bg, pipeproc.Record{Topic: "a"})))
+	t.Log("delete on a full disk:", n.DeleteTopic(bg, "zzz"), n.CreateTopic(bg, "b", pipeproc.TopicOptions{}))
 	t.Log("checkpoint:", n.Checkpoint(bg))
 	k2 := k.Kill()
-	n2, err := Open("d", &Options{FS: k2})
+	n2, err := pipeproc.Open("d", &pipeproc.Options{FS: k2})
 	must(t, err)
 	if d := n2.Recovery().Damage; len(d) > 0 {
 		t.Errorf("damage: %v", d)
 	}
-	if _, err := n2.Commit(bg, Record{Topic: "a"}); err != nil {
+	if _, err := n2.Commit(bg, pipeproc.Record{Topic: "a"}); err != nil {
 		t.Error(err)
 	}
 	n2.Close()
@@ -96,11 +97,11 @@ func TestCheckpointWithoutLog(t *testing.T) {
 func TestUnlinkAfterWAL(t *testing.T) {
 	for _, what := range []string{"delete", "prune"} {
 		m := vfs.NewCrash()
-		o := &Options{FS: m, Sync: SyncNever}
-		n, err := Open("d", o)
+		o := &pipeproc.Options{FS: m, Sync: pipeproc.SyncNever}
+		n, err := pipeproc.Open("d", o)
 		must(t, err)
 		for range 10 {
-			_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 10000)})
+			_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: make([]byte, 10000)})
 			must(t, err)
 		}
 		must(t, n.Checkpoint(bg)) // durable: 10 records
@@ -118,10 +119,10 @@ func TestUnlinkAfterWAL(t *testing.T) {
 			}
 			return nil
 		})
-		n, err = Open("d", &Options{FS: fault, Sync: SyncNever})
+		n, err = pipeproc.Open("d", &pipeproc.Options{FS: fault, Sync: pipeproc.SyncNever})
 		must(t, err)
 		n.Close()
-		n, err = Open("d", &Options{FS: boom.Load()})
+		n, err = pipeproc.Open("d", &pipeproc.Options{FS: boom.Load()})
 		must(t, err)
 		if d := n.Recovery().Damage; len(d) > 0 {
 			t.Errorf("%s: kill, then a power cut in Open: %v", what, d)
@@ -134,10 +135,10 @@ func TestUnlinkAfterWAL(t *testing.T) {
 // planned, and STORE must say that one.
 func TestStoreNamesTheRealLog(t *testing.T) {
 	m := vfs.NewCrash()
-	n, err := Open("d", &Options{FS: m, WALSize: 64 << 10})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m, WALSize: 64 << 10})
 	must(t, err)
 	for range 30 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 10000)})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: make([]byte, 10000)})
 		must(t, err)
 	}
 	must(t, n.Close())
@@ -150,12 +151,12 @@ func TestStoreNamesTheRealLog(t *testing.T) {
 		}
 		return nil
 	})
-	n, err = Open("d", &Options{FS: fault, WALSize: 64 << 10})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: fault, WALSize: 64 << 10})
 	must(t, err)
 	t.Log("rename failed:", once.Load())
-	_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("acknowledged")})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("acknowledged")})
 	must(t, err)
-	n, err = Open("d", &Options{FS: m.Kill(), WALSize: 64 << 10})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m.Kill(), WALSize: 64 << 10})
 	must(t, err)
 	defer n.Close()
 	if d := n.Recovery().Damage; len(d) > 0 {
@@ -169,7 +170,7 @@ func TestStoreNamesTheRealLog(t *testing.T) {
 // that makes the WAL.
 func TestFailedSyncOfLateLog(t *testing.T) {
 	m := vfs.NewMem()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	must(t, n.Close())
 	var full, syncs atomic.Bool
@@ -184,14 +185,14 @@ func TestFailedSyncOfLateLog(t *testing.T) {
 		}
 		return nil
 	})
-	n, err = Open("d", &Options{FS: fault})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: fault})
 	must(t, err)
 	full.Store(false)
 	syncs.Store(true)
-	_, err = n.Commit(bg, Record{Topic: "a"})
-	t.Logf("%q %v; node: %v", Code(err), err, n.Err())
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "a"})
+	t.Logf("%q %v; node: %v", pipeproc.Code(err), err, n.Err())
 	if n.Err() == nil {
-		_, err = n.Commit(bg, Record{Topic: "a"})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a"})
 		t.Errorf("the node goes on after a failed sync of STORE; next commit: %v", err)
 	}
 	n.Close()
@@ -207,10 +208,10 @@ func TestCloseWithoutFalsePoison(t *testing.T) {
 		}
 		return nil
 	})
-	n, err := Open("d", &Options{FS: fault, WALSize: 64 << 10})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: fault, WALSize: 64 << 10})
 	must(t, err)
 	for range 30 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 10000)})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: make([]byte, 10000)})
 		must(t, err)
 	}
 	on.Store(true)
@@ -238,7 +239,7 @@ func TestKilledWhileMade(t *testing.T) {
 			}
 			return nil
 		})
-		n, err := Open("above/store", &Options{FS: fault})
+		n, err := pipeproc.Open("above/store", &pipeproc.Options{FS: fault})
 		if err == nil {
 			n.Close()
 		}
@@ -246,15 +247,15 @@ func TestKilledWhileMade(t *testing.T) {
 			t.Log(at-1, "operations")
 			return
 		}
-		n, err = Open("above/store", &Options{FS: killed})
+		n, err = pipeproc.Open("above/store", &pipeproc.Options{FS: killed})
 		if err != nil {
 			t.Fatalf("killed at operation %d: %v", at, err)
 		}
-		_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("x")})
 		must(t, err)
 		cut := killed.Crash(func(vfs.Unit) bool { return false })
 		n.Close()
-		n, err = Open("above/store", &Options{FS: cut})
+		n, err = pipeproc.Open("above/store", &pipeproc.Options{FS: cut})
 		if err != nil {
 			t.Fatalf("killed at operation %d, then a power cut: %v", at, err)
 		}
@@ -268,15 +269,15 @@ func TestKilledWhileMade(t *testing.T) {
 // TestBackupNames: a backup is durable together with all folders that were made for it.
 func TestBackupNames(t *testing.T) {
 	m := vfs.NewCrash()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
-	_, err = n.Commit(bg, Record{Topic: "a", Body: []byte("x")})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: []byte("x")})
 	must(t, err)
 	_, err = n.Backup(bg, "backups/of/today")
 	must(t, err)
 	cut := m.Crash(func(vfs.Unit) bool { return false })
 	n.Close()
-	n, err = Open("backups/of/today", &Options{FS: cut, ReadOnly: true})
+	n, err = pipeproc.Open("backups/of/today", &pipeproc.Options{FS: cut, ReadOnly: true})
 	must(t, err)
 	if got, err := n.Length(bg, "a"); err != nil || got != 1 {
 		t.Errorf("%d records, %v", got, err)

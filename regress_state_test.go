@@ -1,4 +1,4 @@
-package pipeproc
+package pipeproc_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -20,11 +21,11 @@ import (
 // damage.
 func TestRepairedEnd(t *testing.T) {
 	m := vfs.NewMem()
-	o := &Options{FS: m}
-	n, err := Open("d", o)
+	o := &pipeproc.Options{FS: m}
+	n, err := pipeproc.Open("d", o)
 	must(t, err)
 	for i := range 20 {
-		_, err := n.Commit(bg, Record{Topic: "a", Body: bytes.Repeat([]byte{byte(i)}, 3000)})
+		_, err := n.Commit(bg, pipeproc.Record{Topic: "a", Body: bytes.Repeat([]byte{byte(i)}, 3000)})
 		must(t, err)
 	}
 	must(t, n.Close())
@@ -35,14 +36,14 @@ func TestRepairedEnd(t *testing.T) {
 	_, err = f.WriteAt([]byte{0xff, 0xfe}, size-100)
 	must(t, err)
 	f.Close()
-	rep, err := Repair(bg, "d", &RepairOptions{FS: m})
+	rep, err := pipeproc.Repair(bg, "d", &pipeproc.RepairOptions{FS: m})
 	must(t, err)
 	t.Logf("%+v", rep.Dropped)
-	n, err = Open("d", o)
+	n, err = pipeproc.Open("d", o)
 	must(t, err)
 	defer n.Close()
 	k := 0
-	for _, err := range n.Range(bg, "a", RangeOptions{}) {
+	for _, err := range n.Range(bg, "a", pipeproc.RangeOptions{}) {
 		if err != nil {
 			t.Errorf("range after repair: %v", err)
 			continue
@@ -50,7 +51,7 @@ func TestRepairedEnd(t *testing.T) {
 		k++
 	}
 	t.Logf("%d records, length:", k)
-	if _, err := n.Commit(bg, Record{Topic: "a"}); err != nil {
+	if _, err := n.Commit(bg, pipeproc.Record{Topic: "a"}); err != nil {
 		t.Errorf("commit after repair: %v", err)
 	}
 }
@@ -59,10 +60,10 @@ func TestRepairedEnd(t *testing.T) {
 func precious(t *testing.T) *vfs.Mem {
 	t.Helper()
 	m := vfs.NewMem()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	for _, tp := range []string{"a", "b", "c"} {
-		_, err := n.Commit(bg, Record{Topic: tp, Body: []byte("precious")})
+		_, err := n.Commit(bg, pipeproc.Record{Topic: tp, Body: []byte("precious")})
 		must(t, err)
 	}
 	must(t, n.Close())
@@ -79,7 +80,7 @@ func TestRegistrySection(t *testing.T) {
 	b[0] ^= 1
 	f.WriteAt(b[:], 128+32)
 	f.Close()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	list, _ := n.Topics(bg)
 	t.Logf("topics readable with the registry section damaged: %d of 3; %v", len(list), n.Recovery().Damage)
@@ -87,10 +88,10 @@ func TestRegistrySection(t *testing.T) {
 		t.Errorf("%d topics", len(list))
 	}
 	n.Close()
-	rep, err := Repair(bg, "d", &RepairOptions{FS: m})
+	rep, err := pipeproc.Repair(bg, "d", &pipeproc.RepairOptions{FS: m})
 	must(t, err)
 	t.Logf("%q %+v", rep.Actions, rep.Dropped)
-	n, err = Open("d", &Options{FS: m})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	list, _ = n.Topics(bg)
 	if len(list) != 3 {
@@ -102,15 +103,15 @@ func TestRegistrySection(t *testing.T) {
 // TestFooterRoom: a full segment has room for its footer reserved.
 func TestFooterRoom(t *testing.T) {
 	m := vfs.NewMem()
-	n, err := Open("d", &Options{FS: m, WALSize: 4 << 20, Topic: TopicOptions{SegmentSize: 16 << 20}})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m, WALSize: 4 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 16 << 20}})
 	must(t, err)
 	defer n.Close()
 	body := make([]byte, 3900)
 	// Until the second segment begins, without a checkpoint having sealed the first
 	for i := 0; ; i++ {
-		var recs []Record
+		var recs []pipeproc.Record
 		for range 10 {
-			recs = append(recs, Record{Topic: "a", Body: body})
+			recs = append(recs, pipeproc.Record{Topic: "a", Body: body})
 		}
 		_, err = n.Commit(bg, recs...)
 		must(t, err)
@@ -119,7 +120,7 @@ func TestFooterRoom(t *testing.T) {
 			break
 		}
 	}
-	_, err = n.Commit(bg, Record{Topic: "victim", Body: make([]byte, 1<<20)})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "victim", Body: make([]byte, 1<<20)})
 	must(t, err)
 	m.SetCapacity(1) // the disk is full
 	err = n.Checkpoint(bg)
@@ -137,11 +138,11 @@ func TestFooterRoom(t *testing.T) {
 func TestBackupUnderPrune(t *testing.T) {
 	m := vfs.NewMem()
 	fault := vfs.NewFault(m, nil)
-	n, err := Open("d", &Options{FS: fault, Topic: TopicOptions{SegmentSize: 64 << 10}})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: fault, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}})
 	must(t, err)
 	defer n.Close()
 	for range 30 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 10000)})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: make([]byte, 10000)})
 		must(t, err)
 	}
 	var once sync.Once
@@ -160,25 +161,25 @@ func TestBackupUnderPrune(t *testing.T) {
 // deleted topic goes with it.
 func TestSegmentBytes(t *testing.T) {
 	m := vfs.NewMem()
-	n, err := Open("d", &Options{FS: m})
+	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	for range 10 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: make([]byte, 1<<20)})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: make([]byte, 1<<20)})
 		must(t, err)
 	}
 	must(t, n.Close())
-	n, err = Open("d", &Options{FS: m})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	if s := n.Stats().SegmentBytes; s < 10<<20 {
 		t.Errorf("SegmentBytes after reopening: %d, the files hold 10 MiB", s)
 	}
 	n.Close()
 	// MaxDisk knows what was there.
-	n, err = Open("d", &Options{FS: m, MaxDisk: 11 << 20})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m, MaxDisk: 11 << 20})
 	must(t, err)
 	k := 0
 	for range 20 {
-		if _, err = n.Commit(bg, Record{Topic: "b", Body: make([]byte, 1<<20)}); err != nil {
+		if _, err = n.Commit(bg, pipeproc.Record{Topic: "b", Body: make([]byte, 1<<20)}); err != nil {
 			break
 		}
 		k++
@@ -188,12 +189,12 @@ func TestSegmentBytes(t *testing.T) {
 
 	// A planned segment does not outlive its topic.
 	m = vfs.NewMem()
-	n, err = Open("d", &Options{FS: m})
+	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
-	_, err = n.Commit(bg, Record{Topic: "b", Body: nil})
+	_, err = n.Commit(bg, pipeproc.Record{Topic: "b", Body: nil})
 	must(t, err)
-	must(t, n.CreateTopic(bg, "a", TopicOptions{}))
-	var b Batch
+	must(t, n.CreateTopic(bg, "a", pipeproc.TopicOptions{}))
+	var b pipeproc.Batch
 	must(t, b.Add("a", make([]byte, 1<<20)))
 	must(t, b.Add("b", []byte("x")))
 	must(t, b.Expect("b", 77))
@@ -212,13 +213,13 @@ func TestSegmentBytes(t *testing.T) {
 
 // TestFollowEndsWithContext: Follow ends with its context also when there are more records.
 func TestFollowEndsWithContext(t *testing.T) {
-	n, err := OpenMemory(nil)
+	n, err := pipeproc.OpenMemory(nil)
 	must(t, err)
 	defer n.Close()
 	for range 10 {
-		var recs []Record
+		var recs []pipeproc.Record
 		for range 1000 {
-			recs = append(recs, Record{Topic: "a", Body: []byte("x")})
+			recs = append(recs, pipeproc.Record{Topic: "a", Body: []byte("x")})
 		}
 		_, err := n.Commit(bg, recs...)
 		must(t, err)
@@ -254,7 +255,7 @@ func TestSectionHead(t *testing.T) {
 			must(t, err)
 		}
 		flip()
-		n, err := Open("d", &Options{FS: m, ReadOnly: true})
+		n, err := pipeproc.Open("d", &pipeproc.Options{FS: m, ReadOnly: true})
 		must(t, err)
 		if list, _ := n.Topics(bg); len(list) != 3 || len(n.Recovery().Damage) == 0 {
 			t.Errorf("byte %d: %d topics, damage %v", off, len(list), n.Recovery().Damage)
@@ -268,19 +269,19 @@ func TestSectionHead(t *testing.T) {
 // TestFormatLimits: sequences and times that the format cannot hold are refused
 // before they are acknowledged.
 func TestFormatLimits(t *testing.T) {
-	n, err := OpenMemory(nil)
+	n, err := pipeproc.OpenMemory(nil)
 	must(t, err)
 	defer n.Close()
-	_, err = n.Import(bg, "a", func(yield func(Record, error) bool) {
-		yield(Record{ID: ID{Millis: 1000, Seq: math.MaxUint64 - 1}, Body: []byte("x")}, nil)
+	_, err = n.Import(bg, "a", func(yield func(pipeproc.Record, error) bool) {
+		yield(pipeproc.Record{ID: pipeproc.ID{Millis: 1000, Seq: math.MaxUint64 - 1}, Body: []byte("x")}, nil)
 	}, nil)
-	if !errors.Is(err, ErrInvalidImport) {
+	if !errors.Is(err, pipeproc.ErrInvalidImport) {
 		t.Errorf("import at the end of the sequences: %v", err)
 	}
-	late, err := OpenMemory(&Options{Clock: func() time.Time { return time.Date(7000, 1, 1, 0, 0, 0, 0, time.UTC) }})
+	late, err := pipeproc.OpenMemory(&pipeproc.Options{Clock: func() time.Time { return time.Date(7000, 1, 1, 0, 0, 0, 0, time.UTC) }})
 	must(t, err)
 	defer late.Close()
-	if _, err := late.Commit(bg, Record{Topic: "a"}); !errors.Is(err, ErrInvalidOptions) {
+	if _, err := late.Commit(bg, pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrInvalidOptions) {
 		t.Errorf("commit in the year 7000: %v", err)
 	}
 }
@@ -288,23 +289,23 @@ func TestFormatLimits(t *testing.T) {
 // TestSpaceComesBack: at its limit on disk space a node takes commits again once
 // something was pruned, without being told to.
 func TestSpaceComesBack(t *testing.T) {
-	n, err := OpenMemory(&Options{MaxDisk: 24 << 20, WALSize: 4 << 20, Topic: TopicOptions{SegmentSize: 1 << 20}})
+	n, err := pipeproc.OpenMemory(&pipeproc.Options{MaxDisk: 24 << 20, WALSize: 4 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 1 << 20}})
 	must(t, err)
 	defer n.Close()
 	body := make([]byte, 256<<10)
 	k := uint64(0)
 	for err == nil && k < 1000 {
-		_, err = n.Commit(bg, Record{Topic: "a", Body: body})
+		_, err = n.Commit(bg, pipeproc.Record{Topic: "a", Body: body})
 		k++
 	}
-	if !errors.Is(err, ErrDiskLimit) {
+	if !errors.Is(err, pipeproc.ErrDiskLimit) {
 		t.Fatalf("after %d records: %v", k, err)
 	}
 	if k < 60 {
 		t.Errorf("only %d records of 256 KiB fit 24 MiB", k)
 	}
 	must(t, n.Prune(bg, "a", k-2))
-	if _, err := n.Commit(bg, Record{Topic: "a", Body: body}); err != nil {
+	if _, err := n.Commit(bg, pipeproc.Record{Topic: "a", Body: body}); err != nil {
 		t.Errorf("after a prune: %v", err)
 	}
 }
@@ -319,7 +320,7 @@ func TestRepairLetsGo(t *testing.T) {
 	must(t, err)
 	must(t, f.Close())
 	for range 2 {
-		if _, err := Repair(bg, "d", &RepairOptions{FS: m}); err == nil || errors.Is(err, ErrInUse) {
+		if _, err := pipeproc.Repair(bg, "d", &pipeproc.RepairOptions{FS: m}); err == nil || errors.Is(err, pipeproc.ErrInUse) {
 			t.Errorf("repair of garbage: %v", err)
 		}
 	}
