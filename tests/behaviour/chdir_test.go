@@ -1,4 +1,4 @@
-package pipeproc
+package behaviour_test
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/pipeproc/pipeproc"
 )
 
 // TestS10DirectoryStays opens a node by a relative name, then changes the working
@@ -13,23 +15,23 @@ import (
 // the new place. Everything goes where it was, and the other store is not touched.
 func TestS10DirectoryStays(t *testing.T) {
 	const all = 400
-	put := func(t *testing.T, n *Node, who string, k int) {
+	put := func(t *testing.T, n *pipeproc.Node, who string, k int) {
 		t.Helper()
 		for range k {
-			if _, err := n.Commit(t.Context(), Record{Topic: "t", Body: bytes.Repeat([]byte(who), 1000)}); err != nil {
+			if _, err := n.Commit(t.Context(), pipeproc.Record{Topic: "t", Body: bytes.Repeat([]byte(who), 1000)}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	look := func(t *testing.T, dir, who string) {
 		t.Helper()
-		n, err := Open(dir, &Options{MustExist: true})
+		n, err := pipeproc.Open(dir, &pipeproc.Options{MustExist: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer n.Close()
 		k := 0
-		for r, err := range n.Range(t.Context(), "t", RangeOptions{}) {
+		for r, err := range n.Range(t.Context(), "t", pipeproc.RangeOptions{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,13 +47,13 @@ func TestS10DirectoryStays(t *testing.T) {
 			t.Errorf("%v, %+v", err, rep)
 		}
 	}
-	for name, mode := range map[string]SyncMode{"always": SyncAlways, "never": SyncNever} {
-		o := &Options{WALSize: 64 << 10, Sync: mode, Topic: TopicOptions{SegmentSize: 128 << 10}, MaxOpenFiles: 1}
+	for name, mode := range map[string]pipeproc.SyncMode{"always": pipeproc.SyncAlways, "never": pipeproc.SyncNever} {
+		o := &pipeproc.Options{WALSize: 64 << 10, Sync: mode, Topic: pipeproc.TopicOptions{SegmentSize: 128 << 10}, MaxOpenFiles: 1}
 		for _, change := range []string{"chdir", "move"} {
 			t.Run(fmt.Sprintf("%s %s", name, change), func(t *testing.T) {
 				here, there := t.TempDir(), t.TempDir()
 				t.Chdir(there)
-				b, err := Open("data", o)
+				b, err := pipeproc.Open("data", o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +62,7 @@ func TestS10DirectoryStays(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Chdir(here)
-				a, err := Open("data", o)
+				a, err := pipeproc.Open("data", o)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package pipeproc_test
+package behaviour_test
 
 import (
 	"context"

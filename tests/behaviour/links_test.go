@@ -1,4 +1,4 @@
-package pipeproc
+package behaviour_test
 
 import (
 	"bytes"
@@ -7,21 +7,23 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pipeproc/pipeproc"
 )
 
 // TestLinksAreRefused puts a symbolic link in place of each file and folder of a
 // store. What it leads to is the right one, and is neither read nor written: the
 // node does not open, or says what is damaged. The directory itself may be a link.
 func TestLinksAreRefused(t *testing.T) {
-	o := &Options{WALSize: 64 << 10, Topic: TopicOptions{SegmentSize: 64 << 10}, MustExist: true}
+	o := &pipeproc.Options{WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}, MustExist: true}
 	fill := func(t *testing.T, dir string) {
 		t.Helper()
-		n, err := Open(dir, &Options{WALSize: o.WALSize, Topic: o.Topic})
+		n, err := pipeproc.Open(dir, &pipeproc.Options{WALSize: o.WALSize, Topic: o.Topic})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 300 {
-			if _, err := n.Commit(t.Context(), Record{Topic: "t", Body: bytes.Repeat([]byte("x"), 1000)}); err != nil {
+			if _, err := n.Commit(t.Context(), pipeproc.Record{Topic: "t", Body: bytes.Repeat([]byte("x"), 1000)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -55,14 +57,14 @@ func TestLinksAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := look(t, real)
-			n, err := Open(dir, o)
+			n, err := pipeproc.Open(dir, o)
 			if err == nil {
 				rep, verr := n.Verify(t.Context(), nil)
 				// Spare files of the log may be anything.
 				if verr == nil && len(rep.Damage) == 0 && len(n.Recovery().Damage) == 0 && !strings.HasPrefix(name, "wal/") {
 					t.Error("opened without a word")
 				}
-				_, _ = n.Commit(t.Context(), Record{Topic: "t", Body: []byte("new")})
+				_, _ = n.Commit(t.Context(), pipeproc.Record{Topic: "t", Body: []byte("new")})
 				_ = n.Close()
 			}
 			if after := look(t, real); after != before {

@@ -1,4 +1,4 @@
-package pipeproc_test
+package remote_test
 
 import (
 	"context"
