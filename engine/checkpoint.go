@@ -17,10 +17,10 @@ const retryAfter = time.Second
 
 // checkpointWanted takes the checkpoint that the keeper has asked for, unless
 // another one has made it superfluous.
-func (e *Engine) checkpointWanted() {
+func (e *Engine) checkpointIfDue() {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if !e.isDue() {
+	if !e.checkpointDue() {
 		return
 	}
 	if err := e.checkpointLocked(false); err != nil {
@@ -31,8 +31,8 @@ func (e *Engine) checkpointWanted() {
 
 // isDue reports whether a checkpoint should be taken: the WAL has its size, or
 // space is to be freed.
-func (e *Engine) isDue() bool {
-	return e.measure() >= e.cfg.CheckpointBytes || e.due.Load() && e.changed()
+func (e *Engine) checkpointDue() bool {
+	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed()
 }
 
 // Checkpoint brings segment files and snapshot up to now, so that the next
@@ -60,11 +60,11 @@ func (e *Engine) checkpointLocked(final bool) error {
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
-	due := e.due.Swap(false) // before the state is captured: what asks later is not served
+	due := e.freeable.Swap(false) // before the state is captured: what asks later is not served
 	err := e.checkpoint(final)
 	if err != nil {
 		if due {
-			e.due.Store(true)
+			e.freeable.Store(true)
 		}
 		e.ckptErr.Store(&err)
 		if isSyncFailure(err) {

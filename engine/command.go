@@ -103,7 +103,7 @@ func appendDelete(dst []byte, id uint64) []byte {
 }
 
 // decoded is one operation.
-type decoded struct {
+type decodedOp struct {
 	kind   byte
 	id     uint64
 	name   string
@@ -115,16 +115,16 @@ type decoded struct {
 
 // decodeCommand calls fn for each operation of a command. blocks is scratch.
 // The block bodies alias the parts.
-func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn func(ms int64, op *decoded) error) error {
+func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn func(ms int64, op *decodedOp) error) error {
 	d := enc.Reader{B: meta}
 	if v := d.Byte(); v != commandVersion {
 		return errs.Version.With(fmt.Sprintf("command of version %d", v))
 	}
 	ms := d.Varint()
 	part := 0
-	var op decoded
+	var op decodedOp
 	for d.Err == nil && len(d.B) > 0 {
-		op = decoded{kind: d.Byte()}
+		op = decodedOp{kind: d.Byte()}
 		if len(d.B) < 4 {
 			return enc.ErrMalformed
 		}

@@ -32,7 +32,7 @@ func TestCommandFormat(t *testing.T) {
 	}
 	var kinds []byte
 	var scratch []topics.Block
-	err := decodeCommand(b, parts, &scratch, func(ms int64, op *decoded) error {
+	err := decodeCommand(b, parts, &scratch, func(ms int64, op *decodedOp) error {
 		kinds = append(kinds, op.kind)
 		if ms != 1000 || op.id != 7 {
 			t.Errorf("%d: time %d, id %d", op.kind, ms, op.id)
@@ -65,7 +65,7 @@ func TestCommandHostile(t *testing.T) {
 	b, parts := goldenCommand()
 	var scratch []topics.Block
 	decode := func(b []byte) error {
-		return decodeCommand(b, parts, &scratch, func(int64, *decoded) error { return nil })
+		return decodeCommand(b, parts, &scratch, func(int64, *decodedOp) error { return nil })
 	}
 	for n := range b {
 		if decode(b[:n]) == nil && n < 25 {

@@ -32,14 +32,14 @@ type Request struct {
 	ticket     wal.Ticket[*Request]
 	Batch      *topics.Batch   // may be nil
 	Procs      []*procstate.Op // decided in order, before the batch
-	admin      *admin
+	admin      *adminCommand
 	Durability Durability
 	Position   uint64
 	ms         int64
 	err        error
 	once       once.Op // the key of the client that sent it, if keyed
 	keyed      bool
-	alone      [1]*Request // itself, as a group that has no other
+	selfGroup  [1]*Request // itself, as a group that has no other
 }
 
 // maxGroup bounds the commands that share one write and one sync.
@@ -108,8 +108,8 @@ func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	defer e.commitMu.Unlock()
 	if len(batch) == 1 { // mostly: it needs no list that forgets it afterwards
 		r := batch[0].Value
-		r.alone[0] = r
-		e.round(r.alone[:])
+		r.selfGroup[0] = r
+		e.commitGroup(r.selfGroup[:])
 		return
 	}
 	live := e.scratch.live[:0]
@@ -119,27 +119,27 @@ func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 			live = append(live, r)
 			continue
 		}
-		e.round(live)
+		e.commitGroup(live)
 		live = append(live[:0], r)
-		e.round(live)
+		e.commitGroup(live)
 		live = live[:0]
 	}
-	e.round(live)
+	e.commitGroup(live)
 	clear(live)
 	e.scratch.live = live[:0]
 }
 
 // round takes a run of commands through the commit path: validate and reserve,
 // WAL, sync, apply, publish. Acknowledging is the group's, when lead returns.
-func (e *Engine) round(rs []*Request) {
+func (e *Engine) commitGroup(rs []*Request) {
 	for len(rs) > 0 {
-		rs = e.roundOnce(rs)
+		rs = e.commitPass(rs)
 	}
 }
 
 // roundOnce is round for all but the commands that it returns: they were refused
 // because of others, which then came to nothing, and are to be tried again.
-func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
+func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if err := e.ready(); err != nil {
 		for _, r := range rs {
 			r.err = err
@@ -147,7 +147,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		return nil
 	}
 	e.stats.groups++
-	staged, sync := e.stage(rs)
+	staged, sync := e.stageGroup(rs)
 	if len(staged) == 0 {
 		return nil
 	}
@@ -194,27 +194,27 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		e.apply(staged, first)
 	}
 	e.reg.Relieve()
-	e.sized(staged)
+	e.trackWALSize(staged)
 	return again
 }
 
 // sized keeps track of the WAL's size, which takes a lock and a loop to tell,
 // closely enough to act on it.
-func (e *Engine) sized(rs []*Request) {
+func (e *Engine) trackWALSize(rs []*Request) {
 	if n := e.log.Number(); n != e.spareFor && e.log.Wanting() {
 		e.spareFor = n
 		e.wakeKeeper()
 	}
 	for _, r := range rs {
-		e.unsized += 256
+		e.sinceMeasured += 256
 		if r.Batch != nil {
-			e.unsized += int64(r.Batch.Bytes())
+			e.sinceMeasured += int64(r.Batch.Bytes())
 		}
 	}
-	if e.unsized < min(1<<20, e.cfg.CheckpointBytes/8) {
+	if e.sinceMeasured < min(1<<20, e.cfg.CheckpointBytes/8) {
 		return
 	}
-	e.unsized = 0
+	e.sinceMeasured = 0
 	size := e.log.Size()
 	e.walSize.Store(size)
 	if size >= e.cfg.CheckpointBytes {
@@ -244,7 +244,7 @@ func (e *Engine) ready() error {
 
 // stage validates the commands one by one and encodes those that pass into
 // frames. A command that fails leaves nothing behind and takes no other along.
-func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
+func (e *Engine) stageGroup(rs []*Request) (staged []*Request, sync bool) {
 	s := &e.scratch
 	s.meta, s.parts, s.frames = s.meta[:0], s.parts[:0], s.frames[:0]
 	now := e.cfg.Clock().UnixMilli()
@@ -252,7 +252,7 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	for _, r := range rs {
 		r.err = nil
 		meta, part := len(s.meta), len(s.parts)
-		if err := e.stageOne(r, now); err != nil {
+		if err := e.stageRequest(r, now); err != nil {
 			r.err = err
 			s.meta, s.parts = s.meta[:meta], s.parts[:part]
 			if len(staged) > 0 { // perhaps because of them
@@ -268,14 +268,14 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	return staged, sync
 }
 
-func (e *Engine) stageOne(r *Request, now int64) error {
+func (e *Engine) stageRequest(r *Request, now int64) error {
 	if !r.keyed {
-		return e.stageWhat(r, now)
+		return e.stageCommand(r, now)
 	}
 	if err := e.once.Stage(&r.once); err != nil {
 		return err
 	}
-	if err := e.stageWhat(r, now); err != nil {
+	if err := e.stageCommand(r, now); err != nil {
 		e.once.Undo(&r.once)
 		return err
 	}
@@ -289,7 +289,7 @@ func (e *Engine) stageOne(r *Request, now int64) error {
 }
 
 // stageWhat stages all of r but its key.
-func (e *Engine) stageWhat(r *Request, now int64) error {
+func (e *Engine) stageCommand(r *Request, now int64) error {
 	if r.admin != nil {
 		return e.stageAdmin(r, now)
 	}
@@ -368,7 +368,7 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 	for _, r := range rs {
 		if r.Batch != nil {
 			r.Batch.Signal()
-			e.watches.committed(r.Batch)
+			e.watches.callForBatch(r.Batch)
 		}
 	}
 }
@@ -413,7 +413,7 @@ func (e *Engine) spaceError(err error, detail string) error {
 func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }
 
 // room returns how many bytes segment files may still grow by.
-func (e *Engine) room() int64 {
+func (e *Engine) segmentRoom() int64 {
 	if e.cfg.MaxDisk == 0 {
 		return 1 << 62
 	}
@@ -426,7 +426,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 	if e.walSize.Load() < e.cfg.MaxWAL {
 		return nil
 	}
-	timeout := time.NewTimer(maxWait)
+	timeout := time.NewTimer(maxWALWait)
 	defer timeout.Stop()
 	for {
 		if err := e.writable(); err != nil {
@@ -437,7 +437,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		e.waitMu.Unlock()
 		// Measured behind fetching done, so that the checkpoint that makes
 		// room cannot be missed.
-		if e.measure() < e.cfg.MaxWAL {
+		if e.measureWAL() < e.cfg.MaxWAL {
 			return nil
 		}
 		e.wakeKeeper()
@@ -446,7 +446,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timeout.C:
-			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWait))
+			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWALWait))
 		case <-e.stop:
 			return errClosed()
 		case <-e.broken:
@@ -459,7 +459,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 }
 
 // measure brings walSize up to date.
-func (e *Engine) measure() int64 {
+func (e *Engine) measureWAL() int64 {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
 	size := int64(0)
@@ -471,7 +471,7 @@ func (e *Engine) measure() int64 {
 }
 
 // maxWait bounds how long a commit waits for room in the WAL.
-const maxWait = 30 * time.Second
+const maxWALWait = 30 * time.Second
 
 // armSync makes sure that a sync follows within the interval.
 func (e *Engine) armSync() {

@@ -81,23 +81,23 @@ func (r *Request) takeReply(p []byte) error {
 	if d.Byte() == 1 {
 		// A reclaim that ended in dead letters has a batch of its own.
 		if b := d.Bytes(); r.Batch != nil && r.Batch.ReadResult(b) != nil {
-			return errDifferent()
+			return errKeyReused()
 		}
 	} else if r.Batch != nil {
-		return errDifferent()
+		return errKeyReused()
 	}
 	if n := d.Uvarint(); n != uint64(len(r.Procs)) {
-		return errDifferent()
+		return errKeyReused()
 	}
 	for _, op := range r.Procs {
 		if err := op.ReadResult(&d); err != nil {
-			return errDifferent()
+			return errKeyReused()
 		}
 	}
 	return nil
 }
 
-func errDifferent() error {
+func errKeyReused() error {
 	return fmt.Errorf("a command was sent under a key that another one had: %w", errs.InvalidOptions)
 }
 

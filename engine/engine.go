@@ -74,21 +74,21 @@ type Engine struct {
 
 	// commitMu is held by the commit leader while it works, and by the
 	// checkpoint while it captures the state. Lock order: ckptMu, commitMu.
-	commitMu sync.Mutex
-	log      *wal.Log // nil until one could be made; under commitMu
-	store    storeState
-	nextWAL  uint64 // number of the next file, while log is nil
-	pos      uint64 // of the newest applied command
-	prev     wal.Tail
-	void     []uint64
-	scratch  scratch
-	snapRoom snapRoom
-	unsized  int64         // bytes committed since walSize was set
-	spareFor uint64        // number of the WAL file for which a spare was asked for
-	due      atomic.Bool   // a checkpoint would make room
-	covered  atomic.Uint64 // position of the last checkpoint
-	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
-	shut     atomic.Bool   // Close was called; set under commitMu
+	commitMu      sync.Mutex
+	log           *wal.Log // nil until one could be made; under commitMu
+	store         storeState
+	nextWAL       uint64 // number of the next file, while log is nil
+	pos           uint64 // of the newest applied command
+	prev          wal.Tail
+	void          []uint64
+	scratch       scratch
+	snapRoom      snapRoom
+	sinceMeasured int64         // bytes committed since walSize was set
+	spareFor      uint64        // number of the WAL file for which a spare was asked for
+	freeable      atomic.Bool   // a checkpoint would make room
+	covered       atomic.Uint64 // position of the last checkpoint
+	walSize       atomic.Int64  // of the WAL, not quite up to date: see sized
+	shut          atomic.Bool   // Close was called; set under commitMu
 
 	gcMu   sync.Mutex    // one collection at a time
 	gcLast int64         // what the clock said at the last one, unix milliseconds; under gcMu
@@ -110,16 +110,16 @@ type Engine struct {
 	broken   chan struct{}         // closed when failed is set
 	readOnly error                 // why it never was
 
-	kick     chan struct{} // wakes the keeper
-	wanted   chan struct{} // asks for a checkpoint
-	stop     chan struct{}
-	stopped  chan struct{}
-	released chan struct{} // closed when Close has let go of the directory
-	timer    atomic.Bool   // an interval sync is due
-	timerMu  sync.Mutex
-	pending  *time.Timer
-	garbage  []string // segment files that nothing refers to
-	recovery Recovery
+	kick       chan struct{} // wakes the keeper
+	ckptWanted chan struct{} // asks for a checkpoint
+	stop       chan struct{}
+	stopped    chan struct{}
+	released   chan struct{} // closed when Close has let go of the directory
+	timer      atomic.Bool   // an interval sync is due
+	timerMu    sync.Mutex
+	pending    *time.Timer
+	garbage    []string // segment files that nothing refers to
+	recovery   Recovery
 	// lostSections counts the sections of the snapshot that could not be
 	// restored, for repair.
 	lostSections int
@@ -188,7 +188,7 @@ func (e *Engine) poison(err error) {
 		e.suspect()
 		close(e.broken)
 		e.procs.Wake() // what they wait for does not come
-		e.watches.all()
+		e.watches.callAll()
 		e.event(Event{Kind: EventFailed, Err: err})
 	}
 }
@@ -340,7 +340,7 @@ func (e *Engine) Close() error {
 		err = e.finish()
 	}
 	e.reg.Free()
-	e.letGo()
+	e.closeUnsynced()
 	if cerr := e.files.Close(); err == nil {
 		err = cerr
 	}
@@ -356,7 +356,7 @@ func (e *Engine) Close() error {
 
 // letGo closes the files that are still open when there was no last checkpoint:
 // nothing is written or synced. After a failed sync, too: see suspect.go.
-func (e *Engine) letGo() {
+func (e *Engine) closeUnsynced() {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	e.commitMu.Lock()

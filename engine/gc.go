@@ -74,7 +74,7 @@ func (e *Engine) deadLetterTopics() map[string]bool {
 
 // jump is how much faster than elapsed time the clock may run between two
 // collections.
-const jump = time.Minute
+const maxClockJump = time.Minute
 
 // gcNow returns the time that ages are counted from. A clock that jumps ahead
 // is believed when it still says so at the next collection: one wrong reading
@@ -82,7 +82,7 @@ const jump = time.Minute
 func (e *Engine) gcNow() int64 {
 	last, at := e.gcLast, e.gcAt
 	e.gcLast, e.gcAt = e.cfg.Clock().UnixMilli(), e.cfg.Elapsed()
-	return min(e.gcLast, last+(e.gcAt-at+jump).Milliseconds())
+	return min(e.gcLast, last+(e.gcAt-at+maxClockJump).Milliseconds())
 }
 
 // collect prunes one topic.
@@ -98,11 +98,11 @@ func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rul
 	if err != nil || mark.First <= g.First {
 		return Pruned{}, err
 	}
-	a := &admin{kind: opPrune, name: t.Name(), first: mark.First, guard: &rules}
+	a := &adminCommand{kind: opPrune, name: t.Name(), first: mark.First, guard: &rules}
 	if rules.Force && mark.Reason != gcprune.Acknowledged {
 		a.guard = nil
 	}
-	if err := e.admin(ctx, a); err != nil {
+	if err := e.runAdmin(ctx, a); err != nil {
 		return Pruned{}, err
 	}
 	return Pruned{Topic: t.Name(), First: g.First, Next: a.first, Reason: mark.Reason, Passed: mark.Passed}, nil
@@ -118,7 +118,7 @@ func gcProcs(list []*procstate.State) []gcprune.Proc {
 
 // guarded lowers the mark of a collection to what the procs of the topic allow
 // at the moment it is staged: one may have come to be since it was decided.
-func (e *Engine) guarded(a *admin) {
+func (e *Engine) boundByProcs(a *adminCommand) {
 	if a.guard == nil || mutate.SkipGuard {
 		return
 	}
@@ -134,7 +134,7 @@ func (e *Engine) SetPolicy(ctx context.Context, topic string, p gcprune.Policy) 
 	if err != nil {
 		return err
 	}
-	err = e.admin(ctx, &admin{kind: opPolicy, name: topic, id: t.ID(), policy: gcprune.Op{Topic: t.ID(), Policy: p}})
+	err = e.runAdmin(ctx, &adminCommand{kind: opPolicy, name: topic, id: t.ID(), policy: gcprune.Op{Topic: t.ID(), Policy: p}})
 	if err == nil {
 		e.wakeGC()
 	}

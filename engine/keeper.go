@@ -11,11 +11,11 @@ import "sync"
 // behind them.
 func (e *Engine) startKeeper() {
 	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
-	e.wanted = make(chan struct{}, 1)
+	e.ckptWanted = make(chan struct{}, 1)
 	var all sync.WaitGroup
 	all.Go(func() { e.loop(e.reg.Hot(), e.writeTails) })
 	all.Go(func() { e.loop(e.kick, e.tend) })
-	all.Go(func() { e.loop(e.wanted, e.checkpointWanted) })
+	all.Go(func() { e.loop(e.ckptWanted, e.checkpointIfDue) })
 	stopped := e.stopped
 	go func() {
 		all.Wait()
@@ -58,11 +58,11 @@ func (e *Engine) tend() {
 	if l.Wanting() {
 		_ = l.Prepare() // without it the leader makes a file, and tells
 	}
-	if !e.isDue() {
+	if !e.checkpointDue() {
 		return
 	}
 	select {
-	case e.wanted <- struct{}{}:
+	case e.ckptWanted <- struct{}{}:
 	default: // it has been asked
 	}
 }

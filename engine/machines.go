@@ -48,7 +48,7 @@ func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error 
 
 // applyDecoded applies one operation of a replayed command. The caller
 // publishes the command's position once, after the last of them.
-func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
+func (m machines) applyDecoded(op *decodedOp, pos uint64, ms int64) error {
 	switch op.kind {
 	case opCreate:
 		if _, _, err := m.reg.StageCreate(op.name, op.opts); err != nil {

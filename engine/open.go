@@ -60,7 +60,7 @@ func Open(cfg Config) (*Engine, error) {
 }
 
 func (e *Engine) open() error {
-	if err := e.claim(); err != nil {
+	if err := e.lockDir(); err != nil {
 		return err
 	}
 	if err := e.readOrCreate(); err != nil {
@@ -71,7 +71,7 @@ func (e *Engine) open() error {
 	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: e.fs, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.room, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (e *Engine) open() error {
 }
 
 // claim makes the directory and takes its lock.
-func (e *Engine) claim() error {
+func (e *Engine) lockDir() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
 		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
 			return fmt.Errorf("making the data directory: %w", err)
@@ -293,7 +293,7 @@ func (e *Engine) replay() error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged: commands need not fit
 		}
-		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decoded) error {
+		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
 			return e.applyDecoded(op, w.Position, ms)
 		})
 		if err == nil {

@@ -30,7 +30,7 @@ type Claimed struct {
 
 	cur     topics.Cursor
 	arena   []byte
-	parts   []parts
+	ends    []pieceEnds
 	headers []record.Header
 	op      procstate.Op
 	ops     [1]*procstate.Op
@@ -38,7 +38,7 @@ type Claimed struct {
 }
 
 // parts says where the pieces of a record end in the arena.
-type parts struct{ key, headers, body int }
+type pieceEnds struct{ key, headers, body int }
 
 // Claim claims up to count records for a proc, all that there are for a
 // negative count, and reads them into c. There are none when the proc has seen
@@ -83,7 +83,7 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 		}
 		most, each := min(claimBytes, e.cfg.MaxBatch), 0
 		if s.Def.OnMax == procstate.DeadLetter {
-			each = deadRoom // so that the records fit one command with what they get then
+			each = deadLetterRoom // so that the records fit one command with what they get then
 		}
 		err = c.read(t, topics.Span{From: from, To: end}, count, most, each)
 		if errors.Is(err, errs.Pruned) || errors.Is(err, errs.InvalidTopic) {
@@ -137,7 +137,7 @@ func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claim
 // read reads up to count records of sp, until they have most bytes, with each
 // more for every record.
 func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) error {
-	c.arena, c.parts, c.headers = c.arena[:0], c.parts[:0], c.headers[:0]
+	c.arena, c.ends, c.headers = c.arena[:0], c.ends[:0], c.headers[:0]
 	c.cur.Reset(t, sp)
 	c.cur.Expect(count)
 	defer c.cur.Close()
@@ -145,12 +145,12 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) e
 		r := c.cur.Record()
 		c.Records = append(c.Records, record.Record{ID: record.ID{Millis: r.Time, Seq: r.Seq}, Topic: t.Name()})
 		c.arena = append(c.arena, r.Key...)
-		p := parts{key: len(c.arena)}
+		p := pieceEnds{key: len(c.arena)}
 		c.arena = append(c.arena, r.Headers...)
 		p.headers = len(c.arena)
 		c.arena = append(c.arena, r.Body...)
 		p.body = len(c.arena)
-		c.parts = append(c.parts, p)
+		c.ends = append(c.ends, p)
 		if len(c.Records) == count || p.body+each*len(c.Records) >= most {
 			break
 		}
@@ -158,7 +158,7 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) e
 	if len(c.Records) == 0 {
 		return c.cur.Err() // behind damage: somebody has to decide what becomes of it
 	}
-	c.headers = point(c.Records, c.parts, c.arena, c.headers)
+	c.headers = pointInto(c.Records, c.ends, c.arena, c.headers)
 	c.Range = record.Range{First: c.Records[0].ID, Last: c.Records[len(c.Records)-1].ID, Count: uint64(len(c.Records))}
 	return nil
 }
@@ -173,23 +173,23 @@ func (c *Claimed) Own() []record.Record {
 	if n := len(c.headers); n > 0 {
 		hs = make([]record.Header, 0, n)
 	}
-	point(recs, c.parts, append(make([]byte, 0, len(c.arena)), c.arena...), hs)
+	pointInto(recs, c.ends, append(make([]byte, 0, len(c.arena)), c.arena...), hs)
 	return recs
 }
 
 // Trim lets go of memory that an unusually large claim took.
 func (c *Claimed) Trim() {
-	if cap(c.arena) > keepBytes {
+	if cap(c.arena) > keepArena {
 		c.arena = nil
 	}
 }
 
 // keepBytes is how much memory a Claimed keeps for the records of the next
 // claim.
-const keepBytes = 1 << 20
+const keepArena = 1 << 20
 
 // point makes the records those that lie in arena. It returns their headers.
-func point(recs []record.Record, at []parts, arena []byte, hs []record.Header) []record.Header {
+func pointInto(recs []record.Record, at []pieceEnds, arena []byte, hs []record.Header) []record.Header {
 	from := 0
 	for i := range recs {
 		r, p := &recs[i], at[i]
@@ -220,7 +220,7 @@ func (e *Engine) Reclaim(ctx context.Context, name string, token procstate.Token
 		if !errors.Is(err, procstate.ErrSpent) {
 			return op.State, err
 		}
-		s, err := e.bury(ctx, op.State, op.Claim, reason)
+		s, err := e.moveToDeadLetters(ctx, op.State, op.Claim, reason)
 		switch {
 		case errors.Is(err, procstate.ErrStale): // resumed meanwhile: this is its first
 		case errors.Is(err, errs.ClaimLost) && token == (procstate.Token{}):

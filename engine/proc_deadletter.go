@@ -23,16 +23,16 @@ const (
 // maxReason bounds the text of a reason, in bytes. A record gets longer by
 // deadRoom at most.
 const (
-	maxReason = 1 << 10
-	deadRoom  = 2 << 10
+	maxReason      = 1 << 10
+	deadLetterRoom = 2 << 10
 )
 
 // bury moves the records of a claim to the dead-letter topic and acknowledges
 // the claim, in one command.
-func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
+func (e *Engine) moveToDeadLetters(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
 	b := new(topics.Batch)
 	b.Unbounded()
-	if err := e.deadLetters(b, s, claim, reason); err != nil {
+	if err := e.addDeadLetters(b, s, claim, reason); err != nil {
 		return nil, err
 	}
 	op := &procstate.Op{Kind: procstate.Bury, Name: s.Def.Name, Token: claim.Token, Commit: true}
@@ -46,7 +46,7 @@ func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.C
 
 // deadLetters fills b with the records of a claim. What cannot be read is
 // represented by a record without a body that says so.
-func (e *Engine) deadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
+func (e *Engine) addDeadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
 	t, err := e.Topic(s.Def.Topic)
 	if err != nil {
 		return err

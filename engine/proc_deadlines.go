@@ -38,7 +38,7 @@ type procTimer struct {
 
 // expireAgain is how long a claim that could not be taken back for want of
 // space is left alone.
-const expireAgain = time.Second
+const expireRetry = time.Second
 
 func (d *deadlines) close() {
 	d.mu.Lock()
@@ -94,7 +94,7 @@ func (t *procTimer) start(d *deadlines, wait time.Duration) {
 // leader, and while the store is opened.
 func (e *Engine) procChanged(p *procstate.Proc, s *procstate.State) {
 	e.arm(p, s, 0)
-	e.watches.changed(p.Name())
+	e.watches.callForProc(p.Name())
 }
 
 // arm sets the timer that state s asks for. ran is the time that has passed
@@ -155,7 +155,7 @@ func (t *procTimer) fire() {
 	token := t.token
 	d.mu.Unlock()
 	if token == (procstate.Token{}) {
-		t.e.watches.changed(t.p.Name())
+		t.e.watches.callForProc(t.p.Name())
 	} else {
 		t.expire(token)
 	}
@@ -192,7 +192,7 @@ func (t *procTimer) expire(token procstate.Token) {
 		e.cfg.Logger.Warn("pipeproc: a claim that timed out could not be taken back, trying again", "proc", t.p.Name(), "err", err)
 		e.deadlines.mu.Lock()
 		if t.token == token && !t.armed {
-			t.start(&e.deadlines, expireAgain)
+			t.start(&e.deadlines, expireRetry)
 		}
 		e.deadlines.mu.Unlock()
 	}

@@ -50,11 +50,11 @@ func (e *Engine) claimable(name string) (bool, error) {
 	if s.Disabled || s.Claim() != nil || e.deadlines.held(p.ID(), s) {
 		return false, nil
 	}
-	return e.behind(s)
+	return e.hasUnseen(s)
 }
 
 // behind reports whether there are records that a proc in state s has not seen.
-func (e *Engine) behind(s *procstate.State) (bool, error) {
+func (e *Engine) hasUnseen(s *procstate.State) (bool, error) {
 	t, err := e.reg.Topic(s.Def.Topic)
 	if err != nil {
 		return false, nil
@@ -76,7 +76,7 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 			return errClosed()
 		}
 		ch, stop := e.procs.Changed()
-		idle, err := e.idle(names)
+		idle, err := e.allIdle(names)
 		if err == nil && !idle {
 			err = e.writable() // without writes nothing is ever acknowledged
 		}
@@ -90,8 +90,8 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 	}
 }
 
-// look is a proc as it was found to have nothing to do.
-type look struct {
+// look is a proc as it was seen to have nothing to do.
+type observedProc struct {
 	s   *procstate.State
 	t   *topics.Topic
 	end uint64
@@ -99,10 +99,10 @@ type look struct {
 
 // idle reports whether there was a moment at which none of the procs had
 // anything to do.
-func (e *Engine) idle(names []string) (bool, error) {
+func (e *Engine) allIdle(names []string) (bool, error) {
 	for {
-		looks := e.looks(names)
-		for _, l := range looks {
+		seen := e.observeProcs(names)
+		for _, l := range seen {
 			if l.s.Claim() != nil {
 				return false, nil
 			}
@@ -114,15 +114,15 @@ func (e *Engine) idle(names []string) (bool, error) {
 				return false, nil
 			}
 		}
-		if e.still(names, looks) {
+		if e.unchangedSince(names, seen) {
 			return true, nil
 		}
 	}
 }
 
-// looks returns what there is to know of the procs that may have something to
+// seen returns what there is to know of the procs that may have something to
 // do.
-func (e *Engine) looks(names []string) []look {
+func (e *Engine) observeProcs(names []string) []observedProc {
 	var states []*procstate.State
 	if len(names) == 0 {
 		states = e.procs.All()
@@ -132,21 +132,21 @@ func (e *Engine) looks(names []string) []look {
 			states = append(states, s)
 		}
 	}
-	var out []look
+	var out []observedProc
 	for _, s := range states {
 		if s.Disabled {
 			continue
 		}
 		if t, err := e.reg.Topic(s.Def.Topic); err == nil {
-			out = append(out, look{s, t, t.End()})
+			out = append(out, observedProc{s, t, t.End()})
 		}
 	}
 	return out
 }
 
-// still reports whether looks is what stands now, all of it at once.
-func (e *Engine) still(names []string, looks []look) bool {
+// still reports whether seen is what stands now, all of it at once.
+func (e *Engine) unchangedSince(names []string, seen []observedProc) bool {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
-	return slices.Equal(e.looks(names), looks)
+	return slices.Equal(e.observeProcs(names), seen)
 }

@@ -13,7 +13,7 @@ import (
 // them. Without any, a commit looks at one counter. They are called without a
 // lock, so that what they lock cannot wait for this.
 type watches struct {
-	n       atomic.Int64
+	count   atomic.Int64
 	mu      sync.Mutex // changes
 	byProc  sync.Map   // name: []*watch, never changed
 	byTopic sync.Map
@@ -30,28 +30,30 @@ func (e *Engine) Watch(proc, topic string, fn func()) (stop func()) {
 	w, s := &watch{fn}, &e.watches
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	add(&s.byProc, proc, w)
-	add(&s.byTopic, topic, w)
-	s.n.Add(1)
+	addWatch(&s.byProc, proc, w)
+	addWatch(&s.byTopic, topic, w)
+	s.count.Add(1)
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		drop(&s.byProc, proc, w)
-		drop(&s.byTopic, topic, w)
-		s.n.Add(-1)
+		removeWatch(&s.byProc, proc, w)
+		removeWatch(&s.byTopic, topic, w)
+		s.count.Add(-1)
 	})
 }
 
-func list(m *sync.Map, name string) []*watch {
+func watchesOf(m *sync.Map, name string) []*watch {
 	v, _ := m.Load(name)
 	l, _ := v.([]*watch)
 	return l
 }
 
-func add(m *sync.Map, name string, w *watch) { m.Store(name, append(slices.Clip(list(m, name)), w)) }
+func addWatch(m *sync.Map, name string, w *watch) {
+	m.Store(name, append(slices.Clip(watchesOf(m, name)), w))
+}
 
-func drop(m *sync.Map, name string, w *watch) {
-	l := slices.DeleteFunc(slices.Clone(list(m, name)), func(x *watch) bool { return x == w })
+func removeWatch(m *sync.Map, name string, w *watch) {
+	l := slices.DeleteFunc(slices.Clone(watchesOf(m, name)), func(x *watch) bool { return x == w })
 	if len(l) == 0 {
 		m.Delete(name)
 	} else {
@@ -59,30 +61,30 @@ func drop(m *sync.Map, name string, w *watch) {
 	}
 }
 
-func call(m *sync.Map, name string) {
-	for _, w := range list(m, name) {
+func callWatches(m *sync.Map, name string) {
+	for _, w := range watchesOf(m, name) {
 		w.fn()
 	}
 }
 
 // committed calls those who watch the topics of a batch.
-func (s *watches) committed(b *topics.Batch) {
-	if s.n.Load() > 0 {
-		b.Slots(func(t *topics.Topic, _ bool, _ []topics.Block) { call(&s.byTopic, t.Name()) })
+func (s *watches) callForBatch(b *topics.Batch) {
+	if s.count.Load() > 0 {
+		b.Slots(func(t *topics.Topic, _ bool, _ []topics.Block) { callWatches(&s.byTopic, t.Name()) })
 	}
 }
 
 // all calls everybody.
-func (s *watches) all() {
+func (s *watches) callAll() {
 	s.byProc.Range(func(name, _ any) bool {
-		call(&s.byProc, name.(string))
+		callWatches(&s.byProc, name.(string))
 		return true
 	})
 }
 
 // changed calls those who watch a proc.
-func (s *watches) changed(proc string) {
-	if s.n.Load() > 0 {
-		call(&s.byProc, proc)
+func (s *watches) callForProc(proc string) {
+	if s.count.Load() > 0 {
+		callWatches(&s.byProc, proc)
 	}
 }

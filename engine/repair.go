@@ -49,7 +49,7 @@ type repairer struct {
 // outside of it.
 func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, progress func(VerifyProgress)) (*RepairReport, error) {
 	r := &repairer{ctx: ctx, rep: &RepairReport{}}
-	before, err := r.look(cfg, progress)
+	before, err := r.verify(cfg, progress)
 	if err != nil {
 		return r.rep, err
 	}
@@ -68,7 +68,7 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 }
 
 // look verifies the store as it is.
-func (r *repairer) look(cfg Config, progress func(VerifyProgress)) (*VerifyReport, error) {
+func (r *repairer) verify(cfg Config, progress func(VerifyProgress)) (*VerifyReport, error) {
 	cfg.ReadOnly = true
 	e, err := Open(cfg)
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
 	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
 	r.e = e
-	if err := e.claim(); err != nil {
+	if err := e.lockDir(); err != nil {
 		return err
 	}
 	st, _, err := readStore(e.fs, cfg.Dir)
@@ -345,7 +345,7 @@ func (r *repairer) replay() error {
 	var blocks []topics.Block
 	skipped := 0
 	apply := func(w *wal.Entry) error {
-		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decoded) error {
+		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
 			if op.kind == opAppend && e.reg.Known(op.id) == nil {
 				skipped++
 				return nil
