@@ -40,80 +40,119 @@ type Claimed struct {
 // parts says where the pieces of a record end in the arena.
 type pieceEnds struct{ key, headers, body int }
 
-// Claim claims up to count records for a proc, all that there are for a
-// negative count, and reads them into c. There are none when the proc has seen
-// everything, has an open claim or waits before a retry.
+// Claim claims up to count records for a proc, or all there are if count is
+// negative, and reads them into c. c is empty if the proc has seen everything, has
+// an open claim or waits before a retry.
 //
-// The claim is logged and not synced: in a crash it is lost at worst, and the
-// records are claimed again. A token tells it from the next one.
+// The claim is logged but not synced. A crash can at worst lose it, and then the
+// records are claimed again. Its token tells it from any other claim.
+//
+// What to claim is decided from the visible state, and the leader checks it again.
+// So an attempt may have to be repeated; see claimOutcome.
 func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) error {
 	for {
-		c.Records, c.Token, c.Range = c.Records[:0], procstate.Token{}, record.Range{}
-		p, s, err := e.procs.Get(name)
-		switch {
-		case e.shut.Load():
-			return errClosed()
-		case err != nil:
+		outcome, err := e.tryClaim(ctx, name, count, c)
+		switch outcome {
+		case claimSettled:
 			return err
-		}
-		if k, ok := keyOf(ctx); ok && k.Again {
-			if claim, known := e.claimedBefore(k, s); known {
-				return e.claimAgain(s, claim, c)
-			}
-		}
-		switch {
-		case s.Disabled:
-			return procstate.Disabled(s)
-		case s.Claim() != nil && !mutate.SkipOpenClaim || e.deadlines.held(p.ID(), s):
-			return nil
-		}
-		t, err := e.reg.Topic(s.Def.Topic)
-		if errors.Is(err, errs.InvalidTopic) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		from, skipped, err := position(t, s)
-		if err != nil {
-			return err
-		}
-		end := t.End()
-		if from >= end {
-			return nil
-		}
-		most, each := min(claimBytes, e.cfg.MaxBatch), 0
-		if s.Def.OnMax == procstate.DeadLetter {
-			each = deadLetterRoom // so that the records fit one command with what they get then
-		}
-		err = c.read(t, topics.Span{From: from, To: end}, count, most, each)
-		if errors.Is(err, errs.Pruned) || errors.Is(err, errs.InvalidTopic) {
-			continue // meanwhile: look again from where the topic starts now
-		}
-		if err != nil || len(c.Records) == 0 {
-			return err
-		}
-		c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, skipped
-		c.op = procstate.Op{Kind: procstate.Take, Name: name, Seen: s, Range: c.Range, Skipped: skipped}
-		c.ops[0] = &c.op
-		c.req.Procs, c.req.Durability = c.ops[:], Buffered
-		if err = e.waitWAL(ctx); err == nil {
-			err = e.Commit(ctx, &c.req)
-		}
-		if err == nil && c.op.Claim.Range == c.Range {
-			c.Token = c.op.Claim.Token
-			return nil
-		}
-		if err == nil { // the answer to a claim that was made before
+		case claimRepeated:
 			k, _ := keyOf(ctx)
 			k.Again = true
 			ctx = WithKey(ctx, k)
-			continue
-		}
-		c.Records, c.Range = c.Records[:0], record.Range{}
-		if !errors.Is(err, procstate.ErrStale) {
-			return err
+		case claimPruned, claimStale:
 		}
 	}
+}
+
+// claimOutcome says whether an attempt to claim is the last, or why there must be
+// another.
+type claimOutcome uint8
+
+const (
+	// claimSettled: records were claimed, there were none, or there is an error.
+	claimSettled claimOutcome = iota
+	// claimPruned: the records were pruned, or their topic deleted, before they
+	// were read. The next attempt begins where the topic starts now.
+	claimPruned
+	// claimStale: the proc changed before the claim was committed.
+	claimStale
+	// claimRepeated: the same command of a client had made a claim before. The next
+	// attempt reads that one.
+	claimRepeated
+)
+
+// tryClaim makes one attempt to claim. The error is nil unless the outcome is
+// claimSettled.
+func (e *Engine) tryClaim(ctx context.Context, name string, count int, c *Claimed) (claimOutcome, error) {
+	c.Records, c.Token, c.Range = c.Records[:0], procstate.Token{}, record.Range{}
+	p, s, err := e.procs.Get(name)
+	switch {
+	case e.shut.Load():
+		return claimSettled, errClosed()
+	case err != nil:
+		return claimSettled, err
+	}
+	if k, ok := keyOf(ctx); ok && k.Again {
+		if claim, known := e.claimedBefore(k, s); known {
+			return claimSettled, e.claimAgain(s, claim, c)
+		}
+	}
+	switch {
+	case s.Disabled:
+		return claimSettled, procstate.Disabled(s)
+	case s.Claim() != nil && !mutate.SkipOpenClaim || e.deadlines.held(p.ID(), s):
+		return claimSettled, nil
+	}
+	t, err := e.reg.Topic(s.Def.Topic)
+	if errors.Is(err, errs.InvalidTopic) {
+		return claimSettled, nil
+	} else if err != nil {
+		return claimSettled, err
+	}
+	from, skipped, err := position(t, s)
+	if err != nil {
+		return claimSettled, err
+	}
+	end := t.End()
+	if from >= end {
+		return claimSettled, nil
+	}
+	most, each := min(claimBytes, e.cfg.MaxBatch), 0
+	if s.Def.OnMax == procstate.DeadLetter {
+		each = deadLetterRoom // so that one command can hold the records with their dead-letter headers
+	}
+	err = c.read(t, topics.Span{From: from, To: end}, count, most, each)
+	if errors.Is(err, errs.Pruned) || errors.Is(err, errs.InvalidTopic) {
+		return claimPruned, nil
+	}
+	if err != nil || len(c.Records) == 0 {
+		return claimSettled, err
+	}
+	c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, skipped
+	return e.commitClaim(ctx, s, c)
+}
+
+// commitClaim commits the claim of the records in c by a proc that was in state s.
+func (e *Engine) commitClaim(ctx context.Context, s *procstate.State, c *Claimed) (claimOutcome, error) {
+	c.op = procstate.Op{Kind: procstate.Take, Name: c.Proc, Seen: s, Range: c.Range, Skipped: c.Skipped}
+	c.ops[0] = &c.op
+	c.req.Procs, c.req.Durability = c.ops[:], Buffered
+	err := e.waitWAL(ctx)
+	if err == nil {
+		err = e.Commit(ctx, &c.req)
+	}
+	switch {
+	case err == nil && c.op.Claim.Range == c.Range:
+		c.Token = c.op.Claim.Token
+		return claimSettled, nil
+	case err == nil: // it is the reply to the command's first run
+		return claimRepeated, nil
+	}
+	c.Records, c.Range = c.Records[:0], record.Range{}
+	if errors.Is(err, procstate.ErrStale) {
+		return claimStale, nil
+	}
+	return claimSettled, err
 }
 
 // claimAgain reads the records of a claim that was made before, when the answer
