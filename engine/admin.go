@@ -8,26 +8,26 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// admin is a command about a topic rather than its records.
+// adminCommand is a command about a topic rather than its records.
 type adminCommand struct {
 	kind  byte
 	name  string
 	opts  topics.Options
 	first uint64
 	id    uint64
-	// guard, for a prune that no proc has asked for, makes it stop at what they
-	// have acknowledged.
+	// guard is set for a prune by a collection, which must not pass what procs have
+	// acknowledged; see boundByProcs.
 	guard  *gcprune.Rules
 	policy gcprune.Op
 }
 
-// CreateTopic makes a topic without records.
+// CreateTopic creates a topic without records.
 func (e *Engine) CreateTopic(ctx context.Context, name string, o topics.Options) error {
 	return e.runAdmin(ctx, &adminCommand{kind: opCreate, name: name, opts: o})
 }
 
-// Prune makes first the first sequence of a topic. Records below are gone for
-// readers at once; their disk space is freed by segments.
+// Prune makes first the first sequence of a topic. Records below it disappear for
+// readers at once. Disk space is freed by whole segments.
 func (e *Engine) Prune(ctx context.Context, name string, first uint64) error {
 	return e.runAdmin(ctx, &adminCommand{kind: opPrune, name: name, first: first})
 }

@@ -59,8 +59,9 @@ func TestCommandFormat(t *testing.T) {
 	}
 }
 
-// TestCommandHostile: every cut and every changed byte is an error or decodes;
-// nothing panics, and what is not known is refused, not skipped.
+// TestCommandHostile: a command that was cut or has a changed bit is an error or
+// decodes; nothing panics, and an unknown operation or version is refused, not
+// skipped.
 func TestCommandHostile(t *testing.T) {
 	b, parts := goldenCommand()
 	var scratch []topics.Block
