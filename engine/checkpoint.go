@@ -275,8 +275,8 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 4. STORE, which makes the checkpoint count.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
 	if err := writeStore(e.fs, e.cfg.Dir, st); err != nil {
-		// It may be unknown whether the old or the new state counts. Only a
-		// reopen can tell.
+		// Whether the old or the new state counts may not be known: then only
+		// a reopen can tell.
 		return err
 	}
 	return nil

@@ -13,20 +13,26 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// claimBytes bounds the bytes of the records of one claim, but for the first,
-// whatever count the caller asks for.
+// claimBytes bounds the records of one claim, in bytes, whatever count the caller asks
+// for. A claim always holds at least one record.
 const claimBytes = 16 << 20
 
-// Claimed is a claim with its records. It keeps its memory from one Claim to
-// the next, and then allocates nothing per record.
+// Claimed is a claim with its records, as Engine.Claim fills it in. It keeps its memory
+// from one Claim to the next, and then allocates nothing per record.
+//
+// Four types are about a claim. procstate.Claim is what the state holds of an open
+// claim: token, range and time, no records. Claimed adds the records, in memory that is
+// reused. worker.Claim is what the pool gives a processor, from an engine or from
+// another process. pipeproc.Claim is what applications get; its records are theirs to
+// keep.
 type Claimed struct {
 	Proc, Topic string
 	Token       procstate.Token
 	Range       record.Range
-	Attempt     int           // 1 for the first delivery
-	Timeout     time.Duration // negative: never
-	Skipped     uint64        // records that were pruned before the proc saw them
-	Records     []record.Record
+	Attempt     int             // 1 for the first delivery
+	Timeout     time.Duration   // negative: never
+	Skipped     uint64          // sequences that were pruned before the proc saw them
+	Records     []record.Record // valid until the next Claim; see Own
 
 	cur     topics.Cursor
 	arena   []byte
@@ -37,7 +43,7 @@ type Claimed struct {
 	req     Request
 }
 
-// parts says where the pieces of a record end in the arena.
+// pieceEnds says where the pieces of a record end in the arena.
 type pieceEnds struct{ key, headers, body int }
 
 // Claim claims up to count records for a proc, or all there are if count is
@@ -155,8 +161,8 @@ func (e *Engine) commitClaim(ctx context.Context, s *procstate.State, c *Claimed
 	return claimSettled, err
 }
 
-// claimAgain reads the records of a claim that was made before, when the answer
-// to it was lost. Without a claim c is empty.
+// claimAgain reads the records of a claim whose reply was lost. If claim is nil, c
+// stays empty.
 func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claimed) error {
 	if claim == nil {
 		return nil
@@ -173,8 +179,8 @@ func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claim
 	return nil
 }
 
-// read reads up to count records of sp, until they have most bytes, with each
-// more for every record.
+// read reads up to count records of sp, or all if count is negative. It stops once the
+// records have most bytes, where each record counts each bytes more than it has.
 func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) error {
 	c.arena, c.ends, c.headers = c.arena[:0], c.ends[:0], c.headers[:0]
 	c.cur.Reset(t, sp)
@@ -195,14 +201,14 @@ func (c *Claimed) read(t *topics.Topic, sp topics.Span, count, most, each int) e
 		}
 	}
 	if len(c.Records) == 0 {
-		return c.cur.Err() // behind damage: somebody has to decide what becomes of it
+		return c.cur.Err() // never past damage: a person has to decide what becomes of it
 	}
 	c.headers = pointInto(c.Records, c.ends, c.arena, c.headers)
 	c.Range = record.Range{First: c.Records[0].ID, Last: c.Records[len(c.Records)-1].ID, Count: uint64(len(c.Records))}
 	return nil
 }
 
-// Own returns copies of the records, which are the caller's.
+// Own returns copies of the records, which the caller may keep.
 func (c *Claimed) Own() []record.Record {
 	if len(c.Records) == 0 {
 		return nil
@@ -216,18 +222,19 @@ func (c *Claimed) Own() []record.Record {
 	return recs
 }
 
-// Trim lets go of memory that an unusually large claim took.
+// Trim releases memory that an unusually large claim took.
 func (c *Claimed) Trim() {
 	if cap(c.arena) > keepArena {
 		c.arena = nil
 	}
 }
 
-// keepBytes is how much memory a Claimed keeps for the records of the next
-// claim.
+// keepArena is the most memory, in bytes, that Trim leaves a Claimed for the records of
+// the next claim.
 const keepArena = 1 << 20
 
-// point makes the records those that lie in arena. It returns their headers.
+// pointInto makes the keys, headers and bodies of recs point into arena, where at says
+// that they are. It returns hs with the headers appended.
 func pointInto(recs []record.Record, at []pieceEnds, arena []byte, hs []record.Header) []record.Header {
 	from := 0
 	for i := range recs {
@@ -249,9 +256,9 @@ func pointInto(recs []record.Record, at []pieceEnds, arena []byte, hs []record.H
 	return hs
 }
 
-// Reclaim takes a claim back, so that its records are claimed again, and
-// returns the proc's state afterwards. A zero token means the claim that is
-// open. reason goes to the dead-letter topic, if that is where the records go.
+// Reclaim takes a claim back, so that its records are claimed again, and returns the
+// proc's state afterwards. A zero token means whichever claim is open. If the records
+// go to the dead-letter topic, reason is stored with them.
 func (e *Engine) Reclaim(ctx context.Context, name string, token procstate.Token, reason string) (*procstate.State, error) {
 	op := &procstate.Op{Kind: procstate.Reclaim, Name: name, Token: token}
 	for {
@@ -261,8 +268,8 @@ func (e *Engine) Reclaim(ctx context.Context, name string, token procstate.Token
 		}
 		s, err := e.moveToDeadLetters(ctx, op.State, op.Claim, reason)
 		switch {
-		case errors.Is(err, procstate.ErrStale): // resumed meanwhile: this is its first
-		case errors.Is(err, errs.ClaimLost) && token == (procstate.Token{}):
+		case errors.Is(err, procstate.ErrStale): // resumed meanwhile: the reclaims count from zero again
+		case errors.Is(err, errs.ClaimLost) && token == (procstate.Token{}): // another claim may be open by now
 		default:
 			return s, err
 		}

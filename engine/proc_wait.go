@@ -8,7 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// WaitForWork returns once a proc has something to claim.
+// WaitForWork returns once a proc has something to claim. On a node that accepts no
+// writes it returns why, if there is nothing now.
 func (e *Engine) WaitForWork(ctx context.Context, name string) error {
 	s, err := e.Proc(name)
 	if err != nil {
@@ -42,6 +43,7 @@ func (e *Engine) WaitForWork(ctx context.Context, name string) error {
 	}
 }
 
+// claimable reports whether a claim for a proc would return records now.
 func (e *Engine) claimable(name string) (bool, error) {
 	p, s, err := e.procs.Get(name)
 	if err != nil {
@@ -53,7 +55,8 @@ func (e *Engine) claimable(name string) (bool, error) {
 	return e.hasUnseen(s)
 }
 
-// behind reports whether there are records that a proc in state s has not seen.
+// hasUnseen reports whether there are records that a proc in state s has not
+// acknowledged. Without its topic there are none.
 func (e *Engine) hasUnseen(s *procstate.State) (bool, error) {
 	t, err := e.reg.Topic(s.Def.Topic)
 	if err != nil {
@@ -63,10 +66,10 @@ func (e *Engine) hasUnseen(s *procstate.State) (bool, error) {
 	return err == nil && from < t.End(), err
 }
 
-// WaitForProcs returns once all procs, or those named, have acknowledged
-// everything in their topics, all at one moment. A proc that is disabled or
-// does not exist, or whose topic does not, has nothing to do. On a node that
-// takes no writes it returns why, if there is anything to wait for.
+// WaitForProcs returns once there was a moment at which all procs, or those named, had
+// acknowledged everything in their topics. A proc that is disabled, does not exist or
+// whose topic does not exist has nothing to do. On a node that accepts no writes it
+// returns why, unless nothing is left to do.
 func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 	for {
 		if ctx.Err() != nil {
@@ -78,7 +81,7 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 		ch, stop := e.procs.Changed()
 		idle, err := e.allIdle(names)
 		if err == nil && !idle {
-			err = e.writable() // without writes nothing is ever acknowledged
+			err = e.writable() // without writes, nothing would ever be acknowledged
 		}
 		if err == nil && !idle {
 			err = e.procs.Wait(ctx, ch)
@@ -90,15 +93,15 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 	}
 }
 
-// look is a proc as it was seen to have nothing to do.
+// observedProc is a proc, its topic and the topic's end, as they were observed.
 type observedProc struct {
 	s   *procstate.State
 	t   *topics.Topic
 	end uint64
 }
 
-// idle reports whether there was a moment at which none of the procs had
-// anything to do.
+// allIdle reports whether there was a moment at which none of the procs had anything to
+// do. It examines the procs without a lock, and then checks that nothing has changed.
 func (e *Engine) allIdle(names []string) (bool, error) {
 	for {
 		seen := e.observeProcs(names)
@@ -120,8 +123,8 @@ func (e *Engine) allIdle(names []string) (bool, error) {
 	}
 }
 
-// seen returns what there is to know of the procs that may have something to
-// do.
+// observeProcs returns the procs that are named, or all, except those that cannot have
+// anything to do.
 func (e *Engine) observeProcs(names []string) []observedProc {
 	var states []*procstate.State
 	if len(names) == 0 {
@@ -144,7 +147,8 @@ func (e *Engine) observeProcs(names []string) []observedProc {
 	return out
 }
 
-// still reports whether seen is what stands now, all of it at once.
+// unchangedSince reports whether all that was seen still holds, at one moment: no commit
+// can become visible while it compares.
 func (e *Engine) unchangedSince(names []string, seen []observedProc) bool {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// watches are callbacks for whoever waits until a proc may have something to
-// claim. Nothing polls: a commit to the topic, or a change of the proc, calls
-// them. Without any, a commit looks at one counter. They are called without a
-// lock, so that what they lock cannot wait for this.
+// watches holds the callbacks of waiters for a proc to have something to claim. Nothing
+// polls: a commit to the topic or a change of the proc calls them. If there are none, a
+// commit only reads one counter. Callbacks run without mu held, so that they may take
+// locks under which Watch is called.
 type watches struct {
 	count   atomic.Int64
 	mu      sync.Mutex // changes
@@ -21,11 +21,11 @@ type watches struct {
 
 type watch struct{ fn func() }
 
-// Watch calls fn after every change that may let a proc claim: records
-// committed to its topic, an acknowledgement, a resume, the end of a wait
-// before a retry. fn is called by whoever made the change, on the commit path:
-// it must return at once and call nothing of the engine. It may be called
-// without need. stop ends that; a call may still be under way when it returns.
+// Watch calls fn after every change that may let a proc claim: records committed to its
+// topic, an acknowledgement, a resume, the end of a wait before a retry. fn runs on the
+// commit path, in the goroutine that makes the change: it must return at once and must
+// not call the engine. It may be called when there is nothing to claim. stop ends the
+// watch; a call of fn may still be running when stop returns.
 func (e *Engine) Watch(proc, topic string, fn func()) (stop func()) {
 	w, s := &watch{fn}, &e.watches
 	s.mu.Lock()
@@ -67,14 +67,14 @@ func callWatches(m *sync.Map, name string) {
 	}
 }
 
-// committed calls those who watch the topics of a batch.
+// callForBatch calls the watchers of the topics of a batch.
 func (s *watches) callForBatch(b *topics.Batch) {
 	if s.count.Load() > 0 {
 		b.Slots(func(t *topics.Topic, _ bool, _ []topics.Block) { callWatches(&s.byTopic, t.Name()) })
 	}
 }
 
-// all calls everybody.
+// callAll calls every watcher.
 func (s *watches) callAll() {
 	s.byProc.Range(func(name, _ any) bool {
 		callWatches(&s.byProc, name.(string))
@@ -82,7 +82,7 @@ func (s *watches) callAll() {
 	})
 }
 
-// changed calls those who watch a proc.
+// callForProc calls the watchers of a proc.
 func (s *watches) callForProc(proc string) {
 	if s.count.Load() > 0 {
 		callWatches(&s.byProc, proc)
