@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -171,7 +172,7 @@ func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claim
 	if err != nil {
 		return err
 	}
-	if err := c.read(t, topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1}, -1, 1<<62, 0); err != nil {
+	if err := c.read(t, topics.Span{From: max(claim.Range.First.Seq, t.First()), To: claim.Range.Last.Seq + 1}, -1, math.MaxInt, 0); err != nil {
 		return err
 	}
 	c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = s.Def.Name, s.Def.Topic, s.Def.ReclaimTimeout, s.Reclaims+1, 0
