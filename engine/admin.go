@@ -8,36 +8,36 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// admin is a command about a topic rather than its records.
-type admin struct {
+// adminCommand is a command about a topic rather than its records.
+type adminCommand struct {
 	kind  byte
 	name  string
 	opts  topics.Options
 	first uint64
 	id    uint64
-	// guard, for a prune that no proc has asked for, makes it stop at what they
-	// have acknowledged.
+	// guard is set for a prune by a collection, which must not pass what procs have
+	// acknowledged; see boundByProcs.
 	guard  *gcprune.Rules
 	policy gcprune.Op
 }
 
-// CreateTopic makes a topic without records.
+// CreateTopic creates a topic without records.
 func (e *Engine) CreateTopic(ctx context.Context, name string, o topics.Options) error {
-	return e.admin(ctx, &admin{kind: opCreate, name: name, opts: o})
+	return e.runAdmin(ctx, &adminCommand{kind: opCreate, name: name, opts: o})
 }
 
-// Prune makes first the first sequence of a topic. Records below are gone for
-// readers at once; their disk space is freed by segments.
+// Prune makes first the first sequence of a topic. Records below it disappear for
+// readers at once. Disk space is freed by whole segments.
 func (e *Engine) Prune(ctx context.Context, name string, first uint64) error {
-	return e.admin(ctx, &admin{kind: opPrune, name: name, first: first})
+	return e.runAdmin(ctx, &adminCommand{kind: opPrune, name: name, first: first})
 }
 
 // DeleteTopic removes a topic with all its records.
 func (e *Engine) DeleteTopic(ctx context.Context, name string) error {
-	return e.admin(ctx, &admin{kind: opDelete, name: name})
+	return e.runAdmin(ctx, &adminCommand{kind: opDelete, name: name})
 }
 
-func (e *Engine) admin(ctx context.Context, a *admin) error {
+func (e *Engine) runAdmin(ctx context.Context, a *adminCommand) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -56,7 +56,7 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 			err = e.spaceError(e.admit(e.reg.Count()+1), "the disk is full; nothing was created")
 		}
 	case opPrune:
-		e.guarded(a)
+		e.boundByProcs(a)
 		a.id, err = e.reg.StagePrune(a.name, a.first)
 	case opDelete:
 		a.id, err = e.reg.StageDelete(a.name)
@@ -108,7 +108,7 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 		e.rules.Apply(&a.policy)
 	}
 	if e.reg.HasDead() {
-		e.due.Store(true) // a checkpoint frees the space
+		e.freeable.Store(true) // a checkpoint frees the space
 		e.wakeKeeper()
 	}
 	if err != nil { // it passed the same checks a moment ago

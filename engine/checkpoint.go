@@ -12,15 +12,15 @@ import (
 // the cost of a checkpoint follows the bytes written since the last one.
 const carryBudget = 32 << 20
 
-// retryAfter is how long a failed checkpoint is left alone.
+// retryAfter is the wait before a failed checkpoint is tried again.
 const retryAfter = time.Second
 
-// checkpointWanted takes the checkpoint that the keeper has asked for, unless
-// another one has made it superfluous.
-func (e *Engine) checkpointWanted() {
+// checkpointIfDue takes the checkpoint that the keeper has asked for, unless another
+// one has made it superfluous.
+func (e *Engine) checkpointIfDue() {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if !e.isDue() {
+	if !e.checkpointDue() {
 		return
 	}
 	if err := e.checkpointLocked(false); err != nil {
@@ -29,13 +29,13 @@ func (e *Engine) checkpointWanted() {
 	}
 }
 
-// isDue reports whether a checkpoint should be taken: the WAL has its size, or
-// space is to be freed.
-func (e *Engine) isDue() bool {
-	return e.measure() >= e.cfg.CheckpointBytes || e.due.Load() && e.changed()
+// checkpointDue reports whether a checkpoint should be taken: the WAL has reached its
+// size, or there is space to free.
+func (e *Engine) checkpointDue() bool {
+	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed()
 }
 
-// Checkpoint brings segment files and snapshot up to now, so that the next
+// Checkpoint brings the segment files and the snapshot up to date, so that the next
 // open has nothing to replay.
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
@@ -52,19 +52,19 @@ func (e *Engine) changed() bool { return e.reg.Published() != e.covered.Load() }
 // checkpointLocked takes a checkpoint; the caller holds ckptMu. With final set
 // it also closes the WAL and marks the store clean.
 func (e *Engine) checkpointLocked(final bool) error {
-	// Under the lock: a checkpoint whose STORE could not be synced has numbers
-	// that must not be used again, since they may be on disk.
+	// Checked under ckptMu: a checkpoint whose STORE could not be synced has used
+	// numbers that may be on disk and must not be used again.
 	if err := e.writable(); err != nil {
 		return err
 	}
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
-	due := e.due.Swap(false) // before the state is captured: what asks later is not served
+	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	err := e.checkpoint(final)
 	if err != nil {
 		if due {
-			e.due.Store(true)
+			e.freeable.Store(true)
 		}
 		e.ckptErr.Store(&err)
 		if isSyncFailure(err) {
@@ -80,16 +80,37 @@ func (e *Engine) checkpointLocked(final bool) error {
 	return err
 }
 
+// checkpointRun is one checkpoint under way.
+type checkpointRun struct {
+	final  bool
+	halted bool       // there was no room for another WAL file, so commits wait until the end
+	log    *wal.Log   // nil if there was none when the state was captured
+	store  storeState // what STORE says once the checkpoint counts
+	state  captured
+}
+
+// checkpoint captures the state under commitMu and writes it. Usually commits
+// continue meanwhile, in a new WAL file. If the disk has no room for one, commitMu
+// is held to the end.
 func (e *Engine) checkpoint(final bool) error {
-	// 1. The state at one position, which the WAL continues in a new file.
 	e.commitMu.Lock()
-	halted := false // commits wait until the checkpoint is done
-	defer func() {
-		if halted {
-			e.commitMu.Unlock()
-		}
-	}()
-	st := e.store
+	run, err := e.beginCheckpoint(final)
+	if err == nil && run.halted {
+		defer e.commitMu.Unlock()
+		return e.endHalted(run)
+	}
+	e.commitMu.Unlock()
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return e.endCommitting(run)
+}
+
+// beginCheckpoint is step 1: it captures the state at one position and makes the
+// WAL continue in a new file. The caller holds commitMu.
+func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
+	run := &checkpointRun{final: final, log: e.log, store: e.store}
+	st := &run.store
 	st.Checkpoint++
 	st.Position = e.pos
 	st.Clean, st.WALAbsent = final, final || e.log == nil
@@ -103,82 +124,108 @@ func (e *Engine) checkpoint(final bool) error {
 		case err == nil:
 			st.WAL = mark.Number
 		case isNoSpace(err):
-			// No room for another WAL file. With commits halted none is
-			// needed: the log ends here, and begins anew in its old files.
-			halted = true
+			// With commits halted no other file is needed: the log ends here and
+			// begins anew in its old files.
+			run.halted = true
 			st.WAL, st.WALAbsent = e.log.Next(), true
 		default:
-			e.commitMu.Unlock()
-			return fmt.Errorf("checkpoint: %w", err)
+			return nil, err
 		}
 	}
-	l := e.log
-	c := captured{e.reg.Capture(), e.procs.Capture(), e.rules.Capture(), e.once.Capture()}
+	run.state = captured{e.reg.Capture(), e.procs.Capture(), e.rules.Capture(), e.once.Capture()}
 	e.snapRoom.captured()
-	if !halted {
-		e.commitMu.Unlock()
-	}
+	return run, nil
+}
 
-	var err error
-	if l != nil && !final && !halted {
-		// The new WAL file must be there before STORE points to it. Now there is
-		// little in it yet that would be written along.
-		if err = l.SyncFrom(st.WAL); err == nil && mutate.SkipRecycleRule {
-			err = l.Drop(st.WAL)
-		}
-	}
+// endCommitting does the rest of a checkpoint while commits continue. The caller
+// does not hold commitMu.
+func (e *Engine) endCommitting(run *checkpointRun) error {
+	err := e.syncNewWAL(run)
 	if err == nil {
-		err = e.writeCheckpoint(&st, &c)
+		err = e.writeCheckpoint(&run.store, &run.state)
 	}
-	if !halted {
-		e.commitMu.Lock()
-	}
-	if err != nil {
-		err = fmt.Errorf("checkpoint: %w", err)
-		e.reg.Uncapture(c.topics)
-		e.checkpointed(nil, final)
-	} else {
-		e.store = st
-		e.covered.Store(st.Position)
-		e.checkpointed(c.topics, final)
-	}
-	if !halted {
-		e.commitMu.Unlock()
-	}
+	e.commitMu.Lock()
+	err = e.noteCheckpoint(run, err)
+	e.commitMu.Unlock()
 	if err != nil {
 		return err
 	}
-
-	// 5. What the checkpoint covers may go.
-	e.stats.checkpoints.Add(1)
-	freed, err := e.reg.Done(c.topics)
-	if err != nil {
-		e.cfg.Logger.Warn("pipeproc: could not remove a pruned segment file", "err", err)
-	}
-	e.cfg.Logger.Debug("pipeproc: checkpoint", "number", st.Checkpoint, "position", st.Position, "freed", freed)
-	e.event(Event{Kind: EventCheckpoint, Position: st.Position})
-	if l == nil {
-		return nil
-	}
-	if halted {
-		return e.restartLog()
-	}
-	if err := l.Drop(st.WAL); err != nil {
-		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
-	}
-	e.walSize.Store(l.Size())
-	if final {
-		// The current file stays, for the next open to reuse.
-		if err := l.Close(0); err != nil {
-			e.cfg.Logger.Warn("pipeproc: closing the write-ahead log, which is empty", "err", err)
-		}
-	}
+	e.freeSegments(run)
+	e.recycleWAL(run)
 	return nil
 }
 
-// restartLog ends the WAL, which a checkpoint covers whole, and begins it anew
-// in the files that it has. The caller holds the commit lock. Without room even
-// for that, the next commit tries again.
+// endHalted does the rest of a checkpoint while no commit can run. The caller holds
+// commitMu throughout.
+func (e *Engine) endHalted(run *checkpointRun) error {
+	err := e.writeCheckpoint(&run.store, &run.state)
+	if err := e.noteCheckpoint(run, err); err != nil {
+		return err
+	}
+	e.freeSegments(run)
+	return e.restartLog()
+}
+
+// syncNewWAL makes the file in which the WAL continues durable: it must exist before
+// STORE points to it. It holds little yet that would be written along.
+func (e *Engine) syncNewWAL(run *checkpointRun) error {
+	if run.log == nil || run.final {
+		return nil
+	}
+	err := run.log.SyncFrom(run.store.WAL)
+	if err == nil && mutate.SkipRecycleRule {
+		err = run.log.Drop(run.store.WAL)
+	}
+	return err
+}
+
+// noteCheckpoint makes a checkpoint that was written with err the latest one, or
+// undoes its capture. It returns err wrapped. The caller holds commitMu.
+func (e *Engine) noteCheckpoint(run *checkpointRun, err error) error {
+	if err != nil {
+		e.reg.Uncapture(run.state.topics)
+		e.checkpointed(nil, run.final)
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	e.store = run.store
+	e.covered.Store(run.store.Position)
+	e.checkpointed(run.state.topics, run.final)
+	return nil
+}
+
+// freeSegments is step 5: it reports the checkpoint and removes the segment files
+// that were pruned before it.
+func (e *Engine) freeSegments(run *checkpointRun) {
+	e.stats.checkpoints.Add(1)
+	freed, err := e.reg.Done(run.state.topics)
+	if err != nil {
+		e.cfg.Logger.Warn("pipeproc: could not remove a pruned segment file", "err", err)
+	}
+	e.cfg.Logger.Debug("pipeproc: checkpoint", "number", run.store.Checkpoint, "position", run.store.Position, "freed", freed)
+	e.event(Event{Kind: EventCheckpoint, Position: run.store.Position})
+}
+
+// recycleWAL lets go of the WAL files that the checkpoint covers, and closes the WAL
+// after the final one.
+func (e *Engine) recycleWAL(run *checkpointRun) {
+	if run.log == nil {
+		return
+	}
+	if err := run.log.Drop(run.store.WAL); err != nil {
+		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
+	}
+	e.walSize.Store(run.log.Size())
+	if run.final {
+		// The current file stays, for the next open to reuse.
+		if err := run.log.Close(0); err != nil {
+			e.cfg.Logger.Warn("pipeproc: closing the write-ahead log, which is empty", "err", err)
+		}
+	}
+}
+
+// restartLog ends the WAL, all of which a checkpoint covers, and begins it anew in
+// the files that it has. If there is no room even for that, the next commit tries
+// again. The caller holds commitMu.
 func (e *Engine) restartLog() error {
 	next := e.log.Next()
 	if err := e.log.Close(1); err != nil {
@@ -198,11 +245,11 @@ func (e *Engine) restartLog() error {
 	return nil
 }
 
-// writeCheckpoint makes c durable: segments, snapshot, STORE, in this order.
+// writeCheckpoint makes c durable, in three steps: segments, snapshot, STORE.
 func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.Flush(c.topics, carryBudget, st.Clean)
-	e.newNames = e.newNames || files > 0 // also of a checkpoint that failed
+	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
 	if err != nil {
 		return err
 	}
@@ -212,7 +259,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 		}
 	}
 	e.newNames = false
-	// 3. The snapshot, in the file that the last checkpoint does not use.
+	// 3. The snapshot, in the file that the latest checkpoint does not use.
 	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
 	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
@@ -225,7 +272,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 			return &syncError{err}
 		}
 	}
-	// 4. The word that it counts.
+	// 4. STORE, which makes the checkpoint count.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
 	if err := writeStore(e.fs, st); err != nil {
 		// Whether the old or the new state counts may not be known: then only

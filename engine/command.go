@@ -12,13 +12,13 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// A command is what changes the state: one frame of the WAL, applied whole or
-// not at all. Its meta part is
+// A command is one change of the state. It is one frame of the WAL and is applied
+// whole or not at all. Its meta part is
 //
 //	u8 version 1 | varint time, unix milliseconds | operation…
 //	operation: u8 kind | u32 length of its payload, little endian | payload
 //
-// and its payloads, of uvarints unless said otherwise,
+// and the payloads are, in uvarints unless said otherwise,
 //
 //	1 create topic: id | name | segment size | u8 codec
 //	2 append:       topic id | block count | block…
@@ -28,13 +28,13 @@ import (
 //	4 delete topic: topic id
 //	16 to 20        procs, see procstate
 //	24, 25          retention, see gcprune
-//	32              the reply, for a client that may ask again, see once
+//	32              the reply, for a client that may send the command again, see once
 //
-// The stored bodies of all blocks are the frame's parts, in order; the frame's
-// table holds their lengths and checksums. A command says outright what it
-// does, with ids, sequences and times: applying it needs the state alone, and
-// every operation has a length so that a later version can tell what it does
-// not know. An unknown kind or version is refused, never skipped.
+// The stored bodies of all blocks are the frame's parts, in order; the frame's table
+// holds their lengths and checksums. A command contains every id, sequence and time
+// that it sets, so that applying it needs nothing but the state. Every operation has
+// a length, so that a program can name one that it does not know. An unknown kind or
+// version is refused, never skipped.
 const commandVersion = 1
 
 const (
@@ -51,7 +51,8 @@ func appendCommand(dst []byte, ms int64) []byte {
 	return binary.AppendVarint(dst, ms)
 }
 
-// openOp appends the start of an operation; closeOp fills in its length.
+// openOp appends the start of an operation and returns a mark, with which closeOp
+// fills in the length of the payload.
 func openOp(dst []byte, kind byte) ([]byte, int) {
 	dst = append(dst, kind, 0, 0, 0, 0)
 	return dst, len(dst)
@@ -102,29 +103,29 @@ func appendDelete(dst []byte, id uint64) []byte {
 	return dst
 }
 
-// decoded is one operation.
-type decoded struct {
+// decodedOp is one operation of a command.
+type decodedOp struct {
 	kind   byte
 	id     uint64
 	name   string
 	opts   topics.Options
 	blocks []topics.Block
 	first  uint64
-	rest   []byte // payload of an operation of another machine
+	rest   []byte // the payload, if the operation is not about topics
 }
 
-// decodeCommand calls fn for each operation of a command. blocks is scratch.
-// The block bodies alias the parts.
-func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn func(ms int64, op *decoded) error) error {
+// decodeCommand calls fn for each operation of a command. Block bodies alias parts.
+// blocks is scratch memory, and op is valid only during the call of fn.
+func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn func(ms int64, op *decodedOp) error) error {
 	d := enc.Reader{B: meta}
 	if v := d.Byte(); v != commandVersion {
 		return errs.Version.With(fmt.Sprintf("command of version %d", v))
 	}
 	ms := d.Varint()
 	part := 0
-	var op decoded
+	var op decodedOp
 	for d.Err == nil && len(d.B) > 0 {
-		op = decoded{kind: d.Byte()}
+		op = decodedOp{kind: d.Byte()}
 		if len(d.B) < 4 {
 			return enc.ErrMalformed
 		}
@@ -163,7 +164,7 @@ func decodeCommand(meta []byte, parts []wal.Part, blocks *[]topics.Block, fn fun
 		case opDelete:
 		default:
 			if op.kind >= opProcs {
-				break // its machine knows whether it knows it
+				break // applyDecoded refuses it if no machine knows it
 			}
 			return errs.Version.With(fmt.Sprintf("command with operation %d", op.kind))
 		}

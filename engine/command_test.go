@@ -32,7 +32,7 @@ func TestCommandFormat(t *testing.T) {
 	}
 	var kinds []byte
 	var scratch []topics.Block
-	err := decodeCommand(b, parts, &scratch, func(ms int64, op *decoded) error {
+	err := decodeCommand(b, parts, &scratch, func(ms int64, op *decodedOp) error {
 		kinds = append(kinds, op.kind)
 		if ms != 1000 || op.id != 7 {
 			t.Errorf("%d: time %d, id %d", op.kind, ms, op.id)
@@ -59,13 +59,14 @@ func TestCommandFormat(t *testing.T) {
 	}
 }
 
-// TestCommandHostile: every cut and every changed byte is an error or decodes;
-// nothing panics, and what is not known is refused, not skipped.
+// TestCommandHostile: a command that was cut or has a changed bit is an error or
+// decodes; nothing panics, and an unknown operation or version is refused, not
+// skipped.
 func TestCommandHostile(t *testing.T) {
 	b, parts := goldenCommand()
 	var scratch []topics.Block
 	decode := func(b []byte) error {
-		return decodeCommand(b, parts, &scratch, func(int64, *decoded) error { return nil })
+		return decodeCommand(b, parts, &scratch, func(int64, *decodedOp) error { return nil })
 	}
 	for n := range b {
 		if decode(b[:n]) == nil && n < 25 {

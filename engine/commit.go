@@ -16,38 +16,40 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// Durability says when one commit is acknowledged.
+// Durability says when a commit is acknowledged.
 type Durability uint8
 
 // Durabilities of a commit.
 const (
 	ByMode     Durability = iota // as the node's SyncMode says
 	Durable                      // once it is on disk, in any mode
-	Buffered                     // once the operating system has it, in any mode
+	Buffered                     // once it is handed to the operating system, in any mode
 	numDurable = iota
 )
 
-// Request is one command on its way. It is reused by its owner.
+// Request is one command on its way through the commit path. Its owner may use it
+// again once Commit has returned.
 type Request struct {
 	ticket     wal.Ticket[*Request]
 	Batch      *topics.Batch   // may be nil
-	Procs      []*procstate.Op // decided in order, before the batch
-	admin      *admin
+	Procs      []*procstate.Op // staged in order, before the batch
+	admin      *adminCommand
 	Durability Durability
-	Position   uint64
+	Position   uint64 // set by Commit
 	ms         int64
 	err        error
 	once       once.Op // the key of the client that sent it, if keyed
 	keyed      bool
-	alone      [1]*Request // itself, as a group that has no other
+	selfGroup  [1]*Request // the request itself, as a group of one
 }
 
 // maxGroup bounds the commands that share one write and one sync.
 const maxGroup = 1024
 
-// Commit runs the batch of r and its operations on procs as one command: all
-// of it becomes visible, and as durable as asked, or none. If ctx ends before the batch has reached the WAL
-// nothing happens; later, Commit waits for the outcome.
+// Commit runs the batch of r and its operations on procs as one command: all of it
+// becomes visible, as durable as r.Durability says, or none of it does. If ctx ends
+// before the command has reached the WAL, nothing happens; after that, Commit waits
+// for the outcome.
 func (e *Engine) Commit(ctx context.Context, r *Request) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -70,7 +72,7 @@ func (e *Engine) Commit(ctx context.Context, r *Request) error {
 	return e.send(ctx, r)
 }
 
-// send runs a command that has been prepared.
+// send runs a prepared command, once only if ctx carries the key of a client.
 func (e *Engine) send(ctx context.Context, r *Request) error {
 	if k, ok := keyOf(ctx); ok {
 		return e.submitOnce(ctx, r, k)
@@ -78,6 +80,7 @@ func (e *Engine) send(ctx context.Context, r *Request) error {
 	return e.submit(ctx, r)
 }
 
+// submit hands a command to the commit leader and waits for its outcome.
 func (e *Engine) submit(ctx context.Context, r *Request) error {
 	for tries := 0; ; tries++ {
 		r.err = nil
@@ -88,10 +91,11 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 		if r.err == nil {
 			return nil
 		}
-		// For want of space, a checkpoint may help: it empties the WAL, whose
-		// files are used again, and unlinks what was pruned. So what frees
-		// space works when there is none. Without anything to cover, one that
-		// was under way has just ended.
+		// If there is no space, a checkpoint may help: it empties the WAL, whose
+		// files are reused, and unlinks pruned segments. So commands that free
+		// space work even if there is none. If no command has been applied since
+		// the last checkpoint, one that was under way has just ended, and the
+		// command is tried again at once.
 		space := errors.Is(r.err, errs.NoSpace) || errors.Is(r.err, errs.DiskLimit)
 		if !space || tries > 0 || e.changed() && e.Checkpoint() != nil {
 			e.stats.rejected.Add(1)
@@ -100,16 +104,16 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 	}
 }
 
-// lead is what the leader of a group does. Commands about topics, and imports,
-// which tell procs where a topic begins, run alone, so that each is checked
-// against a state without others in flight.
+// lead is the work of a group's leader. Commands about topics run alone, and so do
+// imports, which tell procs where a topic begins: each is checked against a state
+// without commands in flight.
 func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
-	if len(batch) == 1 { // mostly: it needs no list that forgets it afterwards
+	if len(batch) == 1 { // the usual case: it needs no list that must be cleared
 		r := batch[0].Value
-		r.alone[0] = r
-		e.round(r.alone[:])
+		r.selfGroup[0] = r
+		e.commitGroup(r.selfGroup[:])
 		return
 	}
 	live := e.scratch.live[:0]
@@ -119,27 +123,27 @@ func (e *Engine) lead(batch []*wal.Ticket[*Request]) {
 			live = append(live, r)
 			continue
 		}
-		e.round(live)
+		e.commitGroup(live)
 		live = append(live[:0], r)
-		e.round(live)
+		e.commitGroup(live)
 		live = live[:0]
 	}
-	e.round(live)
+	e.commitGroup(live)
 	clear(live)
 	e.scratch.live = live[:0]
 }
 
-// round takes a run of commands through the commit path: validate and reserve,
-// WAL, sync, apply, publish. Acknowledging is the group's, when lead returns.
-func (e *Engine) round(rs []*Request) {
+// commitGroup takes commands through the commit path: validate and reserve, WAL, sync,
+// apply, publish. wal.Group acknowledges them when lead returns.
+func (e *Engine) commitGroup(rs []*Request) {
 	for len(rs) > 0 {
-		rs = e.roundOnce(rs)
+		rs = e.commitPass(rs)
 	}
 }
 
-// roundOnce is round for all but the commands that it returns: they were refused
-// because of others, which then came to nothing, and are to be tried again.
-func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
+// commitPass is one pass of commitGroup. It returns the commands that need another:
+// they were refused, perhaps because of commands that then failed themselves.
+func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if err := e.ready(); err != nil {
 		for _, r := range rs {
 			r.err = err
@@ -147,7 +151,7 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		return nil
 	}
 	e.stats.groups++
-	staged, sync := e.stage(rs)
+	staged, sync := e.stageGroup(rs)
 	if len(staged) == 0 {
 		return nil
 	}
@@ -157,14 +161,14 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 	n, first, err := e.log.Append(e.scratch.frames)
 	clear(e.scratch.parts) // bodies are the callers'
 	if len(e.scratch.frames) > 1 {
-		clear(e.scratch.frames) // which may have parts from before they moved
+		clear(e.scratch.frames) // they may refer to an outgrown parts slice
 	}
 	if err != nil {
 		err = e.appendFailed(err)
 		failed := staged[n:]
 		staged = staged[:n]
 		again = slices.Clone(e.scratch.refused)
-		// What was staged is put back when those before have been applied.
+		// Aborted last: what the commands before them staged is applied first.
 		defer func() {
 			for _, r := range failed {
 				r.err = err
@@ -178,8 +182,8 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 	if sync {
 		e.stats.syncs++
 		if err := e.log.Sync(); err != nil {
-			// The frames may or may not be on disk. Nothing of them is shown,
-			// and nothing more is taken, so a reopen decides.
+			// The frames may or may not be on disk. They never become visible
+			// and no further command is accepted, so a reopen decides.
 			e.poison(err)
 			for _, r := range staged {
 				r.err = errs.OutcomeUnknown.Wrap(err, "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived")
@@ -194,27 +198,27 @@ func (e *Engine) roundOnce(rs []*Request) (again []*Request) {
 		e.apply(staged, first)
 	}
 	e.reg.Relieve()
-	e.sized(staged)
+	e.trackWALSize(staged)
 	return again
 }
 
-// sized keeps track of the WAL's size, which takes a lock and a loop to tell,
-// closely enough to act on it.
-func (e *Engine) sized(rs []*Request) {
+// trackWALSize keeps walSize close enough to the WAL's size to act on. The exact size
+// takes a lock and a loop, so it is read only after enough bytes were committed.
+func (e *Engine) trackWALSize(rs []*Request) {
 	if n := e.log.Number(); n != e.spareFor && e.log.Wanting() {
 		e.spareFor = n
 		e.wakeKeeper()
 	}
 	for _, r := range rs {
-		e.unsized += 256
+		e.sinceMeasured += 256
 		if r.Batch != nil {
-			e.unsized += int64(r.Batch.Bytes())
+			e.sinceMeasured += int64(r.Batch.Bytes())
 		}
 	}
-	if e.unsized < min(1<<20, e.cfg.CheckpointBytes/8) {
+	if e.sinceMeasured < min(1<<20, e.cfg.CheckpointBytes/8) {
 		return
 	}
-	e.unsized = 0
+	e.sinceMeasured = 0
 	size := e.log.Size()
 	e.walSize.Store(size)
 	if size >= e.cfg.CheckpointBytes {
@@ -242,9 +246,10 @@ func (e *Engine) ready() error {
 	return nil
 }
 
-// stage validates the commands one by one and encodes those that pass into
-// frames. A command that fails leaves nothing behind and takes no other along.
-func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
+// stageGroup validates the commands one by one and encodes those that pass into
+// frames. A command that fails leaves no trace and does not affect the others. sync is
+// whether one of those staged has to be synced.
+func (e *Engine) stageGroup(rs []*Request) (staged []*Request, sync bool) {
 	s := &e.scratch
 	s.meta, s.parts, s.frames = s.meta[:0], s.parts[:0], s.frames[:0]
 	now := e.cfg.Clock().UnixMilli()
@@ -252,15 +257,15 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	for _, r := range rs {
 		r.err = nil
 		meta, part := len(s.meta), len(s.parts)
-		if err := e.stageOne(r, now); err != nil {
+		if err := e.stageRequest(r, now); err != nil {
 			r.err = err
 			s.meta, s.parts = s.meta[:meta], s.parts[:part]
-			if len(staged) > 0 { // perhaps because of them
+			if len(staged) > 0 { // perhaps they are the reason
 				s.refused = append(s.refused, r)
 			}
 			continue
 		}
-		// Where meta and parts move to as they grow, frames before keep what they have.
+		// If meta or parts grow and move, earlier frames keep the old memory.
 		s.frames = append(s.frames, wal.Frame{Meta: s.meta[meta:], Parts: s.parts[part:]})
 		staged = append(staged, r)
 		sync = sync || r.Durability == Durable || r.Durability == ByMode && e.cfg.Sync == SyncAlways
@@ -268,14 +273,15 @@ func (e *Engine) stage(rs []*Request) (staged []*Request, sync bool) {
 	return staged, sync
 }
 
-func (e *Engine) stageOne(r *Request, now int64) error {
+// stageRequest stages a command, with the key and the reply if a client sent it.
+func (e *Engine) stageRequest(r *Request, now int64) error {
 	if !r.keyed {
-		return e.stageWhat(r, now)
+		return e.stageCommand(r, now)
 	}
 	if err := e.once.Stage(&r.once); err != nil {
 		return err
 	}
-	if err := e.stageWhat(r, now); err != nil {
+	if err := e.stageCommand(r, now); err != nil {
 		e.once.Undo(&r.once)
 		return err
 	}
@@ -288,8 +294,8 @@ func (e *Engine) stageOne(r *Request, now int64) error {
 	return nil
 }
 
-// stageWhat stages all of r but its key.
-func (e *Engine) stageWhat(r *Request, now int64) error {
+// stageCommand stages all of r except its key and reply.
+func (e *Engine) stageCommand(r *Request, now int64) error {
 	if r.admin != nil {
 		return e.stageAdmin(r, now)
 	}
@@ -303,7 +309,7 @@ func (e *Engine) stageWhat(r *Request, now int64) error {
 	return err
 }
 
-// stageBatch stages the records of r, if it has any, and encodes the command.
+// stageBatch stages the batch of r, if it has one, and encodes the command.
 func (e *Engine) stageBatch(r *Request, now int64) error {
 	s := &e.scratch
 	if r.Batch == nil {
@@ -338,8 +344,8 @@ func (e *Engine) stageBatch(r *Request, now int64) error {
 	return nil
 }
 
-// apply makes the commands, which have consecutive positions from first on,
-// part of the state, and then visible, all at once.
+// apply applies the commands, which have consecutive positions from first on, to the
+// state, and then makes them visible, all at once.
 func (e *Engine) apply(rs []*Request, first uint64) {
 	pos := first - 1
 	for _, r := range rs {
@@ -368,11 +374,12 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 	for _, r := range rs {
 		if r.Batch != nil {
 			r.Batch.Signal()
-			e.watches.committed(r.Batch)
+			e.watches.callForBatch(r.Batch)
 		}
 	}
 }
 
+// abort undoes what staging r did.
 func (e *Engine) abort(r *Request) {
 	if r.Batch != nil {
 		e.reg.Abort(r.Batch)
@@ -388,8 +395,8 @@ func (e *Engine) abort(r *Request) {
 	}
 }
 
-// appendFailed turns an error of the WAL's Append, which left nothing behind
-// for the commands concerned, into the caller's.
+// appendFailed turns an error of wal.Log.Append into the one that callers see. Append
+// has left nothing in the WAL of the commands concerned.
 func (e *Engine) appendFailed(err error) error {
 	if errors.Is(err, wal.ErrFailed) {
 		e.poison(err)
@@ -401,7 +408,7 @@ func (e *Engine) appendFailed(err error) error {
 	return e.spaceError(err, "nothing was committed")
 }
 
-// spaceError gives errors for want of space their code.
+// spaceError gives an error that says the disk is full its code, and reports it.
 func (e *Engine) spaceError(err error, detail string) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
@@ -412,21 +419,20 @@ func (e *Engine) spaceError(err error, detail string) error {
 
 func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }
 
-// room returns how many bytes segment files may still grow by.
-func (e *Engine) room() int64 {
+// segmentRoom returns by how many bytes segment files may still grow.
+func (e *Engine) segmentRoom() int64 {
 	if e.cfg.MaxDisk == 0 {
 		return 1 << 62
 	}
 	return e.cfg.MaxDisk - e.diskBytes()
 }
 
-// waitWAL holds commits back while the WAL is at its limit, until a checkpoint
-// has made room.
+// waitWAL waits while the WAL is at its limit, until a checkpoint has made room.
 func (e *Engine) waitWAL(ctx context.Context) error {
 	if e.walSize.Load() < e.cfg.MaxWAL {
 		return nil
 	}
-	timeout := time.NewTimer(maxWait)
+	timeout := time.NewTimer(maxWALWait)
 	defer timeout.Stop()
 	for {
 		if err := e.writable(); err != nil {
@@ -435,9 +441,9 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		e.waitMu.Lock()
 		done := e.ckptDone
 		e.waitMu.Unlock()
-		// Measured behind fetching done, so that the checkpoint that makes
+		// Measured after done was fetched, so that the checkpoint that makes
 		// room cannot be missed.
-		if e.measure() < e.cfg.MaxWAL {
+		if e.measureWAL() < e.cfg.MaxWAL {
 			return nil
 		}
 		e.wakeKeeper()
@@ -446,7 +452,7 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timeout.C:
-			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWait))
+			return errs.Overloaded.With(fmt.Sprintf("the write-ahead log has been full for %v; the disk cannot keep up", maxWALWait))
 		case <-e.stop:
 			return errClosed()
 		case <-e.broken:
@@ -458,8 +464,8 @@ func (e *Engine) waitWAL(ctx context.Context) error {
 	}
 }
 
-// measure brings walSize up to date.
-func (e *Engine) measure() int64 {
+// measureWAL brings walSize up to date and returns it.
+func (e *Engine) measureWAL() int64 {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
 	size := int64(0)
@@ -470,10 +476,10 @@ func (e *Engine) measure() int64 {
 	return size
 }
 
-// maxWait bounds how long a commit waits for room in the WAL.
-const maxWait = 30 * time.Second
+// maxWALWait bounds how long a commit waits for room in the WAL.
+const maxWALWait = 30 * time.Second
 
-// armSync makes sure that a sync follows within the interval.
+// armSync makes sure that a sync follows within the interval of the SyncMode.
 func (e *Engine) armSync() {
 	if e.timer.Swap(true) {
 		return

@@ -21,8 +21,8 @@ import (
 
 var errNotExist = fs.ErrNotExist
 
-// SyncMode says when a commit is made durable: 0 before it is acknowledged, a
-// positive duration at that interval, a negative one never.
+// SyncMode says when a commit is made durable: if 0, before it is acknowledged; if
+// positive, at that interval; if negative, never.
 type SyncMode time.Duration
 
 // The modes without a parameter.
@@ -31,17 +31,18 @@ const (
 	SyncNever  SyncMode = -1
 )
 
-// Config is what an engine is opened with. FS, Dir and Logger are required;
-// the root package fills in the rest.
+// Config configures an engine. The engine has no defaults: the root package fills in
+// every field.
 type Config struct {
 	FS     vfs.FS
 	Dir    string
 	Sync   SyncMode
 	Logger *slog.Logger
 	Clock  func() time.Time
-	// Elapsed returns the time since some moment, which does not jump.
+	// Elapsed returns the time since a fixed moment. Unlike Clock it never jumps.
+	// nil: it is derived from Clock.
 	Elapsed func() time.Duration
-	Event   func(Event) // may be nil; called on the goroutine where it happens
+	Event   func(Event) // may be nil; called on the goroutine that causes the event
 
 	ReadOnly bool
 	// MustExist makes Open fail when the directory holds no store.
@@ -49,7 +50,7 @@ type Config struct {
 
 	WALFileSize     int64
 	CheckpointBytes int64 // WAL size at which a checkpoint starts
-	MaxWAL          int64 // WAL size at which commits wait for one
+	MaxWAL          int64 // WAL size at which commits wait for a checkpoint
 	MaxDisk         int64 // 0: no limit
 	MaxBody         int
 	MaxBatch        int
@@ -72,27 +73,28 @@ type Engine struct {
 	codecs *segment.Codecs
 	group  *wal.Group[*Request]
 
-	// commitMu is held by the commit leader while it works, and by the
-	// checkpoint while it captures the state. Lock order: ckptMu, commitMu.
-	commitMu sync.Mutex
-	log      *wal.Log // nil until one could be made; under commitMu
-	store    storeState
-	nextWAL  uint64 // number of the next file, while log is nil
-	pos      uint64 // of the newest applied command
-	prev     wal.Tail
-	void     []uint64
-	scratch  scratch
-	snapRoom snapRoom
-	unsized  int64         // bytes committed since walSize was set
-	spareFor uint64        // number of the WAL file for which a spare was asked for
-	due      atomic.Bool   // a checkpoint would make room
-	covered  atomic.Uint64 // position of the last checkpoint
-	walSize  atomic.Int64  // of the WAL, not quite up to date: see sized
-	shut     atomic.Bool   // Close was called; set under commitMu
+	// commitMu is held by the commit leader while it works, and by a checkpoint
+	// while it captures the state, or throughout if the disk has no room for
+	// another WAL file. Lock order: ckptMu, commitMu.
+	commitMu      sync.Mutex
+	log           *wal.Log // nil until there was room to create one; under commitMu
+	store         storeState
+	nextWAL       uint64 // number of the next WAL file, while log is nil
+	pos           uint64 // position of the newest applied command
+	prev          wal.Tail
+	void          []uint64
+	scratch       scratch
+	snapRoom      snapRoom
+	sinceMeasured int64         // bytes committed since walSize was set; under commitMu
+	spareFor      uint64        // number of the WAL file that a spare was requested for; under commitMu
+	freeable      atomic.Bool   // a checkpoint would make room
+	covered       atomic.Uint64 // position of the last checkpoint
+	walSize       atomic.Int64  // bytes in the WAL, slightly out of date: see trackWALSize
+	shut          atomic.Bool   // Close was called; set under commitMu
 
 	gcMu   sync.Mutex    // one collection at a time
-	gcLast int64         // what the clock said at the last one, unix milliseconds; under gcMu
-	gcAt   time.Duration // what had elapsed then
+	gcLast int64         // Clock at the last collection, unix milliseconds; under gcMu
+	gcAt   time.Duration // Elapsed at the last collection; under gcMu
 	gcKick chan struct{}
 	gcStop context.CancelFunc
 	gcDone chan struct{}
@@ -101,25 +103,25 @@ type Engine struct {
 	watches   watches
 
 	ckptMu   sync.Mutex // one checkpoint, backup or verification at a time
-	newNames bool       // the segment folder may hold names that are not durable; under ckptMu
+	newNames bool       // the segment folder may hold entries that are not durable; under ckptMu
 	ckptErr  atomic.Pointer[error]
-	ckptDone chan struct{} // replaced at each end of a checkpoint; under waitMu
+	ckptDone chan struct{} // closed and replaced when a checkpoint ends; under waitMu
 	waitMu   sync.Mutex
 
-	failed   atomic.Pointer[error] // why nothing is acknowledged any more
+	failed   atomic.Pointer[error] // why nothing is acknowledged any more, or nil
 	broken   chan struct{}         // closed when failed is set
-	readOnly error                 // why it never was
+	readOnly error                 // why no commit was ever accepted, or nil; fixed after Open
 
-	kick     chan struct{} // wakes the keeper
-	wanted   chan struct{} // asks for a checkpoint
-	stop     chan struct{}
-	stopped  chan struct{}
-	released chan struct{} // closed when Close has let go of the directory
-	timer    atomic.Bool   // an interval sync is due
-	timerMu  sync.Mutex
-	pending  *time.Timer
-	garbage  []string // segment files that nothing refers to
-	recovery Recovery
+	kick       chan struct{} // wakes the keeper
+	ckptWanted chan struct{} // asks for a checkpoint
+	stop       chan struct{}
+	stopped    chan struct{}
+	released   chan struct{} // closed when Close has released the directory
+	timer      atomic.Bool   // an interval sync is due
+	timerMu    sync.Mutex
+	pending    *time.Timer
+	garbage    []string // segment files that nothing refers to
+	recovery   Recovery
 	// lostSections counts the sections of the snapshot that could not be
 	// restored, for repair.
 	lostSections int
@@ -130,32 +132,33 @@ type Engine struct {
 type Recovery struct {
 	Clean    bool          // the store was closed properly
 	Commands uint64        // commands replayed from the WAL
-	Bytes    int64         // their size
+	Bytes    int64         // size of those commands
 	Cut      []Cut         // torn frames, never acknowledged as durable
-	Duration time.Duration // of the whole open
-	Mended   []error       // copies of STORE that were damaged while the other one was whole
-	Damage   []error       // what is damaged; the node is read-only or topics refuse commits
+	Duration time.Duration // how long Open took
+	Mended   []error       // damaged copies of STORE whose other copy was intact
+	Damage   []error       // other damage: the node is read-only or topics refuse commits
 }
 
-// Cut is a piece of WAL that was being written when the process or the machine
-// died.
+// Cut is a torn write: a piece of WAL that was being written when the process or the
+// machine died.
 type Cut struct {
 	File     string
-	From, To int64
+	From, To int64 // offsets in File
 	What     string
-	Kept     string // file in the quarantine folder with its bytes, "" if that failed
+	Kept     string // the file in the quarantine folder with its bytes, "" if they could not be copied
 }
 
-// scratch is the leader's memory, reused from one group to the next.
+// scratch is the commit leader's memory, reused from one group to the next. It is
+// guarded by commitMu.
 type scratch struct {
 	meta    []byte
 	parts   []wal.Part
 	frames  []wal.Frame
 	live    []*Request
-	refused []*Request // of the group being staged, while others were in flight
+	refused []*Request // commands refused while others of their group were staged
 }
 
-// Names within the directory.
+// Names in the data directory.
 const (
 	lockName       = "LOCK"
 	walDir         = "wal"
@@ -164,7 +167,7 @@ const (
 	suspectName    = "SUSPECT"
 )
 
-// syncError marks a failed sync: the node must not acknowledge anything more.
+// syncError marks a failed sync, after which the node must acknowledge nothing.
 type syncError struct{ err error }
 
 func (e *syncError) Error() string { return e.err.Error() }
@@ -180,20 +183,20 @@ func isSyncFailure(err error) bool {
 	return errors.Is(err, wal.ErrFailed)
 }
 
-// poison stops the node from acknowledging anything, for good.
+// poison stops the node from acknowledging anything, for good. err says why.
 func (e *Engine) poison(err error) {
 	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
 	if e.failed.CompareAndSwap(nil, &err) {
 		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
 		e.suspect()
 		close(e.broken)
-		e.procs.Wake() // what they wait for does not come
-		e.watches.all()
+		e.procs.Wake() // what their waiters wait for will not happen
+		e.watches.callAll()
 		e.event(Event{Kind: EventFailed, Err: err})
 	}
 }
 
-// writable returns why the engine takes no writes, or nil.
+// writable returns why the engine accepts no writes, or nil.
 func (e *Engine) writable() error {
 	if p := e.failed.Load(); p != nil {
 		return *p
@@ -209,8 +212,9 @@ func (e *Engine) Topic(name string) (*topics.Topic, error) {
 	return e.reg.Topic(name)
 }
 
-// TopicAgain is Topic for those who read one record after the other: last, which
-// may be nil, is what the last call returned, and is mostly asked for again.
+// TopicAgain is Topic for callers that read record after record, usually of the same
+// topic. last is what the previous call returned, or nil: if it is the topic, no
+// look-up is needed.
 func (e *Engine) TopicAgain(name string, last *topics.Topic) (*topics.Topic, error) {
 	if last != nil && last.Is(name) && !e.shut.Load() {
 		return last, nil
@@ -226,7 +230,7 @@ func (e *Engine) Topics() ([]*topics.Topic, error) {
 	return e.reg.Topics(), nil
 }
 
-// WaitTopic returns a topic for reading once it exists.
+// WaitTopic returns a topic for reading as soon as it exists.
 func (e *Engine) WaitTopic(ctx context.Context, name string) (*topics.Topic, error) {
 	if e.shut.Load() {
 		return nil, errClosed()
@@ -234,8 +238,8 @@ func (e *Engine) WaitTopic(ctx context.Context, name string) (*topics.Topic, err
 	return e.reg.WaitTopic(ctx, name)
 }
 
-// Freeze calls fn for every topic while no commit can become visible, and
-// returns the position of the newest one. fn must be quick.
+// Freeze calls fn for every topic while no commit can become visible, and returns the
+// position of the newest visible one. fn holds up commits, so it must be quick.
 func (e *Engine) Freeze(fn func(*topics.Topic)) uint64 {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
@@ -248,7 +252,7 @@ func (e *Engine) Freeze(fn func(*topics.Topic)) uint64 {
 // Recovery returns what Open found.
 func (e *Engine) Recovery() Recovery { return e.recovery }
 
-// Err returns why the engine takes no writes, or nil.
+// Err returns why the engine accepts no writes, or nil.
 func (e *Engine) Err() error { return e.writable() }
 
 // Sync makes everything acknowledged so far durable.
@@ -279,7 +283,7 @@ func (e *Engine) Sync(ctx context.Context) error {
 		case !errors.Is(err, wal.ErrClosed):
 			return err
 		}
-		// Closed meanwhile, by Close or to begin the log anew.
+		// The log was closed meanwhile, by Close or by restartLog.
 	}
 }
 
@@ -293,8 +297,8 @@ func (e *Engine) Durable() uint64 {
 	return max(e.log.Durable(), e.store.Position)
 }
 
-// Identity returns the store's id, the number of this opening, and the largest
-// batch that it takes, in bytes.
+// Identity returns the store's id, its epoch, which counts the times it was opened
+// for writing, and the largest batch that it accepts, in bytes.
 func (e *Engine) Identity() (id [16]byte, epoch uint64, maxBatch int) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
@@ -306,8 +310,8 @@ func (e *Engine) Done() <-chan struct{} { return e.procs.Done() }
 
 func errClosed() error { return errs.Closed.With("the node is closed") }
 
-// Close finishes what is running, writes a last checkpoint and releases the
-// directory. Called again, it waits for that and does nothing.
+// Close finishes running work, takes a last checkpoint and releases the directory.
+// Another call waits until that is done and returns nil.
 func (e *Engine) Close() error {
 	e.commitMu.Lock()
 	if e.shut.Load() {
@@ -340,7 +344,7 @@ func (e *Engine) Close() error {
 		err = e.finish()
 	}
 	e.reg.Free()
-	e.letGo()
+	e.closeUnsynced()
 	if cerr := e.files.Close(); err == nil {
 		err = cerr
 	}
@@ -349,14 +353,14 @@ func (e *Engine) Close() error {
 		err = cerr
 	}
 	if p := e.failed.Load(); err == nil && p != nil {
-		err = *p // what was acknowledged without a sync may not be on disk
+		err = *p // commits that were acknowledged without a sync may not be on disk
 	}
 	return err
 }
 
-// letGo closes the files that are still open when there was no last checkpoint:
-// nothing is written or synced. After a failed sync, too: see suspect.go.
-func (e *Engine) letGo() {
+// closeUnsynced closes the files that are still open if there was no last checkpoint.
+// It writes and syncs nothing, also after a failed sync: see file_suspect.go.
+func (e *Engine) closeUnsynced() {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	e.commitMu.Lock()
@@ -367,8 +371,8 @@ func (e *Engine) letGo() {
 	e.reg.LetGo()
 }
 
-// finish writes the final checkpoint and marks the store clean. If it cannot,
-// the data is made durable in the WAL, for the next open to replay.
+// finish takes the final checkpoint and marks the store clean. If it cannot, it makes
+// the data durable in the WAL, for the next open to replay.
 func (e *Engine) finish() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()

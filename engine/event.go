@@ -13,18 +13,19 @@ const (
 	EventCheckpoint EventKind = "checkpoint" // a checkpoint is durable
 	EventDamage     EventKind = "damage"     // damage was found; Err is a *CorruptError
 	EventFailed     EventKind = "failed"     // the node stops acknowledging writes
-	EventFull       EventKind = "disk_full"  // space could not be had; Err says for what
+	EventFull       EventKind = "disk_full"  // there was no space; Err says for what
 
-	EventPruned       EventKind = "pruned"        // a collection took records; Name is the topic
-	EventClaimTimeout EventKind = "claim_timeout" // a claim was taken back; Name is the proc
+	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
+	EventClaimTimeout EventKind = "claim_timeout" // a claim timed out; Name is the proc
 )
 
-// Event is something that an operator may want to know.
+// Event is something that an operator may want to know. Fields that do not apply to
+// its kind are zero.
 type Event struct {
 	Kind     EventKind
-	Position uint64 // command position, where there is one
+	Position uint64 // of the newest command concerned
 	File     string
-	Name     string // of the proc or topic concerned, where there is one
+	Name     string // of the proc or topic concerned
 	Err      error
 }
 
@@ -40,25 +41,25 @@ type counters struct {
 	checkpoints, rejected atomic.Uint64
 }
 
-// Stats are counters since Open, and present sizes.
+// Stats holds counters since Open and current sizes.
 type Stats struct {
 	Commits, Records, Bytes uint64 // acknowledged
 	Groups                  uint64 // group commits
 	Syncs                   uint64 // WAL syncs by commits
-	Rejected                uint64 // commands refused
+	Rejected                uint64 // refused commands
 	Checkpoints             uint64
 	Position                uint64 // newest visible command
 	Durable                 uint64 // newest durable command
 	Topics                  int
 	WALBytes, WALFiles      int64
 	SegmentBytes            int64 // on disk
-	TailBytes               int64 // records in memory, not yet in segment files
-	IndexBytes              int64 // heap
+	TailBytes               int64 // records in memory that are not in segment files yet
+	IndexBytes              int64 // on the heap
 	OpenFiles, Mapped       int
 	Err                     error // why writes are refused, or nil
 }
 
-// Stats returns the engine's counters.
+// Stats returns the engine's counters. It waits for the commit that is being written.
 func (e *Engine) Stats() Stats {
 	c := &e.stats
 	s := Stats{Rejected: c.rejected.Load(), Checkpoints: c.checkpoints.Load(),

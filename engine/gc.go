@@ -15,7 +15,7 @@ import (
 // GCSettings say how the node collects garbage.
 type GCSettings struct {
 	gcprune.Settings
-	Interval time.Duration // between two runs
+	Interval time.Duration // between two collections
 }
 
 // Pruned is a topic that lost records to a collection.
@@ -23,11 +23,11 @@ type Pruned struct {
 	Topic       string
 	First, Next uint64 // sequences [First, Next) are gone
 	Reason      gcprune.Reason
-	Passed      []string // procs that had not seen them, which is possible by force only
+	Passed      []string // procs that had not seen them, which only Force allows
 }
 
-// GC prunes every topic as far as its rules allow, with set for the node's
-// settings. An error of one topic does not keep it from the others.
+// GC prunes every topic as far as its rules allow, with set as the node's settings. An
+// error in one topic does not stop the collection of the others.
 func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error) {
 	e.gcMu.Lock()
 	defer e.gcMu.Unlock()
@@ -45,7 +45,7 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 		}
 		rules := e.rules.Get(t.ID()).Resolve(set)
 		if dead[t.Name()] && e.rules.Get(t.ID()).GC != gcprune.On {
-			rules.GC = false // they are there for somebody to look at
+			rules.GC = false // dead letters wait for a person to examine them
 		}
 		if !rules.Any() {
 			continue
@@ -61,7 +61,7 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 	return out, failed
 }
 
-// deadLetterTopics returns the topics that procs put their dead letters into.
+// deadLetterTopics returns the names of the topics that procs move dead letters to.
 func (e *Engine) deadLetterTopics() map[string]bool {
 	m := make(map[string]bool)
 	for _, s := range e.procs.All() {
@@ -72,23 +72,23 @@ func (e *Engine) deadLetterTopics() map[string]bool {
 	return m
 }
 
-// jump is how much faster than elapsed time the clock may run between two
+// maxClockJump is how far the clock may get ahead of elapsed time between two
 // collections.
-const jump = time.Minute
+const maxClockJump = time.Minute
 
-// gcNow returns the time that ages are counted from. A clock that jumps ahead
-// is believed when it still says so at the next collection: one wrong reading
-// deletes nothing.
+// gcNow returns the time that ages are measured from, in unix milliseconds. A clock that
+// jumps ahead is believed only if the next collection sees it ahead, too: one wrong
+// reading deletes nothing. The caller holds gcMu.
 func (e *Engine) gcNow() int64 {
 	last, at := e.gcLast, e.gcAt
 	e.gcLast, e.gcAt = e.cfg.Clock().UnixMilli(), e.cfg.Elapsed()
-	return min(e.gcLast, last+(e.gcAt-at+jump).Milliseconds())
+	return min(e.gcLast, last+(e.gcAt-at+maxClockJump).Milliseconds())
 }
 
 // collect prunes one topic.
 func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rules, now int64) (Pruned, error) {
 	g := gcprune.Topic{Name: t.Name(), First: t.First(), Seek: t.SeekTime, Procs: gcProcs(e.procs.OfTopic(nil, t.Name()))}
-	g.Next = t.End() // behind the procs: none has acknowledged more
+	g.Next = t.End() // read after the procs, so that none has acknowledged more
 	if rules.MaxBytes > 0 {
 		for _, f := range t.Files() {
 			g.Segments = append(g.Segments, gcprune.Segment{Base: f.Base, Next: f.Next, Bytes: f.Size})
@@ -98,11 +98,11 @@ func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rul
 	if err != nil || mark.First <= g.First {
 		return Pruned{}, err
 	}
-	a := &admin{kind: opPrune, name: t.Name(), first: mark.First, guard: &rules}
+	a := &adminCommand{kind: opPrune, name: t.Name(), first: mark.First, guard: &rules}
 	if rules.Force && mark.Reason != gcprune.Acknowledged {
 		a.guard = nil
 	}
-	if err := e.admin(ctx, a); err != nil {
+	if err := e.runAdmin(ctx, a); err != nil {
 		return Pruned{}, err
 	}
 	return Pruned{Topic: t.Name(), First: g.First, Next: a.first, Reason: mark.Reason, Passed: mark.Passed}, nil
@@ -116,9 +116,9 @@ func gcProcs(list []*procstate.State) []gcprune.Proc {
 	return out
 }
 
-// guarded lowers the mark of a collection to what the procs of the topic allow
-// at the moment it is staged: one may have come to be since it was decided.
-func (e *Engine) guarded(a *admin) {
+// boundByProcs lowers the mark of a collection to what the procs of the topic allow when
+// it is staged: one may have been created since the mark was decided.
+func (e *Engine) boundByProcs(a *adminCommand) {
 	if a.guard == nil || mutate.SkipGuard {
 		return
 	}
@@ -128,13 +128,13 @@ func (e *Engine) guarded(a *admin) {
 	}
 }
 
-// SetPolicy sets what may be pruned from a topic; the zero Policy is none.
+// SetPolicy sets what may be pruned from a topic. The zero Policy removes it.
 func (e *Engine) SetPolicy(ctx context.Context, topic string, p gcprune.Policy) error {
 	t, err := e.Topic(topic)
 	if err != nil {
 		return err
 	}
-	err = e.admin(ctx, &admin{kind: opPolicy, name: topic, id: t.ID(), policy: gcprune.Op{Topic: t.ID(), Policy: p}})
+	err = e.runAdmin(ctx, &adminCommand{kind: opPolicy, name: topic, id: t.ID(), policy: gcprune.Op{Topic: t.ID(), Policy: p}})
 	if err == nil {
 		e.wakeGC()
 	}
@@ -157,7 +157,7 @@ func (e *Engine) wakeGC() {
 	}
 }
 
-// collector runs collections at the interval, as long as there is a rule.
+// collector collects at the interval while there is a rule. It ends with ctx.
 func (e *Engine) collector(ctx context.Context) {
 	defer close(e.gcDone)
 	var tick <-chan time.Time // nil while there is no rule

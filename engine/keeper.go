@@ -2,20 +2,20 @@ package engine
 
 import "sync"
 
-// The engine has three goroutines of its own, so that what waits for the disk
-// keeps nobody else: one writes large tails to their files, the keeper makes WAL
-// files ahead of need and asks for checkpoints, and one takes them. They sleep
-// unless woken.
+// The engine has three goroutines of its own, so that work that waits for the disk
+// does not hold up other work: one writes large tails to their files, the keeper
+// creates WAL files ahead of need and asks for checkpoints, and one takes checkpoints.
+// They sleep unless woken.
 
-// startKeeper starts them. They end when e.stop is closed; e.stopped is closed
-// behind them.
+// startKeeper starts the three goroutines. They end when e.stop is closed; then
+// e.stopped is closed.
 func (e *Engine) startKeeper() {
 	e.stop, e.stopped = make(chan struct{}), make(chan struct{})
-	e.wanted = make(chan struct{}, 1)
+	e.ckptWanted = make(chan struct{}, 1)
 	var all sync.WaitGroup
 	all.Go(func() { e.loop(e.reg.Hot(), e.writeTails) })
 	all.Go(func() { e.loop(e.kick, e.tend) })
-	all.Go(func() { e.loop(e.wanted, e.checkpointWanted) })
+	all.Go(func() { e.loop(e.ckptWanted, e.checkpointIfDue) })
 	stopped := e.stopped
 	go func() {
 		all.Wait()
@@ -23,7 +23,8 @@ func (e *Engine) startKeeper() {
 	}()
 }
 
-// loop calls work whenever wake delivers, as long as the node takes commits.
+// loop calls work whenever wake delivers, unless the node takes no commits. It ends
+// when e.stop is closed.
 func (e *Engine) loop(wake <-chan struct{}, work func()) {
 	for {
 		select {
@@ -37,8 +38,8 @@ func (e *Engine) loop(wake <-chan struct{}, work func()) {
 	}
 }
 
-// writeTails writes large tails to their files. An error shows again when a
-// checkpoint wants the same bytes.
+// writeTails writes large tails to their files. It ignores errors: a checkpoint that
+// needs the same bytes meets them again.
 func (e *Engine) writeTails() { _ = e.reg.FlushHot() }
 
 func (e *Engine) wakeKeeper() {
@@ -48,6 +49,8 @@ func (e *Engine) wakeKeeper() {
 	}
 }
 
+// tend creates the next WAL file if it is needed soon, and asks for a checkpoint if
+// one is due.
 func (e *Engine) tend() {
 	e.commitMu.Lock()
 	l := e.log
@@ -56,13 +59,13 @@ func (e *Engine) tend() {
 		return
 	}
 	if l.Wanting() {
-		_ = l.Prepare() // without it the leader makes a file, and tells
+		_ = l.Prepare() // if it fails, the leader creates the file and reports the error
 	}
-	if !e.isDue() {
+	if !e.checkpointDue() {
 		return
 	}
 	select {
-	case e.wanted <- struct{}{}:
-	default: // it has been asked
+	case e.ckptWanted <- struct{}{}:
+	default: // one has been asked for
 	}
 }

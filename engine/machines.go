@@ -11,9 +11,9 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// machines is the whole state of a node. They do not know each other; what one
-// has to learn of another's change it is told here, in commands as they are
-// applied and as they are replayed.
+// machines is the whole state of a node. The machines do not know each other: what one
+// has to learn of another's change it is told here, when a command is applied and when
+// it is replayed.
 type machines struct {
 	reg   *topics.Registry
 	procs *procstate.Machine
@@ -25,7 +25,7 @@ func newMachines(c topics.Config) machines {
 	return machines{reg: topics.NewRegistry(c), procs: procstate.New(c.Epoch), rules: gcprune.New(), once: once.New()}
 }
 
-// restoreSection takes over one section of the snapshot at position pos.
+// restoreSection restores one section of the snapshot at position pos.
 func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error {
 	switch kind {
 	case secRegistry:
@@ -46,9 +46,9 @@ func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error 
 	return errs.Version.With(fmt.Sprintf("snapshot section of kind %d; use a newer pipeproc", kind))
 }
 
-// applyDecoded applies one operation of a replayed command. The caller
-// publishes the command's position once, after the last of them.
-func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
+// applyDecoded applies one operation of a replayed command at position pos. The caller
+// publishes the position once, after the command's last operation.
+func (m machines) applyDecoded(op *decodedOp, pos uint64, ms int64) error {
 	switch op.kind {
 	case opCreate:
 		if _, _, err := m.reg.StageCreate(op.name, op.opts); err != nil {
@@ -78,7 +78,7 @@ func (m machines) applyDecoded(op *decoded, pos uint64, ms int64) error {
 	return errs.Version.With(fmt.Sprintf("command with operation %d", op.kind))
 }
 
-// deleteTopic ends a topic and what is said about it elsewhere.
+// deleteTopic deletes a topic and what other machines hold about it.
 func (m machines) deleteTopic(id, pos uint64, ms int64) error {
 	t := m.reg.Known(id)
 	if err := m.reg.ApplyDelete(id, pos, ms); err != nil {
@@ -89,8 +89,8 @@ func (m machines) deleteTopic(id, pos uint64, ms int64) error {
 	return nil
 }
 
-// publish makes all commands up to pos visible at once: what procs acknowledged
-// behind what came of it.
+// publish makes all commands up to pos visible: records first, so that an
+// acknowledgement never shows before the records committed with it.
 func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.State)) {
 	if mutate.PublishProcsFirst {
 		m.procs.Publish(changed)
@@ -100,4 +100,37 @@ func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.S
 	m.procs.Publish(changed)
 	m.rules.Publish()
 	m.once.Publish()
+}
+
+// captured is the whole state at the position of a checkpoint.
+type captured struct {
+	topics  *topics.Checkpoint
+	procs   *procstate.Captured
+	rules   []gcprune.Entry
+	clients []once.Captured
+}
+
+// write writes the sections of a snapshot. The topics must have been flushed.
+func (c *captured) write(w *snapWriter) {
+	w.section(secRegistry, c.topics.AppendRegistry)
+	for i := range c.topics.Topics {
+		w.section(secTopic, c.topics.Topics[i].Append)
+	}
+	c.procs.Sort()
+	w.section(secProcs, c.procs.AppendHead)
+	for _, s := range c.procs.Procs {
+		if mutate.SkipProcSnapshot {
+			break
+		}
+		w.section(secProc, func(dst []byte) []byte { return procstate.AppendProc(dst, s) })
+	}
+	for _, s := range c.procs.Systems {
+		w.section(secSystem, func(dst []byte) []byte { return procstate.AppendSystem(dst, s) })
+	}
+	for _, p := range c.rules {
+		w.section(secPolicy, func(dst []byte) []byte { return gcprune.AppendPolicy(dst, p.Topic, p.Policy) })
+	}
+	for i := range c.clients {
+		w.section(secClient, c.clients[i].Append)
+	}
 }

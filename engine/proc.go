@@ -12,13 +12,14 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// stageProcs decides the proposals of r in order, for a command at time ms.
+// stageProcs stages the proposals of r in order, for a command at time ms (unix
+// milliseconds).
 func (e *Engine) stageProcs(r *Request, ms int64) error {
 	for i, op := range r.Procs {
 		if op.AtEnd {
 			op.Next = e.reg.StagedNext(e.topicOf(op))
 		} else if op.Kind == procstate.Create || op.Kind == procstate.Seek {
-			// Pruned since the offset was resolved: nothing that it had was skipped.
+			// Records pruned since the offset was resolved do not count as skipped.
 			op.Next = max(op.Next, e.reg.First(e.topicOf(op)))
 		}
 		if err := e.procs.Stage(op, ms); err != nil {
@@ -46,7 +47,7 @@ func (e *Engine) undoProcs(ops []*procstate.Op) {
 	}
 }
 
-// appendProcOps encodes what staged proposals come to.
+// appendProcOps encodes the operations that staged proposals result in.
 func appendProcOps(dst []byte, ops []*procstate.Op) []byte {
 	for _, op := range ops {
 		dst = op.Encode(dst, openOp, closeOp)
@@ -87,7 +88,7 @@ func (e *Engine) Systems() ([]*procstate.System, error) {
 	return e.procs.Systems(), nil
 }
 
-// endOf returns the end of a topic, 0 when it does not exist.
+// endOf returns the end of a topic, or 0 if there is no such topic.
 func (e *Engine) endOf(topic string) uint64 {
 	t, err := e.reg.Topic(topic)
 	if err != nil {
@@ -96,17 +97,17 @@ func (e *Engine) endOf(topic string) uint64 {
 	return t.End()
 }
 
-// Place is where a proc is to begin.
+// Place is where a proc begins.
 type Place struct {
-	Next  uint64
-	Floor record.ID
-	AtEnd bool
+	Next  uint64    // the first sequence
+	Floor record.ID // the lowest id, if Next cannot say so yet: it lies in the future
+	AtEnd bool      // at the end of the topic when the command is staged; Next is unused
 }
 
-// Offset resolves the text of an offset in a topic: ">" for its first record,
-// "$>" for the first one after this call, "ms" for the first at or after a
-// time, "ms-seq" for the first after an id, ":seq" for the first after a
-// record, which must exist.
+// Offset resolves the text of an offset in a topic: ">" is its first record, "$>" the
+// first one after the command that uses the Place, "ms" the first at or after a time in
+// unix milliseconds, "ms-seq" the first after an id, ":seq" the first after a record,
+// which must exist.
 func (e *Engine) Offset(topic, text string) (Place, error) {
 	t, err := e.Topic(topic)
 	if err != nil && !errors.Is(err, errs.InvalidTopic) {
@@ -127,7 +128,7 @@ func (e *Engine) Offset(topic, text string) (Place, error) {
 	}
 	switch {
 	case b.Kind == record.SeqBound && t == nil:
-		return Place{}, err // the topic is what is missing
+		return Place{}, err // there is no such topic
 	case b.Kind == record.SeqBound:
 		next, err := t.After(b.ID.Seq)
 		return Place{Next: next}, err
@@ -146,7 +147,7 @@ func (e *Engine) Offset(topic, text string) (Place, error) {
 	}
 	p.Next = max(p.Next, t.First())
 	if p.Next < end {
-		p.Floor = record.ID{} // found: whatever comes later is above it
+		p.Floor = record.ID{} // found: later records are above it
 	}
 	p.Next = min(p.Next, end)
 	return p, nil
@@ -163,8 +164,8 @@ func above(id record.ID) record.ID {
 	return record.ID{Millis: id.Millis, Seq: id.Seq + 1}
 }
 
-// position returns the first sequence that a proc in state s has not
-// acknowledged, and how many records were pruned before it saw them.
+// position returns the first sequence of t that a proc in state s has not acknowledged
+// and that was not pruned, and how many sequences were pruned before the proc saw them.
 func position(t *topics.Topic, s *procstate.State) (from, skipped uint64, err error) {
 	first := t.First()
 	if s.Floor != (record.ID{}) {
@@ -177,8 +178,8 @@ func position(t *topics.Topic, s *procstate.State) (from, skipped uint64, err er
 	return max(from, s.Next, first), skipped, nil
 }
 
-// EnsureProc returns the proc of a definition, which it makes when there is
-// none of that name. A proc that exists keeps its own options.
+// EnsureProc returns the proc that d names, and creates it if there is none of that
+// name. A proc that exists keeps its own options. made says whether it was created.
 func (e *Engine) EnsureProc(ctx context.Context, d procstate.Def) (s *procstate.State, made bool, err error) {
 	for {
 		if s, err := e.Proc(d.Name); err == nil {
@@ -203,8 +204,8 @@ func (e *Engine) EnsureProc(ctx context.Context, d procstate.Def) (s *procstate.
 	}
 }
 
-// Creation returns the proposal that makes a proc, whose options must have
-// been checked.
+// Creation returns the proposal that creates a proc. The options of d must have been
+// checked.
 func (e *Engine) Creation(d procstate.Def) (*procstate.Op, error) {
 	if err := record.CheckProcName(d.Name); err != nil {
 		return nil, err
@@ -222,7 +223,7 @@ func (e *Engine) Creation(d procstate.Def) (*procstate.Op, error) {
 	return &procstate.Op{Kind: procstate.Create, Name: d.Name, Def: d, Next: at.Next, Floor: at.Floor, AtEnd: at.AtEnd}, nil
 }
 
-// SeekProc moves a proc to an offset. Its claim, if it has one, is lost.
+// SeekProc moves a proc to an offset. Its open claim, if any, is lost.
 func (e *Engine) SeekProc(ctx context.Context, name, offset string) (*procstate.State, error) {
 	s, err := e.Proc(name)
 	if err != nil {
@@ -237,7 +238,7 @@ func (e *Engine) SeekProc(ctx context.Context, name, offset string) (*procstate.
 	return op.State, err
 }
 
-// epoch returns the number of this opening of the store.
+// epoch returns the store's epoch.
 func (e *Engine) epoch() uint64 {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
@@ -250,7 +251,7 @@ func (e *Engine) Pending(s *procstate.State) uint64 {
 	if err != nil {
 		return 0
 	}
-	end := t.End() // first: what is acknowledged is never beyond it
+	end := t.End() // read before position: a prune in between only makes the result smaller
 	from, _, err := position(t, s)
 	if err != nil || from >= end {
 		return 0

@@ -11,8 +11,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// TestSpareInTime commits what no background work is due for but one thing: the
-// next WAL file, once half of this one is full, and not before.
+// TestSpareInTime commits so little that only one kind of background work becomes due:
+// creating the next WAL file, once half of this one is full and not before.
 func TestSpareInTime(t *testing.T) {
 	fs := vfs.NewMem()
 	e, err := Open(Config{FS: fs, Dir: "s", Sync: SyncAlways, Logger: slog.New(slog.DiscardHandler), Clock: time.Now,

@@ -12,33 +12,33 @@ import (
 	"github.com/pipeproc/pipeproc/procstate"
 )
 
-// deadlines are the timers of procs: when an open claim is taken back, and
-// when a proc that waits before a retry may claim again. They measure elapsed
-// time, so that a clock that jumps expires nothing; a time of the clock is
-// looked at only for what an earlier opening of the store left.
+// deadlines holds the timers of procs: when an open claim is taken back, and when a
+// proc that waits before a retry may claim again. Timers measure elapsed time, so that
+// a clock that jumps expires nothing. The clock counts only for claims and waits left
+// by an earlier opening of the store.
 type deadlines struct {
 	mu     sync.Mutex
 	procs  map[uint64]*procTimer
 	closed bool
-	wg     sync.WaitGroup // timers that run, or whose call is under way
+	wg     sync.WaitGroup // timers that are armed or whose call is running
 }
 
-// procTimer is the timer of one proc, which is used again for every claim.
-// Everything but e and p is guarded by deadlines.mu.
+// procTimer is the timer of one proc, reused for every claim and wait. All fields
+// except e and p are guarded by deadlines.mu.
 type procTimer struct {
 	e       *Engine
 	p       *procstate.Proc
 	timer   *time.Timer
-	token   procstate.Token // the claim that is timed
-	retryAt int64           // the retry that is waited for
+	token   procstate.Token // the claim being timed, or zero
+	retryAt int64           // State.RetryAt of the wait being timed, or 0
 	armed   bool
-	lapsed  bool // the claim's time was up while the proc was disabled
-	stale   int  // calls to come that are for what was timed before
+	lapsed  bool // the claim timed out while the proc was disabled
+	stale   int  // calls still to come for an earlier claim or wait: fire ignores as many
 }
 
-// expireAgain is how long a claim that could not be taken back for want of
-// space is left alone.
-const expireAgain = time.Second
+// expireRetry is the wait before a claim that could not be taken back, usually because
+// the disk was full, is tried again.
+const expireRetry = time.Second
 
 func (d *deadlines) close() {
 	d.mu.Lock()
@@ -57,8 +57,8 @@ func (d *deadlines) held(id uint64, s *procstate.State) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// A state can be seen before its timer is set: only a timer that was set for
-	// this wait, and has run out, says that it is over.
+	// A state can be visible before its timer is set. So the wait is over only if
+	// a timer was set for this wait and has run out.
 	t := d.procs[id]
 	if mutate.SkipHeld && (t == nil || t.retryAt != s.RetryAt) {
 		return false
@@ -90,15 +90,15 @@ func (t *procTimer) start(d *deadlines, wait time.Duration) {
 	}
 }
 
-// procChanged follows the visible state of a proc. It is called by the commit
-// leader, and while the store is opened.
+// procChanged reacts to a change of a proc's visible state: it sets the timer and wakes
+// watchers. s is nil if the proc was destroyed. The commit leader calls it.
 func (e *Engine) procChanged(p *procstate.Proc, s *procstate.State) {
 	e.arm(p, s, 0)
-	e.watches.changed(p.Name())
+	e.watches.callForProc(p.Name())
 }
 
-// arm sets the timer that state s asks for. ran is the time that has passed
-// since the state came to be.
+// arm sets the timer that state s needs. ran is the time that has passed since the
+// state was created.
 func (e *Engine) arm(p *procstate.Proc, s *procstate.State, ran time.Duration) {
 	var token procstate.Token
 	var retryAt int64
@@ -141,7 +141,7 @@ func (e *Engine) arm(p *procstate.Proc, s *procstate.State, ran time.Duration) {
 	}
 }
 
-// fire is what the timer calls.
+// fire is the function that the timer calls.
 func (t *procTimer) fire() {
 	d := &t.e.deadlines
 	defer d.wg.Done()
@@ -155,14 +155,14 @@ func (t *procTimer) fire() {
 	token := t.token
 	d.mu.Unlock()
 	if token == (procstate.Token{}) {
-		t.e.watches.changed(t.p.Name())
+		t.e.watches.callForProc(t.p.Name())
 	} else {
 		t.expire(token)
 	}
 }
 
-// expire takes back a claim whose time is up. The proposal carries the claim's
-// token, and does nothing if the claim is not open any more.
+// expire takes back a claim that has timed out. The proposal carries the claim's token,
+// and does nothing if the claim is no longer open.
 func (t *procTimer) expire(token procstate.Token) {
 	e := t.e
 	s := t.p.State()
@@ -188,21 +188,21 @@ func (t *procTimer) expire(token procstate.Token) {
 			}
 		}
 		e.deadlines.mu.Unlock()
-	default: // for want of space, mostly
+	default: // usually there is no space
 		e.cfg.Logger.Warn("pipeproc: a claim that timed out could not be taken back, trying again", "proc", t.p.Name(), "err", err)
 		e.deadlines.mu.Lock()
 		if t.token == token && !t.armed {
-			t.start(&e.deadlines, expireAgain)
+			t.start(&e.deadlines, expireRetry)
 		}
 		e.deadlines.mu.Unlock()
 	}
 }
 
-// wakeProcs sets the timers of procs that were restored, and brings them up to
-// what has happened meanwhile: procs of an earlier opening end, claims whose time
-// is up are taken back, and those of system procs, whose processors ended with the
-// process, as well. They count: a processor that kills its process each time must
-// come to an end. What cannot be written now is done by the timers.
+// wakeProcs makes up for the time while the store was closed and sets the timers of all
+// procs. It destroys ephemeral procs of earlier openings, and takes back claims that
+// have timed out and all claims of system procs, whose processors ended with their
+// process. These count as failures, so that a processor that kills its process every
+// time is not started forever. If a proposal fails now, the timers try again.
 func (e *Engine) wakeProcs() {
 	now := e.cfg.Clock().UnixMilli()
 	ctx := context.Background()
@@ -241,6 +241,5 @@ func (e *Engine) wakeProcs() {
 	}
 }
 
-// elapsed returns the time from one unix millisecond to another, 0 when it is
-// negative.
+// elapsed returns the time between two unix milliseconds, or 0 if it is negative.
 func elapsed(from, to int64) time.Duration { return time.Duration(max(to-from, 0)) * time.Millisecond }

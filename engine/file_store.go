@@ -14,9 +14,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// The file STORE says which checkpoint counts. It holds two copies of one
-// 4096-byte page, written and synced one after the other, so that one of them
-// is whole at any moment:
+// The file STORE says which checkpoint counts. It holds two copies of one 4096-byte
+// page, written and synced one after the other, so that at any moment one of them is
+// intact:
 //
 //	  0  magic "PPSTORE\x00"
 //	  8  u16 version 1 | u16 zero | u32 page size 4096
@@ -56,7 +56,7 @@ type storeState struct {
 	SnapSum     uint64
 	CreatedTime int64
 
-	newest int64 // the copy that counts, when both were read; not stored
+	newest int64 // the copy that counted when both were read; not stored
 }
 
 func (s *storeState) encode() []byte {
@@ -110,9 +110,8 @@ func parseStorePage(b []byte) (storeState, error) {
 	return s, nil
 }
 
-// readStore reads the STORE file: the newer of its whole copies. bad lists the
-// copies that are damaged, when the other one is whole. The error wraps
-// fs.ErrNotExist when there is no such file.
+// readStore reads the newer of the intact copies in the STORE file. bad lists damaged
+// copies. The error wraps fs.ErrNotExist if there is no such file.
 func readStore(fsys vfs.FS) (s storeState, bad []*errs.CorruptError, err error) {
 	f, err := fsys.Open(storeName, vfs.Read)
 	if err != nil {
@@ -155,12 +154,11 @@ func readStore(fsys vfs.FS) (s storeState, bad []*errs.CorruptError, err error) 
 	return s, bad, nil
 }
 
-// writeStore makes s durable, as the next generation. A *syncError says that it
-// is not known any more which copy counts, any other error that nothing was
-// written. The copy that does not
-// count goes first: after a cut between the two, the other may be the only one
-// that knows of the latest checkpoint, and a cut in the next opening must not take
-// it away.
+// writeStore makes s durable, as the next generation. A *syncError means that it is no
+// longer known which copy counts, any other error that nothing was written. The copy
+// that does not count is written first: after a power cut between the two writes, the
+// other copy may be the only one that knows of the latest checkpoint, and a power cut
+// during the next open must not destroy it.
 func writeStore(fsys vfs.FS, s *storeState) error {
 	f, err := fsys.Open(storeName, vfs.Write)
 	if err != nil {
@@ -168,7 +166,7 @@ func writeStore(fsys vfs.FS, s *storeState) error {
 	}
 	s.Generation++
 	page := s.encode()
-	err = syncStore(f) // the second copy may be as yet unsynced, after a failure
+	err = syncStore(f) // after a failure the second copy may not be synced yet
 	for _, i := range [...]int64{1 - s.newest, s.newest} {
 		if err != nil {
 			break
@@ -192,8 +190,8 @@ func syncStore(f vfs.File) error {
 	return f.Sync()
 }
 
-// createStore makes the STORE file of a new store, in one step: either it is
-// there whole after a crash, or not at all.
+// createStore creates the STORE file of a new store atomically: after a crash it is
+// complete or does not exist.
 func createStore(fsys vfs.FS, s *storeState) error {
 	const tmp = storeName + ".tmp"
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {

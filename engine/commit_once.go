@@ -13,15 +13,19 @@ import (
 	"github.com/pipeproc/pipeproc/procstate"
 )
 
-// A command may carry the key under which a client of another process sent it.
-// The key and what the client is told become part of the command. When the same
-// key comes again, the command is not run: it is given the results of the first
-// time, so that whoever called sees no difference.
+// A command may carry the key under which a client in another process sent it. The key
+// and the reply become part of the command. If the same key comes again, the command is
+// not run: its caller gets the results of the first run and sees no difference.
 
+// keyed is the context key of a once.Key. The key travels in the context because it
+// passes through every method between the server and submit (Commit, Propose, Claim,
+// Reclaim, CreateTopic, …), and only submit and Claim use it; callers in the same
+// process have none. A method that does not pass its context on would run a repeated
+// command twice.
 type keyed struct{}
 
-// WithKey returns a context under which one command, the next that is run with
-// it, is that of a client. More than one must not be run with it.
+// WithKey returns a context for one command that a client sent. No other command may
+// be run with it: it would be taken for a repetition of the first.
 func WithKey(ctx context.Context, k once.Key) context.Context {
 	return context.WithValue(ctx, keyed{}, k)
 }
@@ -31,7 +35,7 @@ func keyOf(ctx context.Context) (once.Key, bool) {
 	return k, ok
 }
 
-// submitOnce is submit for a command that may have been sent before.
+// submitOnce is submit for a command that a client may have sent before.
 func (e *Engine) submitOnce(ctx context.Context, r *Request, k once.Key) error {
 	for {
 		if k.Again && !mutate.SkipOnce {
@@ -45,7 +49,7 @@ func (e *Engine) submitOnce(ctx context.Context, r *Request, k once.Key) error {
 		r.keyed = false
 		switch {
 		case errors.Is(err, once.ErrRepeated):
-			// It ran meanwhile; or it was in flight, and then came to nothing.
+			// It ran meanwhile, or was in flight and then failed.
 			k.Again = true
 		case errors.Is(err, once.ErrForgotten):
 			return errs.OutcomeUnknown.With("the command was sent before, and it is not known any more whether it was done")
@@ -60,7 +64,7 @@ func (e *Engine) submitOnce(ctx context.Context, r *Request, k once.Key) error {
 //	batch byte: 1, then length and result (topics/wire.go), or 0 |
 //	op count | { proc | claim or 0 }…
 //
-// with the payload of a proc's operation, 0 for a length of none.
+// where proc is the payload of a proc's operation, with length 0 if there is none.
 func (r *Request) appendReply(dst []byte) []byte {
 	if r.Batch != nil {
 		dst = append(dst, 1)
@@ -75,35 +79,36 @@ func (r *Request) appendReply(dst []byte) []byte {
 	return dst
 }
 
-// takeReply gives r the results that the same command had before.
+// takeReply sets the results in r from the reply to an earlier run of the command.
 func (r *Request) takeReply(p []byte) error {
 	d := enc.Reader{B: p}
 	if d.Byte() == 1 {
-		// A reclaim that ended in dead letters has a batch of its own.
+		// The first run of a reclaim may have ended in dead letters, which are a
+		// batch that r does not have.
 		if b := d.Bytes(); r.Batch != nil && r.Batch.ReadResult(b) != nil {
-			return errDifferent()
+			return errKeyReused()
 		}
 	} else if r.Batch != nil {
-		return errDifferent()
+		return errKeyReused()
 	}
 	if n := d.Uvarint(); n != uint64(len(r.Procs)) {
-		return errDifferent()
+		return errKeyReused()
 	}
 	for _, op := range r.Procs {
 		if err := op.ReadResult(&d); err != nil {
-			return errDifferent()
+			return errKeyReused()
 		}
 	}
 	return nil
 }
 
-func errDifferent() error {
+func errKeyReused() error {
 	return fmt.Errorf("a command was sent under a key that another one had: %w", errs.InvalidOptions)
 }
 
-// claimedBefore looks for the claim that was made under the key of ctx when the
-// command was sent the first time. known is whether there was one; the claim is
-// nil if it is not open any more.
+// claimedBefore looks for the claim that was made under key k when the command was
+// sent the first time. known says whether there was one. claim is nil if it is no
+// longer open.
 func (e *Engine) claimedBefore(k once.Key, s *procstate.State) (claim *procstate.Claim, known bool) {
 	reply, ok := e.once.Lookup(k)
 	if !ok {

@@ -37,9 +37,9 @@ func (e *Engine) commitOne(ctx context.Context, topic string) (topics.ID, error)
 	return b.IDs()[0], nil
 }
 
-// TestSentAgain sends commands a second time, as a client does that lost the
-// answer, also to a node that was killed and opened again: each is done once and
-// answered alike.
+// TestSentAgain sends commands a second time, as a client does that lost the reply,
+// also to a node that was killed and opened again. Each command runs once and gets
+// the same reply.
 func TestSentAgain(t *testing.T) {
 	disk := vfs.NewCrash()
 	e := sentEngine(t, disk)
@@ -90,7 +90,7 @@ func TestSentAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(i, err)
 		}
-		if i == 3 { // the claim is still open: it is given again
+		if i == 3 { // the claim is still open: it is returned again
 			again, err := c(e, true)
 			if err != nil || again != r {
 				t.Fatal(i, again, r, err)
@@ -102,7 +102,7 @@ func TestSentAgain(t *testing.T) {
 		t.Helper()
 		for i, c := range commands {
 			r, err := c(e, true)
-			if i == 3 { // acknowledged since: there is nothing to give
+			if i == 3 { // acknowledged since: the repeated claim is empty
 				if err != nil || r != (procstate.Token{}) {
 					t.Error(when, i, r, err)
 				}
@@ -137,7 +137,7 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
-// TestSentAgainDeadLetter: a reclaim that ended in dead letters is done once.
+// TestSentAgainDeadLetter: a reclaim that ended in dead letters runs once.
 func TestSentAgainDeadLetter(t *testing.T) {
 	e := sentEngine(t, vfs.NewMem())
 	defer e.Close()

@@ -13,26 +13,26 @@ import (
 
 // Headers of a record in a dead-letter topic, besides those that it had.
 const (
-	DeadProc     = "pipeproc-dead-proc"
-	DeadID       = "pipeproc-dead-id"       // of the record where it came from
-	DeadTopic    = "pipeproc-dead-topic"    // where it came from
+	DeadProc     = "pipeproc-dead-proc"     // the proc that could not process it
+	DeadID       = "pipeproc-dead-id"       // the id that it had in DeadTopic
+	DeadTopic    = "pipeproc-dead-topic"    // the topic that it was in
 	DeadAttempts = "pipeproc-dead-attempts" // how often it was delivered
-	DeadReason   = "pipeproc-dead-reason"   // of the last failure
+	DeadReason   = "pipeproc-dead-reason"   // why the last attempt failed
 )
 
-// maxReason bounds the text of a reason, in bytes. A record gets longer by
-// deadRoom at most.
+// maxReason bounds the text of a reason, in bytes. These headers make a record longer
+// by at most deadLetterRoom bytes.
 const (
-	maxReason = 1 << 10
-	deadRoom  = 2 << 10
+	maxReason      = 1 << 10
+	deadLetterRoom = 2 << 10
 )
 
-// bury moves the records of a claim to the dead-letter topic and acknowledges
-// the claim, in one command.
-func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
+// moveToDeadLetters commits copies of a claim's records to the dead-letter topic and
+// acknowledges the claim, in one command.
+func (e *Engine) moveToDeadLetters(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
 	b := new(topics.Batch)
 	b.Unbounded()
-	if err := e.deadLetters(b, s, claim, reason); err != nil {
+	if err := e.addDeadLetters(b, s, claim, reason); err != nil {
 		return nil, err
 	}
 	op := &procstate.Op{Kind: procstate.Bury, Name: s.Def.Name, Token: claim.Token, Commit: true}
@@ -44,9 +44,9 @@ func (e *Engine) bury(ctx context.Context, s *procstate.State, claim procstate.C
 	return op.State, nil
 }
 
-// deadLetters fills b with the records of a claim. What cannot be read is
-// represented by a record without a body that says so.
-func (e *Engine) deadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
+// addDeadLetters adds the records of a claim to b. A record without a body stands for
+// records that cannot be read, and its reason says why.
+func (e *Engine) addDeadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
 	t, err := e.Topic(s.Def.Topic)
 	if err != nil {
 		return err
