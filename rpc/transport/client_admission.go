@@ -10,7 +10,7 @@ import (
 // able to read, a cancel or credit, gets through.
 
 // enter makes p a call in flight, when its turn has come.
-func (c *Conn) enter(ctx context.Context, p *pending) error {
+func (c *Conn) admit(ctx context.Context, p *pending) error {
 	c.mu.Lock()
 	if err := c.refusal(); err != nil {
 		c.mu.Unlock()
@@ -18,9 +18,9 @@ func (c *Conn) enter(ctx context.Context, p *pending) error {
 	}
 	if len(c.queue) == 0 && c.fits(p) {
 		c.calls[p.id] = p
-		c.held += int64(p.cost)
+		c.heldBytes += int64(p.cost)
 		c.mu.Unlock()
-		c.count.Add(1)
+		c.inFlight.Add(1)
 		return nil
 	}
 	p.admit = make(chan error, 1)
@@ -35,12 +35,12 @@ func (c *Conn) enter(ctx context.Context, p *pending) error {
 	last := false
 	if i := slices.Index(c.queue, p); i >= 0 {
 		c.queue = slices.Delete(c.queue, i, i+1)
-		c.letIn() // p may have been too large for what is left
+		c.admitQueued() // p may have been too large for what is left
 	} else if c.calls[p.id] == p {
-		last = c.exit(p)
+		last = c.remove(p)
 	}
 	c.mu.Unlock()
-	c.retire(last)
+	c.closeIfLast(last)
 	return context.Cause(ctx)
 }
 
@@ -49,7 +49,7 @@ func (c *Conn) refusal() error {
 	switch {
 	case c.err != nil:
 		return &lostError{cause: c.err, notSent: true}
-	case c.gone:
+	case c.goingAway:
 		return errGoingAway.With("the node is shutting down")
 	}
 	return nil
@@ -59,29 +59,29 @@ func (c *Conn) refusal() error {
 func (c *Conn) fits(p *pending) bool {
 	l := &c.welcome.Limits
 	calls := len(c.calls)
-	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.held+int64(p.cost) <= int64(l.MaxBytes)
+	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.heldBytes+int64(p.cost) <= int64(l.MaxBytes)
 }
 
 // exit removes a call that has ended, and lets in those whose turn it is. It
 // reports whether it was the last of a connection that is going away. mu is
 // held.
-func (c *Conn) exit(p *pending) (last bool) {
+func (c *Conn) remove(p *pending) (last bool) {
 	delete(c.calls, p.id)
-	c.held -= int64(p.cost)
-	c.count.Add(-1)
-	c.letIn()
-	return c.gone && len(c.calls) == 0
+	c.heldBytes -= int64(p.cost)
+	c.inFlight.Add(-1)
+	c.admitQueued()
+	return c.goingAway && len(c.calls) == 0
 }
 
 // letIn begins the calls whose turn it is. mu is held.
-func (c *Conn) letIn() {
+func (c *Conn) admitQueued() {
 	for len(c.queue) > 0 && c.fits(c.queue[0]) {
 		q := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
 		c.calls[q.id] = q
-		c.held += int64(q.cost)
-		c.count.Add(1)
+		c.heldBytes += int64(q.cost)
+		c.inFlight.Add(1)
 		q.admit <- nil
 	}
 }

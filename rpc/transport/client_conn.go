@@ -14,48 +14,48 @@ import (
 // Conn is a client's connection to a node. Calls of several goroutines share it.
 // It is safe for concurrent use, and must be closed.
 type Conn struct {
-	nc      net.Conn
-	r       *FrameReader
-	w       *writer
-	opts    DialOptions
-	welcome Welcome
-	bufs    buffers
-	pending sync.Pool // of *pending without a stream
-	count   atomic.Int32
-	last    atomic.Uint64 // stream
-	done    chan struct{}
-	away    chan struct{}
-	read    chan struct{} // closed when the reader has returned
+	nc         net.Conn
+	r          *FrameReader
+	w          *writer
+	opts       DialOptions
+	welcome    Welcome
+	bufs       buffers
+	pending    sync.Pool // of *pending without a stream
+	inFlight   atomic.Int32
+	lastStream atomic.Uint64 // stream
+	done       chan struct{}
+	away       chan struct{}
+	readerDone chan struct{} // closed when the reader has returned
 
-	mu    sync.Mutex
-	calls map[uint64]*pending
-	held  int64 // bytes of the requests in flight
-	queue []*pending
-	gone  bool // a goaway has come
-	err   error
+	mu        sync.Mutex
+	calls     map[uint64]*pending
+	heldBytes int64 // bytes of the requests in flight
+	queue     []*pending
+	goingAway bool // a goaway has come
+	err       error
 }
 
 // pending is a call that has not ended. It is in calls until the node has ended
 // it, also when nobody waits for it any more: so long it counts against the
 // node's limits.
 type pending struct {
-	id     uint64
-	cost   int
-	stream *Stream       // nil for a call with one reply
-	ready  chan struct{} // of capacity 1: reply or err is there
-	admit  chan error    // of capacity 1, if it had to wait for its turn
-	part   []byte        // of a reply, of which more frames come
-	reply  []byte
-	err    error
-	left   bool // nobody waits; guarded by Conn.mu
-	ping   bool
-	amid   bool // a message has begun and not ended; the reader's own
+	id         uint64
+	cost       int
+	stream     *Stream       // nil for a call with one reply
+	ready      chan struct{} // of capacity 1: reply or err is there
+	admit      chan error    // of capacity 1, if it had to wait for its turn
+	part       []byte        // of a reply, of which more frames come
+	reply      []byte
+	err        error
+	abandoned  bool // nobody waits; guarded by Conn.mu
+	ping       bool
+	midMessage bool // a message has begun and not ended; the reader's own
 }
 
 func newConn(nc net.Conn, r *FrameReader, w Welcome, o DialOptions) *Conn {
 	c := &Conn{nc: nc, r: r, opts: o, welcome: w, calls: make(map[uint64]*pending),
-		done: make(chan struct{}), away: make(chan struct{}), read: make(chan struct{})}
-	c.w = newWriter(nc, o.MaxQueued, o.WriteTimeout, &c.bufs, &c.count, c.fail)
+		done: make(chan struct{}), away: make(chan struct{}), readerDone: make(chan struct{})}
+	c.w = newWriter(nc, o.MaxQueued, o.WriteTimeout, &c.bufs, &c.inFlight, c.fail)
 	c.r.watch = newWatchdog(o.ReadTimeout, func() { c.fail(protocolError("the node fell silent within a message")) })
 	go c.receive()
 	return c
@@ -82,7 +82,7 @@ func (c *Conn) Err() error {
 // nil.
 func (c *Conn) Close() error {
 	c.fail(errClosed)
-	<-c.read
+	<-c.readerDone
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 		select {
 		case <-p.ready:
 		case <-done:
-			if c.leave(p) {
+			if c.abandon(p) {
 				return nil, context.Cause(ctx)
 			}
 			<-p.ready // the reply came at the same time
@@ -144,8 +144,8 @@ func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]b
 	if most := c.welcome.Limits.MaxMessage; uint64(n) > uint64(most) {
 		return errs.TooLarge.With(fmt.Sprintf("a request of %d bytes; the node takes %d", n, most))
 	}
-	p.id, p.cost = c.last.Add(1), n+RequestCost
-	if err := c.enter(ctx, p); err != nil {
+	p.id, p.cost = c.lastStream.Add(1), n+RequestCost
+	if err := c.admit(ctx, p); err != nil {
 		return err
 	}
 	m := message{kind: KindRequest, method: method, stream: p.id, timeout: timeoutMillis(c.timeLeft(ctx)), size: n, parts: parts}
@@ -174,22 +174,22 @@ func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) err
 		return &lostError{cause: c.Err(), notSent: true}
 	}
 	if part {
-		c.leave(p)
+		c.abandon(p)
 		return context.Cause(ctx)
 	}
 	c.mu.Lock()
-	last := c.calls[p.id] == p && c.exit(p)
+	last := c.calls[p.id] == p && c.remove(p)
 	c.mu.Unlock()
-	c.retire(last)
+	c.closeIfLast(last)
 	return context.Cause(ctx)
 }
 
 // leave gives up waiting for p and cancels it at the node. It returns false if p
 // has ended already.
-func (c *Conn) leave(p *pending) bool {
+func (c *Conn) abandon(p *pending) bool {
 	c.mu.Lock()
 	ok := c.calls[p.id] == p
-	p.left = ok
+	p.abandoned = ok
 	c.mu.Unlock()
 	if ok {
 		_ = c.w.post(control(KindCancel, p.id, nil)) // or the connection has ended
@@ -199,8 +199,8 @@ func (c *Conn) leave(p *pending) bool {
 
 // Ping sends a ping and waits for the answer.
 func (c *Conn) Ping(ctx context.Context) error {
-	p := &pending{id: c.last.Add(1), ping: true, ready: make(chan struct{}, 1)}
-	if err := c.enter(ctx, p); err != nil {
+	p := &pending{id: c.lastStream.Add(1), ping: true, ready: make(chan struct{}, 1)}
+	if err := c.admit(ctx, p); err != nil {
 		return err
 	}
 	if err := c.w.send(ctx, control(KindPing, p.id, nil), nil); err != nil {
@@ -211,14 +211,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return p.err
 	case <-ctx.Done():
 		c.mu.Lock()
-		p.left = true
+		p.abandoned = true
 		c.mu.Unlock()
 		return context.Cause(ctx)
 	}
 }
 
 // retire ends a connection to a node that is going away, after its last call.
-func (c *Conn) retire(last bool) {
+func (c *Conn) closeIfLast(last bool) {
 	if last {
 		c.fail(errGoingAway.With("the node has shut down"))
 	}
@@ -234,13 +234,13 @@ func (c *Conn) fail(err error) {
 	c.err = err
 	calls, queue := make([]*pending, 0, len(c.calls)), c.queue
 	for _, p := range c.calls {
-		if !p.left {
+		if !p.abandoned {
 			calls = append(calls, p)
 		}
 	}
 	c.calls, c.queue = nil, nil
-	first := !c.gone
-	c.gone = true
+	first := !c.goingAway
+	c.goingAway = true
 	c.mu.Unlock()
 	if first {
 		close(c.away)

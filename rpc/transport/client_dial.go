@@ -107,21 +107,21 @@ func Dial(ctx context.Context, a Addr, o *DialOptions) (*Conn, error) {
 	nc, err := new(net.Dialer).DialContext(lim, network, address)
 	if err != nil {
 		if lim.Err() != nil {
-			return nil, late(ctx, a.String(), c.Timeout)
+			return nil, dialTimeout(ctx, a.String(), c.Timeout)
 		}
 		return nil, err
 	}
 	if c.TLS != nil {
 		if nc, err = dialTLS(lim, nc, a, c.TLS); err != nil {
 			if lim.Err() != nil {
-				return nil, late(ctx, a.String(), c.Timeout)
+				return nil, dialTimeout(ctx, a.String(), c.Timeout)
 			}
 			return nil, err
 		}
 	}
-	conn, err := meet(lim, nc, c)
+	conn, err := handshake(lim, nc, c)
 	if err != nil && lim.Err() != nil {
-		err = late(ctx, a.String(), c.Timeout)
+		err = dialTimeout(ctx, a.String(), c.Timeout)
 	}
 	return conn, err
 }
@@ -136,9 +136,9 @@ func NewConn(ctx context.Context, nc net.Conn, o *DialOptions) (*Conn, error) {
 	}
 	lim, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	conn, err := meet(lim, nc, c)
+	conn, err := handshake(lim, nc, c)
 	if err != nil && lim.Err() != nil {
-		err = late(ctx, "the node", c.Timeout)
+		err = dialTimeout(ctx, "the node", c.Timeout)
 	}
 	return conn, err
 }
@@ -164,7 +164,7 @@ func checkDial(a Addr, o *DialOptions) error {
 
 // late returns the error of a time that has run out, or of a ctx that has ended
 // before.
-func late(ctx context.Context, where string, d time.Duration) error {
+func dialTimeout(ctx context.Context, where string, d time.Duration) error {
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)
 	}
@@ -185,7 +185,7 @@ func dialTLS(ctx context.Context, nc net.Conn, a Addr, c *tls.Config) (net.Conn,
 }
 
 // meet says hello over nc and waits for the welcome.
-func meet(ctx context.Context, nc net.Conn, o DialOptions) (*Conn, error) {
+func handshake(ctx context.Context, nc net.Conn, o DialOptions) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	w, r, err := greetNode(nc, &o)
 	if !stop() && err == nil { // closed meanwhile
@@ -199,7 +199,7 @@ func meet(ctx context.Context, nc net.Conn, o DialOptions) (*Conn, error) {
 }
 
 func greetNode(nc net.Conn, o *DialOptions) (Welcome, *FrameReader, error) {
-	hello := Hello{MinVersion: leastVersion, MaxVersion: greatestVersion, ClientID: o.ClientID, Name: o.Name,
+	hello := Hello{MinVersion: minVersion, MaxVersion: maxVersion, ClientID: o.ClientID, Name: o.Name,
 		Limits: Limits{MaxMessage: uint32(o.MaxMessage), StreamCredit: uint32(o.StreamCredit)}}
 	_, writeErr := nc.Write(AppendFrame(nil, Frame{Kind: KindHello, Payload: AppendHello(nil, &hello)}))
 	r := NewFrameReader(nc)
@@ -209,12 +209,12 @@ func greetNode(nc net.Conn, o *DialOptions) (Welcome, *FrameReader, error) {
 	}
 	switch h.kind {
 	case KindWelcome:
-		b, err := r.small()
+		b, err := r.smallPayload()
 		if err != nil {
 			return Welcome{}, nil, err
 		}
 		w, err := DecodeWelcome(b)
-		if err == nil && (w.Version < leastVersion || w.Version > greatestVersion || w.Features&^knownFeatures != 0) {
+		if err == nil && (w.Version < minVersion || w.Version > maxVersion || w.Features&^knownFeatures != 0) {
 			err = protocolError("a welcome of version %d with features %#x", w.Version, w.Features)
 		}
 		return w, r, err

@@ -277,13 +277,13 @@ func TestChaos(t *testing.T) {
 	eventually(t, "that nothing is in flight", func() bool {
 		kept.mu.Lock()
 		defer kept.mu.Unlock()
-		return len(kept.calls) == 0 && kept.held == 0 && len(kept.queue) == 0
+		return len(kept.calls) == 0 && kept.heldBytes == 0 && len(kept.queue) == 0
 	})
 	kept.Close()
 	eventually(t, "that no connection is left", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return len(s.conns) == 0 && len(s.strangers) == 0 && s.dropped == 0
+		return len(s.conns) == 0 && len(s.handshaking) == 0 && s.dropped == 0
 	})
 }
 

@@ -10,19 +10,19 @@ import (
 // receive reads what the node sends until the connection ends. It never waits
 // for anything else: what it has to answer is queued.
 func (c *Conn) receive() {
-	defer close(c.read)
-	err := c.frames()
+	defer close(c.readerDone)
+	err := c.readFrames()
 	switch {
 	case errors.Is(err, io.EOF):
 		err = errors.New("the node closed the connection")
 	case errors.Is(err, errProtocol):
-		c.complain(err)
+		c.sendProtocolError(err)
 	}
 	c.fail(err)
 }
 
 // complain tells the node that it does not keep to the protocol, if it reads.
-func (c *Conn) complain(err error) {
+func (c *Conn) sendProtocolError(err error) {
 	b := AppendError(nil, &RemoteError{Code: CodeProtocol, Text: err.Error()})
 	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
 	defer cancel()
@@ -31,7 +31,7 @@ func (c *Conn) complain(err error) {
 	}
 }
 
-func (c *Conn) frames() error {
+func (c *Conn) readFrames() error {
 	var amid int // messages of which frames are missing
 	for {
 		h, err := c.r.head()
@@ -40,12 +40,12 @@ func (c *Conn) frames() error {
 		}
 		switch h.kind {
 		case KindReply, KindItem:
-			err = c.part(h, &amid)
-			c.r.owed = amid > 0
+			err = c.messageFrame(h, &amid)
+			c.r.expectMore = amid > 0
 		case KindError:
-			err = c.failed(h.stream)
+			err = c.errorFrame(h.stream)
 		default:
-			err = c.control(*h)
+			err = c.controlFrame(*h)
 		}
 		if err != nil {
 			return err
@@ -63,37 +63,37 @@ func (c *Conn) find(id uint64) (p *pending, left bool, err error) {
 		}
 		return nil, false, protocolError("an answer on stream %d, which has no call", id)
 	}
-	return p, p.left, nil
+	return p, p.abandoned, nil
 }
 
 // finish ends p with what the node answered.
 func (c *Conn) finish(p *pending, reply []byte, err error) {
 	c.mu.Lock()
 	ok := c.calls[p.id] == p
-	left := p.left
-	last := ok && c.exit(p)
+	left := p.abandoned
+	last := ok && c.remove(p)
 	c.mu.Unlock()
 	if ok && !left {
 		p.end(reply, err)
 	}
-	c.retire(last)
+	c.closeIfLast(last)
 }
 
 // part takes in a frame of a reply or an item.
-func (c *Conn) part(h *header, amid *int) error {
+func (c *Conn) messageFrame(h *header, amid *int) error {
 	p, left, err := c.find(h.stream)
 	if err != nil {
 		return err
 	}
 	kind, more := h.kind, h.more
-	first := !p.amid
+	first := !p.midMessage
 	if more && first {
 		*amid++
 	}
 	if !more && !first {
 		*amid--
 	}
-	p.amid = more
+	p.midMessage = more
 	switch {
 	case p.ping:
 		return protocolError("a %v to a ping", kind)
@@ -104,7 +104,7 @@ func (c *Conn) part(h *header, amid *int) error {
 			err = c.tooLarge(len(p.part))
 		}
 	case kind == KindItem && p.stream != nil:
-		err = p.stream.take(first, more)
+		err = p.stream.itemFrame(first, more)
 	default:
 		if err = c.skip(); err == nil {
 			p = c.mismatch(p, kind)
@@ -125,7 +125,7 @@ func (c *Conn) tooLarge(n int) error {
 
 // skip reads a payload that nobody wants.
 func (c *Conn) skip() (err error) {
-	c.r.big, err = c.r.payload(c.r.big[:0])
+	c.r.scratch, err = c.r.payload(c.r.scratch[:0])
 	return err
 }
 
@@ -133,9 +133,9 @@ func (c *Conn) skip() (err error) {
 // and returns what takes its place until the node has ended it: p itself may be
 // used for another call.
 func (c *Conn) mismatch(p *pending, kind Kind) *pending {
-	place := &pending{id: p.id, cost: p.cost, left: true, amid: p.amid}
+	place := &pending{id: p.id, cost: p.cost, abandoned: true, midMessage: p.midMessage}
 	c.mu.Lock()
-	ok := c.calls[p.id] == p && !p.left
+	ok := c.calls[p.id] == p && !p.abandoned
 	if ok {
 		c.calls[p.id] = place
 	}
@@ -151,7 +151,7 @@ func (c *Conn) mismatch(p *pending, kind Kind) *pending {
 }
 
 // failed takes in an error, of a call or of the connection.
-func (c *Conn) failed(stream uint64) error {
+func (c *Conn) errorFrame(stream uint64) error {
 	b, err := c.r.payload(nil)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c *Conn) failed(stream uint64) error {
 	if err != nil {
 		return err
 	}
-	if p.amid || p.ping {
+	if p.midMessage || p.ping {
 		return protocolError("an error in the middle of stream %d", stream)
 	}
 	c.finish(p, nil, e)
@@ -175,8 +175,8 @@ func (c *Conn) failed(stream uint64) error {
 }
 
 // control takes in the other kinds of frames.
-func (c *Conn) control(h header) error {
-	if _, err := c.r.small(); err != nil {
+func (c *Conn) controlFrame(h header) error {
+	if _, err := c.r.smallPayload(); err != nil {
 		return err
 	}
 	switch h.kind {
@@ -185,7 +185,7 @@ func (c *Conn) control(h header) error {
 		switch {
 		case err != nil:
 			return err
-		case p.amid || p.ping:
+		case p.midMessage || p.ping:
 			return protocolError("an end in the middle of stream %d", h.stream)
 		case p.stream == nil && !left:
 			c.finish(p, nil, errors.New("the node answered with an end: the method is to be called otherwise"))
@@ -193,7 +193,7 @@ func (c *Conn) control(h header) error {
 			c.finish(p, nil, io.EOF)
 		}
 	case KindGoAway:
-		c.goneAway()
+		c.goAwayFrame()
 	case KindPing:
 		if !c.w.full() { // the node counts on no answer while it does not read
 			_ = c.w.post(control(KindPong, h.stream, nil)) // or the connection has ended
@@ -214,10 +214,10 @@ func (c *Conn) control(h header) error {
 }
 
 // goneAway makes no more calls, and ends the connection with the last one.
-func (c *Conn) goneAway() {
+func (c *Conn) goAwayFrame() {
 	c.mu.Lock()
-	first := !c.gone
-	c.gone = true
+	first := !c.goingAway
+	c.goingAway = true
 	queue := c.queue
 	c.queue = nil
 	last := len(c.calls) == 0
@@ -228,5 +228,5 @@ func (c *Conn) goneAway() {
 	for _, p := range queue {
 		p.admit <- errGoingAway.With("the node is shutting down")
 	}
-	c.retire(last)
+	c.closeIfLast(last)
 }

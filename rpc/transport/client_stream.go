@@ -15,14 +15,14 @@ type Stream struct {
 	stop func() bool // ends the watch of the context
 	wake chan struct{}
 	part *buffer // of an item of which frames are missing; the reader's own
-	last *buffer // what Next returned
+	lent *buffer // what Next returned
 
-	mu     sync.Mutex
-	items  fifo[*buffer]
-	err    error // how it ended, io.EOF if well
-	closed bool  // items are not wanted any more
-	credit int64 // what the node may still send
-	used   int   // what Next has taken and the node was not told of
+	mu        sync.Mutex
+	items     fifo[*buffer]
+	err       error // how it ended, io.EOF if well
+	closed    bool  // items are not wanted any more
+	credit    int64 // what the node may still send
+	ungranted int   // what Next has taken and the node was not told of
 }
 
 // Stream makes a call that is answered with items; see Call, also for errors,
@@ -35,7 +35,7 @@ func (c *Conn) Stream(ctx context.Context, method uint16, parts ...[]byte) (*Str
 	if err := c.begin(ctx, s.p, method, parts); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { s.give(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { s.abort(context.Cause(ctx)) })
 	s.mu.Lock()
 	s.stop = stop
 	ended := s.err != nil
@@ -70,18 +70,18 @@ func (s *Stream) Next(ctx context.Context) ([]byte, error) {
 // half of it is used.
 func (s *Stream) pop() (*buffer, error) {
 	s.mu.Lock()
-	s.c.bufs.put(s.last)
-	s.last = nil
+	s.c.bufs.put(s.lent)
+	s.lent = nil
 	if s.items.len() == 0 {
 		defer s.mu.Unlock()
 		return nil, s.err
 	}
 	b := s.items.pop()
-	s.last = b
-	s.used += len(b.b) + ItemCost
+	s.lent = b
+	s.ungranted += len(b.b) + ItemCost
 	grant := 0
-	if s.err == nil && s.used >= s.c.opts.StreamCredit/2 {
-		grant, s.used = s.used, 0
+	if s.err == nil && s.ungranted >= s.c.opts.StreamCredit/2 {
+		grant, s.ungranted = s.ungranted, 0
 		s.credit += int64(grant)
 	}
 	s.mu.Unlock()
@@ -95,14 +95,14 @@ func (s *Stream) pop() (*buffer, error) {
 // Close ends the stream. If the node has not ended it, the call is canceled. It
 // always returns nil.
 func (s *Stream) Close() error {
-	s.give(errStreamClosed)
+	s.abort(errStreamClosed)
 	return nil
 }
 
 var errStreamClosed = errClosed.With("the stream was closed")
 
 // give ends the stream from this side.
-func (s *Stream) give(err error) {
+func (s *Stream) abort(err error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -122,8 +122,8 @@ func (s *Stream) give(err error) {
 		stop()
 	}
 	if !over {
-		s.c.leave(s.p)
-		s.rouse()
+		s.c.abandon(s.p)
+		s.signal()
 	}
 }
 
@@ -138,10 +138,10 @@ func (s *Stream) end(err error) {
 	if stop != nil {
 		stop()
 	}
-	s.rouse()
+	s.signal()
 }
 
-func (s *Stream) rouse() {
+func (s *Stream) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -149,7 +149,7 @@ func (s *Stream) rouse() {
 }
 
 // take reads a frame of an item.
-func (s *Stream) take(first, more bool) error {
+func (s *Stream) itemFrame(first, more bool) error {
 	if first {
 		s.mu.Lock()
 		credit := s.credit
@@ -176,7 +176,7 @@ func (s *Stream) take(first, more bool) error {
 		s.items.push(b)
 	}
 	s.mu.Unlock()
-	s.rouse()
+	s.signal()
 	return nil
 }
 

@@ -186,7 +186,7 @@ func TestStreamCancel(t *testing.T) {
 	eventually(t, "no call in flight", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.calls) == 0 && c.held == 0
+		return len(c.calls) == 0 && c.heldBytes == 0
 	})
 }
 
@@ -288,7 +288,7 @@ func TestMismatch(t *testing.T) {
 		}
 		within(t, "the handler", f.ended)
 	}
-	for _, n := range []int{1, 3 * sendCut} {
+	for _, n := range []int{1, 3 * maxSendFrame} {
 		s, err := c.Stream(ctxFor(t), mEcho, make([]byte, n))
 		if err != nil {
 			t.Fatal(err)
@@ -311,6 +311,6 @@ func TestMismatch(t *testing.T) {
 	eventually(t, "no call in flight", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.calls) == 0 && c.held == 0
+		return len(c.calls) == 0 && c.heldBytes == 0
 	})
 }

@@ -20,7 +20,7 @@ type batch struct {
 	run   int         // arena.b[run:] is not in vec yet
 	vec   net.Buffers // what comes before arena.b[run:]
 	next  int         // vec[:next] is written
-	lent  []*ticket
+	lent  []*lentFrame
 	owned []*buffer // given back when written
 	bytes int
 }
@@ -36,7 +36,7 @@ func (b *batch) copyFrame(m *message, n int) {
 }
 
 // lendFrame adds the frame that t holds, which must not change until t is done.
-func (b *batch) lendFrame(t *ticket) {
+func (b *batch) lendFrame(t *lentFrame) {
 	b.need(headerSize)
 	b.arena.b = append(b.arena.b, t.head[:]...)
 	b.endRun()

@@ -9,9 +9,9 @@ import (
 // Up to readyClass they are made for what is to come, which is in a read buffer
 // already; larger ones grow with what arrives.
 const (
-	leastClass    = 9  // 512 bytes
-	readyClass    = 16 // 64 KiB
-	greatestClass = 20 // 1 MiB; larger buffers are left to the collector
+	minClass      = 9  // 512 bytes
+	preallocClass = 16 // 64 KiB
+	maxClass      = 20 // 1 MiB; larger buffers are left to the collector
 )
 
 // buffer is memory for a body, from one of the pools.
@@ -19,20 +19,20 @@ type buffer struct{ b []byte }
 
 // buffers are pools of memory. They are a part of a Server or a Conn.
 type buffers struct {
-	pools [greatestClass - leastClass + 1]sync.Pool // pools[i] has buffers of at least 2^(leastClass+i) bytes, and less than twice that
+	pools [maxClass - minClass + 1]sync.Pool // pools[i] has buffers of at least 2^(leastClass+i) bytes, and less than twice that
 }
 
 // get returns an empty buffer for n bytes. One from a pool is less than four
 // times as large, or has 512 bytes.
 func (p *buffers) get(n int) *buffer {
-	class := max(bits.Len(uint(max(n, 1)-1)), leastClass)
-	if class > greatestClass {
+	class := max(bits.Len(uint(max(n, 1)-1)), minClass)
+	if class > maxClass {
 		return new(buffer)
 	}
-	if b, ok := p.pools[class-leastClass].Get().(*buffer); ok {
+	if b, ok := p.pools[class-minClass].Get().(*buffer); ok {
 		return b
 	}
-	if class > readyClass {
+	if class > preallocClass {
 		return new(buffer)
 	}
 	return &buffer{make([]byte, 0, 1<<class)}
@@ -44,9 +44,37 @@ func (p *buffers) put(b *buffer) {
 		return
 	}
 	class := bits.Len(uint(cap(b.b))) - 1
-	if class < leastClass || class > greatestClass {
+	if class < minClass || class > maxClass {
 		return
 	}
 	b.b = b.b[:0]
-	p.pools[class-leastClass].Put(b)
+	p.pools[class-minClass].Put(b)
+}
+
+// fifo is a queue whose memory is used again.
+type fifo[T any] struct {
+	all  []T
+	head int // all[head:] is in the queue
+}
+
+func (q *fifo[T]) len() int { return len(q.all) - q.head }
+
+func (q *fifo[T]) push(v T) {
+	if q.head > 32 && q.head > len(q.all)/2 {
+		n := copy(q.all, q.all[q.head:])
+		clear(q.all[n:])
+		q.all, q.head = q.all[:n], 0
+	}
+	q.all = append(q.all, v)
+}
+
+// pop takes the oldest. There must be one.
+func (q *fifo[T]) pop() T {
+	var zero T
+	v := q.all[q.head]
+	q.all[q.head] = zero
+	if q.head++; q.head == len(q.all) {
+		q.all, q.head = q.all[:0], 0
+	}
+	return v
 }

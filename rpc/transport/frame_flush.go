@@ -7,7 +7,7 @@ import (
 
 // lead writes what waits. busy was set by the caller.
 func (w *writer) lead(block bool) {
-	w.others()
+	w.yieldToSenders()
 	w.mu.Lock()
 	b := w.swap()
 	w.mu.Unlock()
@@ -34,16 +34,16 @@ func (w *writer) lead(block bool) {
 }
 
 // hold makes what is added wait until release, unless it is much.
-func (w *writer) hold() {
+func (w *writer) cork() {
 	w.mu.Lock()
-	w.held = true
+	w.corked = true
 	w.mu.Unlock()
 }
 
 // release writes what was held back.
-func (w *writer) release() {
+func (w *writer) uncork() {
 	w.mu.Lock()
-	w.held = false
+	w.corked = false
 	if w.busy || w.cur.bytes == 0 {
 		w.mu.Unlock()
 		return
@@ -54,7 +54,7 @@ func (w *writer) release() {
 }
 
 // others lets other goroutines add what they have to the same write.
-func (w *writer) others() {
+func (w *writer) yieldToSenders() {
 	if w.callers.Load() > 1 {
 		runtime.Gosched()
 	}
@@ -64,7 +64,7 @@ func (w *writer) others() {
 func (w *writer) flush(b *batch) {
 	for b != nil {
 		err := w.write(b)
-		w.others()
+		w.yieldToSenders()
 		b = w.finish(b, err)
 	}
 }
@@ -81,7 +81,7 @@ func (w *writer) swap() *batch {
 func (w *writer) finish(b *batch, err error) *batch {
 	w.mu.Lock()
 	w.queued -= b.bytes
-	w.settle(b, err)
+	w.notifyLenders(b, err)
 	w.spare = b
 	if w.room != nil {
 		close(w.room)
@@ -93,7 +93,7 @@ func (w *writer) finish(b *batch, err error) *batch {
 	if w.err != nil {
 		err = w.err
 		w.queued -= w.cur.bytes
-		w.settle(w.cur, err)
+		w.notifyLenders(w.cur, err)
 	}
 	var next *batch
 	if w.cur.bytes > 0 {
@@ -107,13 +107,13 @@ func (w *writer) finish(b *batch, err error) *batch {
 	}
 	w.mu.Unlock()
 	if err != nil {
-		w.failed(err)
+		w.onFail(err)
 	}
 	return next
 }
 
 // settle tells who waits for b and empties it. mu is held.
-func (w *writer) settle(b *batch, err error) {
+func (w *writer) notifyLenders(b *batch, err error) {
 	for _, t := range b.lent {
 		t.err = err
 		t.done <- struct{}{}
@@ -183,7 +183,7 @@ func (w *writer) fail(err error) {
 		w.room = nil
 	}
 	w.mu.Unlock()
-	w.failed(err)
+	w.onFail(err)
 }
 
 // drain waits until nothing waits to be written.

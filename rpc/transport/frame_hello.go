@@ -16,8 +16,8 @@ const (
 	// knownFeatures are those that this package knows: none yet.
 	knownFeatures = 0
 
-	leastVersion    = 1
-	greatestVersion = 1
+	minVersion = 1
+	maxVersion = 1
 )
 
 // Limits are what one side tells the other that it takes. The other keeps to
@@ -128,11 +128,11 @@ func decodeGreeting(b []byte, least, most *uint16, features *uint32, l *Limits, 
 
 // negotiate returns the welcome's version and features for a hello.
 func negotiate(h *Hello) (version uint16, features uint32, err error) {
-	if h.MinVersion > greatestVersion || h.MaxVersion < leastVersion {
+	if h.MinVersion > maxVersion || h.MaxVersion < minVersion {
 		return 0, 0, errUnsupported.With(versionText(h))
 	}
 	if f := h.Features & requiredFeatures &^ knownFeatures; f != 0 {
 		return 0, 0, errUnsupported.With(featureText(f))
 	}
-	return min(h.MaxVersion, greatestVersion), h.Features & knownFeatures, nil
+	return min(h.MaxVersion, maxVersion), h.Features & knownFeatures, nil
 }

@@ -74,7 +74,7 @@ func appendCopy(dst []byte, m *message, n int) []byte {
 
 // ticket is a frame whose payload was lent, and tells its owner when it is
 // written.
-type ticket struct {
+type lentFrame struct {
 	head   [headerSize]byte
 	pieces [][]byte
 	bytes  int
@@ -83,7 +83,7 @@ type ticket struct {
 }
 
 // fill makes t a frame with the next n bytes of m, which is no request.
-func (t *ticket) fill(m *message, n int) {
+func (t *lentFrame) fill(m *message, n int) {
 	h := m.head(n)
 	h.put(t.head[:])
 	var sum xxhash.Digest

@@ -83,7 +83,7 @@ func cutString(b []byte) (s string, rest []byte, ok bool) {
 
 func versionText(h *Hello) string {
 	return fmt.Sprintf("the node speaks versions %d to %d of the protocol, the client %d to %d",
-		leastVersion, greatestVersion, h.MinVersion, h.MaxVersion)
+		minVersion, maxVersion, h.MinVersion, h.MaxVersion)
 }
 
 func featureText(unknown uint32) string {

@@ -19,13 +19,13 @@ type FrameReader struct {
 	buf    []byte
 	lo, hi int // what was read and not used is buf[lo:hi]
 
-	h      header
-	inside bool // between head and payload
-	big    []byte
+	h       header
+	inside  bool // between head and payload
+	scratch []byte
 
 	// watch runs while bytes of a frame, or frames of a message, are awaited.
-	watch *watchdog
-	owed  bool // more frames of a message must come
+	watch      *watchdog
+	expectMore bool // more frames of a message must come
 }
 
 // NewFrameReader returns a reader of src's frames.
@@ -43,8 +43,8 @@ func (r *FrameReader) Next() (Frame, error) {
 		return Frame{}, err
 	}
 	f := Frame{Kind: h.kind, More: h.more, Method: h.method, Stream: h.stream}
-	f.Payload, err = r.payload(r.big[:0])
-	r.big = f.Payload
+	f.Payload, err = r.payload(r.scratch[:0])
+	r.scratch = f.Payload
 	return f, err
 }
 
@@ -63,7 +63,7 @@ func (r *FrameReader) head() (*header, error) {
 
 // small returns the payload as a part of the buffer, valid until the next call
 // of the reader. It is for frames that must be small.
-func (r *FrameReader) small() ([]byte, error) {
+func (r *FrameReader) smallPayload() ([]byte, error) {
 	n := headerSize + r.h.size
 	if n > len(r.buf) {
 		return nil, protocolError("a frame of kind %v with %d bytes", r.h.kind, r.h.size)
@@ -89,7 +89,7 @@ func (r *FrameReader) whole() bool {
 // payload appends the payload to dst.
 func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	if headerSize+r.h.size <= len(r.buf) {
-		b, err := r.small()
+		b, err := r.smallPayload()
 		if err != nil {
 			return dst, err
 		}
@@ -161,7 +161,7 @@ func (r *FrameReader) fill(n int) error {
 // io.ErrUnexpectedEOF.
 func (r *FrameReader) read(p []byte) (int, error) {
 	amid := r.inside || r.hi > r.lo
-	if amid || r.owed {
+	if amid || r.expectMore {
 		r.watch.start()
 		defer r.watch.stop()
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -12,10 +13,10 @@ import (
 
 // sendCut is how much of a large message goes into one frame, so that others
 // get in between.
-const sendCut = 512 << 10
+const maxSendFrame = 512 << 10
 
 // heldSize is how much may be held back.
-const heldSize = 16 << 10
+const corkLimit = 16 << 10
 
 var errNotTaken = errs.Overloaded.With("the peer does not take what is sent to it")
 
@@ -27,12 +28,12 @@ var errNotTaken = errs.Overloaded.With("the peer does not take what is sent to i
 // goroutine that lives while there is something to write.
 type writer struct {
 	conn    net.Conn
-	try     *trial // nil: a write may block
-	vector  bool   // the connection takes several pieces with one system call
-	max     int    // bytes that may wait
+	try     *tryWriter // nil: a write may block
+	vector  bool       // the connection takes several pieces with one system call
+	max     int        // bytes that may wait
 	bufs    *buffers
 	watch   *watchdog
-	failed  func(error)   // called without a lock, maybe more than once
+	onFail  func(error)   // called without a lock, maybe more than once
 	callers *atomic.Int32 // calls in flight: with several it pays to wait for others
 
 	mu     sync.Mutex
@@ -40,7 +41,7 @@ type writer struct {
 	spare  *batch
 	queued int // bytes, those that are being written included
 	busy   bool
-	held   bool // what is little waits for release
+	corked bool // what is little waits for release
 	err    error
 	room   chan struct{} // closed when something was written
 	idle   chan struct{} // closed when nothing waits any more
@@ -50,12 +51,12 @@ type writer struct {
 }
 
 func newWriter(conn net.Conn, maxQueued int, stall time.Duration, bufs *buffers, callers *atomic.Int32, failed func(error)) *writer {
-	w := &writer{conn: conn, max: maxQueued, bufs: bufs, failed: failed, callers: callers, cur: &batch{bufs: bufs}, spare: &batch{bufs: bufs}}
+	w := &writer{conn: conn, max: maxQueued, bufs: bufs, onFail: failed, callers: callers, cur: &batch{bufs: bufs}, spare: &batch{bufs: bufs}}
 	w.watch = newWatchdog(stall, func() { w.fail(errNotTaken) })
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		w.vector = true
-		w.try = newTrial(conn)
+		w.try = newTryWriter(conn)
 	}
 	return w
 }
@@ -63,9 +64,9 @@ func newWriter(conn net.Conn, maxQueued int, stall time.Duration, bufs *buffers,
 // send sends m. It waits for room in the queue, and for nothing else, unless t is
 // given: then large payloads are not copied, and it returns when they are
 // written. After an error part of m may have been sent; m.sent tells.
-func (w *writer) send(ctx context.Context, m *message, t *ticket) error {
+func (w *writer) send(ctx context.Context, m *message, t *lentFrame) error {
 	for !m.sent || m.size > 0 {
-		if err := w.frame(ctx, m, min(m.size, sendCut), t); err != nil {
+		if err := w.frame(ctx, m, min(m.size, maxSendFrame), t); err != nil {
 			return err
 		}
 		m.sent = true
@@ -74,7 +75,7 @@ func (w *writer) send(ctx context.Context, m *message, t *ticket) error {
 }
 
 // frame sends the next n bytes of m.
-func (w *writer) frame(ctx context.Context, m *message, n int, t *ticket) error {
+func (w *writer) frame(ctx context.Context, m *message, n int, t *lentFrame) error {
 	switch {
 	case n <= copyLimit:
 		return w.add(ctx, func(b *batch) { b.copyFrame(m, n) }, false)
@@ -115,7 +116,7 @@ func (w *writer) add(ctx context.Context, fn func(*batch), block bool) error {
 	before := w.cur.bytes
 	fn(w.cur)
 	w.queued += w.cur.bytes - before
-	if w.busy || w.held && !block && w.queued < min(heldSize, w.max) {
+	if w.busy || w.corked && !block && w.queued < min(corkLimit, w.max) {
 		w.mu.Unlock()
 		return nil
 	}
@@ -157,4 +158,55 @@ func (w *writer) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.queued >= w.max
+}
+
+// trial writes to a connection what it takes at once.
+type tryWriter struct {
+	raw syscall.RawConn
+	fn  func(fd uintptr) bool
+	p   []byte
+	n   int
+	err error
+}
+
+func newTryWriter(conn net.Conn) *tryWriter {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	t := &tryWriter{raw: raw}
+	t.fn = t.writeOnce
+	return t
+}
+
+// write writes a part of p, maybe nothing. One goroutine at a time may call it.
+func (t *tryWriter) write(p []byte) (int, error) {
+	t.p = p
+	err := t.raw.Write(t.fn)
+	t.p = nil
+	if err == nil {
+		err = t.err
+	}
+	return t.n, err
+}
+
+// once does not ask to be called again: true ends RawConn.Write.
+func (t *tryWriter) writeOnce(fd uintptr) bool {
+	for {
+		t.n, t.err = syscall.Write(int(fd), t.p)
+		switch t.err {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			t.n, t.err = 0, nil
+		case nil:
+		default:
+			t.n = 0
+		}
+		return true
+	}
 }

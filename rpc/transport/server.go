@@ -111,17 +111,17 @@ type Server struct {
 	workers workers
 	bufs    buffers
 
-	patrolled atomic.Bool
-	deserted  chan struct{} // closed when no connection is left, and none can come
+	inlineWatched atomic.Bool
+	empty         chan struct{} // closed when no connection is left, and none can come
 
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	strangers []*serverConn            // that have not said hello, by age
-	conns     map[*serverConn]struct{} // and strangers that were dropped and have not left
-	dropped   int                      // how many of these there are
-	draining  bool
-	drain     chan struct{}   // closed when draining begins
-	quiet     []chan struct{} // closed when no connection is left
+	mu           sync.Mutex
+	listeners    map[net.Listener]struct{}
+	handshaking  []*serverConn            // that have not said hello, by age
+	conns        map[*serverConn]struct{} // and strangers that were dropped and have not left
+	dropped      int                      // how many of these there are
+	draining     bool
+	drain        chan struct{}   // closed when draining begins
+	emptyWaiters []chan struct{} // closed when no connection is left
 }
 
 // NewServer returns a server that calls h. It starts nothing.
@@ -130,10 +130,10 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), deserted: make(chan struct{}),
+	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), empty: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
 	s.workers.run = func(c *Call) {
-		c.conn.turns.queued.Add(-1)
+		c.conn.inline.queued.Add(-1)
 		c.serve(s.handler)
 	}
 	return s, nil
@@ -178,7 +178,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeConn serves one connection until it ends, as Serve does.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	c, err := s.meet(ctx, nc)
+	c, err := s.register(ctx, nc)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 }
 
 func (s *Server) accept(ctx context.Context, nc net.Conn) {
-	if c, err := s.meet(ctx, nc); err == nil {
+	if c, err := s.register(ctx, nc); err == nil {
 		go c.run() // it logs what an operator should know
 	}
 }

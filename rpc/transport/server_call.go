@@ -45,19 +45,19 @@ func (p *Peer) Gone() <-chan struct{} { return p.gone }
 // Call is one call that a client made. It belongs to its handler, which may use
 // it from one goroutine at a time and not after it has returned.
 type Call struct {
-	conn    *serverConn
-	own     callContext
-	ctx     context.Context // own, or one with the deadline that derives from it
-	stop    context.CancelFunc
-	id      uint64
-	method  uint16
-	message *buffer
-	body    []byte
-	timeout time.Duration
-	held    int   // bytes that it counts at its connection
-	refused bool  // it came after a goaway
-	state   state // touched by the handler's goroutine only
-	ticket  ticket
+	conn      *serverConn
+	own       callContext
+	ctx       context.Context // own, or one with the deadline that derives from it
+	stop      context.CancelFunc
+	id        uint64
+	method    uint16
+	message   *buffer
+	body      []byte
+	timeout   time.Duration
+	heldBytes int   // bytes that it counts at its connection
+	refused   bool  // it came after a goaway
+	state     state // touched by the handler's goroutine only
+	lent      lentFrame
 
 	creditMu sync.Mutex
 	credit   int64         // bytes of items that the client still takes
@@ -115,7 +115,7 @@ func (c *Call) Item(parts ...[]byte) error {
 	if err := c.fits(n); err != nil {
 		return err
 	}
-	if err := c.spend(n + ItemCost); err != nil {
+	if err := c.spendCredit(n + ItemCost); err != nil {
 		return err
 	}
 	c.state = streaming
@@ -171,7 +171,7 @@ func (c *Call) send(kind Kind, parts [][]byte, n int) error {
 		n = length(parts)
 	}
 	m := message{kind: kind, stream: c.id, size: n, parts: parts}
-	if err := c.conn.w.send(context.Background(), &m, &c.ticket); err != nil {
+	if err := c.conn.w.send(context.Background(), &m, &c.lent); err != nil {
 		return &lostError{cause: err}
 	}
 	return nil
@@ -180,7 +180,7 @@ func (c *Call) send(kind Kind, parts [][]byte, n int) error {
 // spend takes n from the credit. An item may take more than there is, but not
 // when there is none: so an item of any size gets through, and the client can
 // tell what it may have to hold.
-func (c *Call) spend(n int) error {
+func (c *Call) spendCredit(n int) error {
 	for {
 		c.creditMu.Lock()
 		if c.credit > 0 {
@@ -218,10 +218,10 @@ func (c *Call) serve(h Handler) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.broke(recover())
+			c.failPanicked(recover())
 		}
 		if c.state != ended {
-			c.unanswered()
+			c.failUnanswered()
 		}
 		c.own.cancel()
 		if c.stop != nil {
@@ -235,7 +235,7 @@ func (c *Call) serve(h Handler) {
 }
 
 // broke ends the call of a handler that did not return.
-func (c *Call) broke(r any) {
+func (c *Call) failPanicked(r any) {
 	what := "a handler panicked"
 	if r == nil {
 		what = "a handler called runtime.Goexit"
@@ -247,7 +247,7 @@ func (c *Call) broke(r any) {
 }
 
 // unanswered ends a call whose handler has not.
-func (c *Call) unanswered() {
+func (c *Call) failUnanswered() {
 	code, text := CodeNoReply, "the node has not answered the call"
 	switch err := c.ctx.Err(); {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -35,26 +35,26 @@ type serverConn struct {
 
 	// parts are requests of which frames are missing, and stuck runs while no
 	// more can be taken in. The reader's own.
-	parts map[uint64]*Call
-	stuck *watchdog
-	turns turns
+	partial map[uint64]*Call
+	stuck   *watchdog
+	inline  inlineState
 
 	unbind func() bool   // from base
 	ended  chan struct{} // closed when run's work is done
 
-	mu      sync.Mutex
-	changed sync.Cond // a call has ended, or the connection has
-	live    map[uint64]*Call
-	taken   int // requests being received or handled
-	held    int // their bytes
-	away    bool
-	late    *time.Timer // ends a connection whose client does not
-	err     error       // why it ended
-	over    bool        // the reader has returned
+	mu         sync.Mutex
+	changed    sync.Cond // a call has ended, or the connection has
+	live       map[uint64]*Call
+	requests   int // requests being received or handled
+	heldBytes  int // their bytes
+	goingAway  bool
+	closeTimer *time.Timer // ends a connection whose client does not
+	err        error       // why it ended
+	readerDone bool        // the reader has returned
 }
 
 func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
-	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), parts: make(map[uint64]*Call), live: make(map[uint64]*Call), ended: make(chan struct{})}
+	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), partial: make(map[uint64]*Call), live: make(map[uint64]*Call), ended: make(chan struct{})}
 	c.changed.L = &c.mu
 	c.peer = &Peer{gone: make(chan struct{}), Transport: "other"}
 	if a := nc.RemoteAddr(); a != nil {
@@ -82,15 +82,15 @@ func (c *serverConn) run() {
 	timer.Stop()
 	if err == nil {
 		c.r.watch = newWatchdog(c.s.opts.ReadTimeout, func() { c.fail(errSilent) })
-		c.readOn()
+		c.readLoop()
 		return
 	}
 	c.finish(err)
 }
 
 // readOn reads until the connection ends, or another goroutine reads on.
-func (c *serverConn) readOn() {
-	if err := c.read(); err != errHandedOver {
+func (c *serverConn) readLoop() {
+	if err := c.readFrames(); err != errHandedOver {
 		c.finish(err)
 	}
 }
@@ -98,19 +98,19 @@ func (c *serverConn) readOn() {
 // finish ends the connection because of err.
 func (c *serverConn) finish(err error) {
 	c.uncork()
-	c.say(err)
+	c.sendReason(err)
 	c.fail(err)
 	c.mu.Lock()
 	err = c.err
-	for _, p := range c.parts {
-		c.drop(p)
+	for _, p := range c.partial {
+		c.release(p)
 	}
-	c.over = true
-	gone := c.taken == 0
+	c.readerDone = true
+	gone := c.requests == 0
 	c.mu.Unlock()
-	c.report(err)
+	c.logEnd(err)
 	if gone {
-		c.s.left(c)
+		c.s.remove(c)
 	}
 	c.unbind()
 	close(c.ended)
@@ -125,7 +125,7 @@ var (
 // say tells the client why its connection ends, if that is for the client to
 // know, and waits a little for it to read that: what was sent can be lost when
 // a connection is closed that has more to read.
-func (c *serverConn) say(err error) {
+func (c *serverConn) sendReason(err error) {
 	c.mu.Lock()
 	over := c.err != nil
 	c.mu.Unlock()
@@ -160,7 +160,7 @@ func linger(nc net.Conn) {
 }
 
 // report logs an end that was not regular.
-func (c *serverConn) report(err error) {
+func (c *serverConn) logEnd(err error) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errServerClosed), c.base.Err() != nil:
 		c.log.Debug("a connection has ended", "client", c.peer.Name, "reason", err)
@@ -183,8 +183,8 @@ func (c *serverConn) fail(err error) {
 		live = append(live, call)
 	}
 	c.changed.Broadcast()
-	if c.late != nil {
-		c.late.Stop()
+	if c.closeTimer != nil {
+		c.closeTimer.Stop()
 	}
 	c.mu.Unlock()
 	close(c.peer.gone)
@@ -199,33 +199,33 @@ func (c *serverConn) fail(err error) {
 // those in flight have ended.
 func (c *serverConn) goAway() {
 	c.mu.Lock()
-	first := !c.away
-	c.away = true
-	idle := c.taken == 0
+	first := !c.goingAway
+	c.goingAway = true
+	idle := c.requests == 0
 	c.mu.Unlock()
 	if !first {
 		return
 	}
 	text := []byte("the node is shutting down")
 	if c.w.post(control(KindGoAway, 0, text)) == nil && idle {
-		c.depart()
+		c.closeSoon()
 	}
 }
 
 // depart gives the client some time to end the connection itself: it may have
 // sent calls before it knew, and should get an answer to these.
-func (c *serverConn) depart() {
+func (c *serverConn) closeSoon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.late == nil && c.err == nil {
-		c.late = time.AfterFunc(lingerTime, func() { c.fail(errServerClosed) })
+	if c.closeTimer == nil && c.err == nil {
+		c.closeTimer = time.AfterFunc(lingerTime, func() { c.fail(errServerClosed) })
 	}
 }
 
 func (c *serverConn) inFlight() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.taken
+	return c.requests
 }
 
 // cause returns why the connection has ended.

@@ -12,7 +12,7 @@ import (
 // gets no answer.
 func (c *serverConn) greet() error {
 	if t, ok := c.nc.(*tls.Conn); ok {
-		if err := c.secure(t); err != nil {
+		if err := c.verifyTLS(t); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func (c *serverConn) greet() error {
 const tlsAlert = 0x15 // the type of a TLS record
 
 // secure makes sure that the client has a certificate that was verified.
-func (c *serverConn) secure(t *tls.Conn) error {
+func (c *serverConn) verifyTLS(t *tls.Conn) error {
 	if err := t.HandshakeContext(c.base); err != nil {
 		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil {
 			// The alert that the standard asks for, so that the client can tell
@@ -73,26 +73,26 @@ func (e *tlsError) Unwrap() error { return e.err }
 
 // strangerError is what came from somebody who does not speak the protocol. It
 // is not answered.
-type strangerError struct{ err error }
+type notHelloError struct{ err error }
 
-func (e *strangerError) Error() string { return "no hello: " + e.err.Error() }
-func (e *strangerError) Unwrap() error { return e.err }
+func (e *notHelloError) Error() string { return "no hello: " + e.err.Error() }
+func (e *notHelloError) Unwrap() error { return e.err }
 
 // readHello reads the first frame. It looks at every byte as it comes, so that
 // garbage is seen before it has the length of a frame.
 func (c *serverConn) readHello() (Hello, error) {
 	for c.r.hi-c.r.lo < headerSize+len(helloMagic) {
 		if err := c.r.fill(c.r.hi - c.r.lo + 1); err != nil {
-			return Hello{}, &strangerError{err}
+			return Hello{}, &notHelloError{err}
 		}
 		if b := c.r.buf[c.r.lo:c.r.hi]; !possibleHello(b) {
-			return Hello{}, &strangerError{protocolError("%q", b[:min(len(b), 32)])}
+			return Hello{}, &notHelloError{protocolError("%q", b[:min(len(b), 32)])}
 		}
 	}
 	if _, err := c.r.head(); err != nil {
-		return Hello{}, &strangerError{err}
+		return Hello{}, &notHelloError{err}
 	}
-	b, err := c.r.small()
+	b, err := c.r.smallPayload()
 	if err != nil {
 		return Hello{}, err
 	}
@@ -109,7 +109,7 @@ func (c *serverConn) checkHello() error {
 // refusal returns what the client is told about an error that ends its
 // connection, nil if it is told nothing.
 func refusal(err error) *RemoteError {
-	if _, ok := errors.AsType[*strangerError](err); ok {
+	if _, ok := errors.AsType[*notHelloError](err); ok {
 		return nil
 	}
 	switch e, ok := errors.AsType[*errs.Error](err); {

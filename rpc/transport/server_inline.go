@@ -17,47 +17,47 @@ const (
 	// already: those with more to do are faster at the same time.
 	inlineBody = 4 << 10
 	// inlineRun is how many answers are held back for one write at most.
-	inlineRun = 64
+	maxHeldReplies = 64
 	// patrolTime is how long a handler may keep a connection from being read.
-	patrolTime = time.Millisecond
+	inlineLimit = time.Millisecond
 	// patrolQuiet is after how many rounds without a call the patrol goes home.
-	patrolQuiet = 50
+	inlineWatchIdle = 50
 	// shyCalls is how many calls of a connection go to goroutines of their own
 	// after one has taken too long; twice as many if that was soon after the one
 	// before, up to shyMost times.
-	shyCalls = 16
-	shyMost  = 64
-	shySoon  = 1000
+	cooldownCalls = 16
+	maxBackoff    = 64
+	backoffReset  = 1000
 )
 
 // errHandedOver ends a reading goroutine whose connection another one reads.
 var errHandedOver = errors.New("another goroutine reads")
 
 // turns are about the calls that a connection's reader runs itself.
-type turns struct {
+type inlineState struct {
 	// now is the number of the last one, times two, and one more while it runs.
 	// Whoever takes that one away decides who reads on.
-	now  atomic.Uint64
-	seen uint64 // now, when the patrol came; guarded by Server.mu
+	seq     atomic.Uint64
+	seenSeq uint64 // now, when the patrol came; guarded by Server.mu
 
 	queued atomic.Int32 // calls that wait for a goroutine of their own
 
 	// The reader's own.
-	shy  int  // how many calls are not to be run here
-	more int  // shy is this times shyCalls next
-	well int  // calls run here since
-	held int  // answers that wait for a write
-	cork bool // the writer holds answers back
+	cooldown    int  // how many calls are not to be run here
+	backoff     int  // shy is this times shyCalls next
+	sinceSlow   int  // calls run here since
+	heldReplies int  // answers that wait for a write
+	corked      bool // the writer holds answers back
 }
 
 // inlines reports whether the reader is to run call.
-func (c *serverConn) inlines(call *Call) bool {
+func (c *serverConn) runsInline(call *Call) bool {
 	fn := c.s.opts.Inline
-	if fn == nil || c.turns.queued.Load() > 0 { // calls begin in order
+	if fn == nil || c.inline.queued.Load() > 0 { // calls begin in order
 		return false
 	}
-	if c.turns.shy > 0 {
-		c.turns.shy--
+	if c.inline.cooldown > 0 {
+		c.inline.cooldown--
 		return false
 	}
 	if len(call.body) > inlineBody && c.r.whole() {
@@ -67,22 +67,22 @@ func (c *serverConn) inlines(call *Call) bool {
 }
 
 // serveHere runs a call on the reading goroutine.
-func (c *serverConn) serveHere(call *Call) error {
-	t := &c.turns
+func (c *serverConn) serveInline(call *Call) error {
+	t := &c.inline
 	switch {
-	case t.cork && t.held >= inlineRun:
+	case t.corked && t.heldReplies >= maxHeldReplies:
 		c.uncork()
 		fallthrough
-	case !t.cork:
-		if t.cork = c.r.whole(); t.cork {
-			c.w.hold()
+	case !t.corked:
+		if t.corked = c.r.whole(); t.corked {
+			c.w.cork()
 		}
 	}
-	t.held++
-	t.well++
-	now := t.now.Load() + 1
-	t.now.Store(now)
-	c.s.sendPatrol()
+	t.heldReplies++
+	t.sinceSlow++
+	now := t.seq.Load() + 1
+	t.seq.Store(now)
+	c.s.ensureInlineWatch()
 	returned := false
 	defer func() {
 		if !returned { // it called runtime.Goexit
@@ -91,7 +91,7 @@ func (c *serverConn) serveHere(call *Call) error {
 	}()
 	call.serve(c.s.handler)
 	returned = true
-	if !t.now.CompareAndSwap(now, now+1) {
+	if !t.seq.CompareAndSwap(now, now+1) {
 		return errHandedOver
 	}
 	return nil
@@ -100,70 +100,70 @@ func (c *serverConn) serveHere(call *Call) error {
 // uncork has the answers written that were held back. The reader must not wait
 // for anything before.
 func (c *serverConn) uncork() {
-	if c.turns.cork {
-		c.turns.cork, c.turns.held = false, 0
-		c.w.release()
+	if c.inline.corked {
+		c.inline.corked, c.inline.heldReplies = false, 0
+		c.w.uncork()
 	}
 }
 
 // handOver has another goroutine read on, if the call of number now still runs.
 func (c *serverConn) handOver(now uint64) {
-	if c.turns.now.CompareAndSwap(now, now+1) {
+	if c.inline.seq.CompareAndSwap(now, now+1) {
 		go func() {
-			c.turns.slow()
+			c.inline.noteSlow()
 			c.uncork()
-			c.readOn()
+			c.readLoop()
 		}()
 	}
 }
 
 // slow is called when a call has taken too long.
-func (t *turns) slow() {
-	if t.well > shySoon {
-		t.more = 0
+func (t *inlineState) noteSlow() {
+	if t.sinceSlow > backoffReset {
+		t.backoff = 0
 	}
-	t.more = min(max(2*t.more, 1), shyMost)
-	t.shy, t.well = t.more*shyCalls, 0
+	t.backoff = min(max(2*t.backoff, 1), maxBackoff)
+	t.cooldown, t.sinceSlow = t.backoff*cooldownCalls, 0
 }
 
 // sendPatrol sees to it that there is a patrol.
-func (s *Server) sendPatrol() {
-	if !s.patrolled.Load() && s.patrolled.CompareAndSwap(false, true) {
-		go s.patrol()
+func (s *Server) ensureInlineWatch() {
+	if !s.inlineWatched.Load() && s.inlineWatched.CompareAndSwap(false, true) {
+		go s.watchInline()
 	}
 }
 
 // patrol looks after readers that run calls, until there is none for a while.
-func (s *Server) patrol() {
-	t := time.NewTicker(patrolTime)
+func (s *Server) watchInline() {
+	t := time.NewTicker(inlineLimit)
 	defer t.Stop()
-	for quiet := 0; quiet < patrolQuiet; quiet++ {
+	for quiet := 0; quiet < inlineWatchIdle; quiet++ {
 		select {
 		case <-t.C:
-		case <-s.deserted:
+		case <-s.empty:
 			return
 		}
-		if s.look() {
+		if s.checkInline() {
 			quiet = 0
 		}
 	}
-	s.patrolled.Store(false)
-	if s.look() { // a call began before it could see that nobody is there
-		s.sendPatrol()
+	s.inlineWatched.Store(false)
+	if s.checkInline() { // a call began before it could see that nobody is there
+		s.ensureInlineWatch()
 	}
 }
 
 // look hands over what is stuck since the last look. It reports whether there
 // was a call since then.
-func (s *Server) look() (active bool) {
+func (s *Server) checkInline() (active bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		now := c.turns.now.Load()
+		now := c.inline.seq.Load()
 		switch {
-		case now != c.turns.seen:
+		case now != c.inline.seenSeq:
 			active = true
-			c.turns.seen = now
+			c.inline.seenSeq = now
 		case now&1 == 1:
 			c.handOver(now)
 		}

@@ -158,6 +158,6 @@ func TestInlinePatrol(t *testing.T) {
 		if _, err := c.Call(ctxFor(t), 1); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the patrol goes home", func() bool { return !s.patrolled.Load() })
+		eventually(t, "the patrol goes home", func() bool { return !s.inlineWatched.Load() })
 	}
 }

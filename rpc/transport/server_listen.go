@@ -93,7 +93,7 @@ func bindUnix(ctx context.Context, path string) (net.Listener, error) {
 	if there, err := socketAt(path); err != nil {
 		return nil, err
 	} else if there {
-		if err := dead(ctx, path); err != nil {
+		if err := checkDead(ctx, path); err != nil {
 			return nil, err
 		}
 		if err := removeSocket(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func bindUnix(ctx context.Context, path string) (net.Listener, error) {
 // dead returns nil if nobody answers at the socket at path. The node that has
 // the lock beside the socket is not alone in the world: another program may
 // listen there without it.
-func dead(ctx context.Context, path string) error {
+func checkDead(ctx context.Context, path string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:

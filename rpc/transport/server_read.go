@@ -9,7 +9,7 @@ import (
 )
 
 // read reads frames until the connection ends, or somebody else reads on.
-func (c *serverConn) read() error {
+func (c *serverConn) readFrames() error {
 	for {
 		if !c.r.whole() {
 			c.uncork()
@@ -19,9 +19,9 @@ func (c *serverConn) read() error {
 			return err
 		}
 		if h.kind == KindRequest {
-			err = c.request(h)
+			err = c.requestFrame(h)
 		} else {
-			err = c.control(*h)
+			err = c.controlFrame(*h)
 		}
 		if err != nil {
 			return err
@@ -30,14 +30,14 @@ func (c *serverConn) read() error {
 }
 
 // control handles the frames that are no requests.
-func (c *serverConn) control(h header) error {
-	b, err := c.r.small()
+func (c *serverConn) controlFrame(h header) error {
+	b, err := c.r.smallPayload()
 	if err != nil {
 		return err
 	}
 	switch h.kind {
 	case KindCancel:
-		if p := c.parts[h.stream]; p != nil {
+		if p := c.partial[h.stream]; p != nil {
 			c.forget(p)
 			return c.refuse(p, CodeCanceled, "the request was canceled before it was there")
 		}
@@ -64,8 +64,8 @@ func (c *serverConn) control(h header) error {
 }
 
 // request takes in a frame of a request, and starts the call with the last one.
-func (c *serverConn) request(h *header) error {
-	call, first := c.parts[h.stream], false
+func (c *serverConn) requestFrame(h *header) error {
+	call, first := c.partial[h.stream], false
 	if call == nil {
 		first = true
 		call = &Call{conn: c, id: h.stream, method: h.method}
@@ -79,16 +79,16 @@ func (c *serverConn) request(h *header) error {
 			return err
 		}
 	}
-	if err := c.take(call, first, n); err != nil {
+	if err := c.reserve(call, first, n); err != nil {
 		return err
 	}
-	if err := c.receive(call); err != nil {
-		c.parts[call.id] = call // so that it is dropped with the connection
+	if err := c.requestPayload(call); err != nil {
+		c.partial[call.id] = call // so that it is dropped with the connection
 		return err
 	}
 	if more {
-		c.parts[call.id] = call
-		c.r.owed = true
+		c.partial[call.id] = call
+		c.r.expectMore = true
 		return nil
 	}
 	if !first {
@@ -101,7 +101,7 @@ func (c *serverConn) request(h *header) error {
 }
 
 // receive takes in the payload of a frame of call.
-func (c *serverConn) receive(call *Call) error {
+func (c *serverConn) requestPayload(call *Call) error {
 	if call.message == nil {
 		call.message = c.s.bufs.get(c.r.h.size)
 	}
@@ -139,18 +139,18 @@ func (c *serverConn) start(call *Call) error {
 	if over {
 		call.own.cancel()
 	}
-	if c.inlines(call) {
-		return c.serveHere(call)
+	if c.runsInline(call) {
+		return c.serveInline(call)
 	}
-	c.turns.queued.Add(1)
+	c.inline.queued.Add(1)
 	c.s.workers.add(call)
 	return nil
 }
 
 // forget removes call from the requests of which frames are missing.
 func (c *serverConn) forget(call *Call) {
-	delete(c.parts, call.id)
-	c.r.owed = len(c.parts) > 0
+	delete(c.partial, call.id)
+	c.r.expectMore = len(c.partial) > 0
 }
 
 // refuse ends a call that no handler has seen.
@@ -162,7 +162,7 @@ func (c *serverConn) refuse(call *Call, code, text string) error {
 
 // take waits until the limits of the connection allow n bytes more of call.
 // Reading stops meanwhile, which holds the client back.
-func (c *serverConn) take(call *Call, first bool, n int) error {
+func (c *serverConn) reserve(call *Call, first bool, n int) error {
 	o := &c.s.opts
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,19 +170,19 @@ func (c *serverConn) take(call *Call, first bool, n int) error {
 		return protocolError("stream %d is in use", call.id)
 	}
 	for c.err == nil {
-		if (!first || c.taken < o.MaxInFlight) && c.held+n <= o.MaxBuffered {
+		if (!first || c.requests < o.MaxInFlight) && c.heldBytes+n <= o.MaxBuffered {
 			if first {
-				c.taken++
-				call.refused = c.away
+				c.requests++
+				call.refused = c.goingAway
 			}
-			call.held += n
-			c.held += n
+			call.heldBytes += n
+			c.heldBytes += n
 			return nil
 		}
 		if len(c.live) == 0 { // nothing will end by itself
-			return errs.Overloaded.With(fmt.Sprintf("%d requests were begun and not ended, and no more can be taken in", c.taken))
+			return errs.Overloaded.With(fmt.Sprintf("%d requests were begun and not ended, and no more can be taken in", c.requests))
 		}
-		if c.turns.cork { // what it holds back may be what the client waits for
+		if c.inline.corked { // what it holds back may be what the client waits for
 			c.mu.Unlock()
 			c.uncork()
 			c.mu.Lock()
@@ -203,9 +203,9 @@ func (c *serverConn) call(id uint64) *Call {
 }
 
 // drop gives back what call counts. mu is held.
-func (c *serverConn) drop(call *Call) {
-	c.taken--
-	c.held -= call.held
+func (c *serverConn) release(call *Call) {
+	c.requests--
+	c.heldBytes -= call.heldBytes
 	c.s.bufs.put(call.message)
 	call.message, call.body = nil, nil
 	c.changed.Signal()
@@ -216,13 +216,13 @@ func (c *serverConn) drop(call *Call) {
 func (c *serverConn) settle(call *Call) {
 	c.mu.Lock()
 	delete(c.live, call.id)
-	c.drop(call)
-	idle, away, over := c.taken == 0, c.away, c.over
+	c.release(call)
+	idle, away, over := c.requests == 0, c.goingAway, c.readerDone
 	c.mu.Unlock()
 	switch {
 	case idle && over:
-		c.s.left(c)
+		c.s.remove(c)
 	case idle && away:
-		c.depart()
+		c.closeSoon()
 	}
 }

@@ -19,13 +19,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.goAway()
 	}
 	s.mu.Lock()
-	if len(s.conns) == 0 && len(s.strangers) == 0 {
+	if len(s.conns) == 0 && len(s.handshaking) == 0 {
 		s.mu.Unlock()
 		s.workers.close()
 		return nil
 	}
 	quiet := make(chan struct{})
-	s.quiet = append(s.quiet, quiet)
+	s.emptyWaiters = append(s.emptyWaiters, quiet)
 	s.mu.Unlock()
 	select {
 	case <-quiet:
@@ -34,9 +34,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	i := slices.Index(s.quiet, quiet)
+	i := slices.Index(s.emptyWaiters, quiet)
 	if i >= 0 {
-		s.quiet = slices.Delete(s.quiet, i, i+1)
+		s.emptyWaiters = slices.Delete(s.emptyWaiters, i, i+1)
 	}
 	conns := len(s.conns)
 	calls := 0
@@ -67,7 +67,7 @@ func (s *Server) stop() []*serverConn {
 	if !s.draining {
 		s.draining = true
 		close(s.drain)
-		s.desert()
+		s.closeIfEmpty()
 	}
 	for l := range s.listeners {
 		l.Close()
@@ -76,7 +76,7 @@ func (s *Server) stop() []*serverConn {
 	for c := range s.conns {
 		conns = append(conns, c)
 	}
-	strangers := slices.Clone(s.strangers)
+	strangers := slices.Clone(s.handshaking)
 	s.mu.Unlock()
 	for _, c := range strangers {
 		c.fail(errServerClosed)
@@ -86,12 +86,12 @@ func (s *Server) stop() []*serverConn {
 
 // maxStrangers is how many connections there may be whose client has not said
 // hello.
-const maxStrangers = 128
+const maxHandshaking = 128
 
 var errCrowded = errs.Overloaded.With("too many others have connected and not said hello")
 
 // meet takes in a connection whose client has not said hello.
-func (s *Server) meet(ctx context.Context, nc net.Conn) (*serverConn, error) {
+func (s *Server) register(ctx context.Context, nc net.Conn) (*serverConn, error) {
 	s.mu.Lock()
 	if s.draining {
 		s.mu.Unlock()
@@ -99,11 +99,11 @@ func (s *Server) meet(ctx context.Context, nc net.Conn) (*serverConn, error) {
 		return nil, errServerClosed
 	}
 	c := newServerConn(ctx, s, nc)
-	s.strangers = append(s.strangers, c)
+	s.handshaking = append(s.handshaking, c)
 	var oldest *serverConn
-	if len(s.strangers) > maxStrangers {
-		oldest = s.strangers[0]
-		s.strangers = slices.Delete(s.strangers, 0, 1)
+	if len(s.handshaking) > maxHandshaking {
+		oldest = s.handshaking[0]
+		s.handshaking = slices.Delete(s.handshaking, 0, 1)
 		s.conns[oldest] = struct{}{} // until it has left
 		s.dropped++
 	}
@@ -118,7 +118,7 @@ func (s *Server) meet(ctx context.Context, nc net.Conn) (*serverConn, error) {
 func (s *Server) admit(c *serverConn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.strangers, c)
+	i := slices.Index(s.handshaking, c)
 	switch {
 	case i < 0: // dropped, and its connection is closed
 		return errCrowded
@@ -127,38 +127,38 @@ func (s *Server) admit(c *serverConn) error {
 	case len(s.conns)-s.dropped >= s.opts.MaxConns:
 		return errs.Overloaded.With(fmt.Sprintf("the node has %d connections, which is its limit", s.opts.MaxConns))
 	}
-	s.strangers = slices.Delete(s.strangers, i, i+1)
+	s.handshaking = slices.Delete(s.handshaking, i, i+1)
 	s.conns[c] = struct{}{}
 	c.admitted = true
 	return nil
 }
 
 // left is called when a connection has ended and its last handler has returned.
-func (s *Server) left(c *serverConn) {
+func (s *Server) remove(c *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.Index(s.strangers, c); i >= 0 {
-		s.strangers = slices.Delete(s.strangers, i, i+1)
+	if i := slices.Index(s.handshaking, c); i >= 0 {
+		s.handshaking = slices.Delete(s.handshaking, i, i+1)
 	} else if delete(s.conns, c); !c.admitted {
 		s.dropped--
 	}
-	if len(s.conns) == 0 && len(s.strangers) == 0 {
-		for _, q := range s.quiet {
+	if len(s.conns) == 0 && len(s.handshaking) == 0 {
+		for _, q := range s.emptyWaiters {
 			close(q)
 		}
-		s.quiet = nil
-		s.desert()
+		s.emptyWaiters = nil
+		s.closeIfEmpty()
 	}
 }
 
 // desert closes s.deserted when it is time. mu is held.
-func (s *Server) desert() {
-	if !s.draining || len(s.conns)+len(s.strangers) > 0 {
+func (s *Server) closeIfEmpty() {
+	if !s.draining || len(s.conns)+len(s.handshaking) > 0 {
 		return
 	}
 	select {
-	case <-s.deserted:
+	case <-s.empty:
 	default:
-		close(s.deserted)
+		close(s.empty)
 	}
 }

@@ -16,7 +16,7 @@ type workers struct {
 	mu     sync.Mutex
 	queue  fifo[*Call]
 	idle   []chan struct{}
-	coming bool // somebody was sent for and has not come yet
+	waking bool // somebody was sent for and has not come yet
 	closed bool
 }
 
@@ -24,16 +24,16 @@ type workers struct {
 func (w *workers) add(c *Call) {
 	w.mu.Lock()
 	w.queue.push(c)
-	w.send()
+	w.wakeOne()
 	w.mu.Unlock()
 }
 
 // send sends for a goroutine, unless one is coming. mu is held.
-func (w *workers) send() {
-	if w.coming {
+func (w *workers) wakeOne() {
+	if w.waking {
 		return
 	}
-	w.coming = true
+	w.waking = true
 	if n := len(w.idle); n > 0 {
 		w.idle[n-1] <- struct{}{}
 		w.idle = w.idle[:n-1]
@@ -47,11 +47,11 @@ func (w *workers) work() {
 	var woken chan struct{}
 	w.mu.Lock()
 	for {
-		w.coming = false
+		w.waking = false
 		for w.queue.len() > 0 {
 			c := w.queue.pop()
 			if w.queue.len() > 0 {
-				w.send()
+				w.wakeOne()
 			}
 			w.mu.Unlock()
 			w.run(c)
