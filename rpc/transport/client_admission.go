@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// A client keeps to the node's limits by itself: a call that would pass them
-// waits here. So the node never has to stop reading, and what it must always be
-// able to read, a cancel or credit, gets through.
+// A client enforces the node's limits itself: a call that would exceed them
+// waits here. So the node never has to stop reading, and the frames that it
+// must always be able to read, cancel and credit, get through.
 
-// enter makes p a call in flight, when its turn has come.
+// admit makes p a call in flight when its turn has come.
 func (c *Conn) admit(ctx context.Context, p *pending) error {
 	c.mu.Lock()
 	if err := c.refusal(); err != nil {
@@ -35,7 +35,7 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 	last := false
 	if i := slices.Index(c.queue, p); i >= 0 {
 		c.queue = slices.Delete(c.queue, i, i+1)
-		c.admitQueued() // p may have been too large for what is left
+		c.admitQueued() // p may have blocked smaller calls
 	} else if c.calls[p.id] == p {
 		last = c.remove(p)
 	}
@@ -44,7 +44,7 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 	return context.Cause(ctx)
 }
 
-// refusal returns why no call can begin, nil if it can. mu is held.
+// refusal returns why no call can begin, or nil if one can. mu is held.
 func (c *Conn) refusal() error {
 	switch {
 	case c.err != nil:
@@ -55,16 +55,16 @@ func (c *Conn) refusal() error {
 	return nil
 }
 
-// fits reports whether the node takes p now. mu is held.
+// fits reports whether the node accepts p now. mu is held.
 func (c *Conn) fits(p *pending) bool {
 	l := &c.welcome.Limits
 	calls := len(c.calls)
 	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.heldBytes+int64(p.cost) <= int64(l.MaxBytes)
 }
 
-// exit removes a call that has ended, and lets in those whose turn it is. It
-// reports whether it was the last of a connection that is going away. mu is
-// held.
+// remove removes a call that has ended, and admits those whose turn it is. It
+// reports whether it was the last call of a connection that is going away. mu
+// is held.
 func (c *Conn) remove(p *pending) (last bool) {
 	delete(c.calls, p.id)
 	c.heldBytes -= int64(p.cost)
@@ -73,7 +73,7 @@ func (c *Conn) remove(p *pending) (last bool) {
 	return c.goingAway && len(c.calls) == 0
 }
 
-// letIn begins the calls whose turn it is. mu is held.
+// admitQueued admits the calls whose turn it is. mu is held.
 func (c *Conn) admitQueued() {
 	for len(c.queue) > 0 && c.fits(c.queue[0]) {
 		q := c.queue[0]

@@ -11,8 +11,8 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Conn is a client's connection to a node. Calls of several goroutines share it.
-// It is safe for concurrent use, and must be closed.
+// Conn is a client's connection to a node, shared by the calls of several
+// goroutines. It is safe for concurrent use, and must be closed.
 type Conn struct {
 	nc         net.Conn
 	r          *FrameReader
@@ -22,7 +22,7 @@ type Conn struct {
 	bufs       buffers
 	pending    sync.Pool // of *pending without a stream
 	inFlight   atomic.Int32
-	lastStream atomic.Uint64 // stream
+	lastStream atomic.Uint64 // last stream id used
 	done       chan struct{}
 	away       chan struct{}
 	readerDone chan struct{} // closed when the reader has returned
@@ -31,25 +31,25 @@ type Conn struct {
 	calls     map[uint64]*pending
 	heldBytes int64 // bytes of the requests in flight
 	queue     []*pending
-	goingAway bool // a goaway has come
+	goingAway bool // a goaway was received
 	err       error
 }
 
-// pending is a call that has not ended. It is in calls until the node has ended
-// it, also when nobody waits for it any more: so long it counts against the
-// node's limits.
+// pending is a call that has not ended. It stays in Conn.calls until the node
+// has ended it, even if the caller has given up: until then it counts against
+// the node's limits.
 type pending struct {
 	id         uint64
 	cost       int
 	stream     *Stream       // nil for a call with one reply
-	ready      chan struct{} // of capacity 1: reply or err is there
-	admit      chan error    // of capacity 1, if it had to wait for its turn
-	part       []byte        // of a reply, of which more frames come
+	ready      chan struct{} // of capacity 1: reply or err is set
+	admit      chan error    // of capacity 1; nil unless it had to wait for its turn
+	part       []byte        // the reply so far, if more frames follow
 	reply      []byte
 	err        error
-	abandoned  bool // nobody waits; guarded by Conn.mu
+	abandoned  bool // its caller has given up; guarded by Conn.mu
 	ping       bool
-	midMessage bool // a message has begun and not ended; the reader's own
+	midMessage bool // a message is incomplete; used by the reader only
 }
 
 func newConn(nc net.Conn, r *FrameReader, w Welcome, o DialOptions) *Conn {
@@ -61,25 +61,24 @@ func newConn(nc net.Conn, r *FrameReader, w Welcome, o DialOptions) *Conn {
 	return c
 }
 
-// Welcome returns what the node said of itself.
+// Welcome returns what the node said about itself.
 func (c *Conn) Welcome() Welcome { return c.welcome }
 
 // Done is closed when the connection has ended. Err then says why.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// GoingAway is closed when the node takes no more calls, or the connection has
-// ended. Calls in flight may still be answered.
+// GoingAway is closed when the node accepts no more calls, or the connection
+// has ended. Calls in flight may still be answered.
 func (c *Conn) GoingAway() <-chan struct{} { return c.away }
 
-// Err returns why the connection has ended, nil while it has not.
+// Err returns why the connection has ended, or nil if it has not.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Close ends the connection, and with it the calls in flight. It always returns
-// nil.
+// Close ends the connection and the calls in flight. It always returns nil.
 func (c *Conn) Close() error {
 	c.fail(errClosed)
 	<-c.readerDone
@@ -88,19 +87,20 @@ func (c *Conn) Close() error {
 
 var errClosed = errs.Closed.With("the connection was closed")
 
-// Call makes a call whose body is the parts one after the other, and returns the
-// reply, which is the caller's. The parts are not used after it has returned.
+// Call makes a call whose body is the concatenation of parts, and returns the
+// reply, which the caller owns. The parts are not used after Call has returned.
 // Errors:
 //
-//   - *RemoteError: what the node answered
+//   - *RemoteError: the node answered with an error
 //   - ErrDisconnected: the connection ended before the reply; with ErrNotSent,
 //     before the request had been sent
-//   - ErrGoingAway: the node takes no more calls
-//   - ErrTooLarge: the node does not take a request of that size
-//   - the cause of ctx: the call is canceled at the node; what it did until then
-//     is not known
+//   - ErrGoingAway: the node accepts no more calls
+//   - ErrTooLarge: the node does not accept a request of that size
+//   - the cause of ctx: the call is canceled at the node; how much of it was
+//     done is unknown
 //
-// A call waits for its turn when the node has as many in flight as it takes.
+// While the node has as many calls in flight as it accepts, Call waits for its
+// turn.
 func (c *Conn) Call(ctx context.Context, method uint16, parts ...[]byte) ([]byte, error) {
 	p, _ := c.pending.Get().(*pending)
 	if p == nil {
@@ -127,7 +127,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 		}
 	}
 	if p.err != nil {
-		return nil, p.err // p is not used again: the reader may be in the middle of its reply
+		return nil, p.err // p is not reused: the reader may be in the middle of its reply
 	}
 	reply := p.reply
 	p.reply, p.part = nil, nil
@@ -135,7 +135,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 	return reply, nil
 }
 
-// begin sends the request of p. After an error p must not be used again.
+// begin sends the request of p. After an error p must not be reused.
 func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -155,7 +155,7 @@ func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]b
 	return nil
 }
 
-// timeLeft returns what a request says about its deadline.
+// timeLeft returns the timeout that a request carries, 0 for none.
 func (c *Conn) timeLeft(ctx context.Context) time.Duration {
 	if c.opts.Clock == nil {
 		return 0
@@ -167,9 +167,10 @@ func (c *Conn) timeLeft(ctx context.Context) time.Duration {
 	return max(d.Sub(c.opts.Clock()), time.Millisecond)
 }
 
-// unsent settles a call whose request was not sent, or not whole.
+// unsent settles a call whose request was not sent in full; part says that some
+// of it was.
 func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) error {
-	if ctx.Err() == nil { // so it is the connection
+	if ctx.Err() == nil { // so the connection failed
 		c.fail(err)
 		return &lostError{cause: c.Err(), notSent: true}
 	}
@@ -184,8 +185,8 @@ func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) err
 	return context.Cause(ctx)
 }
 
-// leave gives up waiting for p and cancels it at the node. It returns false if p
-// has ended already.
+// abandon gives up waiting for p and cancels it at the node. It returns false
+// if p has ended already.
 func (c *Conn) abandon(p *pending) bool {
 	c.mu.Lock()
 	ok := c.calls[p.id] == p
@@ -217,14 +218,15 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 }
 
-// retire ends a connection to a node that is going away, after its last call.
+// closeIfLast ends the connection to a node that is going away, if the last
+// call has ended.
 func (c *Conn) closeIfLast(last bool) {
 	if last {
 		c.fail(errGoingAway.With("the node has shut down"))
 	}
 }
 
-// fail ends the connection and its calls. The first reason counts.
+// fail ends the connection and its calls. Only the first reason is kept.
 func (c *Conn) fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -256,7 +258,7 @@ func (c *Conn) fail(err error) {
 	}
 }
 
-// end hands the outcome to who waits.
+// end hands the outcome to the waiting caller.
 func (p *pending) end(reply []byte, err error) {
 	if p.stream != nil {
 		p.stream.end(err)

@@ -16,32 +16,35 @@ import (
 
 // DialOptions configure a Conn. The zero value is the default.
 type DialOptions struct {
-	// Timeout is how long connecting may take, up to the welcome. Default 1 s.
+	// Timeout limits connecting, including the wait for the welcome. Default 1
+	// s.
 	Timeout time.Duration
-	// TLS is needed for tls://, and makes tcp:// the same; see LoadClientTLS.
+	// TLS is required for tls:// and turns tcp:// into tls://; see
+	// LoadClientTLS.
 	TLS *tls.Config
-	// ClientID is told to the node. Default: a random one.
+	// ClientID is sent to the node. Default: a random one.
 	ClientID [16]byte
 	// Name is for the node's logs, at most 255 bytes of UTF-8.
 	Name string
 
-	// MaxMessage is the largest reply or item, in bytes. Default 72 MiB.
+	// MaxMessage is the largest reply or item accepted, in bytes. Default 72
+	// MiB.
 	MaxMessage int
-	// StreamCredit is how many bytes of a stream's items, with ItemCost for
-	// each, the node may send ahead of Next. Default 2 MiB.
+	// StreamCredit is how many bytes of a stream's items the node may send
+	// ahead of Next, counting ItemCost for each. Default 2 MiB.
 	StreamCredit int
-	// MaxQueued is from how many bytes on, that wait to be written, calls wait
-	// before they add theirs. Default 1 MiB.
+	// MaxQueued is the number of bytes waiting to be written at which further
+	// calls wait before they add theirs. Default 1 MiB.
 	MaxQueued int
 	// ReadTimeout is how long the node may be silent within a frame or a
 	// message. Default 30 s.
 	ReadTimeout time.Duration
-	// WriteTimeout is how long the node may take to read 264 KiB of what waits
-	// for it. Default 30 s.
+	// WriteTimeout is how long the node may take to read 264 KiB of queued
+	// data. Default 30 s.
 	WriteTimeout time.Duration
-	// Clock gives the time, to tell the node how long a call has left until its
-	// context's deadline. Without it the node learns that from the cancellation
-	// only.
+	// Clock returns the current time, from which the node is told how long a
+	// call has left until its context's deadline. Without it the node learns of
+	// the deadline only from the cancellation.
 	Clock func() time.Time
 }
 
@@ -68,7 +71,7 @@ func (o *DialOptions) config() (DialOptions, error) {
 	defTime(&c.ReadTimeout, 30*time.Second)
 	defTime(&c.WriteTimeout, 30*time.Second)
 	if c.ClientID == [16]byte{} {
-		_, _ = rand.Read(c.ClientID[:]) // it does not fail
+		_, _ = rand.Read(c.ClientID[:]) // never fails
 	}
 	bad := func(name, format string, a ...any) (DialOptions, error) {
 		return c, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))
@@ -89,10 +92,10 @@ func (o *DialOptions) config() (DialOptions, error) {
 	return c, nil
 }
 
-// Dial connects to the node at a. Errors: that of connecting as it is; of TLS;
-// ErrNoWelcome, which reads "connection timed-out", when a connection was made
-// and no welcome came in time, or the node closed it before; a *RemoteError when
-// the node refuses the client; and the cause of ctx.
+// Dial connects to the node at a. Errors: those of connecting, unchanged; those
+// of TLS; ErrNoWelcome, which reads "connection timed-out", if a connection was
+// made but no welcome arrived in time or the node closed it first; a
+// *RemoteError if the node refuses the client; and the cause of ctx.
 func Dial(ctx context.Context, a Addr, o *DialOptions) (*Conn, error) {
 	c, err := o.config()
 	if err != nil {
@@ -126,8 +129,8 @@ func Dial(ctx context.Context, a Addr, o *DialOptions) (*Conn, error) {
 	return conn, err
 }
 
-// NewConn makes a Conn of a connection that exists already; see Dial, also for
-// the errors. It closes nc when it fails.
+// NewConn makes a Conn of an existing connection; see Dial, also for the
+// errors. It closes nc on failure.
 func NewConn(ctx context.Context, nc net.Conn, o *DialOptions) (*Conn, error) {
 	c, err := o.config()
 	if err != nil {
@@ -155,15 +158,15 @@ func checkDial(a Addr, o *DialOptions) error {
 	case a.Private:
 		err := privateDir(filepath.Dir(a.Path), false)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // connecting says it better
+			return nil // connecting gives the better error
 		}
 		return err
 	}
 	return nil
 }
 
-// late returns the error of a time that has run out, or of a ctx that has ended
-// before.
+// dialTimeout returns the error of a connection attempt that ran out of time,
+// or the cause of ctx if that was canceled first.
 func dialTimeout(ctx context.Context, where string, d time.Duration) error {
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)
@@ -184,11 +187,11 @@ func dialTLS(ctx context.Context, nc net.Conn, a Addr, c *tls.Config) (net.Conn,
 	return t, nil
 }
 
-// meet says hello over nc and waits for the welcome.
+// handshake says hello over nc and waits for the welcome.
 func handshake(ctx context.Context, nc net.Conn, o DialOptions) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	w, r, err := greetNode(nc, &o)
-	if !stop() && err == nil { // closed meanwhile
+	if !stop() && err == nil { // ctx ended and nc was closed
 		err = context.Cause(ctx)
 	}
 	if err != nil {
@@ -242,7 +245,7 @@ func noWelcome(r *FrameReader, err, writeErr error) error {
 	var alert tls.AlertError
 	var op *net.OpError
 	switch {
-	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error": // what the node's TLS has against us
+	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error": // the node's TLS refused us
 		return errNoWelcome.Wrap(err, "the node refuses the client's certificate")
 	case errors.Is(err, errProtocol):
 		return errNoWelcome.Wrap(err, "this is no node")

@@ -8,7 +8,7 @@ import (
 )
 
 // receive reads what the node sends until the connection ends. It never waits
-// for anything else: what it has to answer is queued.
+// for anything else: its answers are queued.
 func (c *Conn) receive() {
 	defer close(c.readerDone)
 	err := c.readFrames()
@@ -21,7 +21,8 @@ func (c *Conn) receive() {
 	c.fail(err)
 }
 
-// complain tells the node that it does not keep to the protocol, if it reads.
+// sendProtocolError tells the node, if it reads, that it has broken the
+// protocol.
 func (c *Conn) sendProtocolError(err error) {
 	b := AppendError(nil, &RemoteError{Code: CodeProtocol, Text: err.Error()})
 	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
@@ -32,7 +33,7 @@ func (c *Conn) sendProtocolError(err error) {
 }
 
 func (c *Conn) readFrames() error {
-	var amid int // messages of which frames are missing
+	var amid int // incomplete messages
 	for {
 		h, err := c.r.head()
 		if err != nil {
@@ -79,7 +80,7 @@ func (c *Conn) finish(p *pending, reply []byte, err error) {
 	c.closeIfLast(last)
 }
 
-// part takes in a frame of a reply or an item.
+// messageFrame handles a frame of a reply or an item.
 func (c *Conn) messageFrame(h *header, amid *int) error {
 	p, left, err := c.find(h.stream)
 	if err != nil {
@@ -123,15 +124,15 @@ func (c *Conn) tooLarge(n int) error {
 	return nil
 }
 
-// skip reads a payload that nobody wants.
+// skip reads a payload and discards it.
 func (c *Conn) skip() (err error) {
 	c.r.scratch, err = c.r.payload(c.r.scratch[:0])
 	return err
 }
 
-// mismatch gives up a call that was answered in another way than it was made,
-// and returns what takes its place until the node has ended it: p itself may be
-// used for another call.
+// mismatch ends a call that got the wrong kind of answer. It returns a
+// placeholder that stands for the call until the node has ended it, because p
+// itself may be reused for another call.
 func (c *Conn) mismatch(p *pending, kind Kind) *pending {
 	place := &pending{id: p.id, cost: p.cost, abandoned: true, midMessage: p.midMessage}
 	c.mu.Lock()
@@ -150,7 +151,7 @@ func (c *Conn) mismatch(p *pending, kind Kind) *pending {
 	return place
 }
 
-// failed takes in an error, of a call or of the connection.
+// errorFrame handles an error, of a call or of the connection.
 func (c *Conn) errorFrame(stream uint64) error {
 	b, err := c.r.payload(nil)
 	if err != nil {
@@ -174,7 +175,7 @@ func (c *Conn) errorFrame(stream uint64) error {
 	return nil
 }
 
-// control takes in the other kinds of frames.
+// controlFrame handles the other kinds of frames.
 func (c *Conn) controlFrame(h header) error {
 	if _, err := c.r.smallPayload(); err != nil {
 		return err
@@ -195,7 +196,7 @@ func (c *Conn) controlFrame(h header) error {
 	case KindGoAway:
 		c.goAwayFrame()
 	case KindPing:
-		if !c.w.full() { // the node counts on no answer while it does not read
+		if !c.w.full() { // a node that does not read does not expect an answer
 			_ = c.w.post(control(KindPong, h.stream, nil)) // or the connection has ended
 		}
 	case KindPong:
@@ -213,7 +214,7 @@ func (c *Conn) controlFrame(h header) error {
 	return nil
 }
 
-// goneAway makes no more calls, and ends the connection with the last one.
+// goAwayFrame stops making calls, and ends the connection after the last one.
 func (c *Conn) goAwayFrame() {
 	c.mu.Lock()
 	first := !c.goingAway

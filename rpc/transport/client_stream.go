@@ -7,28 +7,28 @@ import (
 	"sync"
 )
 
-// Stream is a call that is answered with items. One goroutine at a time may use
-// it; Close may be called from any.
+// Stream is a call that is answered with items. It may be used by one goroutine
+// at a time, except that Close may be called from any.
 type Stream struct {
 	c    *Conn
 	p    *pending
-	stop func() bool // ends the watch of the context
+	stop func() bool // stops following the context
 	wake chan struct{}
-	part *buffer // of an item of which frames are missing; the reader's own
-	lent *buffer // what Next returned
+	part *buffer // an incomplete item; used by the reader only
+	lent *buffer // the item that Next returned
 
 	mu        sync.Mutex
 	items     fifo[*buffer]
-	err       error // how it ended, io.EOF if well
-	closed    bool  // items are not wanted any more
-	credit    int64 // what the node may still send
-	ungranted int   // what Next has taken and the node was not told of
+	err       error // how it ended; io.EOF for success
+	closed    bool  // further items are discarded
+	credit    int64 // what the node may still send, in bytes
+	ungranted int   // bytes consumed for which the node has not been granted credit
 }
 
-// Stream makes a call that is answered with items; see Call, also for errors,
-// which Next returns as well. When ctx ends, the stream does, and the call is
-// canceled at the node. A stream counts as a call in flight until it has ended.
-// It must be read to its end or closed.
+// Stream makes a call that is answered with items; see Call, also for the
+// errors, which Next returns as well. When ctx ends, the stream ends and the
+// call is canceled at the node. A stream counts as a call in flight until it
+// has ended. It must be read to its end or closed.
 func (c *Conn) Stream(ctx context.Context, method uint16, parts ...[]byte) (*Stream, error) {
 	s := &Stream{c: c, wake: make(chan struct{}, 1), credit: int64(c.opts.StreamCredit)}
 	s.p = &pending{stream: s}
@@ -47,8 +47,8 @@ func (c *Conn) Stream(ctx context.Context, method uint16, parts ...[]byte) (*Str
 }
 
 // Next returns the next item, which is valid until the next call of Next or
-// Close. The error is io.EOF after the last one. When ctx ends, Next returns its
-// cause, and the stream goes on.
+// Close. The error is io.EOF after the last one. When ctx ends, Next returns
+// its cause, and the stream continues.
 func (s *Stream) Next(ctx context.Context) ([]byte, error) {
 	for {
 		b, err := s.pop()
@@ -66,8 +66,8 @@ func (s *Stream) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// pop takes the next item, and grants the node credit for those before it when
-// half of it is used.
+// pop takes the next item. When half of the credit is used, it grants the node
+// credit for the consumed items.
 func (s *Stream) pop() (*buffer, error) {
 	s.mu.Lock()
 	s.c.bufs.put(s.lent)
@@ -101,7 +101,7 @@ func (s *Stream) Close() error {
 
 var errStreamClosed = errClosed.With("the stream was closed")
 
-// give ends the stream from this side.
+// abort ends the stream from this side.
 func (s *Stream) abort(err error) {
 	s.mu.Lock()
 	if s.closed {
@@ -127,7 +127,8 @@ func (s *Stream) abort(err error) {
 	}
 }
 
-// end is called when the node has ended the stream, or the connection has ended.
+// end is called when the node has ended the stream, or the connection has
+// ended.
 func (s *Stream) end(err error) {
 	s.mu.Lock()
 	if s.err == nil {
@@ -148,7 +149,7 @@ func (s *Stream) signal() {
 	}
 }
 
-// take reads a frame of an item.
+// itemFrame reads a frame of an item.
 func (s *Stream) itemFrame(first, more bool) error {
 	if first {
 		s.mu.Lock()

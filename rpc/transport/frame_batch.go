@@ -3,25 +3,26 @@ package transport
 import "net"
 
 const (
-	// copyLimit is up to which size a frame's payload is copied, in place of
-	// being lent to the write.
+	// copyLimit is the largest payload of a frame, in bytes, that is copied
+	// instead of lent to the write.
 	copyLimit = 16 << 10
-	// writeChunk is how much is written at once. A chunk must get on within the
-	// write timeout, so it is also what a slow peer must take in that time.
+	// writeChunk is how many bytes are written at once. A chunk must make
+	// progress within the write timeout, so it is also what a slow peer must
+	// accept in that time.
 	writeChunk = 264 << 10
 	// arenaSize is the memory that copied frames share. It is a buffer class.
 	arenaSize = 64 << 10
 )
 
-// batch is frames that wait to be written, in order.
+// batch holds frames that wait to be written, in order.
 type batch struct {
 	bufs  *buffers
 	arena *buffer     // copied frames, and headers of lent ones; nil until needed
 	run   int         // arena.b[run:] is not in vec yet
-	vec   net.Buffers // what comes before arena.b[run:]
+	vec   net.Buffers // precedes arena.b[run:]
 	next  int         // vec[:next] is written
 	lent  []*lentFrame
-	owned []*buffer // given back when written
+	owned []*buffer // returned to the pools when written
 	bytes int
 }
 
@@ -35,7 +36,8 @@ func (b *batch) copyFrame(m *message, n int) {
 	b.bytes += headerSize + n
 }
 
-// lendFrame adds the frame that t holds, which must not change until t is done.
+// lendFrame adds the frame that t holds. Its payload must not change until t is
+// done.
 func (b *batch) lendFrame(t *lentFrame) {
 	b.need(headerSize)
 	b.arena.b = append(b.arena.b, t.head[:]...)
@@ -45,7 +47,8 @@ func (b *batch) lendFrame(t *lentFrame) {
 	b.bytes += t.bytes
 }
 
-// ownFrame adds a whole frame, which goes back to a pool when it is written.
+// ownFrame adds a whole frame. Its buffer goes back to a pool when it is
+// written.
 func (b *batch) ownFrame(f *buffer) {
 	b.endRun()
 	b.vec = append(b.vec, f.b)
@@ -65,7 +68,7 @@ func (b *batch) need(n int) {
 	b.arena, b.run = b.bufs.get(arenaSize), 0
 }
 
-// endRun moves what was copied last to vec.
+// endRun moves the bytes copied last to vec.
 func (b *batch) endRun() {
 	if b.arena != nil && b.run < len(b.arena.b) {
 		b.vec = append(b.vec, b.arena.b[b.run:])
@@ -73,7 +76,7 @@ func (b *batch) endRun() {
 	}
 }
 
-// single returns what is to be written, if it is in one piece.
+// single returns the bytes to write if they are contiguous, else nil.
 func (b *batch) single() []byte {
 	if len(b.vec) > 0 || b.arena == nil {
 		return nil
@@ -81,7 +84,7 @@ func (b *batch) single() []byte {
 	return b.arena.b[b.run:]
 }
 
-// chunk moves up to writeChunk bytes that are to be written to dst.
+// chunk appends the next bytes to write, up to writeChunk of them, to dst.
 func (b *batch) chunk(dst net.Buffers) net.Buffers {
 	for n := 0; b.next < len(b.vec) && n < writeChunk; {
 		p := b.vec[b.next]

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Buffers have sizes of a power of two, from leastClass to greatestClass bits.
-// Up to readyClass they are made for what is to come, which is in a read buffer
-// already; larger ones grow with what arrives.
+// Buffer capacities are powers of two, from 1<<minClass to 1<<maxClass bytes.
+// Up to preallocClass a buffer is allocated whole, since its payload is in a
+// read buffer already; a larger one grows with the bytes that arrive.
 const (
 	minClass      = 9  // 512 bytes
 	preallocClass = 16 // 64 KiB
@@ -17,13 +17,13 @@ const (
 // buffer is memory for a body, from one of the pools.
 type buffer struct{ b []byte }
 
-// buffers are pools of memory. They are a part of a Server or a Conn.
+// buffers are pools of memory, one set per Server or Conn.
 type buffers struct {
-	pools [maxClass - minClass + 1]sync.Pool // pools[i] has buffers of at least 2^(leastClass+i) bytes, and less than twice that
+	pools [maxClass - minClass + 1]sync.Pool // pools[i] holds buffers of 2^(minClass+i) bytes up to less than twice that
 }
 
-// get returns an empty buffer for n bytes. One from a pool is less than four
-// times as large, or has 512 bytes.
+// get returns an empty buffer for n bytes. One from a pool has less than four
+// times that capacity, or 512 bytes.
 func (p *buffers) get(n int) *buffer {
 	class := max(bits.Len(uint(max(n, 1)-1)), minClass)
 	if class > maxClass {
@@ -51,7 +51,7 @@ func (p *buffers) put(b *buffer) {
 	p.pools[class-minClass].Put(b)
 }
 
-// fifo is a queue whose memory is used again.
+// fifo is a queue that reuses its memory.
 type fifo[T any] struct {
 	all  []T
 	head int // all[head:] is in the queue

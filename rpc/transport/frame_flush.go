@@ -5,7 +5,7 @@ import (
 	"runtime"
 )
 
-// lead writes what waits. busy was set by the caller.
+// lead writes the queue. The caller has set busy.
 func (w *writer) lead(block bool) {
 	w.yieldToSenders()
 	w.mu.Lock()
@@ -33,14 +33,14 @@ func (w *writer) lead(block bool) {
 	}
 }
 
-// hold makes what is added wait until release, unless it is much.
+// cork makes small additions wait until uncork.
 func (w *writer) cork() {
 	w.mu.Lock()
 	w.corked = true
 	w.mu.Unlock()
 }
 
-// release writes what was held back.
+// uncork writes what was held back.
 func (w *writer) uncork() {
 	w.mu.Lock()
 	w.corked = false
@@ -53,14 +53,14 @@ func (w *writer) uncork() {
 	w.lead(false)
 }
 
-// others lets other goroutines add what they have to the same write.
+// yieldToSenders lets other goroutines add their frames to the same write.
 func (w *writer) yieldToSenders() {
 	if w.callers.Load() > 1 {
 		runtime.Gosched()
 	}
 }
 
-// flush writes b and whatever waits, until nothing does.
+// flush writes b, and then the queue until it is empty.
 func (w *writer) flush(b *batch) {
 	for b != nil {
 		err := w.write(b)
@@ -69,15 +69,15 @@ func (w *writer) flush(b *batch) {
 	}
 }
 
-// swap takes what waits. mu is held.
+// swap takes the queue. mu is held.
 func (w *writer) swap() *batch {
 	b := w.cur
 	w.cur, w.spare = w.spare, nil
 	return b
 }
 
-// finish settles b, which was written unless err says otherwise, and returns
-// what to write next, nil if nothing waits.
+// finish settles b, which was written unless err is set, and returns the next
+// batch to write, or nil if the queue is empty.
 func (w *writer) finish(b *batch, err error) *batch {
 	w.mu.Lock()
 	w.queued -= b.bytes
@@ -112,7 +112,8 @@ func (w *writer) finish(b *batch, err error) *batch {
 	return next
 }
 
-// settle tells who waits for b and empties it. mu is held.
+// notifyLenders wakes the goroutines that lent frames to b, and empties b. mu
+// is held.
 func (w *writer) notifyLenders(b *batch, err error) {
 	for _, t := range b.lent {
 		t.err = err
@@ -121,7 +122,8 @@ func (w *writer) notifyLenders(b *batch, err error) {
 	b.reset()
 }
 
-// write writes b whole. Each chunk must get on within the write timeout.
+// write writes all of b. Each chunk must make progress within the write
+// timeout.
 func (w *writer) write(b *batch) error {
 	b.endRun()
 	for {
@@ -141,14 +143,15 @@ func (w *writer) write(b *batch) error {
 
 func (w *writer) writePieces() error {
 	if w.vector {
-		w.rest = w.pieces // WriteTo moves the start of the slice it is called on
+		w.rest = w.pieces // WriteTo advances the slice that it is called on
 		_, err := w.rest.WriteTo(w.conn)
 		return err
 	}
 	return w.writeJoined()
 }
 
-// writeJoined writes the pieces in large parts: TLS would make a record of each.
+// writeJoined joins the pieces into large writes: TLS would make a record of
+// each piece.
 func (w *writer) writeJoined() error {
 	buf := w.bufs.get(arenaSize)
 	defer w.bufs.put(buf)
@@ -172,7 +175,7 @@ func (w *writer) writeJoined() error {
 	return err
 }
 
-// fail ends the writer: what waits, and what comes, fails with err.
+// fail ends the writer: frames that wait, and later ones, fail with err.
 func (w *writer) fail(err error) {
 	w.mu.Lock()
 	if w.err == nil {
@@ -186,7 +189,7 @@ func (w *writer) fail(err error) {
 	w.onFail(err)
 }
 
-// drain waits until nothing waits to be written.
+// drain waits until the queue is empty.
 func (w *writer) drain(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.busy {

@@ -11,29 +11,28 @@ const (
 	helloSize  = 58 // without the name
 	maxName    = 255
 
-	// requiredFeatures are the feature bits that a peer must know.
+	// requiredFeatures is the mask of the feature bits that a peer must know.
 	requiredFeatures = 0xffff_0000
-	// knownFeatures are those that this package knows: none yet.
+	// knownFeatures is the mask of those that this package knows: none yet.
 	knownFeatures = 0
 
 	minVersion = 1
 	maxVersion = 1
 )
 
-// Limits are what one side tells the other that it takes. The other keeps to
-// them.
+// Limits are what a side accepts. The other side keeps to them.
 type Limits struct {
 	MaxMessage   uint32 // bytes of a request, reply or item, over all its frames
-	StreamCredit uint32 // credit that every stream begins with, in bytes; of a client
+	StreamCredit uint32 // initial credit of every stream, in bytes; of a client
 	MaxCalls     uint32 // calls in flight; of a node
 	MaxBytes     uint32 // bytes of the requests in flight, with RequestCost each; of a node
 }
 
-// RequestCost is what a request counts on top of its message, in bytes, where
-// the requests in flight are limited by bytes. It is part of the protocol.
+// RequestCost is how many bytes a request counts on top of its message towards
+// Limits.MaxBytes. It is part of the protocol.
 const RequestCost = 512
 
-// Hello is what a client says first.
+// Hello is a client's first frame.
 type Hello struct {
 	MinVersion, MaxVersion uint16
 	Features               uint32
@@ -42,13 +41,13 @@ type Hello struct {
 	Name                   string // for logs, at most 255 bytes of UTF-8
 }
 
-// Welcome is what a node answers.
+// Welcome is a node's answer to a hello.
 type Welcome struct {
-	Version  uint16 // the one that both will speak
+	Version  uint16 // the version that both sides will use
 	Features uint32 // those of the hello that the node will use
 	Limits   Limits
 	NodeID   [16]byte
-	Epoch    uint64 // of the store: a greater one every time it is opened
+	Epoch    uint64 // of the store: it grows every time the store is opened
 	Software string // name and version, at most 255 bytes of UTF-8
 }
 
@@ -79,7 +78,7 @@ func appendGreeting(dst []byte, least, most uint16, features uint32, l *Limits, 
 	return append(dst, name...)
 }
 
-// DecodeHello reads the payload of a hello.
+// DecodeHello decodes the payload of a hello.
 func DecodeHello(b []byte) (Hello, error) {
 	var h Hello
 	var reserved uint64
@@ -90,7 +89,7 @@ func DecodeHello(b []byte) (Hello, error) {
 	return h, err
 }
 
-// DecodeWelcome reads the payload of a welcome.
+// DecodeWelcome decodes the payload of a welcome.
 func DecodeWelcome(b []byte) (Welcome, error) {
 	var w Welcome
 	var again uint16

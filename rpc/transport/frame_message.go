@@ -6,27 +6,27 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// message is a message to send, or the rest of one.
+// message is a message to send, or what remains of one.
 type message struct {
 	kind    Kind
 	method  uint16
 	stream  uint64
-	timeout uint32 // of a request: its first bytes
-	size    int    // of what is left
+	timeout uint32 // of a request, in milliseconds: its first bytes
+	size    int    // of what remains
 	begun   bool   // the timeout is in a frame
-	sent    bool   // a frame was handed over
+	sent    bool   // a frame was handed to the writer
 	parts   [][]byte
-	// off of parts[next] comes next. Positions, because storing a slice of parts
-	// in here would move every caller's parts to the heap.
+	// The next byte is parts[next][off]. These are positions because storing a
+	// slice of parts here would move every caller's parts to the heap.
 	next, off int
 }
 
-// control returns the message of a frame with payload b.
+// control returns the message for a frame with payload b.
 func control(kind Kind, stream uint64, b []byte) *message {
 	return &message{kind: kind, stream: stream, size: len(b), parts: [][]byte{b}}
 }
 
-// length returns what parts come to.
+// length returns the total length of parts.
 func length(parts [][]byte) int {
 	n := 0
 	for _, p := range parts {
@@ -35,7 +35,7 @@ func length(parts [][]byte) int {
 	return n
 }
 
-// head returns the header of a frame with the next n bytes.
+// head returns the header of a frame that carries the next n bytes.
 func (m *message) head(n int) header {
 	return header{size: n, kind: m.kind, more: n < m.size, method: m.method, stream: m.stream}
 }
@@ -72,17 +72,17 @@ func appendCopy(dst []byte, m *message, n int) []byte {
 	return dst
 }
 
-// ticket is a frame whose payload was lent, and tells its owner when it is
-// written.
+// lentFrame is a frame whose payload is lent to the writer, which signals done
+// when it is written.
 type lentFrame struct {
 	head   [headerSize]byte
 	pieces [][]byte
 	bytes  int
 	done   chan struct{} // of capacity 1
-	err    error         // set before done
+	err    error         // set before done is signaled
 }
 
-// fill makes t a frame with the next n bytes of m, which is no request.
+// fill makes t a frame with the next n bytes of m, which must not be a request.
 func (t *lentFrame) fill(m *message, n int) {
 	h := m.head(n)
 	h.put(t.head[:])

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// minMessage is the least that a peer must take.
+	// minMessage is the smallest limit on messages that a peer may have, in
+	// bytes.
 	minMessage  = 1024
-	timeoutSize = 4 // of a request, before the body
+	timeoutSize = 4 // of the timeout in a request, before the body
 	maxCode     = 64
 	maxText     = 4096
 	// maxDetails keeps an error within one frame.
@@ -17,13 +18,13 @@ const (
 )
 
 // AppendRequest appends the message of a request. A timeout of 0 means none;
-// others are rounded up to milliseconds and end at 49 days.
+// others are rounded up to milliseconds and capped at 49 days.
 func AppendRequest(dst []byte, timeout time.Duration, body []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, timeoutMillis(timeout))
 	return append(dst, body...)
 }
 
-// DecodeRequest reads the message of a request. The body aliases b.
+// DecodeRequest decodes the message of a request. The body aliases b.
 func DecodeRequest(b []byte) (timeout time.Duration, body []byte, err error) {
 	if len(b) < timeoutSize {
 		return 0, nil, protocolError("a request of %d bytes", len(b))
@@ -42,8 +43,9 @@ func timeoutMillis(d time.Duration) uint32 {
 	return uint32(min(ms, 1<<32-1))
 }
 
-// AppendError appends the payload of an error, so that it fits a frame: a code
-// over 64 bytes and a text over 4 KiB are cut, details over 256 KiB left out.
+// AppendError appends the payload of an error so that it fits in a frame: a
+// code over 64 bytes and a text over 4 KiB are cut, details over 256 KiB are
+// left out.
 func AppendError(dst []byte, e *RemoteError) []byte {
 	code, text, details := e.Code[:min(len(e.Code), maxCode)], e.Text[:min(len(e.Text), maxText)], e.Details
 	if len(details) > maxDetails {
@@ -56,7 +58,7 @@ func AppendError(dst []byte, e *RemoteError) []byte {
 	return append(dst, details...)
 }
 
-// DecodeError reads the payload of an error. The result does not alias b.
+// DecodeError decodes the payload of an error. The result does not alias b.
 func DecodeError(b []byte) (*RemoteError, error) {
 	code, b, ok := cutString(b)
 	text, b, ok2 := cutString(b)

@@ -11,21 +11,21 @@ import (
 
 const readBuffer = 64 << 10
 
-// FrameReader reads frames. It allocates one buffer of 64 KiB, and beyond that
-// nothing before the bytes that need it have arrived. It is not safe for
-// concurrent use.
+// FrameReader reads frames. It allocates one buffer of 64 KiB; beyond that, it
+// allocates nothing before the bytes that need it have arrived. It is not safe
+// for concurrent use.
 type FrameReader struct {
 	src    io.Reader
 	buf    []byte
-	lo, hi int // what was read and not used is buf[lo:hi]
+	lo, hi int // buf[lo:hi] was read and not consumed
 
 	h       header
-	inside  bool // between head and payload
+	inside  bool // a header was consumed, its payload was not
 	scratch []byte
 
 	// watch runs while bytes of a frame, or frames of a message, are awaited.
 	watch      *watchdog
-	expectMore bool // more frames of a message must come
+	expectMore bool // further frames of a message must come
 }
 
 // NewFrameReader returns a reader of src's frames.
@@ -34,9 +34,9 @@ func NewFrameReader(src io.Reader) *FrameReader {
 }
 
 // Next returns the next frame. Its payload is valid until the next call. The
-// error is io.EOF when src ended between frames, io.ErrUnexpectedEOF when it
-// ended within one, and matches ErrProtocol when the bytes are not a frame or
-// the checksum is wrong; there is no way on after an error.
+// error is io.EOF if src ended between frames, io.ErrUnexpectedEOF if it ended
+// within one, and matches ErrProtocol if the bytes are not a frame or the
+// checksum is wrong. Errors are final.
 func (r *FrameReader) Next() (Frame, error) {
 	h, err := r.head()
 	if err != nil {
@@ -48,7 +48,7 @@ func (r *FrameReader) Next() (Frame, error) {
 	return f, err
 }
 
-// head returns the next header. payload or small must follow.
+// head returns the next header. payload or smallPayload must follow.
 func (r *FrameReader) head() (*header, error) {
 	if err := r.fill(headerSize); err != nil {
 		return nil, err
@@ -61,8 +61,8 @@ func (r *FrameReader) head() (*header, error) {
 	return &r.h, nil
 }
 
-// small returns the payload as a part of the buffer, valid until the next call
-// of the reader. It is for frames that must be small.
+// smallPayload returns the payload as a slice of the buffer, valid until the
+// next call of the reader. It is for kinds of frames that must be small.
 func (r *FrameReader) smallPayload() ([]byte, error) {
 	n := headerSize + r.h.size
 	if n > len(r.buf) {
@@ -124,8 +124,8 @@ func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// grow makes room for n bytes, which have arrived. What it allocates has a size
-// that the pools know, and is twice as large as what is in it or 4 KiB.
+// grow makes room for n bytes that have arrived. Capacities are powers of two,
+// as the pools expect, and at most twice what is needed or 4 KiB.
 func grow(b []byte, n int) []byte {
 	if cap(b)-len(b) >= n {
 		return b
@@ -157,8 +157,8 @@ func (r *FrameReader) fill(n int) error {
 	return nil
 }
 
-// read reads at least one byte. A source that ends within a frame is
-// io.ErrUnexpectedEOF.
+// read reads at least one byte. It returns io.ErrUnexpectedEOF if the source
+// ends within a frame.
 func (r *FrameReader) read(p []byte) (int, error) {
 	amid := r.inside || r.hi > r.lo
 	if amid || r.expectMore {
@@ -177,8 +177,8 @@ func (r *FrameReader) read(p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// watchdog calls a function when what it watches takes too long. It belongs to
-// one goroutine; a nil one watches nothing.
+// watchdog calls a function when the watched operation takes longer than limit.
+// It belongs to one goroutine; a nil one does nothing.
 type watchdog struct {
 	limit time.Duration
 	timer *time.Timer
@@ -203,7 +203,7 @@ func (w *watchdog) stop() {
 }
 
 // possibleHello reports whether b can be the beginning of a hello's frame, so
-// that a peer that speaks something else is seen by its first bytes.
+// that a peer that speaks another protocol is detected by its first bytes.
 func possibleHello(b []byte) bool {
 	var want header
 	want.kind = KindHello

@@ -11,42 +11,43 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// sendCut is how much of a large message goes into one frame, so that others
-// get in between.
+// maxSendFrame is the largest payload of a frame that is sent, in bytes. Large
+// messages are cut so that other frames can get in between.
 const maxSendFrame = 512 << 10
 
-// heldSize is how much may be held back.
+// corkLimit is how many bytes may be held back.
 const corkLimit = 16 << 10
 
 var errNotTaken = errs.Overloaded.With("the peer does not take what is sent to it")
 
-// writer sends the frames of several goroutines over one connection. Whoever
-// finds it idle writes at once, without a switch of goroutines, and takes along
-// what others have added meanwhile; who adds while a write is on leaves it at
-// that. A goroutine that leads does not block on the peer, unless what it sends
-// is lent and it has to wait anyway: what cannot be written at once is left to a
-// goroutine that lives while there is something to write.
+// writer sends the frames of several goroutines over one connection. A
+// goroutine that finds it idle leads: it writes at once, without a goroutine
+// switch, and includes what others have added meanwhile. A goroutine that adds
+// during a write leaves its frame to the leader. A leader does not block on the
+// peer, unless its own frame is lent and it has to wait anyway: what cannot be
+// written at once is left to a goroutine that lives as long as there is
+// something to write.
 type writer struct {
 	conn    net.Conn
-	try     *tryWriter // nil: a write may block
-	vector  bool       // the connection takes several pieces with one system call
-	max     int        // bytes that may wait
+	try     *tryWriter // nil if a write may block
+	vector  bool       // the connection supports writev
+	max     int        // limit on queued bytes
 	bufs    *buffers
 	watch   *watchdog
-	onFail  func(error)   // called without a lock, maybe more than once
-	callers *atomic.Int32 // calls in flight: with several it pays to wait for others
+	onFail  func(error)   // called without locks held, maybe more than once
+	callers *atomic.Int32 // calls in flight; with several it pays to wait for others
 
 	mu     sync.Mutex
-	cur    *batch // what waits
+	cur    *batch // the queue
 	spare  *batch
-	queued int // bytes, those that are being written included
+	queued int // bytes, including those being written
 	busy   bool
-	corked bool // what is little waits for release
+	corked bool // small additions wait for uncork
 	err    error
-	room   chan struct{} // closed when something was written
-	idle   chan struct{} // closed when nothing waits any more
+	room   chan struct{} // closed after a write
+	idle   chan struct{} // closed when the queue is empty
 
-	pieces net.Buffers // of the goroutine that writes
+	pieces net.Buffers // used by the goroutine that writes
 	rest   net.Buffers
 }
 
@@ -61,9 +62,9 @@ func newWriter(conn net.Conn, maxQueued int, stall time.Duration, bufs *buffers,
 	return w
 }
 
-// send sends m. It waits for room in the queue, and for nothing else, unless t is
-// given: then large payloads are not copied, and it returns when they are
-// written. After an error part of m may have been sent; m.sent tells.
+// send sends m. It waits only for room in the queue, unless t is given: then
+// large payloads are not copied, and send returns when they are written. After
+// an error part of m may have been sent; m.sent tells.
 func (w *writer) send(ctx context.Context, m *message, t *lentFrame) error {
 	for !m.sent || m.size > 0 {
 		if err := w.frame(ctx, m, min(m.size, maxSendFrame), t); err != nil {
@@ -93,13 +94,13 @@ func (w *writer) frame(ctx context.Context, m *message, n int, t *lentFrame) err
 	return w.add(ctx, func(b *batch) { b.ownFrame(f) }, false)
 }
 
-// post sends a frame of the connection's own. It never waits.
+// post sends a control frame. It never waits.
 func (w *writer) post(m *message) error {
 	var noWait context.Context
 	return w.add(noWait, func(b *batch) { b.copyFrame(m, m.size) }, false)
 }
 
-// add calls fn with what waits, and leads if nobody does. A nil ctx means that
+// add calls fn with the queue, and leads if no goroutine does. With a nil ctx
 // it does not wait for room.
 func (w *writer) add(ctx context.Context, fn func(*batch), block bool) error {
 	w.mu.Lock()
@@ -136,8 +137,8 @@ func (w *writer) wait() error {
 	return w.err
 }
 
-// waitRoom waits until something was written. It is called with mu held, and
-// returns with it held unless it returns an error.
+// waitRoom waits until something was written. It is called with mu held. It
+// returns with mu held unless it returns an error.
 func (w *writer) waitRoom(ctx context.Context) error {
 	if w.room == nil {
 		w.room = make(chan struct{})
@@ -160,7 +161,7 @@ func (w *writer) full() bool {
 	return w.queued >= w.max
 }
 
-// trial writes to a connection what it takes at once.
+// tryWriter writes as much to a connection as it accepts without blocking.
 type tryWriter struct {
 	raw syscall.RawConn
 	fn  func(fd uintptr) bool
@@ -183,7 +184,8 @@ func newTryWriter(conn net.Conn) *tryWriter {
 	return t
 }
 
-// write writes a part of p, maybe nothing. One goroutine at a time may call it.
+// write writes part of p, maybe nothing, and never blocks. It is not safe for
+// concurrent use.
 func (t *tryWriter) write(p []byte) (int, error) {
 	t.p = p
 	err := t.raw.Write(t.fn)
@@ -194,7 +196,7 @@ func (t *tryWriter) write(p []byte) (int, error) {
 	return t.n, err
 }
 
-// once does not ask to be called again: true ends RawConn.Write.
+// writeOnce always returns true, which ends RawConn.Write.
 func (t *tryWriter) writeOnce(fd uintptr) bool {
 	for {
 		t.n, t.err = syscall.Write(int(fd), t.p)

@@ -12,22 +12,22 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Handler answers calls. It runs on a goroutine of its own, but for what
-// ServerOptions.Inline says; ctx ends when the
-// client cancels the call or its deadline passes, when the connection ends, and
-// when the handler returns. It must end a call with Reply, End or Fail: one that
-// returns without that, or panics, fails the call.
+// Handler answers a call. It runs on a goroutine of its own, except as
+// ServerOptions.Inline says. ctx ends when the client cancels the call, when
+// its deadline passes, when the connection ends, and when the handler returns.
+// The handler must end the call with Reply, End or Fail: one that returns
+// without that, or panics, fails the call.
 type Handler func(ctx context.Context, c *Call)
 
-// ItemCost is what an item counts on top of its length, in bytes, where items
-// are limited by credit. It is part of the protocol.
+// ItemCost is how many bytes of credit an item costs on top of its length. It
+// is part of the protocol.
 const ItemCost = 64
 
-// Peer is the other end of a connection, as far as it is known. There is one
-// for every connection.
+// Peer describes the other end of a connection, as far as it is known. There is
+// one per connection.
 type Peer struct {
-	Name      string   // what the client calls itself; not verified
-	ClientID  [16]byte // the same; see Hello
+	Name      string   // chosen by the client; not verified
+	ClientID  [16]byte // also chosen by the client; see Hello
 	Addr      string   // of TCP: host and port
 	Transport string   // SchemeUnix, SchemeTCP, SchemeTLS, or "other"
 	// CertNames are the names in the client's verified certificate: the common
@@ -43,24 +43,24 @@ type Peer struct {
 func (p *Peer) Gone() <-chan struct{} { return p.gone }
 
 // Call is one call that a client made. It belongs to its handler, which may use
-// it from one goroutine at a time and not after it has returned.
+// it from one goroutine at a time, and not after returning.
 type Call struct {
 	conn      *serverConn
 	own       callContext
-	ctx       context.Context // own, or one with the deadline that derives from it
+	ctx       context.Context // own, or a context derived from it that has the call's deadline
 	stop      context.CancelFunc
 	id        uint64
 	method    uint16
 	message   *buffer
 	body      []byte
 	timeout   time.Duration
-	heldBytes int   // bytes that it counts at its connection
-	refused   bool  // it came after a goaway
-	state     state // touched by the handler's goroutine only
+	heldBytes int   // bytes reserved at the connection
+	refused   bool  // it arrived after the goaway
+	state     state // used by the handler's goroutine only
 	lent      lentFrame
 
 	creditMu sync.Mutex
-	credit   int64         // bytes of items that the client still takes
+	credit   int64         // bytes of items that the client still accepts
 	granted  chan struct{} // closed when there is credit again
 }
 
@@ -77,7 +77,7 @@ var (
 	errStreaming = errors.New("a call with items ends with End or Fail")
 )
 
-// Method returns the method that the client named.
+// Method returns the method that the client asked for.
 func (c *Call) Method() uint16 { return c.method }
 
 // Body returns what the client sent. It is valid until the handler returns.
@@ -86,11 +86,10 @@ func (c *Call) Body() []byte { return c.body }
 // Peer returns the client.
 func (c *Call) Peer() *Peer { return c.conn.peer }
 
-// Reply ends the call with a reply, which is the parts one after the other.
-// Large parts are not copied: the system reads them where they are, and Reply
-// returns when it has. Errors: ErrTooLarge, when the client does not take that
-// much (the call has then failed with too_large), and one that matches
-// ErrDisconnected.
+// Reply ends the call with a reply: the concatenation of parts. Large parts are
+// not copied: the system reads them in place, and Reply returns when it has.
+// Errors: ErrTooLarge if the client does not accept a message of that size (the
+// call has then failed with too_large), and one that matches ErrDisconnected.
 func (c *Call) Reply(parts ...[]byte) error {
 	if c.state != open {
 		return c.misuse()
@@ -103,10 +102,10 @@ func (c *Call) Reply(parts ...[]byte) error {
 	return c.send(KindReply, parts, n)
 }
 
-// Item sends an item of a stream, which is the parts one after the other. It
-// waits until the client has given credit for it or the handler's context ends,
-// whose cause it then returns. Large parts are not copied; see Reply, also for
-// other errors.
+// Item sends an item of a stream: the concatenation of parts. It waits until
+// the client has given credit for it. If the handler's context ends first, Item
+// returns its cause. Large parts are not copied; see Reply, also for other
+// errors.
 func (c *Call) Item(parts ...[]byte) error {
 	if c.state == ended {
 		return errTwice
@@ -122,7 +121,7 @@ func (c *Call) Item(parts ...[]byte) error {
 	return c.send(KindItem, parts, n)
 }
 
-// End ends a stream. It may have no items.
+// End ends a stream, which may be empty.
 func (c *Call) End() error {
 	if c.state == ended {
 		return errTwice
@@ -131,9 +130,9 @@ func (c *Call) End() error {
 	return c.send(KindEnd, nil, 0)
 }
 
-// Fail ends the call with an error, of which the client makes a *RemoteError. A
-// code has 64 bytes at most and a text 4 KiB; they are cut. Details over 256 KiB
-// are left out and reported as ErrTooLarge.
+// Fail ends the call with an error, which reaches the client as a *RemoteError.
+// A code over 64 bytes and a text over 4 KiB are cut. Details over 256 KiB are
+// left out and reported as ErrTooLarge.
 func (c *Call) Fail(code, text string, details []byte) error {
 	if c.state == ended {
 		return errTwice
@@ -153,7 +152,7 @@ func (c *Call) misuse() error {
 	return errTwice
 }
 
-// fits fails the call if the client does not take a message of n bytes.
+// fits fails the call if the client does not accept a message of n bytes.
 func (c *Call) fits(n int) error {
 	most := c.conn.hello.Limits.MaxMessage
 	if uint64(n) <= uint64(most) {
@@ -163,9 +162,9 @@ func (c *Call) fits(n int) error {
 	return errors.Join(err, c.Fail(CodeTooLarge, err.Error(), nil))
 }
 
-// send sends one message of the call. It waits for room, however long it takes:
-// the client counts on an end of every call. A peer that does not read is
-// dropped, which ends the wait.
+// send sends one message of the call. It waits for room in the queue without a
+// limit, because the client relies on every call ending. A peer that does not
+// read is dropped, which ends the wait.
 func (c *Call) send(kind Kind, parts [][]byte, n int) error {
 	if n < 0 {
 		n = length(parts)
@@ -177,9 +176,9 @@ func (c *Call) send(kind Kind, parts [][]byte, n int) error {
 	return nil
 }
 
-// spend takes n from the credit. An item may take more than there is, but not
-// when there is none: so an item of any size gets through, and the client can
-// tell what it may have to hold.
+// spendCredit takes n from the credit, waiting while it is zero or less. An
+// item may cost more than is left, so an item of any size gets through, and the
+// client can still tell how much it may have to hold.
 func (c *Call) spendCredit(n int) error {
 	for {
 		c.creditMu.Lock()
@@ -213,7 +212,7 @@ func (c *Call) grant(n uint32) {
 	}
 }
 
-// serve runs the handler and makes sure that the call ends.
+// serve runs the handler and ensures that the call ends.
 func (c *Call) serve(h Handler) {
 	returned := false
 	defer func() {
@@ -234,7 +233,8 @@ func (c *Call) serve(h Handler) {
 	returned = true
 }
 
-// broke ends the call of a handler that did not return.
+// failPanicked ends the call of a handler that panicked or called
+// runtime.Goexit.
 func (c *Call) failPanicked(r any) {
 	what := "a handler panicked"
 	if r == nil {
@@ -246,7 +246,7 @@ func (c *Call) failPanicked(r any) {
 	}
 }
 
-// unanswered ends a call whose handler has not.
+// failUnanswered ends a call whose handler returned without ending it.
 func (c *Call) failUnanswered() {
 	code, text := CodeNoReply, "the node has not answered the call"
 	switch err := c.ctx.Err(); {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// callContext is the context of a call: it has the values of the context that
-// the connection is served with, and ends when the call is canceled, when its
-// connection ends, or when its handler has returned. It is a part of the Call,
-// and makes a channel only for who waits for it.
+// callContext is the context of a call. It has the values of the context that
+// the connection is served with. It ends when the call is canceled, when the
+// connection ends, and when the handler has returned. It is part of the Call,
+// and allocates a channel only if something waits for it.
 type callContext struct {
 	base context.Context
 
@@ -41,8 +41,8 @@ func (c *callContext) Err() error {
 	return c.err
 }
 
-// AfterFunc is what package context looks for, so that a context that derives
-// from this one needs no goroutine.
+// AfterFunc is the method that package context looks for, so that a derived
+// context needs no goroutine.
 func (c *callContext) AfterFunc(f func()) (stop func() bool) {
 	key := &f
 	c.mu.Lock()

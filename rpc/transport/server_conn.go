@@ -15,11 +15,11 @@ import (
 )
 
 // lingerTime is how long a connection that is ending waits for the client to
-// read why, or to notice.
+// read the reason, or to notice.
 const lingerTime = time.Second
 
-// serverConn is the server's side of a connection. One goroutine at a time reads;
-// handlers run on others, or on that one.
+// serverConn is the server's side of a connection. One goroutine at a time
+// reads; handlers run on others or on that one.
 type serverConn struct {
 	s     *Server
 	base  context.Context
@@ -29,26 +29,26 @@ type serverConn struct {
 	log   *slog.Logger
 	peer  *Peer
 	hello Hello
-	calls atomic.Int32 // those whose handler runs, for the writer
+	calls atomic.Int32 // running handlers, for the writer
 
-	admitted bool // said hello; guarded by Server.mu
+	admitted bool // its hello was accepted; guarded by Server.mu
 
-	// parts are requests of which frames are missing, and stuck runs while no
-	// more can be taken in. The reader's own.
+	// partial holds incomplete requests, and stuck runs while no more can be
+	// accepted. Both are used by the reader only.
 	partial map[uint64]*Call
 	stuck   *watchdog
 	inline  inlineState
 
-	unbind func() bool   // from base
-	ended  chan struct{} // closed when run's work is done
+	unbind func() bool   // stops following base
+	ended  chan struct{} // closed when finish is done
 
 	mu         sync.Mutex
-	changed    sync.Cond // a call has ended, or the connection has
+	changed    sync.Cond // a call or the connection has ended
 	live       map[uint64]*Call
-	requests   int // requests being received or handled
-	heldBytes  int // their bytes
+	requests   int // being received or handled
+	heldBytes  int // of these requests
 	goingAway  bool
-	closeTimer *time.Timer // ends a connection whose client does not
+	closeTimer *time.Timer // ends the connection if the client does not
 	err        error       // why it ended
 	readerDone bool        // the reader has returned
 }
@@ -74,7 +74,7 @@ func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
 	return c
 }
 
-// run serves the connection until it ends, or another goroutine goes on with it.
+// run serves the connection until it ends, or another goroutine continues.
 func (c *serverConn) run() {
 	c.unbind = context.AfterFunc(c.base, func() { c.fail(context.Cause(c.base)) })
 	timer := time.AfterFunc(c.s.opts.HelloTimeout, func() { c.fail(errLateHello) })
@@ -88,7 +88,8 @@ func (c *serverConn) run() {
 	c.finish(err)
 }
 
-// readOn reads until the connection ends, or another goroutine reads on.
+// readLoop reads until the connection ends, or another goroutine continues
+// reading.
 func (c *serverConn) readLoop() {
 	if err := c.readFrames(); err != errHandedOver {
 		c.finish(err)
@@ -122,9 +123,9 @@ var (
 	errStuck     = errs.Overloaded.With("the client has more calls in flight than it may, and none has ended for long")
 )
 
-// say tells the client why its connection ends, if that is for the client to
-// know, and waits a little for it to read that: what was sent can be lost when
-// a connection is closed that has more to read.
+// sendReason tells the client why its connection ends, if the client should
+// know, and waits briefly for it to read that: closing a connection that has
+// unread input can lose what was sent.
 func (c *serverConn) sendReason(err error) {
 	c.mu.Lock()
 	over := c.err != nil
@@ -135,7 +136,7 @@ func (c *serverConn) sendReason(err error) {
 	timer := time.AfterFunc(lingerTime, func() { c.nc.Close() })
 	defer timer.Stop()
 	if _, ok := errors.AsType[*tlsError](err); ok {
-		linger(c.nc.(*tls.Conn).NetConn()) // an alert was sent
+		linger(c.nc.(*tls.Conn).NetConn()) // the alert was sent
 		return
 	}
 	re := refusal(err)
@@ -149,8 +150,8 @@ func (c *serverConn) sendReason(err error) {
 	linger(c.nc)
 }
 
-// linger reads what the peer has sent until it notices that nothing more comes.
-// Somebody must close the connection in the end.
+// linger reads what the peer has sent until the peer notices that nothing more
+// will come. The caller must close the connection in the end.
 func linger(nc net.Conn) {
 	cw, ok := nc.(interface{ CloseWrite() error })
 	if !ok || cw.CloseWrite() != nil {
@@ -159,7 +160,7 @@ func linger(nc net.Conn) {
 	_, _ = io.CopyN(io.Discard, nc, 1<<20)
 }
 
-// report logs an end that was not regular.
+// logEnd logs why the connection ended, as a warning if it was not regular.
 func (c *serverConn) logEnd(err error) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errServerClosed), c.base.Err() != nil:
@@ -169,8 +170,8 @@ func (c *serverConn) logEnd(err error) {
 	}
 }
 
-// fail ends the connection and the contexts of its calls. The first reason
-// counts.
+// fail ends the connection and the contexts of its calls. Only the first reason
+// is kept.
 func (c *serverConn) fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -195,8 +196,8 @@ func (c *serverConn) fail(err error) {
 	}
 }
 
-// goAway tells the client to make no more calls, and ends the connection when
-// those in flight have ended.
+// goAway tells the client to make no more calls, and ends the connection after
+// the calls in flight.
 func (c *serverConn) goAway() {
 	c.mu.Lock()
 	first := !c.goingAway
@@ -212,8 +213,8 @@ func (c *serverConn) goAway() {
 	}
 }
 
-// depart gives the client some time to end the connection itself: it may have
-// sent calls before it knew, and should get an answer to these.
+// closeSoon gives the client a moment to end the connection itself: it may have
+// sent calls before it received the goaway, and should get an answer to these.
 func (c *serverConn) closeSoon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

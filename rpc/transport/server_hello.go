@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// greet reads the client's hello and answers it. Whoever speaks something else
-// gets no answer.
+// greet reads the client's hello and answers it. A peer that speaks another
+// protocol gets no answer.
 func (c *serverConn) greet() error {
 	if t, ok := c.nc.(*tls.Conn); ok {
 		if err := c.verifyTLS(t); err != nil {
@@ -40,12 +40,12 @@ func (c *serverConn) greet() error {
 
 const tlsAlert = 0x15 // the type of a TLS record
 
-// secure makes sure that the client has a certificate that was verified.
+// verifyTLS completes the handshake and requires a verified client certificate.
 func (c *serverConn) verifyTLS(t *tls.Conn) error {
 	if err := t.HandshakeContext(c.base); err != nil {
 		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil {
-			// The alert that the standard asks for, so that the client can tell
-			// that this is TLS. Package tls leaves it out.
+			// The alert that the standard requires, which tells the client that
+			// this is TLS. Package tls does not send it.
 			_, _ = re.Conn.Write([]byte{tlsAlert, 3, 1, 0, 2, 2, 10})
 		}
 		return &tlsError{err}
@@ -71,15 +71,15 @@ func (e *tlsError) Error() string {
 
 func (e *tlsError) Unwrap() error { return e.err }
 
-// strangerError is what came from somebody who does not speak the protocol. It
-// is not answered.
+// notHelloError says that the peer does not speak the protocol. It is not
+// answered.
 type notHelloError struct{ err error }
 
 func (e *notHelloError) Error() string { return "no hello: " + e.err.Error() }
 func (e *notHelloError) Unwrap() error { return e.err }
 
-// readHello reads the first frame. It looks at every byte as it comes, so that
-// garbage is seen before it has the length of a frame.
+// readHello reads the first frame. It checks every byte as it arrives, so that
+// garbage shorter than a frame is detected.
 func (c *serverConn) readHello() (Hello, error) {
 	for c.r.hi-c.r.lo < headerSize+len(helloMagic) {
 		if err := c.r.fill(c.r.hi - c.r.lo + 1); err != nil {
@@ -106,8 +106,8 @@ func (c *serverConn) checkHello() error {
 	return nil
 }
 
-// refusal returns what the client is told about an error that ends its
-// connection, nil if it is told nothing.
+// refusal returns what to tell the client about an error that ends its
+// connection, or nil for nothing.
 func refusal(err error) *RemoteError {
 	if _, ok := errors.AsType[*notHelloError](err); ok {
 		return nil

@@ -6,54 +6,59 @@ import (
 	"time"
 )
 
-// A call whose handler returns soon is run by the goroutine that reads the
-// connection, which spares two switches of goroutines, and the answers to
-// requests that came together are written together. If a handler does not return
-// soon after all, the server's patrol has another goroutine read on, so that it
-// holds up the calls behind it for patrolTime or two, and no longer.
+// A call whose handler is expected to return soon runs on the goroutine that
+// reads the connection. That saves two goroutine switches, and the answers to
+// requests that arrived together are written together. If such a handler does
+// not return soon, the server's inline monitor hands the reading to another
+// goroutine, so that the handler delays the calls after it for one or two
+// inlineLimits and no longer.
 
 const (
-	// inlineBody is how large the body of such a call may be if others are there
-	// already: those with more to do are faster at the same time.
+	// inlineBody is the largest body, in bytes, of such a call if more requests
+	// have arrived already: heavier calls are faster side by side.
 	inlineBody = 4 << 10
-	// inlineRun is how many answers are held back for one write at most.
+	// maxHeldReplies is the most answers that are held back for one write.
 	maxHeldReplies = 64
-	// patrolTime is how long a handler may keep a connection from being read.
+	// inlineLimit is how long a handler may keep its connection from being
+	// read.
 	inlineLimit = time.Millisecond
-	// patrolQuiet is after how many rounds without a call the patrol goes home.
+	// inlineWatchIdle is the number of rounds without a call after which the
+	// monitor exits.
 	inlineWatchIdle = 50
-	// shyCalls is how many calls of a connection go to goroutines of their own
-	// after one has taken too long; twice as many if that was soon after the one
-	// before, up to shyMost times.
+	// After a slow call, a connection runs its next cooldownCalls calls on
+	// other goroutines. The count doubles, up to maxBackoff times that, if
+	// fewer than backoffReset calls ran inline since the last slow one.
 	cooldownCalls = 16
 	maxBackoff    = 64
 	backoffReset  = 1000
 )
 
-// errHandedOver ends a reading goroutine whose connection another one reads.
+// errHandedOver ends a reading goroutine whose connection another goroutine now
+// reads.
 var errHandedOver = errors.New("another goroutine reads")
 
-// turns are about the calls that a connection's reader runs itself.
+// inlineState is the state of the calls that a connection's reader runs itself.
 type inlineState struct {
-	// now is the number of the last one, times two, and one more while it runs.
-	// Whoever takes that one away decides who reads on.
+	// seq is twice the number of calls run inline so far, plus one while a call
+	// runs. The goroutine that makes it even again, by compare-and-swap,
+	// decides which goroutine continues reading.
 	seq     atomic.Uint64
-	seenSeq uint64 // now, when the patrol came; guarded by Server.mu
+	seenSeq uint64 // seq at the monitor's last round; guarded by Server.mu
 
-	queued atomic.Int32 // calls that wait for a goroutine of their own
+	queued atomic.Int32 // calls that wait for a worker goroutine
 
-	// The reader's own.
-	cooldown    int  // how many calls are not to be run here
-	backoff     int  // shy is this times shyCalls next
-	sinceSlow   int  // calls run here since
-	heldReplies int  // answers that wait for a write
+	// Used by the reader only.
+	cooldown    int  // calls left that must not run inline
+	backoff     int  // multiplier of the last cooldown
+	sinceSlow   int  // calls run inline since the last slow one
+	heldReplies int  // answers held back since the writer was corked
 	corked      bool // the writer holds answers back
 }
 
-// inlines reports whether the reader is to run call.
+// runsInline reports whether the reader should run call itself.
 func (c *serverConn) runsInline(call *Call) bool {
 	fn := c.s.opts.Inline
-	if fn == nil || c.inline.queued.Load() > 0 { // calls begin in order
+	if fn == nil || c.inline.queued.Load() > 0 { // calls must begin in order
 		return false
 	}
 	if c.inline.cooldown > 0 {
@@ -66,7 +71,7 @@ func (c *serverConn) runsInline(call *Call) bool {
 	return fn(call)
 }
 
-// serveHere runs a call on the reading goroutine.
+// serveInline runs a call on the reading goroutine.
 func (c *serverConn) serveInline(call *Call) error {
 	t := &c.inline
 	switch {
@@ -97,8 +102,8 @@ func (c *serverConn) serveInline(call *Call) error {
 	return nil
 }
 
-// uncork has the answers written that were held back. The reader must not wait
-// for anything before.
+// uncork writes the answers that were held back. The reader must call it before
+// it waits for anything.
 func (c *serverConn) uncork() {
 	if c.inline.corked {
 		c.inline.corked, c.inline.heldReplies = false, 0
@@ -106,7 +111,8 @@ func (c *serverConn) uncork() {
 	}
 }
 
-// handOver has another goroutine read on, if the call of number now still runs.
+// handOver makes another goroutine continue reading, if call number seq still
+// runs.
 func (c *serverConn) handOver(now uint64) {
 	if c.inline.seq.CompareAndSwap(now, now+1) {
 		go func() {
@@ -117,7 +123,7 @@ func (c *serverConn) handOver(now uint64) {
 	}
 }
 
-// slow is called when a call has taken too long.
+// noteSlow is called when a call has taken too long.
 func (t *inlineState) noteSlow() {
 	if t.sinceSlow > backoffReset {
 		t.backoff = 0
@@ -126,14 +132,15 @@ func (t *inlineState) noteSlow() {
 	t.cooldown, t.sinceSlow = t.backoff*cooldownCalls, 0
 }
 
-// sendPatrol sees to it that there is a patrol.
+// ensureInlineWatch starts the monitor if it does not run.
 func (s *Server) ensureInlineWatch() {
 	if !s.inlineWatched.Load() && s.inlineWatched.CompareAndSwap(false, true) {
 		go s.watchInline()
 	}
 }
 
-// patrol looks after readers that run calls, until there is none for a while.
+// watchInline monitors readers that run calls, until there has been no call for
+// a while.
 func (s *Server) watchInline() {
 	t := time.NewTicker(inlineLimit)
 	defer t.Stop()
@@ -148,13 +155,13 @@ func (s *Server) watchInline() {
 		}
 	}
 	s.inlineWatched.Store(false)
-	if s.checkInline() { // a call began before it could see that nobody is there
+	if s.checkInline() { // a call that began before the Store did not start a monitor
 		s.ensureInlineWatch()
 	}
 }
 
-// look hands over what is stuck since the last look. It reports whether there
-// was a call since then.
+// checkInline hands over connections whose call has not changed since the last
+// round. It reports whether there were new calls.
 func (s *Server) checkInline() (active bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,12 +15,14 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// ListenOptions configure Listen. The zero value is for unix sockets and for TCP
-// on loopback.
+// ListenOptions configure Listen. The zero value suits unix sockets and TCP on
+// loopback.
 type ListenOptions struct {
-	// TLS is needed for tls://, and makes tcp:// the same; see LoadServerTLS.
+	// TLS is required for tls:// and turns tcp:// into tls://; see
+	// LoadServerTLS.
 	TLS *tls.Config
-	// AllowPlain allows TCP without TLS on an address that others can reach.
+	// AllowPlain allows TCP without TLS on an address that other machines can
+	// reach.
 	AllowPlain bool
 }
 
@@ -34,11 +36,11 @@ type Listener struct {
 	err   error
 }
 
-// Address returns where the listener can be reached, with the port that was
-// chosen if none was given.
+// Address returns the address at which the listener can be reached, with the
+// chosen port if none was given.
 func (l *Listener) Address() Addr { return l.addr }
 
-// Close stops listening and removes the socket. It may be called again.
+// Close stops listening and removes the socket. It is idempotent.
 func (l *Listener) Close() error {
 	l.once.Do(func() {
 		l.err = l.Listener.Close()
@@ -49,9 +51,9 @@ func (l *Listener) Close() error {
 	return l.err
 }
 
-// Listen listens at a. A unix socket has mode 0600. If a node listens there, the
-// error matches ErrAddressInUse; the socket that a dead node left is replaced.
-// TCP that others than this machine can reach needs TLS, or o.AllowPlain.
+// Listen listens at a. A unix socket gets mode 0600. If a node already listens
+// there, the error matches ErrAddressInUse; a socket left by a dead node is
+// replaced. TCP that other machines can reach requires TLS or o.AllowPlain.
 func Listen(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error) {
 	if o == nil {
 		o = new(ListenOptions)
@@ -101,8 +103,9 @@ func bindUnix(ctx context.Context, path string) (net.Listener, error) {
 		}
 	}
 	// On Linux a socket's file gets the mode that the socket has when it is
-	// bound, so nobody else can connect before the mode is set. Elsewhere this
-	// has no effect, and the folder must protect the socket for that moment.
+	// bound, so nobody else can connect before the mode is set. On other
+	// systems this has no effect, and the folder must protect the socket for
+	// that moment.
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 	}}
@@ -110,16 +113,16 @@ func bindUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, inUse(err, path)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // it looks at the name only
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would unlink by name, whatever is there
 	if err := closeToOthers(path); err != nil {
 		return nil, errors.Join(err, l.Close(), removeSocket(path))
 	}
 	return l, nil
 }
 
-// dead returns nil if nobody answers at the socket at path. The node that has
-// the lock beside the socket is not alone in the world: another program may
-// listen there without it.
+// checkDead returns nil if nothing answers at the socket at path. Holding the
+// lock beside the socket is not enough: another program may listen there
+// without it.
 func checkDead(ctx context.Context, path string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
@@ -170,8 +173,8 @@ func listenTCP(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error)
 	return &Listener{Listener: l, addr: a}, nil
 }
 
-// loopback returns an IP address of a's host, if all of them are of this
-// machine only.
+// loopback returns an IP address of a's host if all of them are loopback
+// addresses.
 func loopback(ctx context.Context, a Addr) (string, error) {
 	ips, err := net.DefaultResolver.LookupIPAddr(ctx, a.Host)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// read reads frames until the connection ends, or somebody else reads on.
+// readFrames reads frames until the connection ends, or another goroutine
+// continues reading.
 func (c *serverConn) readFrames() error {
 	for {
 		if !c.r.whole() {
@@ -29,7 +30,7 @@ func (c *serverConn) readFrames() error {
 	}
 }
 
-// control handles the frames that are no requests.
+// controlFrame handles all frames except requests.
 func (c *serverConn) controlFrame(h header) error {
 	b, err := c.r.smallPayload()
 	if err != nil {
@@ -63,7 +64,8 @@ func (c *serverConn) controlFrame(h header) error {
 	return nil
 }
 
-// request takes in a frame of a request, and starts the call with the last one.
+// requestFrame handles a frame of a request, and starts the call after the last
+// one.
 func (c *serverConn) requestFrame(h *header) error {
 	call, first := c.partial[h.stream], false
 	if call == nil {
@@ -75,7 +77,7 @@ func (c *serverConn) requestFrame(h *header) error {
 	n, more := h.size, h.more
 	if first {
 		n += RequestCost
-		if err := c.w.wait(); err != nil { // replies that the client does not read
+		if err := c.w.wait(); err != nil { // the client does not read its replies
 			return err
 		}
 	}
@@ -83,7 +85,7 @@ func (c *serverConn) requestFrame(h *header) error {
 		return err
 	}
 	if err := c.requestPayload(call); err != nil {
-		c.partial[call.id] = call // so that it is dropped with the connection
+		c.partial[call.id] = call // so that it is released with the connection
 		return err
 	}
 	if more {
@@ -100,7 +102,7 @@ func (c *serverConn) requestFrame(h *header) error {
 	return c.start(call)
 }
 
-// receive takes in the payload of a frame of call.
+// requestPayload reads the payload of a frame of call.
 func (c *serverConn) requestPayload(call *Call) error {
 	if call.message == nil {
 		call.message = c.s.bufs.get(c.r.h.size)
@@ -116,7 +118,7 @@ func (c *serverConn) requestPayload(call *Call) error {
 		m.b = m.b[:0]
 		return nil
 	}
-	if call.body == nil { // the first frame has the timeout
+	if call.body == nil { // the first frame starts with the timeout
 		call.timeout, call.body, err = DecodeRequest(m.b)
 	}
 	return err
@@ -147,21 +149,21 @@ func (c *serverConn) start(call *Call) error {
 	return nil
 }
 
-// forget removes call from the requests of which frames are missing.
+// forget removes call from the incomplete requests.
 func (c *serverConn) forget(call *Call) {
 	delete(c.partial, call.id)
 	c.r.expectMore = len(c.partial) > 0
 }
 
-// refuse ends a call that no handler has seen.
+// refuse ends a call that never reached a handler.
 func (c *serverConn) refuse(call *Call, code, text string) error {
 	err := call.Fail(code, text, nil)
 	c.settle(call)
 	return err
 }
 
-// take waits until the limits of the connection allow n bytes more of call.
-// Reading stops meanwhile, which holds the client back.
+// reserve waits until the connection's limits allow n more bytes for call.
+// Reading stops meanwhile, which throttles the client.
 func (c *serverConn) reserve(call *Call, first bool, n int) error {
 	o := &c.s.opts
 	c.mu.Lock()
@@ -179,16 +181,17 @@ func (c *serverConn) reserve(call *Call, first bool, n int) error {
 			c.heldBytes += n
 			return nil
 		}
-		if len(c.live) == 0 { // nothing will end by itself
+		if len(c.live) == 0 { // no call will end and free room
 			return errs.Overloaded.With(fmt.Sprintf("%d requests were begun and not ended, and no more can be taken in", c.requests))
 		}
-		if c.inline.corked { // what it holds back may be what the client waits for
+		if c.inline.corked { // the held answers may be what the client waits for
 			c.mu.Unlock()
 			c.uncork()
 			c.mu.Lock()
 			continue
 		}
-		// Nobody sees meanwhile whether the client is still there.
+		// Meanwhile nothing reads the connection, so its end would go
+		// unnoticed.
 		c.stuck.start()
 		c.changed.Wait()
 		c.stuck.stop()
@@ -202,7 +205,7 @@ func (c *serverConn) call(id uint64) *Call {
 	return c.live[id]
 }
 
-// drop gives back what call counts. mu is held.
+// release returns what call has reserved. mu is held.
 func (c *serverConn) release(call *Call) {
 	c.requests--
 	c.heldBytes -= call.heldBytes
@@ -211,8 +214,7 @@ func (c *serverConn) release(call *Call) {
 	c.changed.Signal()
 }
 
-// settle is called when call has ended, and its handler, if it had one, has
-// returned.
+// settle is called when call has ended and its handler, if any, has returned.
 func (c *serverConn) settle(call *Call) {
 	c.mu.Lock()
 	delete(c.live, call.id)

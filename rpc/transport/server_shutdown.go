@@ -9,11 +9,11 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Shutdown ends the server gracefully: it stops accepting, tells clients to make
-// no more calls, waits until the calls in flight have ended, and closes each
-// connection when its last one has. When ctx ends it closes what is left and
-// returns an error with ctx's cause; handlers may still run then, and another
-// Shutdown waits for them.
+// Shutdown ends the server gracefully: it stops accepting, tells clients to
+// make no more calls, and closes each connection when its last call in flight
+// has ended. When ctx ends, Shutdown closes the remaining connections and
+// returns an error that wraps the cause of ctx; handlers may still run then,
+// and another Shutdown waits for them.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.goAway()
@@ -51,9 +51,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return fmt.Errorf("%d calls of %d connections had not ended: %w", calls, conns, context.Cause(ctx))
 }
 
-// Close ends the server at once: listeners and connections are closed and the
-// contexts of all calls end. It does not wait for handlers; Shutdown does, also
-// after Close.
+// Close ends the server at once: it closes listeners and connections and
+// cancels the contexts of all calls. It does not wait for handlers; Shutdown
+// does, even after Close.
 func (s *Server) Close() {
 	for _, c := range s.stop() {
 		c.fail(errServerClosed)
@@ -61,7 +61,7 @@ func (s *Server) Close() {
 	s.workers.close()
 }
 
-// stop takes no new connections from here on, and returns those there are.
+// stop makes the server refuse new connections, and returns the existing ones.
 func (s *Server) stop() []*serverConn {
 	s.mu.Lock()
 	if !s.draining {
@@ -84,13 +84,14 @@ func (s *Server) stop() []*serverConn {
 	return conns
 }
 
-// maxStrangers is how many connections there may be whose client has not said
+// maxHandshaking is how many connections may be waiting for their client's
 // hello.
 const maxHandshaking = 128
 
 var errCrowded = errs.Overloaded.With("too many others have connected and not said hello")
 
-// meet takes in a connection whose client has not said hello.
+// register adds a connection whose client has not said hello. If there are too
+// many of these, it drops the oldest.
 func (s *Server) register(ctx context.Context, nc net.Conn) (*serverConn, error) {
 	s.mu.Lock()
 	if s.draining {
@@ -104,7 +105,7 @@ func (s *Server) register(ctx context.Context, nc net.Conn) (*serverConn, error)
 	if len(s.handshaking) > maxHandshaking {
 		oldest = s.handshaking[0]
 		s.handshaking = slices.Delete(s.handshaking, 0, 1)
-		s.conns[oldest] = struct{}{} // until it has left
+		s.conns[oldest] = struct{}{} // until remove
 		s.dropped++
 	}
 	s.mu.Unlock()
@@ -114,7 +115,7 @@ func (s *Server) register(ctx context.Context, nc net.Conn) (*serverConn, error)
 	return c, nil
 }
 
-// admit makes a stranger a client.
+// admit makes a connection that is handshaking a client's.
 func (s *Server) admit(c *serverConn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +134,8 @@ func (s *Server) admit(c *serverConn) error {
 	return nil
 }
 
-// left is called when a connection has ended and its last handler has returned.
+// remove is called when a connection has ended and its last handler has
+// returned.
 func (s *Server) remove(c *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +153,8 @@ func (s *Server) remove(c *serverConn) {
 	}
 }
 
-// desert closes s.deserted when it is time. mu is held.
+// closeIfEmpty closes s.empty once no connection is left and none can come. mu
+// is held.
 func (s *Server) closeIfEmpty() {
 	if !s.draining || len(s.conns)+len(s.handshaking) > 0 {
 		return

@@ -5,18 +5,18 @@ import "sync"
 // keepWorkers is how many idle goroutines are kept for later calls.
 const keepWorkers = 128
 
-// workers runs calls, in order of arrival and as many at a time as there are.
-// Its goroutines are used again, because a fresh one has to grow its stack
-// first. At most one of them is on its way at a time, and when it comes it sends
-// for the next if there is more to do. So calls that return soon are run by few
-// goroutines, and one that blocks holds nobody up.
+// workers runs calls, in order of arrival, on as many goroutines as needed. It
+// reuses goroutines because a fresh one has to grow its stack first. At most
+// one goroutine is being woken at a time; when it arrives, it wakes the next if
+// there is more to do. So calls that return soon are run by few goroutines, and
+// a call that blocks holds up no other.
 type workers struct {
 	run func(*Call)
 
 	mu     sync.Mutex
 	queue  fifo[*Call]
 	idle   []chan struct{}
-	waking bool // somebody was sent for and has not come yet
+	waking bool // a goroutine was woken or started and has not arrived yet
 	closed bool
 }
 
@@ -28,7 +28,7 @@ func (w *workers) add(c *Call) {
 	w.mu.Unlock()
 }
 
-// send sends for a goroutine, unless one is coming. mu is held.
+// wakeOne wakes or starts a goroutine, unless one is being woken. mu is held.
 func (w *workers) wakeOne() {
 	if w.waking {
 		return
@@ -42,7 +42,7 @@ func (w *workers) wakeOne() {
 	go w.work()
 }
 
-// work runs calls until there are none and enough others are idle.
+// work runs calls until there are none and enough other goroutines are idle.
 func (w *workers) work() {
 	var woken chan struct{}
 	w.mu.Lock()
@@ -73,7 +73,7 @@ func (w *workers) work() {
 	}
 }
 
-// close ends the idle goroutines; others end when they have nothing to do.
+// close ends the idle goroutines. The others end when they run out of calls.
 func (w *workers) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
