@@ -20,19 +20,19 @@ import (
 // the Source; their claims stay open until they time out. Close may be called
 // again: it says what runs by then. A processor must not call it.
 func (p *Pool) Close(ctx context.Context) error {
-	p.shut()
+	p.beginClose()
 	t := time.NewTimer(p.opts.Grace)
 	defer t.Stop()
 	cause := context.DeadlineExceeded
 	select {
 	case <-p.drained:
-	case <-p.last.Done(): // another Close has waited
+	case <-p.finalCtx.Done(): // another Close has waited
 	case <-t.C:
 	case <-ctx.Done():
 		cause = context.Cause(ctx)
 	}
 	p.mu.Lock()
-	p.over = true
+	p.abandoned = true
 	var names []string
 	for _, e := range p.procs {
 		if e.running || e.hung > 0 {
@@ -40,7 +40,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		}
 	}
 	p.mu.Unlock()
-	p.end()
+	p.endFinal()
 	if len(names) == 0 {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (p *Pool) Close(ctx context.Context) error {
 var errClosing = errs.Closed.With("the pool of workers is closing")
 
 // shut begins to close, also when the Source says that it is closed.
-func (p *Pool) shut() {
+func (p *Pool) beginClose() {
 	p.mu.Lock()
 	if p.closing {
 		p.mu.Unlock()
@@ -64,9 +64,9 @@ func (p *Pool) shut() {
 			stops = append(stops, e.stop)
 			e.stop = nil
 		}
-		if e.wait != nil {
-			e.wait.Stop()
-			e.wait = nil
+		if e.retryTimer != nil {
+			e.retryTimer.Stop()
+			e.retryTimer = nil
 		}
 	}
 	p.idle = 0

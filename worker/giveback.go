@@ -9,19 +9,19 @@ import (
 // giveBack gives the worker's claim back: as failed for reason, or uncounted
 // when there is none or the pool closes. A claim that cannot be given back is
 // owed, so that a proc whose claims never time out is not stuck for ever.
-func (p *Pool) giveBack(w *worker, reason error) outcome {
+func (p *Pool) returnClaim(w *worker, reason error) outcome {
 	p.mu.Lock()
 	if p.closing {
 		reason = nil
 	}
-	over := p.over
+	over := p.abandoned
 	p.mu.Unlock()
 	if over {
 		return failed
 	}
 	d := &debt{w.claim, reason}
-	o := p.pay(d, w.entry.name)
-	if o == broken {
+	o := p.returnDebt(d, w.entry.name)
+	if o == retry {
 		p.mu.Lock()
 		w.entry.owed = d
 		p.mu.Unlock()
@@ -32,8 +32,8 @@ func (p *Pool) giveBack(w *worker, reason error) outcome {
 
 // settleDebt gives back what e owes.
 func (p *Pool) settleDebt(e *entry) outcome {
-	o := p.pay(e.owed, e.name)
-	if o != broken {
+	o := p.returnDebt(e.owed, e.name)
+	if o != retry {
 		p.mu.Lock()
 		e.owed = nil
 		p.mu.Unlock()
@@ -43,12 +43,12 @@ func (p *Pool) settleDebt(e *entry) outcome {
 
 // pay gives a claim back. The outcome is failed when it is not open any more,
 // by this call or before.
-func (p *Pool) pay(d *debt, proc string) outcome {
+func (p *Pool) returnDebt(d *debt, proc string) outcome {
 	var err error
 	if d.reason == nil {
-		err = p.src.Release(p.last, d.claim)
+		err = p.src.Release(p.finalCtx, d.claim)
 	} else {
-		err = p.src.Reclaim(p.last, d.claim, d.reason)
+		err = p.src.Reclaim(p.finalCtx, d.claim, d.reason)
 	}
 	switch {
 	case err == nil:
@@ -60,5 +60,5 @@ func (p *Pool) pay(d *debt, proc string) outcome {
 		return closed
 	}
 	p.log.Warn("a claim could not be given back; it will be tried again", "proc", proc, "err", err)
-	return broken
+	return retry
 }

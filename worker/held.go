@@ -3,21 +3,21 @@ package worker
 import "github.com/pipeproc/pipeproc/topics"
 
 // held keeps the output of a lane until the lanes before it are in the batch.
-type held struct {
-	items []heldItem
+type laneOutput struct {
+	items []laneRecord
 	bytes []byte // key, headers and body of each item, one after the other
 }
 
 // heldItem says where the pieces of a record end in bytes.
-type heldItem struct {
+type laneRecord struct {
 	topic              string
 	key, headers, body int
 }
 
-func (h *held) reset() { h.items, h.bytes = h.items[:0], h.bytes[:0] }
+func (h *laneOutput) reset() { h.items, h.bytes = h.items[:0], h.bytes[:0] }
 
-func (h *held) add(topic string, key, headers, body []byte) {
-	i := heldItem{topic: topic}
+func (h *laneOutput) add(topic string, key, headers, body []byte) {
+	i := laneRecord{topic: topic}
 	h.bytes = append(h.bytes, key...)
 	i.key = len(h.bytes)
 	h.bytes = append(h.bytes, headers...)
@@ -28,7 +28,7 @@ func (h *held) add(topic string, key, headers, body []byte) {
 }
 
 // pour adds everything to b.
-func (h *held) pour(b *topics.Batch) error {
+func (h *laneOutput) appendTo(b *topics.Batch) error {
 	at := 0
 	for _, i := range h.items {
 		if err := b.Add(i.topic, h.bytes[at:i.key], h.bytes[i.key:i.headers], h.bytes[i.headers:i.body]); err != nil {

@@ -20,7 +20,7 @@ type lanes struct {
 
 type lane struct {
 	work    Work
-	held    held
+	out     laneOutput
 	records []record.Record
 }
 
@@ -33,7 +33,7 @@ func (l *lanes) split(recs []record.Record, n int) []*lane {
 	list := l.list[:n]
 	for _, a := range list {
 		a.records = a.records[:0]
-		a.held.reset()
+		a.out.reset()
 	}
 	for i := range recs {
 		k := uint64(i)
@@ -53,7 +53,7 @@ func (l *lanes) run(ctx context.Context, cancel context.CancelFunc, job *Job, c 
 	l.err = nil
 	for _, a := range list {
 		if len(a.records) > 0 {
-			a.work.reset(job, c, a.records, nil, &a.held)
+			a.work.reset(job, c, a.records, nil, &a.out)
 			l.wg.Add(1)
 			go l.call(ctx, cancel, a)
 		}

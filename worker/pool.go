@@ -36,11 +36,11 @@ type Pool struct {
 
 	// ctx ends when the pool closes: the context of processors and of Claim.
 	// last ends when Close waits no longer: that of everything after a claim.
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	last    context.Context
-	end     context.CancelFunc
-	drained chan struct{} // closed when the pool closes and no worker is left
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	finalCtx context.Context
+	endFinal context.CancelFunc
+	drained  chan struct{} // closed when the pool closes and no worker is left
 
 	// mu is a leaf: nothing is called with it that could take a lock.
 	mu         sync.Mutex
@@ -48,7 +48,7 @@ type Pool struct {
 	procs      map[string]*entry
 	head, tail *entry // the queue
 	closing    bool   // no new claims
-	over       bool   // Close waits no longer: the Source is left alone
+	abandoned  bool   // Close waits no longer: the Source is left alone
 
 	queued  int // entries in the queue
 	idle    int // workers that wait on cond and were not woken
@@ -72,8 +72,8 @@ func New(src Source, o Options) *Pool {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.cond.L = &p.mu
-	p.last, p.end = context.WithCancel(context.Background())
-	p.ctx, p.cancel = context.WithCancelCause(p.last)
+	p.finalCtx, p.endFinal = context.WithCancel(context.Background())
+	p.ctx, p.cancel = context.WithCancelCause(p.finalCtx)
 	return p
 }
 
@@ -130,9 +130,9 @@ func (p *Pool) Remove(proc string) bool {
 	}
 	stop := e.stop
 	e.job, e.stop = nil, nil
-	if e.wait != nil && e.owed == nil {
-		e.wait.Stop()
-		e.wait = nil
+	if e.retryTimer != nil && e.owed == nil {
+		e.retryTimer.Stop()
+		e.retryTimer = nil
 	}
 	p.forget(e)
 	p.mu.Unlock()

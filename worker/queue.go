@@ -10,16 +10,16 @@ const maxHung = 16
 // time. All fields but name are guarded by Pool.mu; owed is written by the
 // goroutine that runs the entry only.
 type entry struct {
-	name string
-	job  *Job        // nil: it was removed
-	stop func()      // ends the watch
-	next *entry      // behind it in the queue
-	hung int         // processors that hang
-	wait *time.Timer // set while it waits after an error of the Source
+	name       string
+	job        *Job        // nil: it was removed
+	stop       func()      // ends the watch
+	next       *entry      // behind it in the queue
+	hung       int         // processors that hang
+	retryTimer *time.Timer // set while it waits after an error of the Source
 	// delay is how long it waited the last time, 0 after a success.
-	delay time.Duration
-	said  string // the last error of Claim that was logged, "" after a success
-	owed  *debt  // a claim that could not be given back
+	delay     time.Duration
+	lastError string // the last error of Claim that was logged, "" after a success
+	owed      *debt  // a claim that could not be given back
 
 	queued  bool
 	running bool
@@ -40,12 +40,12 @@ type debt struct {
 // ready notes that e may have become claimable. Pool.mu is held.
 func (p *Pool) ready(e *entry) {
 	switch {
-	case p.closing || e.job == nil || e.queued || e.wait != nil || e.hung >= maxHung:
+	case p.closing || e.job == nil || e.queued || e.retryTimer != nil || e.hung >= maxHung:
 	case e.running:
 		e.again = true
 	default:
 		p.link(e)
-		p.rouse()
+		p.wakeOne()
 	}
 }
 
@@ -63,7 +63,7 @@ func (p *Pool) link(e *entry) {
 
 // rouse wakes an idle worker or starts one, if there may be one more. Pool.mu is
 // held.
-func (p *Pool) rouse() {
+func (p *Pool) wakeOne() {
 	switch {
 	case p.idle > 0:
 		p.idle-- // here, so that the next call wakes another one
@@ -112,7 +112,7 @@ const (
 )
 
 // later makes e ready after a while. Pool.mu is held.
-func (p *Pool) later(e *entry) {
+func (p *Pool) retryLater(e *entry) {
 	if p.closing {
 		return
 	}
@@ -121,18 +121,18 @@ func (p *Pool) later(e *entry) {
 	t = time.AfterFunc(e.delay, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if e.wait == t { // and it was not stopped too late
-			e.wait = nil
+		if e.retryTimer == t { // and it was not stopped too late
+			e.retryTimer = nil
 			p.link(e)
-			p.rouse()
+			p.wakeOne()
 		}
 	})
-	e.wait = t
+	e.retryTimer = t
 }
 
 // forget drops an entry of which nothing is left. Pool.mu is held.
 func (p *Pool) forget(e *entry) {
-	if e.job == nil && e.owed == nil && e.wait == nil && e.hung == 0 && !e.queued && !e.running {
+	if e.job == nil && e.owed == nil && e.retryTimer == nil && e.hung == 0 && !e.queued && !e.running {
 		delete(p.procs, e.name)
 	}
 }

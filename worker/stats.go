@@ -31,7 +31,7 @@ func (p *Pool) Stats() Stats {
 		if e.running {
 			s.Running++
 		}
-		if e.wait != nil {
+		if e.retryTimer != nil {
 			s.Waiting++
 		}
 	}

@@ -47,7 +47,7 @@ func (w *worker) expire() {
 	p.workers--
 	p.ready(e)
 	if p.head != nil {
-		p.rouse() // the replacement
+		p.wakeOne() // the replacement
 	}
 	hung := e.hung
 	p.mu.Unlock()

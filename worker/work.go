@@ -40,14 +40,14 @@ type Work struct {
 	claim   *Claim
 	records []record.Record
 	out     *topics.Batch                         // of a claim without lanes
-	held    *held                                 // of a lane, in place of out
+	laneOut *laneOutput                           // of a lane, in place of out
 	each    func(topic string, rec record.Record) // of Handle, in place of both
 	headers []byte                                // scratch
 	err     error                                 // the first output that was refused
 }
 
-func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *held) {
-	*w = Work{job: job, claim: c, records: recs, out: out, held: h, headers: w.headers[:0]}
+func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *laneOutput) {
+	*w = Work{job: job, claim: c, records: recs, out: out, laneOut: h, headers: w.headers[:0]}
 }
 
 // Proc returns the name of the proc.
@@ -109,8 +109,8 @@ func (w *Work) encode(hs []record.Header) {
 }
 
 func (w *Work) add(topic string, rec *record.Record) {
-	if w.held != nil {
-		w.held.add(topic, rec.Key, w.headers, rec.Body)
+	if w.laneOut != nil {
+		w.laneOut.add(topic, rec.Key, w.headers, rec.Body)
 	} else if err := w.out.Add(topic, rec.Key, w.headers, rec.Body); err != nil && w.err == nil {
 		w.err = err
 	}

@@ -12,13 +12,13 @@ const keepBytes = 1 << 20
 
 // worker is a goroutine that serves the queue, and its memory.
 type worker struct {
-	pool   *Pool
-	claim  *Claim
-	out    topics.Batch
-	work   Work
-	lanes  lanes
-	cancel context.CancelFunc // of the present claim's context
-	inside bool               // the processor is being called
+	pool        *Pool
+	claim       *Claim
+	out         topics.Batch
+	work        Work
+	lanes       lanes
+	cancel      context.CancelFunc // of the present claim's context
+	inProcessor bool               // the processor is being called
 
 	// Guarded by Pool.mu. What is not said otherwise is written by the worker
 	// only, and so read by it without the lock.
@@ -38,14 +38,14 @@ const (
 	refused                // not to be claimed until somebody changes the proc
 	acked
 	failed // given back, or lost
-	broken // the Source failed: later
+	retry  // the Source failed: later
 	closed // the Source is closed
 )
 
 // work is a worker's goroutine.
 func (p *Pool) work(w *worker) {
 	defer func() {
-		if w.inside { // runtime.Goexit: another goroutine goes on from there
+		if w.inProcessor { // runtime.Goexit: another goroutine goes on from there
 			go p.work(w)
 		}
 	}()
@@ -64,7 +64,7 @@ func (p *Pool) take(w *worker) bool {
 	e := p.next()
 	if e == nil {
 		p.workers--
-		p.leave()
+		p.exit()
 		return false
 	}
 	e.running, e.again = true, false
@@ -73,7 +73,7 @@ func (p *Pool) take(w *worker) bool {
 }
 
 // leave ends a goroutine. Pool.mu is held.
-func (p *Pool) leave() {
+func (p *Pool) exit() {
 	if p.live--; p.live == 0 && p.closing {
 		close(p.drained)
 	}
@@ -83,7 +83,7 @@ func (p *Pool) leave() {
 // replaced and ends.
 func (p *Pool) settle(w *worker, o outcome) bool {
 	if o == closed {
-		p.shut()
+		p.beginClose()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *Pool) settle(w *worker, o outcome) bool {
 			p.ready(e)
 		}
 		p.forget(e)
-		p.leave()
+		p.exit()
 		return false
 	}
 	e.running = false
@@ -105,13 +105,13 @@ func (p *Pool) settle(w *worker, o outcome) bool {
 	case acked:
 		p.acked++
 		p.records += uint64(len(w.claim.Records))
-		e.delay, e.said, again = 0, "", true
+		e.delay, e.lastError, again = 0, "", true
 	case empty:
-		e.delay, e.said = 0, ""
+		e.delay, e.lastError = 0, ""
 	case failed:
 		again = true
-	case broken:
-		p.later(e)
+	case retry:
+		p.retryLater(e)
 		again = false
 	}
 	if again && e.job != nil {
@@ -127,8 +127,8 @@ func (w *worker) trim() {
 		w.out = topics.Batch{}
 	}
 	for _, a := range w.lanes.list {
-		if cap(a.held.bytes) > keepBytes {
-			a.held.bytes = nil
+		if cap(a.out.bytes) > keepBytes {
+			a.out.bytes = nil
 		}
 	}
 }

@@ -36,16 +36,16 @@ type Manager struct {
 	host Host
 	// attachMu is held from reading definitions to acting on them, so that older
 	// ones never come after newer ones. It is taken before mu.
-	attachMu   sync.Mutex
-	mu         sync.Mutex
-	opts       worker.Options
-	programs   worker.Runner // may be nil
-	processors map[string]worker.Processor
-	pool       *worker.Pool                 // of processors
-	outer      *worker.Pool                 // of programs
-	running    map[string]*procstate.System // as they were attached, by name
-	remote     map[string]int               // pools of clients that run a proc
-	closed     bool
+	attachMu    sync.Mutex
+	mu          sync.Mutex
+	opts        worker.Options
+	programs    worker.Runner // may be nil
+	processors  map[string]worker.Processor
+	pool        *worker.Pool                 // of processors
+	programPool *worker.Pool                 // of programs
+	running     map[string]*procstate.System // as they were attached, by name
+	remote      map[string]int               // pools of clients that run a proc
+	closed      bool
 }
 
 // New returns a Manager of the procs at h. It runs nothing until Attach.
@@ -110,7 +110,7 @@ func (p *Manager) Waiting(s *procstate.System, proc string) string {
 
 // hasProc reports whether a pool runs a proc. p.mu is held.
 func (p *Manager) hasProc(proc string) bool {
-	return p.pool != nil && p.pool.Has(proc) || p.outer != nil && p.outer.Has(proc)
+	return p.pool != nil && p.pool.Has(proc) || p.programPool != nil && p.programPool.Has(proc)
 }
 
 // Elsewhere notes that the pool of a client runs a proc, until over is called.
@@ -165,7 +165,7 @@ func (p *Manager) run(s *procstate.System) error {
 	}
 	fn, pool, err := p.processor(s)
 	if old != nil {
-		p.leave(old, s, pool)
+		p.stopRunning(old, s, pool)
 	}
 	if fn == nil || err != nil {
 		return err
@@ -202,12 +202,12 @@ func (p *Manager) processor(s *procstate.System) (worker.Processor, *worker.Pool
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.outer == nil {
+	if p.programPool == nil {
 		o := p.opts
 		o.Concurrency = p.programs.Processes()
-		p.outer = worker.New(p.host.Source(), o)
+		p.programPool = worker.New(p.host.Source(), o)
 	}
-	return fn, p.outer, nil
+	return fn, p.programPool, nil
 }
 
 // runs reports whether all procs of s are in a pool: those that were destroyed,
@@ -217,14 +217,14 @@ func (p *Manager) runs(s *procstate.System) bool {
 }
 
 // leave stops running what old ran and s, in pool, does not. p.mu is held.
-func (p *Manager) leave(old, s *procstate.System, pool *worker.Pool) {
+func (p *Manager) stopRunning(old, s *procstate.System, pool *worker.Pool) {
 	delete(p.running, old.Name)
 	if len(s.Command) == 0 {
-		p.leaveProgram(old.Name)
+		p.detachProgram(old.Name)
 	}
 	for _, t := range old.From {
 		name := old.ProcName(t)
-		for _, was := range []*worker.Pool{p.pool, p.outer} {
+		for _, was := range []*worker.Pool{p.pool, p.programPool} {
 			if was != nil && (was != pool || !s.Reads(name, t)) {
 				was.Remove(name)
 			}
@@ -261,7 +261,7 @@ func (p *Manager) missing(s *procstate.System) string {
 	return p.programs.Missing(program(s))
 }
 
-func (p *Manager) leaveProgram(system string) {
+func (p *Manager) detachProgram(system string) {
 	if p.programs != nil {
 		p.programs.Detach(system)
 	}
@@ -271,7 +271,7 @@ func (p *Manager) leaveProgram(system string) {
 func (p *Manager) Detach(proc string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, pool := range []*worker.Pool{p.pool, p.outer} {
+	for _, pool := range []*worker.Pool{p.pool, p.programPool} {
 		if pool != nil {
 			pool.Remove(proc)
 		}
@@ -279,7 +279,7 @@ func (p *Manager) Detach(proc string) {
 	for name, s := range p.running { // with its last proc a program is not needed any more
 		if !slices.ContainsFunc(s.From, func(t string) bool { return p.hasProc(s.ProcName(t)) }) {
 			delete(p.running, name)
-			p.leaveProgram(name)
+			p.detachProgram(name)
 		}
 	}
 }
@@ -289,7 +289,7 @@ func (p *Manager) Detach(proc string) {
 func (p *Manager) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	pools := []*worker.Pool{p.pool, p.outer}
+	pools := []*worker.Pool{p.pool, p.programPool}
 	p.mu.Unlock()
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
