@@ -26,7 +26,7 @@ func (c *claim) records() error {
 }
 
 // form is how a part of a record is written.
-type form struct {
+type rawPart struct {
 	at       int // where its value is in the line
 	given    bool
 	encoding string // "" if it is not said
@@ -37,7 +37,7 @@ type form struct {
 func (c *claim) record() error {
 	s := &c.scan
 	o := output{header: len(c.headers), headerEnd: len(c.headers)}
-	var body, key form
+	var body, key rawPart
 	var seen [6]bool
 	size := 0
 	for i := 0; ; i++ {
@@ -88,11 +88,11 @@ func (c *claim) record() error {
 	}
 	end := s.i
 	var err error
-	if o.body, o.bodyEnd, err = c.part(&body, false); err != nil {
+	if o.body, o.bodyEnd, err = c.decodePart(&body, false); err != nil {
 		return fmt.Errorf(`"body": %w`, err)
 	}
 	if key.given {
-		if o.key, o.keyEnd, err = c.part(&key, true); err != nil {
+		if o.key, o.keyEnd, err = c.decodePart(&key, true); err != nil {
 			return fmt.Errorf(`"key": %w`, err)
 		}
 	}
@@ -120,7 +120,7 @@ func recordField(name []byte) int {
 }
 
 // skip notes where a value is, and goes behind it.
-func (c *claim) skip(f *form) (err error) {
+func (c *claim) skip(f *rawPart) (err error) {
 	c.scan.peek()
 	f.at, f.given = c.scan.i, true
 	ok := false
@@ -144,7 +144,7 @@ func (c *claim) encoding() (string, error) {
 }
 
 // part reads a body or key, whose value has been looked at before.
-func (c *claim) part(f *form, textOnly bool) (from, to int, err error) {
+func (c *claim) decodePart(f *rawPart, textOnly bool) (from, to int, err error) {
 	s := &c.scan
 	s.i = f.at
 	from = len(c.bytes)

@@ -24,9 +24,9 @@ type claim struct {
 	size    int    // towards Options.MaxOutput
 	most    int    // Options.MaxOutput
 
-	failed int    // answers that are errors
-	worst  int    // the first record in order that has one
-	reason string // of that
+	failed      int    // answers that are errors
+	firstFailed int    // the first record in order that has one
+	reason      string // of that
 
 	scan    scanner
 	scratch []byte
@@ -64,19 +64,19 @@ func (c *claim) begin(first uint64, n, most int) {
 	} else {
 		c.answers = make([]span, n)
 	}
-	c.size, c.failed, c.worst, c.reason = 0, 0, n, ""
+	c.size, c.failed, c.firstFailed, c.reason = 0, 0, n, ""
 }
 
 // trim empties c, and lets go of unusual amounts of memory.
 func (c *claim) trim() {
 	clear(c.headers)
-	c.outs, c.bytes, c.headers = kept(c.outs, overhead), kept(c.bytes, 1), kept(c.headers, overhead)
-	c.answers, c.scratch = kept(c.answers, 24), kept(c.scratch, 1)
-	c.scan.stack, c.scan.key = kept(c.scan.stack, 1), kept(c.scan.key, 1)
+	c.outs, c.bytes, c.headers = trimmed(c.outs, overhead), trimmed(c.bytes, 1), trimmed(c.headers, overhead)
+	c.answers, c.scratch = trimmed(c.answers, 24), trimmed(c.scratch, 1)
+	c.scan.stack, c.scan.key = trimmed(c.scan.stack, 1), trimmed(c.scan.key, 1)
 	c.scan.b = nil
 }
 
-func kept[T any](s []T, size int) []T {
+func trimmed[T any](s []T, size int) []T {
 	if cap(s)*size > keepBytes {
 		return nil
 	}
@@ -96,8 +96,8 @@ func (c *claim) settle(n uint64, from int, failed bool, reason []byte) error {
 	c.left--
 	if failed {
 		c.failed++
-		if int(i) < c.worst {
-			c.worst, c.reason = int(i), shorten(string(reason[:min(len(reason), 4*maxReason)]), maxReason)
+		if int(i) < c.firstFailed {
+			c.firstFailed, c.reason = int(i), shorten(string(reason[:min(len(reason), 4*maxReason)]), maxReason)
 		}
 	}
 	return nil
@@ -124,7 +124,7 @@ func (c *claim) failure(recs []record.Record) error {
 		text = "the program has failed it without a reason"
 	}
 	if c.failed > 1 {
-		return fmt.Errorf("record %s: %s (and %d more have failed)", recs[c.worst].ID, text, c.failed-1)
+		return fmt.Errorf("record %s: %s (and %d more have failed)", recs[c.firstFailed].ID, text, c.failed-1)
 	}
-	return fmt.Errorf("record %s: %s", recs[c.worst].ID, text)
+	return fmt.Errorf("record %s: %s", recs[c.firstFailed].ID, text)
 }

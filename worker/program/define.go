@@ -16,7 +16,7 @@ type Definition struct {
 // Processor returns the processor of a proc that shares the program with
 // others, which go by name. Each call makes another definition, which takes
 // the place of the one before of the same proc.
-func (p *Program) Processor(d Definition) worker.Processor { return shared{p, &d}.process }
+func (p *Program) Processor(d Definition) worker.Processor { return boundProgram{p, &d}.process }
 
 // definition is the line about a proc.
 func definition(dst []byte, proc string, d *Definition) []byte {

@@ -15,16 +15,16 @@ const lingerTime = time.Second
 
 // process is a program that runs. Whoever holds it, by take, may run a claim.
 type process struct {
-	prog  *Program
-	slot  *slot
-	cmd   *exec.Cmd
-	pid   int
-	pipes pipes
-	words *words // what it writes to stderr
-	done  chan error
-	claim claim
-	lines writer
-	last  uint64 // n of the latest record, of the holder
+	prog   *Program
+	slot   *slot
+	cmd    *exec.Cmd
+	pid    int
+	pipes  pipes
+	stderr *stderrLog // what it writes to stderr
+	done   chan error
+	claim  claim
+	lines  writer
+	last   uint64 // n of the latest record, of the holder
 
 	defined map[string]*Definition // the procs that it was told of, of the holder
 
@@ -34,15 +34,15 @@ type process struct {
 
 	// mu is a leaf. It also holds a process alive in the system, so that no
 	// signal reaches another one of its number.
-	mu      sync.Mutex
-	greeted bool  // it has written its first line
-	busy    bool  // a claim runs
-	owes    bool  // and its outcome was not sent to done
-	why     error // why it was killed, by whoever came first
-	asked   bool  // to end
-	gone    bool  // it has ended
-	timers  []*time.Timer
-	patient *time.Timer // until a cancelled claim is aborted
+	mu         sync.Mutex
+	greeted    bool  // it has written its first line
+	busy       bool  // a claim runs
+	outcomeDue bool  // and its outcome was not sent to done
+	killReason error // why it was killed, by whoever came first
+	stopping   bool  // to end
+	exited     bool  // it has ended
+	timers     []*time.Timer
+	graceTimer *time.Timer // until a cancelled claim is aborted
 }
 
 // tend starts a process, and stays until it has ended. On Linux a process that
@@ -53,25 +53,25 @@ func (p *Program) tend(s *slot) {
 	defer runtime.UnlockOSThread()
 	pr, err := p.launch(s)
 	if err != nil {
-		p.notStarted(s, err)
+		p.onStartFailed(s, err)
 		return
 	}
-	p.launched(pr)
+	p.onLaunched(pr)
 	pr.after(p.o.StartTimeout, pr.notGreeted)
 	var readers sync.WaitGroup
 	readers.Go(pr.read)
-	readers.Go(pr.words.read)
+	readers.Go(pr.stderr.read)
 	if _, err := pr.pipes.stdin.Write(greeting(p.o.Name)); err != nil {
 		pr.broken(err)
 	}
 	awaitExit(pr.cmd)
-	pr.bury()
+	pr.reap()
 	t := time.AfterFunc(lingerTime, pr.pipes.closeOutput)
 	readers.Wait()
 	t.Stop()
 	pr.pipes.close()
-	pr.words.flush()
-	p.ended(pr, pr.conclude())
+	pr.stderr.flush()
+	p.onExit(pr, pr.exitError())
 }
 
 // launch starts a process in slot s.
@@ -95,7 +95,7 @@ func (p *Program) launch(s *slot) (*process, error) {
 		return nil, fmt.Errorf("the program cannot be started: %w", err)
 	}
 	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, pipes: own, done: make(chan error, 1), defined: make(map[string]*Definition)}
-	pr.words = &words{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
+	pr.stderr = &stderrLog{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
 	return pr, nil
 }
 
@@ -104,10 +104,10 @@ func (p *Program) launch(s *slot) (*process, error) {
 func (pr *process) begin(n int) bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if pr.why != nil || pr.asked || pr.gone {
+	if pr.killReason != nil || pr.stopping || pr.exited {
 		return false
 	}
-	pr.busy, pr.owes = true, true
+	pr.busy, pr.outcomeDue = true, true
 	pr.claim.begin(pr.last+1, n, pr.prog.o.MaxOutput)
 	pr.last += uint64(n)
 	return true
@@ -117,15 +117,15 @@ func (pr *process) begin(n int) bool {
 func (pr *process) usable() bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	return pr.why == nil && !pr.asked && !pr.gone
+	return pr.killReason == nil && !pr.stopping && !pr.exited
 }
 
 // finish ends what begin has begun.
 func (pr *process) finish() {
 	pr.mu.Lock()
 	pr.busy = false
-	t := pr.patient
-	pr.patient = nil
+	t := pr.graceTimer
+	pr.graceTimer = nil
 	pr.mu.Unlock()
 	if t != nil {
 		t.Stop()
@@ -138,8 +138,8 @@ func (pr *process) finish() {
 // none, or when it has an outcome already.
 func (pr *process) settle(err error) bool {
 	pr.mu.Lock()
-	owes := pr.owes
-	pr.owes = false
+	owes := pr.outcomeDue
+	pr.outcomeDue = false
 	pr.mu.Unlock()
 	if owes {
 		pr.done <- err
@@ -148,17 +148,17 @@ func (pr *process) settle(err error) bool {
 }
 
 // owing reports whether somebody waits for the outcome of a claim.
-func (pr *process) owing() bool {
+func (pr *process) isOutcomeDue() bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	return pr.owes
+	return pr.outcomeDue
 }
 
 // after calls fn after d, unless pr has ended.
 func (pr *process) after(d time.Duration, fn func()) {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if !pr.gone {
+	if !pr.exited {
 		pr.timers = append(pr.timers, time.AfterFunc(d, fn))
 	}
 }

@@ -15,10 +15,10 @@ func (pr *process) fail(why error) { pr.failIf(why, func() bool { return true })
 // failIf does so if cond, which is called with pr.mu held.
 func (pr *process) failIf(why error, cond func() bool) {
 	pr.mu.Lock()
-	wanted := !pr.gone && cond()
+	wanted := !pr.exited && cond()
 	if wanted {
-		if pr.why == nil {
-			pr.why = why
+		if pr.killReason == nil {
+			pr.killReason = why
 		}
 		pr.signal(syscall.SIGKILL)
 	}
@@ -31,12 +31,12 @@ func (pr *process) failIf(why error, cond func() bool) {
 // broken is called when a pipe to or from pr is closed at its side. Mostly it is
 // about to end then, and how it does says more than that.
 func (pr *process) broken(why error) {
-	pr.after(lingerTime, func() { pr.failIf(why, func() bool { return !pr.asked }) })
+	pr.after(lingerTime, func() { pr.failIf(why, func() bool { return !pr.stopping }) })
 }
 
 // signal sends to the process group. pr.mu is held.
 func (pr *process) signal(sig syscall.Signal) {
-	if !pr.gone {
+	if !pr.exited {
 		signalGroup(pr.pid, sig)
 	}
 }
@@ -56,22 +56,22 @@ func (pr *process) retire() {
 // stop asks pr to end, unless a claim runs.
 func (pr *process) stop() {
 	pr.mu.Lock()
-	not := pr.asked || pr.busy
-	pr.asked = pr.asked || !pr.busy
+	not := pr.stopping || pr.busy
+	pr.stopping = pr.stopping || !pr.busy
 	pr.mu.Unlock()
 	if not {
 		return
 	}
 	_ = pr.pipes.stdin.Close()
 	grace := pr.prog.o.StopGrace
-	pr.after(grace, func() { pr.urge(syscall.SIGTERM) })
-	pr.after(2*grace, func() { pr.urge(syscall.SIGKILL) })
+	pr.after(grace, func() { pr.signalOverdue(syscall.SIGTERM) })
+	pr.after(2*grace, func() { pr.signalOverdue(syscall.SIGKILL) })
 }
 
 // urge sends a signal to a process that does not end.
-func (pr *process) urge(sig syscall.Signal) {
+func (pr *process) signalOverdue(sig syscall.Signal) {
 	pr.mu.Lock()
-	gone := pr.gone
+	gone := pr.exited
 	pr.signal(sig)
 	pr.mu.Unlock()
 	if !gone {
@@ -95,8 +95,8 @@ func (pr *process) interrupt(ctx context.Context, first uint64) {
 func (pr *process) abortLater(first uint64, cause error) {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if pr.runs(first) && pr.patient == nil {
-		pr.patient = time.AfterFunc(pr.prog.o.StopGrace, func() { pr.abort(first, cause) })
+	if pr.runs(first) && pr.graceTimer == nil {
+		pr.graceTimer = time.AfterFunc(pr.prog.o.StopGrace, func() { pr.abort(first, cause) })
 	}
 }
 
@@ -110,10 +110,10 @@ func (pr *process) abort(first uint64, cause error) {
 
 // bury takes the exit status of a process that has ended, and kills what is left
 // of its process group before the number can be another's.
-func (pr *process) bury() {
+func (pr *process) reap() {
 	pr.mu.Lock()
 	pr.signal(syscall.SIGKILL)
-	pr.gone = true
+	pr.exited = true
 	for _, t := range pr.timers {
 		t.Stop()
 	}
@@ -123,24 +123,24 @@ func (pr *process) bury() {
 }
 
 // conclude tells how pr has ended: nil if it was asked to.
-func (pr *process) conclude() error {
+func (pr *process) exitError() error {
 	pr.mu.Lock()
-	why, asked := pr.why, pr.asked
+	why, asked := pr.killReason, pr.stopping
 	pr.mu.Unlock()
 	if asked && why == nil {
 		return nil
 	}
-	return &endError{why, &exec.ExitError{ProcessState: pr.cmd.ProcessState}, pr.words.last()}
+	return &exitError{why, &exec.ExitError{ProcessState: pr.cmd.ProcessState}, pr.stderr.tail()}
 }
 
 // endError is why a process has ended before its time.
-type endError struct {
+type exitError struct {
 	why  error // why it was killed, nil if it was not
 	exit *exec.ExitError
 	said string // its last line on stderr
 }
 
-func (e *endError) Error() string {
+func (e *exitError) Error() string {
 	s := "the program has ended: " + e.exit.Error()
 	if e.why != nil {
 		s = "the program was killed: " + e.why.Error()
@@ -152,7 +152,7 @@ func (e *endError) Error() string {
 }
 
 // Unwrap returns why it was killed, and an [exec.ExitError] with its exit status.
-func (e *endError) Unwrap() []error {
+func (e *exitError) Unwrap() []error {
 	if e.why == nil {
 		return []error{e.exit}
 	}

@@ -51,7 +51,7 @@ func (pr *process) read() {
 // many bytes they are.
 func (pr *process) take(b []byte, seen int) (used int, err error) {
 	pr.mu.Lock()
-	greeted, owes, asked := pr.greeted, pr.owes, pr.asked
+	greeted, owes, asked := pr.greeted, pr.outcomeDue, pr.stopping
 	pr.mu.Unlock()
 	if asked {
 		return len(b), nil
@@ -90,10 +90,10 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 // greet makes pr ready for claims.
 func (pr *process) greet() {
 	pr.mu.Lock()
-	ok := pr.why == nil && !pr.asked
+	ok := pr.killReason == nil && !pr.stopping
 	pr.greeted = ok
 	pr.mu.Unlock()
 	if ok {
-		pr.prog.greeted(pr)
+		pr.prog.onGreeted(pr)
 	}
 }

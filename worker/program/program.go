@@ -57,16 +57,16 @@ func New(o Options) (*Program, error) {
 // and the cause of ctx. When the time of ctx is over, the process is killed. When
 // ctx is cancelled, it may go on for Options.StopGrace.
 func (p *Program) Process(ctx context.Context, w *worker.Work) error {
-	return shared{p, nil}.process(ctx, w)
+	return boundProgram{p, nil}.process(ctx, w)
 }
 
 // shared is a program and what it is to run of it; nil if it runs one thing.
-type shared struct {
+type boundProgram struct {
 	p *Program
 	d *Definition
 }
 
-func (s shared) process(ctx context.Context, w *worker.Work) error {
+func (s boundProgram) process(ctx context.Context, w *worker.Work) error {
 	p := s.p
 	recs := w.Records()
 	if len(recs) == 0 {
@@ -107,8 +107,8 @@ func (pr *process) run(ctx context.Context, w *worker.Work, d *Definition) (aliv
 }
 
 // serves makes the claim one of a proc that shares the program.
-func (pr *process) serves(proc string, d *Definition) {
-	pr.words.about.Store(&proc)
+func (pr *process) useDefinition(proc string, d *Definition) {
+	pr.stderr.proc.Store(&proc)
 	pr.lines.of(proc)
 	if pr.defined[proc] != d {
 		pr.defined[proc] = d
@@ -125,7 +125,7 @@ func (pr *process) send(w *worker.Work, d *Definition) {
 	recs := w.Records()
 	pr.lines.begin(w.Topic(), w.Attempt())
 	if d != nil {
-		pr.serves(w.Proc(), d)
+		pr.useDefinition(w.Proc(), d)
 	}
 	for i := range recs {
 		pr.lines.add(pr.claim.first+uint64(i), len(recs)-1-i, &recs[i])

@@ -20,7 +20,7 @@ func (p *Program) Close() error {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
-		for p.serve(grant{err: errClosed}) {
+		for p.grantNext(grant{err: errClosed}) {
 		}
 		for i := range p.slots {
 			if t := p.slots[i].rest; t != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // launched takes note of a process that was started.
-func (p *Program) launched(pr *process) {
+func (p *Program) onLaunched(pr *process) {
 	p.mu.Lock()
 	pr.starting = true
 	p.procs[pr] = struct{}{}
@@ -21,7 +21,7 @@ func (p *Program) launched(pr *process) {
 }
 
 // greeted hands out a process that has written its first line.
-func (p *Program) greeted(pr *process) {
+func (p *Program) onGreeted(pr *process) {
 	p.mu.Lock()
 	pr.starting = false
 	p.starting--
@@ -30,20 +30,20 @@ func (p *Program) greeted(pr *process) {
 }
 
 // notStarted takes back a slot whose process could not be started.
-func (p *Program) notStarted(s *slot, err error) {
+func (p *Program) onStartFailed(s *slot, err error) {
 	p.o.Logger.Warn("a program cannot be started", "err", err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting--
-	p.serve(grant{err: err})
+	p.grantNext(grant{err: err})
 	p.failed(s, err)
 }
 
 // ended takes back the slot of a process. err is nil if it was asked to end.
-func (p *Program) ended(pr *process, err error) {
+func (p *Program) onExit(pr *process, err error) {
 	if err != nil {
 		level := slog.LevelWarn
-		if pr.owing() {
+		if pr.isOutcomeDue() {
 			level = slog.LevelInfo // whoever runs the claim says it too
 		}
 		p.o.Logger.Log(context.Background(), level, "a program has ended before its time", "pid", pr.pid, "err", err)
@@ -60,11 +60,11 @@ func (p *Program) ended(pr *process, err error) {
 	}
 	if err == nil {
 		p.release(pr.slot)
-		p.left()
+		p.superviseDone()
 		return
 	}
 	if pr.starting {
-		p.serve(grant{err: err})
+		p.grantNext(grant{err: err})
 	}
 	p.failed(pr.slot, err)
 }
@@ -82,7 +82,7 @@ func (p *Program) failed(s *slot, err error) {
 			p.release(s)
 		})
 	}
-	p.left()
+	p.superviseDone()
 }
 
 // release frees a slot. p.mu is held.
@@ -92,7 +92,7 @@ func (p *Program) release(s *slot) {
 }
 
 // left ends a call of tend. p.mu is held.
-func (p *Program) left() {
+func (p *Program) superviseDone() {
 	if p.live--; p.live == 0 && p.closed {
 		close(p.drained)
 	}

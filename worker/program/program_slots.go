@@ -102,7 +102,7 @@ func (p *Program) start() {
 }
 
 // serve gives g to the claim that waits longest. p.mu is held.
-func (p *Program) serve(g grant) bool {
+func (p *Program) grantNext(g grant) bool {
 	if len(p.waiting) == 0 {
 		return false
 	}
@@ -115,7 +115,7 @@ func (p *Program) serve(g grant) bool {
 func (p *Program) give(pr *process) {
 	p.mu.Lock()
 	old := p.closed || p.o.RestartAfter > 0 && pr.claims >= p.o.RestartAfter
-	if !old && pr.usable() && !p.serve(grant{pr: pr}) {
+	if !old && pr.usable() && !p.grantNext(grant{pr: pr}) {
 		p.idle = append(p.idle, pr)
 	}
 	p.mu.Unlock()

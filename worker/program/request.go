@@ -49,8 +49,8 @@ func (w *writer) of(proc string) {
 
 // trim lets go of an unusual amount of memory.
 func (w *writer) trim() {
-	w.line = kept(w.line, 1)
-	w.json = scanner{stack: kept(w.json.stack, 1)}
+	w.line = trimmed(w.line, 1)
+	w.json = scanner{stack: trimmed(w.json.stack, 1)}
 }
 
 // add appends the line of a record, which more of the claim follow.

@@ -67,8 +67,8 @@ type Runner struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	open   map[string]*attached // by what is run
-	used   map[string]*attached // by name of the system proc
+	open   map[string]*programUse // by what is run
+	users  map[string]*programUse // by name of the system proc
 	ending sync.WaitGroup
 }
 
@@ -90,10 +90,10 @@ func NewRunner(o RunnerOptions) (*Runner, error) {
 func (ps *Runner) Processes() int { return ps.o.count() }
 
 // attached is a program, and how many system procs it is for.
-type attached struct {
-	key   string
-	p     *Program
-	users int
+type programUse struct {
+	key     string
+	program *Program
+	users   int
 }
 
 // Missing says why there is nothing to run s with; "" if there is.
@@ -126,7 +126,7 @@ func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.open == nil {
-		ps.open, ps.used = make(map[string]*attached), make(map[string]*attached)
+		ps.open, ps.users = make(map[string]*programUse), make(map[string]*programUse)
 	}
 	u := ps.open[key]
 	if u == nil {
@@ -134,16 +134,16 @@ func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 		if err != nil {
 			return nil, err
 		}
-		u = &attached{key: key, p: p}
+		u = &programUse{key: key, program: p}
 		ps.open[key] = u
 	}
 	u.users++
-	ps.drop(s.Name)
-	ps.used[s.Name] = u
+	ps.release(s.Name)
+	ps.users[s.Name] = u
 	if alone {
-		return u.p.Process, nil
+		return u.program.Process, nil
 	}
-	return u.p.Processor(Definition{Processor: s.Processor, Source: s.Source}), nil
+	return u.program.Processor(Definition{Processor: s.Processor, Source: s.Source}), nil
 }
 
 // Detach ends what a system proc has used, if nobody else does. Claims under way
@@ -151,21 +151,21 @@ func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 func (ps *Runner) Detach(system string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.drop(system)
+	ps.release(system)
 }
 
-func (ps *Runner) drop(system string) {
-	u := ps.used[system]
+func (ps *Runner) release(system string) {
+	u := ps.users[system]
 	if u == nil {
 		return
 	}
-	delete(ps.used, system)
+	delete(ps.users, system)
 	if u.users--; u.users > 0 {
 		return
 	}
 	delete(ps.open, u.key)
 	ps.ending.Go(func() {
-		if err := u.p.Close(); err != nil {
+		if err := u.program.Close(); err != nil {
 			ps.log.Warn("pipeproc: worker processes", "err", err)
 		}
 	})
@@ -178,13 +178,13 @@ func (ps *Runner) Close() error {
 	var err error
 	for _, u := range ps.open {
 		ps.ending.Go(func() {
-			e := u.p.Close()
+			e := u.program.Close()
 			mu.Lock()
 			err = errors.Join(err, e)
 			mu.Unlock()
 		})
 	}
-	ps.open, ps.used = nil, nil
+	ps.open, ps.users = nil, nil
 	ps.mu.Unlock()
 	ps.ending.Wait()
 	return err

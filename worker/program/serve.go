@@ -31,7 +31,7 @@ var errStdin = errors.New("the node has closed stdin")
 func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &server{find: find, out: out, procs: make(map[string]*served), claims: make(chan *claimLines), free: make(chan *claimLines, 2), fault: make(chan error, 1)}
+	s := &server{find: find, out: out, procs: make(map[string]*served), claims: make(chan *claimLines), free: make(chan *claimLines, 2), readResult: make(chan error, 1)}
 	s.free <- new(claimLines) // to be read into while the other is processed: the end
 	s.free <- new(claimLines) // of in is to be seen then
 	if _, err := fmt.Fprintf(out, "{\"pipeproc\":%d,\"exact\":true}\n", version); err != nil {
@@ -40,7 +40,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
 	go func() {
 		err := s.read(ctx, bufio.NewReaderSize(in, readSize))
 		cancel(errStdin)
-		s.fault <- err
+		s.readResult <- err
 		close(s.claims)
 	}()
 	for c := range s.claims {
@@ -49,18 +49,18 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
 		}
 		s.free <- c // the node sends the next claim after the answer to this one
 	}
-	return <-s.fault
+	return <-s.readResult
 }
 
 // server is what Serve knows.
 type server struct {
-	find   Find
-	out    io.Writer
-	procs  map[string]*served // of the reader
-	claims chan *claimLines
-	free   chan *claimLines // there are two
-	fault  chan error       // how reading has ended
-	answer []byte           // of handle
+	find       Find
+	out        io.Writer
+	procs      map[string]*served // of the reader
+	claims     chan *claimLines
+	free       chan *claimLines // there are two
+	readResult chan error       // how reading has ended
+	answer     []byte           // of handle
 }
 
 // served is a proc that was defined.
@@ -106,7 +106,7 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 	}
 	b = append(b, '}', '\n')
 	_, werr := s.out.Write(b)
-	s.answer = kept(b, 1)
+	s.answer = trimmed(b, 1)
 	return werr
 }
 

@@ -44,7 +44,7 @@ func (s *server) read(ctx context.Context, in *bufio.Reader) error {
 		}
 		select {
 		case c = <-s.free:
-			c.Records, c.bytes = c.Records[:0], kept(c.bytes, 1)
+			c.Records, c.bytes = c.Records[:0], trimmed(c.bytes, 1)
 		case <-ctx.Done():
 			return nil
 		}
@@ -57,7 +57,7 @@ func readLine(in *bufio.Reader, long *[]byte) ([]byte, error) {
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return line, err
 	}
-	b := append(kept(*long, 1), line...)
+	b := append(trimmed(*long, 1), line...)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		line, err = in.ReadSlice('\n')
 		b = append(b, line...)

@@ -17,26 +17,26 @@ const (
 	maxWords = 4096        // bytes of a line
 	maxLines = 50          // lines of a process in one logPause
 	logPause = time.Second // from its first line on
-	maxFinal = 200         // bytes of the line that an error quotes
+	maxTail  = 200         // bytes of the line that an error quotes
 )
 
 // words are what a process writes to stderr, on its way to the log. Whatever
 // comes is read at once, so that the process never waits for it.
-type words struct {
+type stderrLog struct {
 	log     *slog.Logger
 	from    *os.File
-	about   atomic.Pointer[string] // the proc that it works for, in a shared program
+	proc    atomic.Pointer[string] // the proc that it works for, in a shared program
 	dropped *atomic.Uint64         // lines, of all processes
 
-	mu    sync.Mutex
-	final []byte // the beginning of the latest line
-	lines int    // in this pause
-	lost  int    // of them
-	timer *time.Timer
+	mu       sync.Mutex
+	lastLine []byte // the beginning of the latest line
+	lines    int    // in this pause
+	lost     int    // of them
+	timer    *time.Timer
 }
 
 // read reads until stderr is closed.
-func (w *words) read() {
+func (w *stderrLog) read() {
 	r := bufio.NewReaderSize(w.from, maxWords)
 	var long []byte
 	for {
@@ -58,12 +58,12 @@ func (w *words) read() {
 }
 
 // line takes a line, of which cut bytes are missing.
-func (w *words) line(b []byte, cut int) {
+func (w *stderrLog) line(b []byte, cut int) {
 	if len(b) == 0 {
 		return
 	}
 	w.mu.Lock()
-	w.final = append(w.final[:0], b[:min(len(b), maxFinal)]...)
+	w.lastLine = append(w.lastLine[:0], b[:min(len(b), maxTail)]...)
 	if w.timer == nil {
 		w.timer = time.AfterFunc(logPause, w.flush)
 	}
@@ -78,7 +78,7 @@ func (w *words) line(b []byte, cut int) {
 		return
 	}
 	log := w.log
-	if proc := w.about.Load(); proc != nil {
+	if proc := w.proc.Load(); proc != nil {
 		log = log.With("proc", *proc)
 	}
 	if cut > 0 {
@@ -89,7 +89,7 @@ func (w *words) line(b []byte, cut int) {
 }
 
 // flush ends a pause.
-func (w *words) flush() {
+func (w *stderrLog) flush() {
 	w.mu.Lock()
 	if w.timer != nil {
 		w.timer.Stop()
@@ -103,10 +103,10 @@ func (w *words) flush() {
 }
 
 // last returns the beginning of the latest line.
-func (w *words) last() string {
+func (w *stderrLog) tail() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return readable(w.final)
+	return readable(w.lastLine)
 }
 
 func readable(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
