@@ -10,15 +10,16 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Close claims nothing more, ends the contexts of processors, and waits until
-// all have returned and what they did is settled: a processor that succeeds is
-// acknowledged, one that fails gives its claim back uncounted. It waits for
-// Options.Grace, and not after ctx has ended.
+// Close stops claiming, cancels the contexts of processors, and waits until all
+// have returned and their claims are settled: the claim of a processor that
+// succeeds is acknowledged, that of one that fails is given back uncounted. It
+// waits for Options.Grace or until ctx ends.
 //
-// The error then names the procs whose processors still run; it wraps ctx's, or
-// context.DeadlineExceeded. Whatever these do later is dropped without a call of
-// the Source; their claims stay open until they time out. Close may be called
-// again: it says what runs by then. A processor must not call it.
+// The error then names the procs whose processors still run; it wraps the cause
+// of ctx, or context.DeadlineExceeded. Whatever these processors do later is
+// dropped without a call of the Source; their claims stay open until they time
+// out. Close may be called again and reports what still runs. A processor must
+// not call it.
 func (p *Pool) Close(ctx context.Context) error {
 	p.beginClose()
 	t := time.NewTimer(p.opts.Grace)
@@ -26,7 +27,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	cause := context.DeadlineExceeded
 	select {
 	case <-p.drained:
-	case <-p.finalCtx.Done(): // another Close has waited
+	case <-p.finalCtx.Done(): // another Close has given up waiting
 	case <-t.C:
 	case <-ctx.Done():
 		cause = context.Cause(ctx)
@@ -50,7 +51,7 @@ func (p *Pool) Close(ctx context.Context) error {
 
 var errClosing = errs.Closed.With("the pool of workers is closing")
 
-// shut begins to close, also when the Source says that it is closed.
+// beginClose begins to close, also when the Source says that it is closed.
 func (p *Pool) beginClose() {
 	p.mu.Lock()
 	if p.closing {

@@ -33,8 +33,8 @@ func (p *Pool) cycle(w *worker) outcome {
 	return p.conclude(w, w.call())
 }
 
-// unclaimed decides about an error of Claim. It logs the first of a row of the
-// same kind.
+// claimFailed decides what follows an error of Claim. It logs the first of a
+// series of errors of the same kind.
 func (p *Pool) claimFailed(e *entry, err error) outcome {
 	if errors.Is(err, errs.Closed) {
 		return closed
@@ -56,7 +56,8 @@ func (p *Pool) claimFailed(e *entry, err error) outcome {
 	return retry
 }
 
-// begin starts the timeout of a claim, unless it is not wanted any more.
+// begin starts the timeout of a claim, unless its job was removed or the pool
+// closes.
 func (p *Pool) begin(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,11 +70,11 @@ func (p *Pool) begin(w *worker) bool {
 	return true
 }
 
-// errLate is the failure of a processor that succeeded when the claim's time was
-// up: its Source takes the claim back, or has done so.
+// errLate is the failure of a processor that succeeded only after the claim's
+// timeout: the Source takes the claim back, or has done so.
 var errLate = errors.New("the processor returned after the reclaim timeout")
 
-// call calls the processor. It does not return after runtime.Goexit.
+// call calls the processor. It does not return if that calls runtime.Goexit.
 func (w *worker) call() (err error) {
 	c, job := w.claim, w.job
 	var ctx context.Context

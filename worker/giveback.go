@@ -6,9 +6,10 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// giveBack gives the worker's claim back: as failed for reason, or uncounted
-// when there is none or the pool closes. A claim that cannot be given back is
-// owed, so that a proc whose claims never time out is not stuck for ever.
+// returnClaim gives the worker's claim back: as failed for reason, or uncounted
+// if there is no reason or the pool closes. If that fails, the entry owes the
+// claim and tries again, so that a proc whose claims never time out does not
+// get stuck.
 func (p *Pool) returnClaim(w *worker, reason error) outcome {
 	p.mu.Lock()
 	if p.closing {
@@ -30,7 +31,7 @@ func (p *Pool) returnClaim(w *worker, reason error) outcome {
 	return o
 }
 
-// settleDebt gives back what e owes.
+// settleDebt gives back the claim that e owes.
 func (p *Pool) settleDebt(e *entry) outcome {
 	o := p.returnDebt(e.owed, e.name)
 	if o != retry {
@@ -41,8 +42,8 @@ func (p *Pool) settleDebt(e *entry) outcome {
 	return o
 }
 
-// pay gives a claim back. The outcome is failed when it is not open any more,
-// by this call or before.
+// returnDebt gives a claim back. The outcome is failed if the claim is no
+// longer open, by this call or before.
 func (p *Pool) returnDebt(d *debt, proc string) outcome {
 	var err error
 	if d.reason == nil {

@@ -2,13 +2,14 @@ package worker
 
 import "github.com/pipeproc/pipeproc/topics"
 
-// held keeps the output of a lane until the lanes before it are in the batch.
+// laneOutput keeps the output of a lane until the lanes before it are in the
+// batch.
 type laneOutput struct {
 	items []laneRecord
 	bytes []byte // key, headers and body of each item, one after the other
 }
 
-// heldItem says where the pieces of a record end in bytes.
+// laneRecord says where the parts of a record end in laneOutput.bytes.
 type laneRecord struct {
 	topic              string
 	key, headers, body int
@@ -27,7 +28,7 @@ func (h *laneOutput) add(topic string, key, headers, body []byte) {
 	h.items = append(h.items, i)
 }
 
-// pour adds everything to b.
+// appendTo adds everything to b.
 func (h *laneOutput) appendTo(b *topics.Batch) error {
 	at := 0
 	for _, i := range h.items {
