@@ -25,15 +25,15 @@ func (c *claim) records() error {
 	}
 }
 
-// form is how a part of a record is written.
+// rawPart is a body or key that has been located but not decoded.
 type rawPart struct {
-	at       int // where its value is in the line
+	at       int // offset of its value in the line
 	given    bool
-	encoding string // "" if it is not said
+	encoding string // "" if not given
 }
 
-// record reads one of "records". How its body and key are encoded may be said
-// behind them, so they are read at the end.
+// record reads an element of "records". The encodings of body and key may come
+// after them, so both are decoded at the end.
 func (c *claim) record() error {
 	s := &c.scan
 	o := output{header: len(c.headers), headerEnd: len(c.headers)}
@@ -119,7 +119,7 @@ func recordField(name []byte) int {
 	return -1
 }
 
-// skip notes where a value is, and goes behind it.
+// skip notes where a value is and advances past it.
 func (c *claim) skip(f *rawPart) (err error) {
 	c.scan.peek()
 	f.at, f.given = c.scan.i, true
@@ -143,7 +143,7 @@ func (c *claim) encoding() (string, error) {
 	return "", fmt.Errorf("the encoding %s is unknown", excerpt(c.scratch))
 }
 
-// part reads a body or key, whose value has been looked at before.
+// decodePart decodes a body or key that skip has checked.
 func (c *claim) decodePart(f *rawPart, textOnly bool) (from, to int, err error) {
 	s := &c.scan
 	s.i = f.at
@@ -224,8 +224,8 @@ func readHeader(s *scanner, scratch *[]byte) (h record.Header, err error) {
 	return record.Header{Name: string(name), Value: value}, err
 }
 
-// topicName reads the value of "topic". Whether it is a good name, the batch
-// decides.
+// topicName reads the value of "topic". The batch checks that it is a valid
+// name.
 func (c *claim) topicName() (string, error) {
 	ok := false
 	if c.scratch, ok = c.scan.text(c.scratch[:0]); !ok {
@@ -242,7 +242,7 @@ func (c *claim) topicName() (string, error) {
 	return c.topic, nil
 }
 
-// emit gives everything to w, in the order of the records.
+// emit emits all outputs to w, in the order of the records.
 func (c *claim) emit(w *worker.Work) {
 	for _, a := range c.answers {
 		for _, o := range c.outs[a.from:a.to] {

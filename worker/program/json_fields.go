@@ -1,7 +1,7 @@
 package program
 
-// field reads up to the value of field i of an object, whose name is in key
-// then. more is false behind the last one.
+// field reads up to the value of field i of an object, and sets key to the
+// field's name. more is false after the last field.
 func (s *scanner) field(i int) (more, ok bool) {
 	switch {
 	case i == 0 && !s.take('{'):
@@ -17,7 +17,8 @@ func (s *scanner) field(i int) (more, ok bool) {
 	return true, ok
 }
 
-// element reads up to element i of an array. more is false behind the last one.
+// element reads up to element i of an array. more is false after the last
+// element.
 func (s *scanner) element(i int) (more, ok bool) {
 	switch {
 	case i == 0 && !s.take('['):

@@ -9,21 +9,21 @@ import (
 // maxDepth is how deep values may nest, as in encoding/json.
 const maxDepth = 10_000
 
-// scanner reads JSON from the front of a text that is valid UTF-8. It is as
-// strict as encoding/json, and does not recurse. It allocates nothing, also when
-// it fails: most stored text is no JSON, and that is found out here. So methods
-// say whether all is well, and err says what is not.
+// scanner reads JSON from the front of valid UTF-8 text. It is as strict as
+// encoding/json and does not recurse. It allocates nothing even on failure,
+// because most stored text is not JSON and is tried here. So methods return
+// whether they succeeded, and err returns what is wrong.
 type scanner struct {
 	b     []byte
-	i     int    // what comes before it was read
-	stack []byte // the '{' and '[' that are open within value
+	i     int    // b[:i] was read
+	stack []byte // the open '{' and '[' within value
 	what  string // what is wrong
-	key   []byte // the name that field has read
+	key   []byte // the name read by field
 }
 
 func (s *scanner) reset(b []byte) { s.b, s.i, s.what = b, 0, "" }
 
-// bad notes what is wrong at the present place. It is false.
+// bad records a fault at the current position. It returns false.
 func (s *scanner) bad(what string) bool {
 	if s.what == "" {
 		s.what = what
@@ -31,7 +31,7 @@ func (s *scanner) bad(what string) bool {
 	return false
 }
 
-// err says what was wrong first.
+// err returns the first fault.
 func (s *scanner) err() error { return fmt.Errorf("byte %d: %s", s.i+1, s.what) }
 
 // peek skips space and returns the byte after it, 0 at the end.
@@ -62,7 +62,7 @@ func (s *scanner) null() bool {
 	return true
 }
 
-// end checks that nothing but space is left.
+// end checks that only space is left.
 func (s *scanner) end() bool {
 	if s.peek(); s.i < len(s.b) {
 		return s.bad("there is more after the end")
@@ -70,7 +70,7 @@ func (s *scanner) end() bool {
 	return true
 }
 
-// plain skips the bytes of a string that stand for themselves.
+// plain skips the unescaped bytes of a string.
 func (s *scanner) plain() {
 	i, b := s.i, s.b
 	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
@@ -79,7 +79,7 @@ func (s *scanner) plain() {
 	s.i = i
 }
 
-// text reads a string, and appends what it says.
+// text reads a string and appends its decoded text.
 func (s *scanner) text(dst []byte) ([]byte, bool) {
 	if !s.take('"') {
 		return dst, s.bad("a string is missing")
@@ -117,7 +117,7 @@ func (s *scanner) lowSurrogate() (rune, bool) {
 	return s.escape()
 }
 
-// escape reads a backslash and what belongs to it.
+// escape reads an escape sequence.
 func (s *scanner) escape() (rune, bool) {
 	s.i++
 	if s.i == len(s.b) {

@@ -1,7 +1,7 @@
 package program
 
-// value reads a value, and appends it as it is written, without the space
-// between its tokens.
+// value reads a value and appends it as written, without the space between its
+// tokens.
 func (s *scanner) value(dst []byte) ([]byte, bool) {
 	s.stack = s.stack[:0]
 	for {
@@ -42,8 +42,8 @@ func (s *scanner) value(dst []byte) ([]byte, bool) {
 
 func closing(c byte) byte { return c + 2 } // of '{' and '['
 
-// after reads what comes after a value: the ends of what it is in, and, if there
-// is more, the comma and name before the next one.
+// after reads what follows a value: the ends of the enclosing values and, if
+// there is more, the comma and name before the next value.
 func (s *scanner) after(dst []byte) (_ []byte, more, ok bool) {
 	for len(s.stack) > 0 {
 		open := s.stack[len(s.stack)-1]
@@ -79,7 +79,7 @@ func (s *scanner) name(dst []byte) ([]byte, bool) {
 	return append(dst, ':'), ok
 }
 
-// quoted reads a string, and appends it as it is written.
+// quoted reads a string and appends it as written.
 func (s *scanner) quoted(dst []byte) ([]byte, bool) {
 	from := s.i
 	s.i++

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// fail kills pr and all that it has started, because of why.
+// fail kills pr with its process group, because of why.
 func (pr *process) fail(why error) { pr.failIf(why, func() bool { return true }) }
 
-// failIf does so if cond, which is called with pr.mu held.
+// failIf does so if cond, which is called with pr.mu held, returns true.
 func (pr *process) failIf(why error, cond func() bool) {
 	pr.mu.Lock()
 	wanted := !pr.exited && cond()
@@ -24,36 +24,36 @@ func (pr *process) failIf(why error, cond func() bool) {
 	}
 	pr.mu.Unlock()
 	if wanted {
-		_ = pr.pipes.stdin.Close() // whoever writes is woken, whatever holds the other end
+		_ = pr.pipes.stdin.Close() // wakes a blocked writer, whatever holds the other end
 	}
 }
 
-// broken is called when a pipe to or from pr is closed at its side. Mostly it is
-// about to end then, and how it does says more than that.
+// broken is called when a pipe to or from pr is closed at its side. Usually the
+// process is about to end then, and its exit status says more.
 func (pr *process) broken(why error) {
 	pr.after(lingerTime, func() { pr.failIf(why, func() bool { return !pr.stopping }) })
 }
 
-// signal sends to the process group. pr.mu is held.
+// signal sends sig to the process group. pr.mu is held.
 func (pr *process) signal(sig syscall.Signal) {
 	if !pr.exited {
 		signalGroup(pr.pid, sig)
 	}
 }
 
-// retire makes pr end when it has no claim any more.
+// retire makes pr end after its current claim.
 func (pr *process) retire() {
 	pr.mu.Lock()
 	busy, first := pr.busy, pr.claim.first
 	pr.mu.Unlock()
 	if busy {
-		pr.abortLater(first, errClosed) // and then it is given back, and stopped
+		pr.abortLater(first, errClosed) // putting pr back then stops it
 	} else {
 		pr.stop()
 	}
 }
 
-// stop asks pr to end, unless a claim runs.
+// stop asks pr to end, unless a claim is running.
 func (pr *process) stop() {
 	pr.mu.Lock()
 	not := pr.stopping || pr.busy
@@ -68,7 +68,7 @@ func (pr *process) stop() {
 	pr.after(2*grace, func() { pr.signalOverdue(syscall.SIGKILL) })
 }
 
-// urge sends a signal to a process that does not end.
+// signalOverdue sends a signal to a process that has not ended in time.
 func (pr *process) signalOverdue(sig syscall.Signal) {
 	pr.mu.Lock()
 	gone := pr.exited
@@ -79,9 +79,10 @@ func (pr *process) signalOverdue(sig syscall.Signal) {
 	}
 }
 
-// interrupt ends the claim that begins with n first because ctx has ended: at
-// once if its time is over, for then somebody else gets it. Else, when the pool
-// closes or another lane has failed, the process may finish what it does.
+// interrupt ends the claim that begins with n first because ctx has ended. If
+// the claim's time is over it kills the process at once, for then another
+// worker gets the claim. Otherwise, when the pool closes or another lane has
+// failed, the process has StopGrace to finish.
 func (pr *process) interrupt(ctx context.Context, first uint64) {
 	cause := context.Cause(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -91,7 +92,7 @@ func (pr *process) interrupt(ctx context.Context, first uint64) {
 	pr.abortLater(first, cause)
 }
 
-// abortLater aborts a claim after the grace.
+// abortLater aborts a claim after StopGrace.
 func (pr *process) abortLater(first uint64, cause error) {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
@@ -108,8 +109,9 @@ func (pr *process) abort(first uint64, cause error) {
 	pr.failIf(cause, func() bool { return pr.runs(first) })
 }
 
-// bury takes the exit status of a process that has ended, and kills what is left
-// of its process group before the number can be another's.
+// reap collects the exit status of a process that has ended. Before that, while
+// the process group's number cannot be reused, it kills what is left of the
+// group.
 func (pr *process) reap() {
 	pr.mu.Lock()
 	pr.signal(syscall.SIGKILL)
@@ -122,7 +124,7 @@ func (pr *process) reap() {
 	_ = pr.pipes.stdin.Close()
 }
 
-// conclude tells how pr has ended: nil if it was asked to.
+// exitError returns how pr has ended, or nil if it was asked to.
 func (pr *process) exitError() error {
 	pr.mu.Lock()
 	why, asked := pr.killReason, pr.stopping
@@ -133,9 +135,9 @@ func (pr *process) exitError() error {
 	return &exitError{why, &exec.ExitError{ProcessState: pr.cmd.ProcessState}, pr.stderr.tail()}
 }
 
-// endError is why a process has ended before its time.
+// endError is the error of a process that has ended unasked or was killed.
 type exitError struct {
-	why  error // why it was killed, nil if it was not
+	why  error // why it was killed, or nil
 	exit *exec.ExitError
 	said string // its last line on stderr
 }
@@ -151,7 +153,8 @@ func (e *exitError) Error() string {
 	return s
 }
 
-// Unwrap returns why it was killed, and an [exec.ExitError] with its exit status.
+// Unwrap returns why the process was killed, if it was, and an [exec.ExitError]
+// with its exit status.
 func (e *exitError) Unwrap() []error {
 	if e.why == nil {
 		return []error{e.exit}

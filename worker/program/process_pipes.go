@@ -10,8 +10,8 @@ type pipes struct {
 	stdin, stdout, stderr *os.File
 }
 
-// connect makes the pipes of cmd. The other ends are in cmd, and are to be
-// closed once it has started.
+// connect makes the pipes of cmd. The process's ends are set in cmd; the caller
+// closes them once it has started.
 func connect(cmd *exec.Cmd) (own pipes, err error) {
 	var made []*os.File
 	pipe := func() (r, w *os.File) {
@@ -36,8 +36,8 @@ func connect(cmd *exec.Cmd) (own pipes, err error) {
 	return pipes{stdin, stdout, stderr}, nil
 }
 
-// close closes all. It may be called again, and while somebody reads or writes,
-// who is woken with an error then. The errors of closing a pipe say nothing.
+// close closes all pipes and wakes blocked readers and writers with an error.
+// It may be called again. Errors of closing a pipe carry no information.
 func (p pipes) close() {
 	_ = p.stdin.Close()
 	p.closeOutput()

@@ -6,18 +6,17 @@ import (
 	"fmt"
 )
 
-// readSize is the size of a buffer for a process's output to begin with, in
-// bytes.
+// readSize is the initial size of the buffer for a process's output, in bytes.
 const readSize = 64 << 10
 
 var errClosedStdout = errors.New("it has closed its stdout")
 
-// read takes what pr writes to its stdout, until it ends or writes garbage.
+// read handles what pr writes to its stdout, until it ends or writes garbage.
 func (pr *process) read() {
 	most := pr.prog.o.MaxLine + 1 // with the newline
 	buf := make([]byte, min(readSize, most))
-	n := 0    // bytes of buf that are there
-	seen := 0 // of them were searched for the end of the line
+	n := 0    // bytes in buf
+	seen := 0 // of these, searched for a newline
 	for {
 		got, err := pr.pipes.stdout.Read(buf[n:])
 		n += got
@@ -47,8 +46,8 @@ func (pr *process) read() {
 	}
 }
 
-// take reads the lines of b, which has no newline before seen, and returns how
-// many bytes they are.
+// take handles the lines of b, whose first seen bytes have no newline, and
+// returns the number of bytes it used.
 func (pr *process) take(b []byte, seen int) (used int, err error) {
 	pr.mu.Lock()
 	greeted, owes, asked := pr.greeted, pr.outcomeDue, pr.stopping
@@ -66,7 +65,7 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 		if greeted {
 			err = pr.claim.answer(line)
 		} else {
-			pr.lines.exact, err = checkGreeting(line) // nobody has pr yet
+			pr.lines.exact, err = checkGreeting(line) // no claim uses pr yet
 		}
 		if err != nil {
 			return 0, fmt.Errorf("it has written the line %s: %w", excerpt(line), err)
@@ -75,9 +74,9 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 			break
 		}
 	}
-	// Only now, so that what came with the last line still counts.
+	// Only now, so that anything after the last line is noticed.
 	switch {
-	case used < len(b): // all of it, when no claim runs
+	case used < len(b): // all of b, if no claim runs
 		return 0, fmt.Errorf("it has written %s, though nobody has asked", excerpt(b[used:]))
 	case greeted:
 		pr.settle(nil)
@@ -87,7 +86,7 @@ func (pr *process) take(b []byte, seen int) (used int, err error) {
 	return used, nil
 }
 
-// greet makes pr ready for claims.
+// greet makes pr available to claims.
 func (pr *process) greet() {
 	pr.mu.Lock()
 	ok := pr.killReason == nil && !pr.stopping

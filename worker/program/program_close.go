@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// killWait is how long Close waits for a process that got a SIGKILL.
+// killWait is how long Close waits after SIGKILL.
 const killWait = 5 * time.Second
 
-// Close ends all processes, and waits until they are gone: three times
-// Options.StopGrace and some seconds at the most. A claim that runs may go on for
-// one of them; claims that wait, and later ones, fail with closed. Close the pool
+// Close ends all processes and waits for that: at most three times
+// Options.StopGrace and some seconds. A running claim may continue for one
+// StopGrace; waiting claims, and later ones, fail with closed. Close the pool
 // first, to give claims back uncounted.
 //
-// The error names processes that not even a SIGKILL has ended by then, which
-// happens when the system does not let go of them. Close may be called again.
+// The error names processes that even SIGKILL has not ended by then, which
+// happens when the kernel does not release them. Close may be called again.
 func (p *Program) Close() error {
 	p.mu.Lock()
 	if !p.closed {

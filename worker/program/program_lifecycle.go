@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// launched takes note of a process that was started.
+// onLaunched registers a process that was started.
 func (p *Program) onLaunched(pr *process) {
 	p.mu.Lock()
 	pr.starting = true
@@ -20,7 +20,7 @@ func (p *Program) onLaunched(pr *process) {
 	}
 }
 
-// greeted hands out a process that has written its first line.
+// onGreeted makes a process available that has written its first line.
 func (p *Program) onGreeted(pr *process) {
 	p.mu.Lock()
 	pr.starting = false
@@ -29,7 +29,7 @@ func (p *Program) onGreeted(pr *process) {
 	p.give(pr)
 }
 
-// notStarted takes back a slot whose process could not be started.
+// onStartFailed takes back the slot of a process that could not be started.
 func (p *Program) onStartFailed(s *slot, err error) {
 	p.o.Logger.Warn("a program cannot be started", "err", err)
 	p.mu.Lock()
@@ -39,15 +39,16 @@ func (p *Program) onStartFailed(s *slot, err error) {
 	p.failed(s, err)
 }
 
-// ended takes back the slot of a process. err is nil if it was asked to end.
+// onExit takes back the slot of a process. err is nil if the process was asked
+// to end.
 func (p *Program) onExit(pr *process, err error) {
 	if err != nil {
 		level := slog.LevelWarn
 		if pr.isOutcomeDue() {
-			level = slog.LevelInfo // whoever runs the claim says it too
+			level = slog.LevelInfo // the goroutine that runs the claim reports it too
 		}
 		p.o.Logger.Log(context.Background(), level, "a program has ended before its time", "pid", pr.pid, "err", err)
-		defer pr.settle(err) // last, so that figures are right by then
+		defer pr.settle(err) // last, so that Stats are right by then
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +70,8 @@ func (p *Program) onExit(pr *process, err error) {
 	p.failed(pr.slot, err)
 }
 
-// failed lets a slot rest, which is free only after that. p.mu is held.
+// failed makes a slot wait for a delay, which doubles with each failure, before
+// it is free. p.mu is held.
 func (p *Program) failed(s *slot, err error) {
 	p.last = err
 	p.stats.Failed++
@@ -91,7 +93,7 @@ func (p *Program) release(s *slot) {
 	p.start()
 }
 
-// left ends a call of tend. p.mu is held.
+// superviseDone is called at the end of tend. p.mu is held.
 func (p *Program) superviseDone() {
 	if p.live--; p.live == 0 && p.closed {
 		close(p.drained)

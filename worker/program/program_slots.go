@@ -7,35 +7,35 @@ import (
 	"time"
 )
 
-// The bounds of the wait before a process that has failed is replaced.
+// Bounds of the wait before a failed process is replaced.
 const (
 	minDelay = 10 * time.Millisecond
 	maxDelay = 3 * time.Second
 )
 
-// slot is the place of a process: there are Options.Processes of them. Guarded
-// by Program.mu.
+// slot is a place for a process; there are Options.Processes of them. It is
+// guarded by Program.mu.
 type slot struct {
-	delay time.Duration // how long it waited the last time, 0 after a success
-	rest  *time.Timer   // set while it waits
+	delay time.Duration // the latest wait, 0 after a success
+	rest  *time.Timer   // set during the wait
 }
 
 // waiter is a claim that waits for a process.
 type waiter struct {
-	got chan grant // takes one
+	got chan grant // of capacity 1
 }
 
-// grant is a process, or why there is none.
+// grant is a process, or the error that there is none.
 type grant struct {
 	pr  *process
 	err error
 }
 
-// The rule: there are no idle processes while claims wait, and as many are being
-// started as claims wait, as long as there are free slots. Whoever has a
-// process, or a slot, to give keeps it.
+// The invariant: there are no idle processes while claims wait, and as many
+// processes are being started as claims wait, as long as slots are free. A
+// process or slot that becomes available is handed out accordingly.
 
-// take waits for a process, and makes it ready for a claim of n records.
+// take waits for a process and prepares it for a claim of n records.
 func (p *Program) take(ctx context.Context, n int) (*process, error) {
 	for {
 		p.mu.Lock()
@@ -50,7 +50,7 @@ func (p *Program) take(ctx context.Context, n int) (*process, error) {
 			if pr.begin(n) {
 				return pr, nil
 			}
-			continue // it is ending, and was not taken from the list yet
+			continue // it is ending and was not taken from the list yet
 		}
 		w := &waiter{make(chan grant, 1)}
 		p.waiting = append(p.waiting, w)
@@ -77,7 +77,7 @@ func (p *Program) wait(ctx context.Context, w *waiter) (*process, error) {
 	}
 	last := p.last
 	p.mu.Unlock()
-	if i < 0 { // it was served just now
+	if i < 0 { // it was served at the same time
 		if g := <-w.got; g.pr != nil {
 			p.give(g.pr)
 		}
@@ -89,7 +89,8 @@ func (p *Program) wait(ctx context.Context, w *waiter) (*process, error) {
 	return nil, err
 }
 
-// start starts as many processes as are missing. p.mu is held.
+// start starts a process for each waiting claim, as far as slots are free. p.mu
+// is held.
 func (p *Program) start() {
 	for !p.closed && p.starting < len(p.waiting) && len(p.free) > 0 {
 		i := len(p.free) - 1
@@ -101,7 +102,7 @@ func (p *Program) start() {
 	}
 }
 
-// serve gives g to the claim that waits longest. p.mu is held.
+// grantNext gives g to the claim that waits longest, if any. p.mu is held.
 func (p *Program) grantNext(g grant) bool {
 	if len(p.waiting) == 0 {
 		return false
@@ -111,7 +112,7 @@ func (p *Program) grantNext(g grant) bool {
 	return true
 }
 
-// give takes back what take has given.
+// give takes back a process obtained by take.
 func (p *Program) give(pr *process) {
 	p.mu.Lock()
 	old := p.closed || p.o.RestartAfter > 0 && pr.claims >= p.o.RestartAfter

@@ -51,7 +51,7 @@ func (s *server) read(ctx context.Context, in *bufio.Reader) error {
 	}
 }
 
-// readLine reads a line, into long if it is one.
+// readLine reads a line, using long for one that exceeds the buffer.
 func readLine(in *bufio.Reader, long *[]byte) ([]byte, error) {
 	line, err := in.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -66,7 +66,7 @@ func readLine(in *bufio.Reader, long *[]byte) ([]byte, error) {
 	return b, err
 }
 
-// take adds a line to c. It is true when c is complete.
+// take adds a line to c. It returns true when c is complete.
 func (s *server) take(c *claimLines, t *nodeLine) (bool, error) {
 	proc := string(t.proc)
 	if !t.isRecord {
@@ -94,7 +94,7 @@ func (s *server) take(c *claimLines, t *nodeLine) (bool, error) {
 	return t.more == 0, err
 }
 
-// keep copies bytes that were made text.
+// keep copies text, decoded, into the memory of c.
 func (c *claimLines) keep(text, encoding []byte) ([]byte, error) {
 	from := len(c.bytes)
 	switch string(encoding) {
@@ -111,7 +111,8 @@ func (c *claimLines) keep(text, encoding []byte) ([]byte, error) {
 	return c.bytes[from:len(c.bytes):len(c.bytes)], nil
 }
 
-// nodeLine is a line of the node, about a proc or a record. Its memory is kept.
+// nodeLine is a line from the node: a definition or a record. Its memory is
+// reused.
 type nodeLine struct {
 	isRecord                bool
 	n, more, attempt        uint64

@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// What of stderr reaches the log.
+// Limits on what reaches the log.
 const (
 	maxWords = 4096        // bytes of a line
-	maxLines = 50          // lines of a process in one logPause
-	logPause = time.Second // from its first line on
-	maxTail  = 200         // bytes of the line that an error quotes
+	maxLines = 50          // lines per process and logPause
+	logPause = time.Second // starts with its first line
+	maxTail  = 200         // bytes of a line that an error quotes
 )
 
-// words are what a process writes to stderr, on its way to the log. Whatever
-// comes is read at once, so that the process never waits for it.
+// stderrLog copies what a process writes to stderr to the log. It reads at once
+// and drops lines beyond the limit, so that the process never blocks.
 type stderrLog struct {
 	log     *slog.Logger
 	from    *os.File
-	proc    atomic.Pointer[string] // the proc that it works for, in a shared program
-	dropped *atomic.Uint64         // lines, of all processes
+	proc    atomic.Pointer[string] // the proc being handled, in a shared program
+	dropped *atomic.Uint64         // dropped lines of all processes
 
 	mu       sync.Mutex
 	lastLine []byte // the beginning of the latest line
-	lines    int    // in this pause
-	lost     int    // of them
+	lines    int    // in the current logPause
+	lost     int    // of these, dropped
 	timer    *time.Timer
 }
 
@@ -57,7 +57,7 @@ func (w *stderrLog) read() {
 	}
 }
 
-// line takes a line, of which cut bytes are missing.
+// line logs a line, of which cut more bytes are missing.
 func (w *stderrLog) line(b []byte, cut int) {
 	if len(b) == 0 {
 		return
@@ -88,7 +88,7 @@ func (w *stderrLog) line(b []byte, cut int) {
 	}
 }
 
-// flush ends a pause.
+// flush ends a logPause and reports dropped lines.
 func (w *stderrLog) flush() {
 	w.mu.Lock()
 	if w.timer != nil {
@@ -102,7 +102,7 @@ func (w *stderrLog) flush() {
 	}
 }
 
-// last returns the beginning of the latest line.
+// tail returns the beginning of the latest line.
 func (w *stderrLog) tail() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
