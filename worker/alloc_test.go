@@ -41,14 +41,14 @@ func TestTrim(t *testing.T) {
 	w := new(worker)
 	much := make([]byte, 2*keepBytes)
 	for _, body := range [][]byte{make([]byte, 100), much} {
-		w.lanes.split(nil, 2)[1].held.add("x", nil, nil, body)
+		w.lanes.split(nil, 2)[1].out.add("x", nil, nil, body)
 		w.out.Reset()
 		if err := w.out.Add("x", nil, nil, body); err != nil {
 			t.Fatal(err)
 		}
 		w.trim()
 		kept := w.out.Bytes() > 0
-		if h := w.lanes.list[1].held.bytes != nil; h != kept || kept == (len(body) == len(much)) {
+		if h := w.lanes.list[1].out.bytes != nil; h != kept || kept == (len(body) == len(much)) {
 			t.Errorf("%d bytes: batch kept %v, lane %v", len(body), kept, h)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// errGoexit is the failure of a processor that ended its own goroutine.
+// errGoexit is the failure of a processor that called runtime.Goexit.
 var errGoexit = errors.New("the processor called runtime.Goexit")
 
 // panicError is the failure of a processor that panicked.
@@ -24,8 +24,8 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// invoke calls fn and turns a panic, or output that was refused, into an error.
-// It does not return when fn calls runtime.Goexit.
+// invoke calls fn and turns a panic, or refused output, into an error. It does
+// not return when fn calls runtime.Goexit.
 func invoke(ctx context.Context, fn Processor, w *Work) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -10,29 +10,30 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Close claims nothing more, ends the contexts of processors, and waits until
-// all have returned and what they did is settled: a processor that succeeds is
-// acknowledged, one that fails gives its claim back uncounted. It waits for
-// Options.Grace, and not after ctx has ended.
+// Close stops claiming, cancels the contexts of processors, and waits until all
+// have returned and their claims are settled: the claim of a processor that
+// succeeds is acknowledged, that of one that fails is given back uncounted. It
+// waits for Options.Grace or until ctx ends.
 //
-// The error then names the procs whose processors still run; it wraps ctx's, or
-// context.DeadlineExceeded. Whatever these do later is dropped without a call of
-// the Source; their claims stay open until they time out. Close may be called
-// again: it says what runs by then. A processor must not call it.
+// The error then names the procs whose processors still run; it wraps the cause
+// of ctx, or context.DeadlineExceeded. Whatever these processors do later is
+// dropped without a call of the Source; their claims stay open until they time
+// out. Close may be called again and reports what still runs. A processor must
+// not call it.
 func (p *Pool) Close(ctx context.Context) error {
-	p.shut()
+	p.beginClose()
 	t := time.NewTimer(p.opts.Grace)
 	defer t.Stop()
 	cause := context.DeadlineExceeded
 	select {
 	case <-p.drained:
-	case <-p.last.Done(): // another Close has waited
+	case <-p.finalCtx.Done(): // another Close has given up waiting
 	case <-t.C:
 	case <-ctx.Done():
 		cause = context.Cause(ctx)
 	}
 	p.mu.Lock()
-	p.over = true
+	p.abandoned = true
 	var names []string
 	for _, e := range p.procs {
 		if e.running || e.hung > 0 {
@@ -40,7 +41,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		}
 	}
 	p.mu.Unlock()
-	p.end()
+	p.endFinal()
 	if len(names) == 0 {
 		return nil
 	}
@@ -50,8 +51,8 @@ func (p *Pool) Close(ctx context.Context) error {
 
 var errClosing = errs.Closed.With("the pool of workers is closing")
 
-// shut begins to close, also when the Source says that it is closed.
-func (p *Pool) shut() {
+// beginClose begins to close, also when the Source says that it is closed.
+func (p *Pool) beginClose() {
 	p.mu.Lock()
 	if p.closing {
 		p.mu.Unlock()
@@ -64,9 +65,9 @@ func (p *Pool) shut() {
 			stops = append(stops, e.stop)
 			e.stop = nil
 		}
-		if e.wait != nil {
-			e.wait.Stop()
-			e.wait = nil
+		if e.retryTimer != nil {
+			e.retryTimer.Stop()
+			e.retryTimer = nil
 		}
 	}
 	p.idle = 0

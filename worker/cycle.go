@@ -22,20 +22,20 @@ func (p *Pool) cycle(w *worker) outcome {
 	}
 	c.Records = c.Records[:0]
 	if err := p.src.Claim(p.ctx, e.name, w.job.Count, c); err != nil {
-		return p.unclaimed(e, err)
+		return p.claimFailed(e, err)
 	}
 	if len(c.Records) == 0 {
 		return empty
 	}
 	if !p.begin(w) {
-		return p.giveBack(w, nil)
+		return p.returnClaim(w, nil)
 	}
 	return p.conclude(w, w.call())
 }
 
-// unclaimed decides about an error of Claim. It logs the first of a row of the
-// same kind.
-func (p *Pool) unclaimed(e *entry, err error) outcome {
+// claimFailed decides what follows an error of Claim. It logs the first of a
+// series of errors of the same kind.
+func (p *Pool) claimFailed(e *entry, err error) outcome {
 	if errors.Is(err, errs.Closed) {
 		return closed
 	}
@@ -44,8 +44,8 @@ func (p *Pool) unclaimed(e *entry, err error) outcome {
 		kind = err.Error()
 	}
 	p.mu.Lock()
-	news := e.said != kind && !p.closing
-	e.said = kind
+	news := e.lastError != kind && !p.closing
+	e.lastError = kind
 	p.mu.Unlock()
 	if news {
 		p.log.Warn("a proc cannot be claimed", "proc", e.name, "err", err)
@@ -53,27 +53,28 @@ func (p *Pool) unclaimed(e *entry, err error) outcome {
 	if errors.Is(err, errs.ProcDisabled) || errors.Is(err, errs.InvalidProc) {
 		return refused
 	}
-	return broken
+	return retry
 }
 
-// begin starts the timeout of a claim, unless it is not wanted any more.
+// begin starts the timeout of a claim, unless its job was removed or the pool
+// closes.
 func (p *Pool) begin(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if w.job = w.entry.job; w.job == nil || p.closing {
 		return false
 	}
-	w.inside = true
+	w.inProcessor = true
 	p.claims++
 	w.arm()
 	return true
 }
 
-// errLate is the failure of a processor that succeeded when the claim's time was
-// up: its Source takes the claim back, or has done so.
+// errLate is the failure of a processor that succeeded only after the claim's
+// timeout: the Source takes the claim back, or has done so.
 var errLate = errors.New("the processor returned after the reclaim timeout")
 
-// call calls the processor. It does not return after runtime.Goexit.
+// call calls the processor. It does not return if that calls runtime.Goexit.
 func (w *worker) call() (err error) {
 	c, job := w.claim, w.job
 	var ctx context.Context
@@ -95,7 +96,7 @@ func (w *worker) call() (err error) {
 	}
 	list, err := w.lanes.run(ctx, w.cancel, job, c, n)
 	for i := 0; i < n && err == nil; i++ {
-		err = list[i].held.pour(&w.out)
+		err = list[i].out.appendTo(&w.out)
 	}
 	return err
 }
@@ -103,9 +104,9 @@ func (w *worker) call() (err error) {
 // conclude ends a claim whose processor has returned err.
 func (p *Pool) conclude(w *worker, err error) outcome {
 	p.mu.Lock()
-	w.inside = false
+	w.inProcessor = false
 	w.disarm()
-	gone := w.hung || p.over
+	gone := w.hung || p.abandoned
 	p.mu.Unlock()
 	w.cancel()
 	c := w.claim
@@ -117,13 +118,13 @@ func (p *Pool) conclude(w *worker, err error) outcome {
 		p.log.Info("a processor returned too late; what it emitted is dropped", w.attrs(err)...)
 		return failed
 	case err != nil:
-		return p.giveBack(w, err)
+		return p.returnClaim(w, err)
 	}
 	var out *topics.Batch
 	if w.out.Len() > 0 {
 		out = &w.out
 	}
-	err = p.src.AckCommit(p.last, c, out)
+	err = p.src.AckCommit(p.finalCtx, c, out)
 	switch {
 	case err == nil:
 		return acked
@@ -134,10 +135,10 @@ func (p *Pool) conclude(w *worker, err error) outcome {
 		return closed
 	}
 	p.log.Warn("a claim could not be acknowledged", w.attrs(err)...)
-	if o := p.giveBack(w, err); o != failed {
+	if o := p.returnClaim(w, err); o != failed {
 		return o
 	}
-	return broken
+	return retry
 }
 
 func (w *worker) attrs(err error) []any {
@@ -153,5 +154,5 @@ func (p *Pool) logFailure(w *worker, err error) {
 	if p.ctx.Err() != nil {
 		level = slog.LevelInfo // it was told to stop
 	}
-	p.log.Log(p.last, level, "a processor failed", w.attrs(err)...)
+	p.log.Log(p.finalCtx, level, "a processor failed", w.attrs(err)...)
 }

@@ -1,37 +1,37 @@
-// Package worker runs processors over the claims of procs, in this process: a
-// pool of goroutines that claims records, calls a function with them, and
-// acknowledges them together with what the function emitted.
+// Package worker runs processors in this process: a pool of goroutines claims
+// records for procs, calls a function with them, and acknowledges them together
+// with what the function emitted.
 //
 // It takes its work from a [Source], which claims and acknowledges. It knows no
 // store, no files and no clock but timers.
 //
 // # Promises
 //
-//   - Procs are served in turn: after one claim a proc goes behind all others
-//     that may have something. None starves.
-//   - Nothing polls. A call of the Source's Watch wakes one goroutine; without
-//     one, and without an error to wait out, no goroutine and no timer runs. A
-//     call during a claim is remembered.
+//   - Procs are served in turn: after one claim a proc goes to the end of the
+//     queue. None starves.
+//   - Nothing polls. A notification from Source.Watch wakes one goroutine;
+//     without one, and without an error to wait out, no goroutine and no timer
+//     runs. A notification during a claim is remembered.
 //   - One claim of a proc runs at a time, unless its processor ignores the end
 //     of its context.
 //   - What a processor emitted is committed with the acknowledgement or not at
 //     all. An error, a panic or runtime.Goexit gives the claim back as failed,
-//     but while the pool closes, when it is given back uncounted.
-//   - A processor that runs on past its claim's timeout takes no goroutine from
-//     others: it is counted out, replaced, and what it emitted is dropped. At
-//     most 16 of one proc hang; then the proc rests until one of them returns.
-//   - Within a claim, records of one key are handled in order, with lanes too.
+//     or uncounted while the pool closes.
+//   - A processor that runs past its claim's timeout takes no goroutine from
+//     others: its worker is replaced, and what it emitted is dropped. At most
+//     16 of one proc hang; then the proc rests until one of them returns.
+//   - Within a claim, records of one key are handled in order, even with lanes.
 //
 // # What it does not promise
 //
-// Records are delivered at least once: a claim that is lost, or given back after
-// half of its records were handled, comes again whole. Go cannot stop a
-// goroutine: a processor that never returns stays until the process ends, and
-// [Pool.Close] can only say so.
+// Records are delivered at least once: a claim that is lost or given back is
+// delivered again whole, even if half of its records were handled. Go cannot
+// stop a goroutine: a processor that never returns stays until the process
+// ends, and [Pool.Close] can only say so.
 //
 // # Memory
 //
-// Each goroutine keeps the memory of its claim and of a megabyte of output from
-// one claim to the next. In the steady state nothing is allocated per record;
-// a claim costs the few small objects of its context.
+// Each goroutine keeps the memory of its claim, and up to 1 MiB of output, from
+// one claim to the next. In the steady state nothing is allocated per record; a
+// claim costs the few small objects of its context.
 package worker

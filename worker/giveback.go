@@ -6,22 +6,23 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// giveBack gives the worker's claim back: as failed for reason, or uncounted
-// when there is none or the pool closes. A claim that cannot be given back is
-// owed, so that a proc whose claims never time out is not stuck for ever.
-func (p *Pool) giveBack(w *worker, reason error) outcome {
+// returnClaim gives the worker's claim back: as failed for reason, or uncounted
+// if there is no reason or the pool closes. If that fails, the entry owes the
+// claim and tries again, so that a proc whose claims never time out does not
+// get stuck.
+func (p *Pool) returnClaim(w *worker, reason error) outcome {
 	p.mu.Lock()
 	if p.closing {
 		reason = nil
 	}
-	over := p.over
+	over := p.abandoned
 	p.mu.Unlock()
 	if over {
 		return failed
 	}
 	d := &debt{w.claim, reason}
-	o := p.pay(d, w.entry.name)
-	if o == broken {
+	o := p.returnDebt(d, w.entry.name)
+	if o == retry {
 		p.mu.Lock()
 		w.entry.owed = d
 		p.mu.Unlock()
@@ -30,10 +31,10 @@ func (p *Pool) giveBack(w *worker, reason error) outcome {
 	return o
 }
 
-// settleDebt gives back what e owes.
+// settleDebt gives back the claim that e owes.
 func (p *Pool) settleDebt(e *entry) outcome {
-	o := p.pay(e.owed, e.name)
-	if o != broken {
+	o := p.returnDebt(e.owed, e.name)
+	if o != retry {
 		p.mu.Lock()
 		e.owed = nil
 		p.mu.Unlock()
@@ -41,14 +42,14 @@ func (p *Pool) settleDebt(e *entry) outcome {
 	return o
 }
 
-// pay gives a claim back. The outcome is failed when it is not open any more,
-// by this call or before.
-func (p *Pool) pay(d *debt, proc string) outcome {
+// returnDebt gives a claim back. The outcome is failed if the claim is no
+// longer open, by this call or before.
+func (p *Pool) returnDebt(d *debt, proc string) outcome {
 	var err error
 	if d.reason == nil {
-		err = p.src.Release(p.last, d.claim)
+		err = p.src.Release(p.finalCtx, d.claim)
 	} else {
-		err = p.src.Reclaim(p.last, d.claim, d.reason)
+		err = p.src.Reclaim(p.finalCtx, d.claim, d.reason)
 	}
 	switch {
 	case err == nil:
@@ -60,5 +61,5 @@ func (p *Pool) pay(d *debt, proc string) outcome {
 		return closed
 	}
 	p.log.Warn("a claim could not be given back; it will be tried again", "proc", proc, "err", err)
-	return broken
+	return retry
 }

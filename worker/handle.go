@@ -7,10 +7,10 @@ import (
 )
 
 // Handle calls fn with the records of c, as a Pool does for a claim without
-// lanes, and emit with each record that comes out, in order; topic is empty for
-// those that are for all output topics of the proc. What emit gets is valid until
-// it returns. A panic and runtime.Goexit are errors. It is for processes that run
-// processors on behalf of a pool in another one.
+// lanes. It then calls emit with each emitted record, in order; topic is empty
+// for records that go to all output topics of the proc. The arguments of emit
+// are valid until it returns. A panic and runtime.Goexit are errors. Handle is
+// for processes that run processors on behalf of a pool in another process.
 func Handle(ctx context.Context, c *Claim, fn Processor, emit func(topic string, rec record.Record)) error {
 	w := &Work{job: &Job{Proc: c.Proc, Topic: c.Topic}, claim: c, records: c.Records, each: emit}
 	done := make(chan error, 1)

@@ -8,17 +8,17 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Job says what runs over the records of a proc.
+// Job says what to run over the records of a proc.
 type Job struct {
 	Proc  string
-	Topic string    // that the proc reads
-	To    []string  // topics that Emit writes to; none: what it emits is ignored
-	Count int       // most records of one claim; 0: 1, negative: as many as the Source gives
-	Lanes int       // parts of a claim, by key, that run side by side; 0: 1
+	Topic string    // read by the proc
+	To    []string  // topics that Emit writes to; without any, what is emitted is ignored
+	Count int       // most records per claim; 0: 1, negative: as many as the Source gives
+	Lanes int       // parts of a claim, split by key, that run side by side; 0: 1
 	Fn    Processor // called once per lane of a claim
 }
 
-// check fills in defaults and refuses what cannot run.
+// check fills in defaults and refuses a job that cannot run.
 func (j Job) check() (*Job, error) {
 	if err := record.CheckProcName(j.Proc); err != nil {
 		return nil, err

@@ -9,22 +9,22 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// lanes run the parts of one claim side by side. Their memory is kept.
+// lanes run the parts of one claim side by side. Their memory is reused.
 type lanes struct {
 	list []*lane // as many as were ever needed
 	wg   sync.WaitGroup
 
 	mu  sync.Mutex
-	err error // the first failure of the present claim, guarded by mu
+	err error // the first failure of the current claim, guarded by mu
 }
 
 type lane struct {
 	work    Work
-	held    held
+	out     laneOutput
 	records []record.Record
 }
 
-// split divides recs among the first n lanes: those with a key by the key, so
+// split divides recs among the first n lanes: records with a key by the key, so
 // that each key keeps its order, the others by position.
 func (l *lanes) split(recs []record.Record, n int) []*lane {
 	for len(l.list) < n {
@@ -33,7 +33,7 @@ func (l *lanes) split(recs []record.Record, n int) []*lane {
 	list := l.list[:n]
 	for _, a := range list {
 		a.records = a.records[:0]
-		a.held.reset()
+		a.out.reset()
 	}
 	for i := range recs {
 		k := uint64(i)
@@ -46,14 +46,14 @@ func (l *lanes) split(recs []record.Record, n int) []*lane {
 	return list
 }
 
-// run calls the job's function for the n lanes of c, and returns the failure
-// that came first once all have returned. The first failure cancels ctx.
+// run calls the job's function for the n lanes of c and, once all have
+// returned, returns the first failure. The first failure cancels ctx.
 func (l *lanes) run(ctx context.Context, cancel context.CancelFunc, job *Job, c *Claim, n int) ([]*lane, error) {
 	list := l.split(c.Records, n)
 	l.err = nil
 	for _, a := range list {
 		if len(a.records) > 0 {
-			a.work.reset(job, c, a.records, nil, &a.held)
+			a.work.reset(job, c, a.records, nil, &a.out)
 			l.wg.Add(1)
 			go l.call(ctx, cancel, a)
 		}

@@ -18,9 +18,9 @@ const defaultGrace = 10 * time.Second
 // Options of a pool. Zero values are the defaults.
 type Options struct {
 	// Concurrency is how many claims run side by side. Default GOMAXPROCS.
-	// Goroutines are started when there is work for them. Lanes are extra.
+	// Goroutines are started when there is work for them. Lanes come on top.
 	Concurrency int
-	// Grace is how long Close waits for processors that run. Default 10 s;
+	// Grace is how long Close waits for running processors. Default 10 s;
 	// negative: not at all.
 	Grace time.Duration
 	// Logger receives what an operator should read: failures, panics with
@@ -34,26 +34,27 @@ type Pool struct {
 	opts Options
 	log  *slog.Logger
 
-	// ctx ends when the pool closes: the context of processors and of Claim.
-	// last ends when Close waits no longer: that of everything after a claim.
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	last    context.Context
-	end     context.CancelFunc
-	drained chan struct{} // closed when the pool closes and no worker is left
+	// ctx ends when the pool closes. It is the context of processors and of
+	// Claim. finalCtx ends when Close stops waiting. It is the context of
+	// everything after a claim.
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	finalCtx context.Context
+	endFinal context.CancelFunc
+	drained  chan struct{} // closed when the pool closes and no worker is left
 
-	// mu is a leaf: nothing is called with it that could take a lock.
+	// mu is a leaf lock: nothing that could take a lock is called with it held.
 	mu         sync.Mutex
 	cond       sync.Cond // of idle workers
 	procs      map[string]*entry
 	head, tail *entry // the queue
 	closing    bool   // no new claims
-	over       bool   // Close waits no longer: the Source is left alone
+	abandoned  bool   // Close has stopped waiting: the Source must not be called any more
 
 	queued  int // entries in the queue
-	idle    int // workers that wait on cond and were not woken
-	workers int // without those whose processor hangs
-	live    int // with them
+	idle    int // workers that wait on cond and were not signaled
+	workers int // excluding those whose processor hangs
+	live    int // including those
 	hung    int
 
 	claims, acked, records, wakeups uint64 // see Stats
@@ -72,15 +73,15 @@ func New(src Source, o Options) *Pool {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.cond.L = &p.mu
-	p.last, p.end = context.WithCancel(context.Background())
-	p.ctx, p.cancel = context.WithCancelCause(p.last)
+	p.finalCtx, p.endFinal = context.WithCancel(context.Background())
+	p.ctx, p.cancel = context.WithCancelCause(p.finalCtx)
 	return p
 }
 
-// Add runs j from now on, in place of the job that its proc had. A claim that
-// runs for that one is finished by it; no further one begins. The proc need not
-// exist yet. Errors: no_valid_processor_provided, invalid_proc_options,
-// invalid_topic_format, and closed.
+// Add runs j from now on, instead of the proc's previous job. A claim in
+// progress is finished by the previous job; no further one begins. The proc
+// need not exist yet. Errors: no_valid_processor_provided,
+// invalid_proc_options, invalid_topic_format, and closed.
 func (p *Pool) Add(j Job) error {
 	job, err := j.check()
 	if err != nil {
@@ -110,7 +111,7 @@ func (p *Pool) Add(j Job) error {
 	p.mu.Lock()
 	if e.job == job && !p.closing { // not replaced or removed meanwhile
 		e.stop, stop = stop, nil
-		p.ready(e) // only now, so that nothing is missed after the first claim
+		p.ready(e) // only now, with the watch set up, so that no change after the first claim is missed
 	}
 	p.mu.Unlock()
 	if stop != nil {
@@ -119,7 +120,7 @@ func (p *Pool) Add(j Job) error {
 	return nil
 }
 
-// Remove ends the job of a proc. A claim that runs is finished; none begins
+// Remove ends the job of a proc. A claim in progress is finished; none begins
 // after Remove has returned. It reports whether there was a job.
 func (p *Pool) Remove(proc string) bool {
 	p.mu.Lock()
@@ -130,9 +131,9 @@ func (p *Pool) Remove(proc string) bool {
 	}
 	stop := e.stop
 	e.job, e.stop = nil, nil
-	if e.wait != nil && e.owed == nil {
-		e.wait.Stop()
-		e.wait = nil
+	if e.retryTimer != nil && e.owed == nil {
+		e.retryTimer.Stop()
+		e.retryTimer = nil
 	}
 	p.forget(e)
 	p.mu.Unlock()
@@ -150,7 +151,7 @@ func (p *Pool) Has(proc string) bool {
 	return e != nil && e.job != nil
 }
 
-// Jobs returns the jobs, with their defaults filled in, by name of the proc.
+// Jobs returns the jobs, with their defaults filled in, ordered by proc name.
 func (p *Pool) Jobs() []Job {
 	p.mu.Lock()
 	jobs := make([]Job, 0, len(p.procs))

@@ -2,50 +2,52 @@ package worker
 
 import "time"
 
-// maxHung is how many processors of one proc may hang before it is left alone.
+// maxHung is how many processors of one proc may hang before it is not claimed
+// any more.
 const maxHung = 16
 
-// entry is a proc that the pool knows. It stays known as long as anything of it
+// entry is a proc that the pool knows. It is kept as long as anything of it
 // runs, so that a proc that is removed and added again still has one claim at a
-// time. All fields but name are guarded by Pool.mu; owed is written by the
-// goroutine that runs the entry only.
+// time. All fields except name are guarded by Pool.mu; owed is written only by
+// the goroutine that runs the entry.
 type entry struct {
-	name string
-	job  *Job        // nil: it was removed
-	stop func()      // ends the watch
-	next *entry      // behind it in the queue
-	hung int         // processors that hang
-	wait *time.Timer // set while it waits after an error of the Source
-	// delay is how long it waited the last time, 0 after a success.
-	delay time.Duration
-	said  string // the last error of Claim that was logged, "" after a success
-	owed  *debt  // a claim that could not be given back
+	name       string
+	job        *Job        // nil if the job was removed
+	stop       func()      // ends the watch
+	next       *entry      // next in the queue
+	hung       int         // processors that hang
+	retryTimer *time.Timer // set during the wait after an error of the Source
+	// delay is the length of the latest wait, 0 after a success.
+	delay     time.Duration
+	lastError string // the last error of Claim that was logged, "" after a success
+	owed      *debt  // a claim that could not be given back
 
 	queued  bool
 	running bool
-	again   bool // it may have become claimable while it was running
+	again   bool // notified while it was running
 }
 
-// debt is a claim that is to be given back before the next one is made.
+// debt is a claim that must be given back before the next one is made.
 type debt struct {
 	claim  *Claim
-	reason error // nil: it is to be released
+	reason error // nil: release it uncounted
 }
 
-// Waiting and waking. The rule: as long as there are idle or missing goroutines,
-// there are at least as many awake ones without work as entries in the queue. So
-// whoever adds an entry calls one goroutine, but for a worker that takes one
-// itself right after.
+// Waiting and waking. The invariant: as long as goroutines are idle or not
+// started, at least as many are awake without work as there are entries in the
+// queue. So every goroutine that adds an entry wakes another, except a worker
+// that takes an entry itself right after.
 
-// ready notes that e may have become claimable. Pool.mu is held.
+// ready notes that e may have become claimable, and queues it if it is not
+// running. Pool.mu is held.
 func (p *Pool) ready(e *entry) {
 	switch {
-	case p.closing || e.job == nil || e.queued || e.wait != nil || e.hung >= maxHung:
+	case p.closing || e.job == nil || e.queued || e.retryTimer != nil || e.hung >= maxHung:
 	case e.running:
 		e.again = true
 	default:
 		p.link(e)
-		p.rouse()
+		p.wakeOne()
 	}
 }
 
@@ -61,12 +63,12 @@ func (p *Pool) link(e *entry) {
 	p.queued++
 }
 
-// rouse wakes an idle worker or starts one, if there may be one more. Pool.mu is
+// wakeOne wakes an idle worker, or starts one if the limit allows. Pool.mu is
 // held.
-func (p *Pool) rouse() {
+func (p *Pool) wakeOne() {
 	switch {
 	case p.idle > 0:
-		p.idle-- // here, so that the next call wakes another one
+		p.idle-- // here and not in the woken worker, so that the next call wakes another
 		p.cond.Signal()
 	case p.workers < p.opts.Concurrency:
 		p.workers++
@@ -75,7 +77,7 @@ func (p *Pool) rouse() {
 	}
 }
 
-// pop takes the first entry that is still wanted, or nil. Pool.mu is held.
+// pop takes the first entry that still has work, or nil. Pool.mu is held.
 func (p *Pool) pop() *entry {
 	for p.head != nil {
 		e := p.head
@@ -92,7 +94,8 @@ func (p *Pool) pop() *entry {
 	return nil
 }
 
-// next waits for an entry. It is nil when the pool closes. Pool.mu is held.
+// next waits for an entry. It returns nil when the pool closes. Pool.mu is
+// held.
 func (p *Pool) next() *entry {
 	for !p.closing {
 		if e := p.pop(); e != nil {
@@ -105,14 +108,14 @@ func (p *Pool) next() *entry {
 	return nil
 }
 
-// The bounds of the wait after errors of the Source.
+// Bounds of the wait after errors of the Source.
 const (
 	minDelay = 10 * time.Millisecond
 	maxDelay = 3 * time.Second
 )
 
-// later makes e ready after a while. Pool.mu is held.
-func (p *Pool) later(e *entry) {
+// retryLater queues e after a delay, which doubles each time. Pool.mu is held.
+func (p *Pool) retryLater(e *entry) {
 	if p.closing {
 		return
 	}
@@ -121,18 +124,19 @@ func (p *Pool) later(e *entry) {
 	t = time.AfterFunc(e.delay, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if e.wait == t { // and it was not stopped too late
-			e.wait = nil
+		if e.retryTimer == t { // else it was stopped too late
+			e.retryTimer = nil
 			p.link(e)
-			p.rouse()
+			p.wakeOne()
 		}
 	})
-	e.wait = t
+	e.retryTimer = t
 }
 
-// forget drops an entry of which nothing is left. Pool.mu is held.
+// forget drops an entry that has neither job, debt, wait nor running claim.
+// Pool.mu is held.
 func (p *Pool) forget(e *entry) {
-	if e.job == nil && e.owed == nil && e.wait == nil && e.hung == 0 && !e.queued && !e.running {
+	if e.job == nil && e.owed == nil && e.retryTimer == nil && e.hung == 0 && !e.queued && !e.running {
 		delete(p.procs, e.name)
 	}
 }

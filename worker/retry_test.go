@@ -147,8 +147,8 @@ func TestStoppedTooLate(t *testing.T) {
 		p.mu.Lock()
 		<-time.After(minDelay) // the timer fires, and waits for the lock
 		e := p.procs["a"]
-		e.wait.Stop() // as Remove does
-		e.wait = nil
+		e.retryTimer.Stop() // as Remove does
+		e.retryTimer = nil
 		p.mu.Unlock()
 		synctest.Wait()
 		if n := f.asked("a"); n != 1 {

@@ -4,21 +4,21 @@ package worker
 type Stats struct {
 	Jobs     int  // procs that have a job
 	Ready    int  // procs that wait for a goroutine
-	Running  int  // procs that a goroutine is busy with; a hung processor does not count
+	Running  int  // procs that a goroutine works on; a hung processor does not count
 	Waiting  int  // procs that wait after an error of the Source
-	Hung     int  // claims whose processor runs on past the timeout
-	Workers  int  // goroutines, without those that hang and those of lanes
+	Hung     int  // claims whose processor still runs after the timeout
+	Workers  int  // goroutines, excluding those that hang and those of lanes
 	Idle     int  // goroutines that sleep
 	Stopping bool // the pool is closing, or closed
 
-	// Since the pool was made.
-	Claims  uint64 // claims that a processor was called with
-	Acked   uint64 // those of them that were acknowledged
+	// Since New:
+	Claims  uint64 // claims handed to a processor
+	Acked   uint64 // of these, those that were acknowledged
 	Records uint64 // of acknowledged claims
 	Wakeups uint64 // how often a goroutine was woken
 }
 
-// Stats returns the present figures.
+// Stats returns the current figures.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -31,7 +31,7 @@ func (p *Pool) Stats() Stats {
 		if e.running {
 			s.Running++
 		}
-		if e.wait != nil {
+		if e.retryTimer != nil {
 			s.Waiting++
 		}
 	}

@@ -16,8 +16,8 @@ func (w *worker) arm() {
 	}
 }
 
-// disarm stops it. A call of expire that is already on its way to the lock must
-// not be taken for one of the next claim. Pool.mu is held.
+// disarm stops the timeout. A call of expire that already waits for the lock
+// must not be taken for one of the next claim. Pool.mu is held.
 func (w *worker) disarm() {
 	if w.armed && !w.timer.Stop() && !w.hung {
 		w.stale++
@@ -26,17 +26,18 @@ func (w *worker) disarm() {
 }
 
 // expire runs when a claim's timeout has passed and its processor has not
-// returned: the worker is counted out, and its proc may be claimed again. One
-// that obeys its context is about to return, and then only its goroutine is lost.
+// returned: the worker no longer counts towards Concurrency, and its proc may
+// be claimed again. If the processor obeys its context it is about to return,
+// and only its goroutine is lost.
 func (w *worker) expire() {
 	p := w.pool
 	p.mu.Lock()
-	if w.stale > 0 { // it was stopped too late
+	if w.stale > 0 { // stopped too late: it is for an earlier claim
 		w.stale--
 		p.mu.Unlock()
 		return
 	}
-	if p.closing { // Close waits for all of them, and nothing is to be claimed
+	if p.closing { // Close waits for all processors, and nothing may be claimed
 		p.mu.Unlock()
 		return
 	}
@@ -47,7 +48,7 @@ func (w *worker) expire() {
 	p.workers--
 	p.ready(e)
 	if p.head != nil {
-		p.rouse() // the replacement
+		p.wakeOne() // the replacement
 	}
 	hung := e.hung
 	p.mu.Unlock()

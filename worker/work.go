@@ -9,15 +9,15 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// Processor handles the records of w. When it returns nil they are acknowledged
-// and what it emitted is committed; an error gives them back, to be delivered
-// again. ctx ends when the claim's timeout has passed, when the pool closes,
-// and, with lanes, when another lane has failed.
+// Processor handles the records of w. When it returns nil, the records are
+// acknowledged and what it emitted is committed; an error gives them back, to
+// be delivered again. ctx ends when the claim's timeout has passed, when the
+// pool closes, and, with lanes, when another lane has failed.
 type Processor func(ctx context.Context, w *Work) error
 
 // Each returns a processor that calls fn for each record in order, until one
-// fails. Once ctx has ended it begins with no further record: the claim is given
-// back then, and comes again whole.
+// fails. Once ctx has ended it begins no further record: the claim is given
+// back and delivered again whole.
 func Each(fn func(ctx context.Context, rec record.Record, w *Work) error) Processor {
 	return func(ctx context.Context, w *Work) error {
 		for _, rec := range w.Records() {
@@ -40,41 +40,41 @@ type Work struct {
 	claim   *Claim
 	records []record.Record
 	out     *topics.Batch                         // of a claim without lanes
-	held    *held                                 // of a lane, in place of out
-	each    func(topic string, rec record.Record) // of Handle, in place of both
+	laneOut *laneOutput                           // of a lane, instead of out
+	each    func(topic string, rec record.Record) // of Handle, instead of both
 	headers []byte                                // scratch
-	err     error                                 // the first output that was refused
+	err     error                                 // the error of the first output that was refused
 }
 
-func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *held) {
-	*w = Work{job: job, claim: c, records: recs, out: out, held: h, headers: w.headers[:0]}
+func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *laneOutput) {
+	*w = Work{job: job, claim: c, records: recs, out: out, laneOut: h, headers: w.headers[:0]}
 }
 
 // Proc returns the name of the proc.
 func (w *Work) Proc() string { return w.job.Proc }
 
-// Topic returns the topic that the records are from.
+// Topic returns the topic of the records.
 func (w *Work) Topic() string { return w.job.Topic }
 
 // Attempt returns how often these records have been delivered since the proc's
-// last acknowledgement, with this time: 1 for the first delivery.
+// last acknowledgement, including this time: 1 for the first delivery.
 func (w *Work) Attempt() int { return w.claim.Attempt }
 
-// Skipped returns how many records were pruned, directly before these, before
-// the proc saw them. With lanes each lane is told the same number.
+// Skipped returns how many records directly before these were pruned before the
+// proc saw them. With lanes, each lane gets the same number.
 func (w *Work) Skipped() uint64 { return w.claim.Skipped }
 
-// Records returns the records, in order: those of the claim, or of this lane of
-// it. They must not be changed.
+// Records returns the records of the claim, or of this lane of it, in order.
+// They must not be changed.
 func (w *Work) Records() []record.Record { return w.records }
 
-// Emit adds a record with a copy of body to each of the job's To topics.
-// Without any it does nothing.
+// Emit adds a record with a copy of body to each of the job's To topics, if
+// there are any.
 func (w *Work) Emit(body []byte) { w.EmitRecord(record.Record{Body: body}) }
 
 // EmitRecord adds a record with a copy of rec's key, headers and body to each
-// of the job's To topics. Without any it does nothing. A record that can never
-// be stored makes the claim fail when the processor returns.
+// of the job's To topics, if there are any. A record that can never be stored
+// makes the claim fail when the processor returns.
 func (w *Work) EmitRecord(rec record.Record) {
 	if w.each != nil {
 		w.each("", rec)
@@ -109,8 +109,8 @@ func (w *Work) encode(hs []record.Header) {
 }
 
 func (w *Work) add(topic string, rec *record.Record) {
-	if w.held != nil {
-		w.held.add(topic, rec.Key, w.headers, rec.Body)
+	if w.laneOut != nil {
+		w.laneOut.add(topic, rec.Key, w.headers, rec.Body)
 	} else if err := w.out.Add(topic, rec.Key, w.headers, rec.Body); err != nil && w.err == nil {
 		w.err = err
 	}

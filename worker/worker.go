@@ -7,45 +7,46 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// keepBytes is how much memory for output a worker keeps from claim to claim.
+// keepBytes is how much memory for output, in bytes, a worker keeps from claim
+// to claim.
 const keepBytes = 1 << 20
 
 // worker is a goroutine that serves the queue, and its memory.
 type worker struct {
-	pool   *Pool
-	claim  *Claim
-	out    topics.Batch
-	work   Work
-	lanes  lanes
-	cancel context.CancelFunc // of the present claim's context
-	inside bool               // the processor is being called
+	pool        *Pool
+	claim       *Claim
+	out         topics.Batch
+	work        Work
+	lanes       lanes
+	cancel      context.CancelFunc // of the current claim's context
+	inProcessor bool               // the processor is being called
 
-	// Guarded by Pool.mu. What is not said otherwise is written by the worker
-	// only, and so read by it without the lock.
+	// Guarded by Pool.mu. Unless noted otherwise, a field is written by the
+	// worker only, and so read by it without the lock.
 	entry *entry // nil between claims
-	job   *Job   // nil: entry is there for what it owes
+	job   *Job   // nil: the entry is there only to return its debt
 	hung  bool   // written by expire: the worker was replaced
 	timer *time.Timer
 	armed bool // the timer was started for this claim
-	stale int  // calls of expire to come that are for an earlier claim
+	stale int  // pending calls of expire that are for earlier claims
 }
 
-// outcome is how a worker leaves an entry.
+// outcome is the result of serving an entry.
 type outcome uint8
 
 const (
 	empty   outcome = iota // nothing to claim
-	refused                // not to be claimed until somebody changes the proc
+	refused                // not to be claimed until the proc is changed
 	acked
 	failed // given back, or lost
-	broken // the Source failed: later
+	retry  // the Source failed: try later
 	closed // the Source is closed
 )
 
 // work is a worker's goroutine.
 func (p *Pool) work(w *worker) {
 	defer func() {
-		if w.inside { // runtime.Goexit: another goroutine goes on from there
+		if w.inProcessor { // runtime.Goexit: another goroutine continues from here
 			go p.work(w)
 		}
 	}()
@@ -57,14 +58,14 @@ func (p *Pool) work(w *worker) {
 	}
 }
 
-// take waits for an entry. It is false when the worker is to end.
+// take waits for an entry. It returns false when the worker must end.
 func (p *Pool) take(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.next()
 	if e == nil {
 		p.workers--
-		p.leave()
+		p.exit()
 		return false
 	}
 	e.running, e.again = true, false
@@ -72,18 +73,18 @@ func (p *Pool) take(w *worker) bool {
 	return true
 }
 
-// leave ends a goroutine. Pool.mu is held.
-func (p *Pool) leave() {
+// exit accounts for the end of a worker's goroutine. Pool.mu is held.
+func (p *Pool) exit() {
 	if p.live--; p.live == 0 && p.closing {
 		close(p.drained)
 	}
 }
 
-// settle puts the entry where its outcome says. It is false when the worker was
-// replaced and ends.
+// settle queues or releases the entry according to its outcome. It returns
+// false when the worker was replaced and must end.
 func (p *Pool) settle(w *worker, o outcome) bool {
 	if o == closed {
-		p.shut()
+		p.beginClose()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +97,7 @@ func (p *Pool) settle(w *worker, o outcome) bool {
 			p.ready(e)
 		}
 		p.forget(e)
-		p.leave()
+		p.exit()
 		return false
 	}
 	e.running = false
@@ -105,30 +106,30 @@ func (p *Pool) settle(w *worker, o outcome) bool {
 	case acked:
 		p.acked++
 		p.records += uint64(len(w.claim.Records))
-		e.delay, e.said, again = 0, "", true
+		e.delay, e.lastError, again = 0, "", true
 	case empty:
-		e.delay, e.said = 0, ""
+		e.delay, e.lastError = 0, ""
 	case failed:
 		again = true
-	case broken:
-		p.later(e)
+	case retry:
+		p.retryLater(e)
 		again = false
 	}
 	if again && e.job != nil {
-		p.link(e) // this worker takes an entry next: nobody is woken
+		p.link(e) // this worker takes an entry next, so none is woken
 	}
 	p.forget(e)
 	return true
 }
 
-// trim lets go of memory for an unusual amount of output.
+// trim releases memory for an unusual amount of output.
 func (w *worker) trim() {
 	if w.out.Bytes() > keepBytes {
 		w.out = topics.Batch{}
 	}
 	for _, a := range w.lanes.list {
-		if cap(a.held.bytes) > keepBytes {
-			a.held.bytes = nil
+		if cap(a.out.bytes) > keepBytes {
+			a.out.bytes = nil
 		}
 	}
 }

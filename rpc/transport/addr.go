@@ -91,8 +91,8 @@ func (a Addr) network() (network, address string) {
 	return "tcp", a.hostPort()
 }
 
-// check refuses addresses that were not made by ParseAddr or Namespace and
-// cannot be.
+// check refuses addresses that were not made by ParseAddr or Namespace and are
+// invalid.
 func (a Addr) check() error {
 	switch a.Scheme {
 	case SchemeUnix:
@@ -115,9 +115,9 @@ func (a Addr) check() error {
 
 const maxNamespace = 64
 
-// Namespace returns the address of the node that calls itself name, of the same
-// user on the same machine. The package comment has the formula. A name has 1 to
-// 64 letters, digits, '_' and '-'.
+// Namespace returns the address of the node named name, of the same user on the
+// same machine. The package comment has the formula. A name has 1 to 64
+// letters, digits, '_' and '-'.
 func Namespace(name string) (Addr, error) {
 	valid := name != "" && len(name) <= maxNamespace && !strings.ContainsFunc(name, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')

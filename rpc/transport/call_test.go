@@ -25,7 +25,7 @@ func TestEcho(t *testing.T) {
 		all[i] = byte(rng.Uint32())
 	}
 	for _, n := range []int{0, 1, 100, copyLimit - 5, copyLimit - 4, copyLimit - 3, copyLimit, copyLimit + 1, readBuffer - 28, readBuffer - 27, readBuffer,
-		sendCut - 4, sendCut - 3, sendCut, sendCut + 1, MaxFrame, MaxFrame + 1, 2 << 20} {
+		maxSendFrame - 4, maxSendFrame - 3, maxSendFrame, maxSendFrame + 1, MaxFrame, MaxFrame + 1, 2 << 20} {
 		body := all[:n]
 		for _, parts := range [][][]byte{{body}, {body[:n/3], nil, body[n/3 : n/2], body[n/2:], nil}} {
 			got, err := c.Call(ctxFor(t), mEcho, parts...)
@@ -173,7 +173,7 @@ func TestCancel(t *testing.T) {
 	eventually(t, "no call in flight", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.calls) == 0 && c.held == 0
+		return len(c.calls) == 0 && c.heldBytes == 0
 	})
 }
 

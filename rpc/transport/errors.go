@@ -13,11 +13,11 @@ import (
 const (
 	CodeCanceled    = "canceled"            // the client canceled the call
 	CodeDeadline    = "deadline_exceeded"   // the call's deadline has passed
-	CodeGoingAway   = "going_away"          // the node takes no new calls; this one was not begun
+	CodeGoingAway   = "going_away"          // the node accepts no new calls; this one was not begun
 	CodeInternal    = "internal"            // a handler panicked
 	CodeNoReply     = "no_reply"            // a handler returned without a reply
-	CodeOverloaded  = "overloaded"          // the node has all the connections that it takes
-	CodeProtocol    = "protocol_error"      // the peer does not keep to the protocol
+	CodeOverloaded  = "overloaded"          // the node has as many connections as it accepts
+	CodeProtocol    = "protocol_error"      // the peer broke the protocol
 	CodeTooLarge    = "too_large"           // a message over its limit
 	CodeUnsupported = "unsupported_version" // no version or feature in common
 )
@@ -25,25 +25,25 @@ const (
 // Errors to test for with errors.Is.
 var (
 	// ErrDisconnected: the connection ended before the reply came. Whether the
-	// node did what it was asked for is not known, unless the error matches
+	// node carried out the call is unknown, unless the error matches
 	// ErrNotSent.
 	ErrDisconnected = errors.New("disconnected")
-	// ErrNotSent: the request, or its end, was never handed to the connection,
-	// so the node did nothing.
+	// ErrNotSent: the request was never handed to the connection in full, so
+	// the node did nothing.
 	ErrNotSent = errors.New("not sent")
 	// ErrClosed: the Conn, or the Server, was closed by its owner.
 	ErrClosed error = errs.Closed
 	// ErrGoingAway: the node is shutting down and has not begun the call.
 	ErrGoingAway error = errGoingAway
-	// ErrNoWelcome: a connection was made, and no welcome came over it.
+	// ErrNoWelcome: a connection was made, but no welcome arrived.
 	ErrNoWelcome error = errNoWelcome
-	// ErrAddress: not an address, or not one that goes with the options.
+	// ErrAddress: not an address, or one that does not go with the options.
 	ErrAddress error = errAddress
-	// ErrAddressInUse: somebody else listens there.
+	// ErrAddressInUse: another node or program listens there.
 	ErrAddressInUse error = errInUse
-	// ErrProtocol: the peer does not keep to the protocol.
+	// ErrProtocol: the peer broke the protocol.
 	ErrProtocol error = errProtocol
-	// ErrTooLarge: a message over the limit of the peer; it was not sent.
+	// ErrTooLarge: a message over the peer's limit; it was not sent.
 	ErrTooLarge error = errs.TooLarge
 	// ErrInvalidOptions: the text names the option.
 	ErrInvalidOptions error = errs.InvalidOptions
@@ -62,14 +62,14 @@ func protocolError(format string, a ...any) error {
 	return errProtocol.With(fmt.Sprintf(format, a...))
 }
 
-// RemoteError is what the peer answered in place of a reply, or, for a whole
-// connection, why it ended it. It matches an error of internal/errs with the
-// same code, and context.Canceled and context.DeadlineExceeded where its code
-// says that.
+// RemoteError is the peer's error answer to a call or, for a whole connection,
+// its reason for ending it. It matches an error of internal/errs with the same
+// code. If its code says so, it also matches context.Canceled or
+// context.DeadlineExceeded.
 type RemoteError struct {
 	Code    string // machine-readable
 	Text    string // for people; may begin with the code
-	Details []byte // whatever goes with the code; may be empty
+	Details []byte // depends on the code; may be empty
 }
 
 func (e *RemoteError) Error() string {

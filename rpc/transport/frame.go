@@ -13,15 +13,15 @@ const (
 	MaxFrame = 1 << 20
 
 	headerSize = 24
-	maxSmall   = 4096 // payload of hello, welcome and goaway
+	maxSmall   = 4096 // largest payload of hello, welcome and goaway
 
 	flagMore = 1
 )
 
-// Kind is what a frame is.
+// Kind is the kind of a frame.
 type Kind uint8
 
-// Kinds of frames. The package comment says what each holds.
+// Kinds of frames. The package comment says what each carries.
 const (
 	KindHello Kind = 1 + iota
 	KindWelcome
@@ -48,13 +48,13 @@ func (k Kind) String() string {
 // Frame is one frame.
 type Frame struct {
 	Kind    Kind
-	More    bool   // the message goes on in another frame of the stream
+	More    bool   // the message continues in a later frame of the stream
 	Method  uint16 // of a request
 	Stream  uint64
 	Payload []byte // at most MaxFrame bytes
 }
 
-// AppendFrame appends f as it goes over a connection. It checks nothing.
+// AppendFrame appends the encoding of f. It checks nothing.
 func AppendFrame(dst []byte, f Frame) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, headerSize)...)
@@ -65,7 +65,7 @@ func AppendFrame(dst []byte, f Frame) []byte {
 	return dst
 }
 
-// sealFrame puts the checksum into b, which is one whole frame.
+// sealFrame sets the checksum of b, which is one whole frame.
 func sealFrame(b []byte) {
 	binary.LittleEndian.PutUint32(b[4:], uint32(xxhash.Sum64(b[8:])))
 }
@@ -80,7 +80,7 @@ type header struct {
 	stream uint64
 }
 
-// put writes h into the first bytes of b, but for the checksum.
+// put writes h, except the checksum, into the first bytes of b.
 func (h *header) put(b []byte) {
 	_ = b[headerSize-1]
 	binary.LittleEndian.PutUint32(b, uint32(h.size))
@@ -93,8 +93,8 @@ func (h *header) put(b []byte) {
 	binary.LittleEndian.PutUint64(b[16:], h.stream)
 }
 
-// parseHeader reads a header. The checksum is verified when the payload is
-// there; until then a header is only known to be possible.
+// parseHeader decodes a header. The checksum can be verified only once the
+// payload has arrived; until then a header is merely plausible.
 func parseHeader(b []byte) (header, error) {
 	_ = b[headerSize-1]
 	size, flags := binary.LittleEndian.Uint32(b), b[9]
@@ -119,7 +119,7 @@ func parseHeader(b []byte) (header, error) {
 	return h, h.check()
 }
 
-// check looks at what the kind of a frame allows.
+// check verifies that the kind of the frame allows its other fields.
 func (h *header) check() error {
 	least, most, message, stream := 0, 0, false, true
 	switch h.kind {

@@ -334,7 +334,7 @@ func TestStrangers(t *testing.T) {
 	f := newFixture()
 	_, a := start(t, f.handle, ServerOptions{HelloTimeout: time.Hour})
 	var silent []*rawPeer
-	for range maxStrangers + 20 {
+	for range maxHandshaking + 20 {
 		silent = append(silent, rawDial(t, a))
 	}
 	healthy(t, dial(t, a, nil))

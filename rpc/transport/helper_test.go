@@ -41,7 +41,7 @@ func leftovers() string {
 		buf = buf[:runtime.Stack(buf, true)]
 		var left []string
 		for i, g := range strings.Split(string(buf), "\n\n") {
-			if i > 0 && strings.Contains(g, "pipeproc/rpc.") && !strings.Contains(g, "testing.tRunner") {
+			if i > 0 && strings.Contains(g, "pipeproc/rpc/transport.") && !strings.Contains(g, "testing.tRunner") {
 				left = append(left, g)
 			}
 		}

@@ -193,7 +193,7 @@ func TestWriterCombines(t *testing.T) {
 				lent.Go(func() {
 					b := bytes.Repeat([]byte{byte(i)}, 40_000)
 					m := message{kind: KindItem, stream: i + 1, size: len(b), parts: [][]byte{b[:10], b[10:]}}
-					if err := w.send(t.Context(), &m, new(ticket)); err != nil {
+					if err := w.send(t.Context(), &m, new(lentFrame)); err != nil {
 						t.Error(err)
 					}
 				})
@@ -242,7 +242,7 @@ func TestWriterFails(t *testing.T) {
 		w := newWriter(ours, 10_000, time.Hour, &bufs, &callers, func(error) { failures.Add(1); ours.Close() })
 		errsOf := make(chan error, 10)
 		for range 3 {
-			go func() { errsOf <- w.send(t.Context(), control(KindItem, 1, make([]byte, 50_000)), new(ticket)) }()
+			go func() { errsOf <- w.send(t.Context(), control(KindItem, 1, make([]byte, 50_000)), new(lentFrame)) }()
 			synctest.Wait()
 		}
 		go func() { errsOf <- w.send(t.Context(), control(KindItem, 1, nil), nil) }()

@@ -14,43 +14,43 @@ import (
 
 // ServerOptions configure a Server. The zero value is the default.
 type ServerOptions struct {
-	NodeID   [16]byte // told to clients, as are the next two
+	NodeID   [16]byte // sent to clients, as are the next two
 	Epoch    uint64
 	Software string // at most 255 bytes
 
-	// MaxConns is how many clients there may be. Default 1024. Further ones are
-	// refused with overloaded. 128 that have not said hello come on top; of
-	// more the oldest is dropped.
+	// MaxConns limits the clients. Default 1024. Further ones are refused with
+	// overloaded. Another 128 connections may not have said hello yet; beyond
+	// that, the oldest of these is dropped.
 	MaxConns int
-	// MaxMessage is the largest request, in bytes. Default 72 MiB.
+	// MaxMessage is the largest request accepted, in bytes. Default 72 MiB.
 	MaxMessage int
-	// MaxInFlight is how many requests of a connection may be received or
-	// handled at a time. Default 1024.
+	// MaxInFlight limits the requests of a connection that are being received
+	// or handled. Default 1024.
 	MaxInFlight int
-	// MaxBuffered bounds the bytes of these requests, with RequestCost for each.
-	// Default 128 MiB, at least MaxMessage and RequestCost.
+	// MaxBuffered bounds the bytes of these requests, with RequestCost for
+	// each. Default 128 MiB; at least MaxMessage+RequestCost.
 	MaxBuffered int
-	// MaxQueued is from how many bytes of replies and items on, that wait to be
-	// written to a connection, further ones wait, and no request of it is read.
-	// Default 8 MiB.
+	// MaxQueued is the number of bytes of replies and items waiting to be
+	// written to a connection at which further ones wait and no request of that
+	// connection is read. Default 8 MiB.
 	MaxQueued int
 
 	// HelloTimeout is how long a client may take to say hello, TLS included.
 	// Default 5 s.
 	HelloTimeout time.Duration
 	// ReadTimeout is how long a client may be silent within a frame or a
-	// request, and how long one that keeps to no limits may wait until one of
-	// its calls has ended. Default 30 s.
+	// request, and how long a client that exceeds its limits may wait for one
+	// of its calls to end. Default 30 s.
 	ReadTimeout time.Duration
-	// WriteTimeout is how long a client may take to read 264 KiB of what waits
-	// for it. Default 30 s.
+	// WriteTimeout is how long a client may take to read 264 KiB of queued
+	// data. Default 30 s.
 	WriteTimeout time.Duration
 
-	// Inline reports whether the handler of a call returns soon, as a rule. It is
-	// then run by the goroutine that reads the connection. A handler that takes a
-	// millisecond or two does not keep it from reading any longer, but is slower
-	// than it would have been. Default: no call is run there. It must not keep
-	// the Call.
+	// Inline reports whether the handler of a call usually returns soon. If so,
+	// it runs on the goroutine that reads the connection. A handler that takes
+	// longer than a millisecond or two does not block reading any further, but
+	// costs more than it would have on a goroutine of its own. Inline must not
+	// keep the Call. Default: no call runs there.
 	Inline func(*Call) bool
 
 	// Logger receives what an operator should read: clients that were refused
@@ -104,24 +104,24 @@ func (o ServerOptions) config() (ServerOptions, error) {
 	return o, nil
 }
 
-// Server answers calls of clients. It is safe for concurrent use.
+// Server answers the calls of clients. It is safe for concurrent use.
 type Server struct {
 	opts    ServerOptions
 	handler Handler
 	workers workers
 	bufs    buffers
 
-	patrolled atomic.Bool
-	deserted  chan struct{} // closed when no connection is left, and none can come
+	inlineWatched atomic.Bool
+	empty         chan struct{} // closed when no connection is left and none can come
 
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	strangers []*serverConn            // that have not said hello, by age
-	conns     map[*serverConn]struct{} // and strangers that were dropped and have not left
-	dropped   int                      // how many of these there are
-	draining  bool
-	drain     chan struct{}   // closed when draining begins
-	quiet     []chan struct{} // closed when no connection is left
+	mu           sync.Mutex
+	listeners    map[net.Listener]struct{}
+	handshaking  []*serverConn            // before their hello, oldest first
+	conns        map[*serverConn]struct{} // admitted, and those dropped before their hello that have not been removed
+	dropped      int                      // how many of the latter
+	draining     bool
+	drain        chan struct{}   // closed when draining begins
+	emptyWaiters []chan struct{} // each is closed when no connection is left
 }
 
 // NewServer returns a server that calls h. It starts nothing.
@@ -130,24 +130,24 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), deserted: make(chan struct{}),
+	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), empty: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
 	s.workers.run = func(c *Call) {
-		c.conn.turns.queued.Add(-1)
+		c.conn.inline.queued.Add(-1)
 		c.serve(s.handler)
 	}
 	return s, nil
 }
 
 // Draining is closed when Shutdown or Close begins. A handler that waits for
-// something that may never come should end its call then.
+// something that may never come should then end its call.
 func (s *Server) Draining() <-chan struct{} { return s.drain }
 
-// Serve accepts connections of l until ctx ends or the server is shut down, and
-// closes l. It may be called for several listeners. Values of ctx are those of
-// the handlers' contexts; when it ends, the connections from l are closed. The
-// error is ErrClosed after Shutdown and Close, ctx's cause when that has ended,
-// and otherwise what made accepting impossible.
+// Serve accepts connections from l until ctx ends or the server is shut down,
+// and then closes l. It may be called for several listeners. The handlers'
+// contexts have the values of ctx; when ctx ends, the connections from l are
+// closed. The error is ErrClosed after Shutdown or Close, the cause of ctx when
+// that has ended, and otherwise the error of Accept.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.listen(l); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		if stop := s.stopped(ctx); stop != nil {
 			return stop
 		}
-		// Too many open files, for one, is over sooner or later.
+		// Running out of file descriptors, for example, is temporary.
 		if te, ok := err.(interface{ Temporary() bool }); !ok || !te.Temporary() {
 			return err
 		}
@@ -178,17 +178,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeConn serves one connection until it ends, as Serve does.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	c, err := s.meet(ctx, nc)
+	c, err := s.register(ctx, nc)
 	if err != nil {
 		return err
 	}
-	go c.run() // a handler may end it, if it runs there
+	go c.run() // on a goroutine of its own, which an inline handler may end
 	<-c.ended
 	return c.cause()
 }
 
 func (s *Server) accept(ctx context.Context, nc net.Conn) {
-	if c, err := s.meet(ctx, nc); err == nil {
+	if c, err := s.register(ctx, nc); err == nil {
 		go c.run() // it logs what an operator should know
 	}
 }
@@ -213,7 +213,7 @@ func (s *Server) unlisten(l net.Listener) {
 
 var errServerClosed = errs.Closed.With("the server was shut down")
 
-// stopped returns why Serve must end, nil if it need not.
+// stopped returns why Serve must end, or nil if it need not.
 func (s *Server) stopped(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

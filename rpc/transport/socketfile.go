@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is where the package touches files: sockets, the lock beside a
+// All file access of this package is in this file: sockets, the lock beside a
 // socket, a namespace's folder, and certificates.
 
-// maxSocketPath is the longest path of a unix socket, in bytes.
+// maxSocketPath is the maximum length of a unix socket's path, in bytes.
 const maxSocketPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
 // privateDir checks that dir is a real directory that the user owns and nobody
-// else can enter, and with create makes it if it is missing.
+// else can enter. With create, it creates dir if it is missing.
 func privateDir(dir string, create bool) error {
 	if create {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -47,13 +47,13 @@ func privateDir(dir string, create bool) error {
 	return nil
 }
 
-// socketLock is the lock of the node that listens on a unix socket: a flock(2)
-// on the file path.lock.
+// socketLock is the lock held by a node that listens on a unix socket: a
+// flock(2) on the file path.lock.
 type socketLock struct{ f *os.File }
 
 // lockSocket takes the lock of the socket at path. If another process, or
-// another listener of this one, has it, the error matches ErrAddressInUse and
-// says who.
+// another listener of this one, holds it, the error matches ErrAddressInUse and
+// names the holder.
 func lockSocket(path string) (*socketLock, error) {
 	name := path + ".lock"
 	for range 100 {
@@ -69,8 +69,8 @@ func lockSocket(path string) (*socketLock, error) {
 			f.Close()
 			return nil, err
 		}
-		// Who gives the lock up removes the file first. What was locked may be a
-		// file that has no name any more, and somebody else may lock the next.
+		// The holder removes the file before it unlocks. So the locked file may
+		// have no name any more, and another process may lock its successor.
 		held, err := f.Stat()
 		named, nameErr := os.Lstat(name)
 		if err == nil && nameErr == nil && os.SameFile(held, named) {
@@ -93,11 +93,11 @@ func holder(f *os.File) string {
 	return "another process"
 }
 
-// unlock removes the lock's file and gives the lock up.
+// unlock removes the lock's file and releases the lock.
 func (l *socketLock) unlock() error {
 	err := os.Remove(l.f.Name())
-	// A child that was forked and has not reached its exec has a copy of the
-	// descriptor: closing ours alone would leave the lock with it.
+	// A forked child that has not reached its exec shares the descriptor, so
+	// closing it here would not release the lock.
 	_ = flock(l.f, unix.LOCK_UN)
 	return errors.Join(err, l.f.Close())
 }
@@ -120,8 +120,8 @@ func flock(f *os.File, how int) error {
 	return err
 }
 
-// socketAt reports whether there is a socket at path. Anything else there is an
-// error: it is not ours to remove.
+// socketAt reports whether there is a socket at path. Any other file there is
+// an error: it is not ours to remove.
 func socketAt(path string) (bool, error) {
 	fi, err := os.Lstat(path)
 	switch {
@@ -137,10 +137,10 @@ func socketAt(path string) (bool, error) {
 
 func removeSocket(path string) error { return os.Remove(path) }
 
-// closeToOthers makes the socket at path its owner's only.
+// closeToOthers restricts the socket at path to its owner.
 func closeToOthers(path string) error { return os.Chmod(path, 0o600) }
 
-// socketFile identifies the file at path, nil if there is none.
+// socketFile identifies the file at path. It is nil if there is none.
 func socketFile(path string) fs.FileInfo {
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -149,7 +149,7 @@ func socketFile(path string) fs.FileInfo {
 	return fi
 }
 
-// removeOwn removes the socket at path, if it still is the one that fi says.
+// removeOwn removes the socket at path if it is still the file fi.
 func removeOwn(path string, fi fs.FileInfo) error {
 	if now := socketFile(path); now == nil || fi == nil || !os.SameFile(now, fi) {
 		return nil
@@ -157,5 +157,5 @@ func removeOwn(path string, fi fs.FileInfo) error {
 	return os.Remove(path)
 }
 
-// readCert reads a file with a certificate or a key.
+// readCert reads the file of a certificate or key.
 func readCert(path string) ([]byte, error) { return os.ReadFile(path) }

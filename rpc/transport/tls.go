@@ -9,16 +9,16 @@ import (
 
 // TLSFiles names the PEM files of one side of mutual TLS.
 type TLSFiles struct {
-	Cert string // own certificate, with those between it and the CA
+	Cert string // own certificate, followed by the intermediate ones
 	Key  string // the private key that goes with it
-	CA   string // the certificates that vouch for the other side
-	// MinVersion is the least version of TLS: tls.VersionTLS13, which is the
+	CA   string // the CA certificates that the other side's certificate must chain to
+	// MinVersion is the lowest version of TLS: tls.VersionTLS13, which is the
 	// default, or tls.VersionTLS12.
 	MinVersion uint16
 }
 
 // LoadServerTLS returns the configuration of a node. A client must have a
-// certificate that f.CA vouches for. A file that is not named or cannot be used
+// certificate issued under f.CA. A file that is not named or cannot be used
 // gives an error whose code is "tls options require a server ca", or cert, or
 // key. The files are read once.
 func LoadServerTLS(f TLSFiles) (*tls.Config, error) {
@@ -28,25 +28,25 @@ func LoadServerTLS(f TLSFiles) (*tls.Config, error) {
 	}
 	c.ClientAuth = tls.RequireAndVerifyClientCert
 	c.ClientCAs = ca
-	// A ticket would let a client in again without a look at its certificate's
-	// chain. Connections are few and long.
+	// A session ticket would let a client in again without a check of its
+	// certificate's chain. Connections are few and long.
 	c.SessionTicketsDisabled = true
 	return c, nil
 }
 
-// LoadClientTLS returns the configuration of a client. It takes a node whose
-// certificate f.CA vouches for and that has the name or IP address of the
-// address that is dialed. A file that is not named or cannot be used gives an
-// error whose code is "tls connect options require a client ca", or cert, or
-// key. The files are read once.
+// LoadClientTLS returns the configuration of a client. It accepts a node whose
+// certificate was issued under f.CA for the host name or IP address that is
+// dialed. A file that is not named or cannot be used gives an error whose code
+// is "tls connect options require a client ca", or cert, or key. The files are
+// read once.
 func LoadClientTLS(f TLSFiles) (*tls.Config, error) {
 	c, ca, err := f.load("tls connect options require a client ")
 	if err != nil {
 		return nil, err
 	}
 	c.RootCAs = ca
-	// Show the certificate even if the node's CA has not issued it: the node then
-	// says what is wrong with it, in place of that there is none.
+	// Send the certificate even if the node's CA has not issued it: the node
+	// then says what is wrong with it, instead of reporting that there is none.
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificates[0], nil }
 	return c, nil
 }
@@ -81,7 +81,7 @@ func (f *TLSFiles) load(need string) (*tls.Config, *x509.CertPool, error) {
 	return &tls.Config{MinVersion: least, Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true}, ca, nil
 }
 
-// checkServerTLS refuses a configuration that would let in a client without a
+// checkServerTLS refuses a configuration that would admit a client without a
 // certificate.
 func checkServerTLS(c *tls.Config) error {
 	switch {

@@ -13,10 +13,10 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Host is where the procs are that a Manager runs: a node of this process, or a
+// Host is where the procs of a Manager live: a node of this process, or a
 // client's connection to one.
 type Host interface {
-	// Definitions returns the system procs of these names; without names, all.
+	// Definitions returns the system procs with these names, or all without names.
 	Definitions(ctx context.Context, names ...string) ([]*procstate.System, error)
 	// Source is where the pools get their claims.
 	Source() worker.Source
@@ -25,40 +25,40 @@ type Host interface {
 // Options configure a Manager.
 type Options struct {
 	Pool worker.Options
-	// Programs runs system procs that have a Command. nil: they wait here. A
+	// Programs runs system procs that have a Command. If nil, these wait. A
 	// client has none, since the node runs them.
 	Programs worker.Runner
 }
 
-// Manager holds the processors of a process, and the pools that run them. A pool
-// is made with the first proc that can run. It is safe for concurrent use.
+// Manager holds the processors of a process and the pools that run them. A pool
+// is created when the first proc can run. It is safe for concurrent use.
 type Manager struct {
 	host Host
-	// attachMu is held from reading definitions to acting on them, so that older
-	// ones never come after newer ones. It is taken before mu.
-	attachMu   sync.Mutex
-	mu         sync.Mutex
-	opts       worker.Options
-	programs   worker.Runner // may be nil
-	processors map[string]worker.Processor
-	pool       *worker.Pool                 // of processors
-	outer      *worker.Pool                 // of programs
-	running    map[string]*procstate.System // as they were attached, by name
-	remote     map[string]int               // pools of clients that run a proc
-	closed     bool
+	// attachMu is held from reading definitions to acting on them, so that
+	// older definitions never replace newer ones. It is taken before mu.
+	attachMu    sync.Mutex
+	mu          sync.Mutex
+	opts        worker.Options
+	programs    worker.Runner // may be nil
+	processors  map[string]worker.Processor
+	pool        *worker.Pool                 // runs registered processors
+	programPool *worker.Pool                 // runs external programs
+	running     map[string]*procstate.System // as they were attached, by name
+	remote      map[string]int               // pools of clients that run a proc
+	closed      bool
 }
 
-// New returns a Manager of the procs at h. It runs nothing until Attach.
+// New returns a Manager for the procs at h. It runs nothing until Attach.
 func New(h Host, o Options) *Manager {
 	return &Manager{host: h, opts: o.Pool, programs: o.Programs}
 }
 
-// Definitions returns the system procs of these names; without names, all.
+// Definitions returns the system procs with these names, or all without names.
 func (p *Manager) Definitions(ctx context.Context, names ...string) ([]*procstate.System, error) {
 	return p.host.Definitions(ctx, names...)
 }
 
-// Register makes fn the processor of that name. Attach runs it.
+// Register makes fn the processor of that name. The next Attach runs it.
 func (p *Manager) Register(name string, fn worker.Processor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,7 +70,7 @@ func (p *Manager) Register(name string, fn worker.Processor) {
 	if old == nil {
 		return
 	}
-	for system, s := range p.running { // attached anew, with fn
+	for system, s := range p.running { // so that Attach runs it anew, with fn
 		if s.Processor == name && len(s.Command) == 0 {
 			delete(p.running, system)
 		}
@@ -84,7 +84,7 @@ func (p *Manager) Has(name string) bool {
 	return p.processors[name] != nil
 }
 
-// Lacks says why a system proc cannot run here; "" if it can.
+// Lacks returns why a system proc cannot run here, or "" if it can.
 func (p *Manager) Lacks(s *procstate.System) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *Manager) Lacks(s *procstate.System) string {
 	return ""
 }
 
-// Waiting says why a proc of a system proc does not run.
+// Waiting returns why a proc of a system proc does not run, or "" if it does.
 func (p *Manager) Waiting(s *procstate.System, proc string) string {
 	p.mu.Lock()
 	runs := s == nil || p.hasProc(proc) || p.remote[proc] > 0
@@ -110,10 +110,10 @@ func (p *Manager) Waiting(s *procstate.System, proc string) string {
 
 // hasProc reports whether a pool runs a proc. p.mu is held.
 func (p *Manager) hasProc(proc string) bool {
-	return p.pool != nil && p.pool.Has(proc) || p.outer != nil && p.outer.Has(proc)
+	return p.pool != nil && p.pool.Has(proc) || p.programPool != nil && p.programPool.Has(proc)
 }
 
-// Elsewhere notes that the pool of a client runs a proc, until over is called.
+// Elsewhere notes that a client's pool runs a proc, until over is called.
 func (p *Manager) Elsewhere(proc string) (over func()) {
 	count := func(n int) {
 		p.mu.Lock()
@@ -136,7 +136,8 @@ func (p *Manager) RunsElsewhere(s *procstate.System) bool {
 	return slices.ContainsFunc(s.From, func(t string) bool { return p.remote[s.ProcName(t)] > 0 })
 }
 
-// Attach brings the pool up to the definitions of these names, or to all.
+// Attach runs the system procs with these names, or all, according to their
+// current definitions.
 func (p *Manager) Attach(ctx context.Context, names ...string) error {
 	p.attachMu.Lock()
 	defer p.attachMu.Unlock()
@@ -157,7 +158,7 @@ func (p *Manager) Attach(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// run runs s, if there is something to run it with. p.mu is held.
+// run runs s if it has a processor here. p.mu is held.
 func (p *Manager) run(s *procstate.System) error {
 	old := p.running[s.Name]
 	if old != nil && procstate.SameSystem(old, s) && p.runs(s) {
@@ -165,7 +166,7 @@ func (p *Manager) run(s *procstate.System) error {
 	}
 	fn, pool, err := p.processor(s)
 	if old != nil {
-		p.leave(old, s, pool)
+		p.stopRunning(old, s, pool)
 	}
 	if fn == nil || err != nil {
 		return err
@@ -182,8 +183,8 @@ func (p *Manager) run(s *procstate.System) error {
 	return nil
 }
 
-// processor returns what s is run with, and the pool for it; nil if there is
-// nothing. p.mu is held.
+// processor returns the processor of s and the pool to run it in, or nil if
+// there is none. p.mu is held.
 func (p *Manager) processor(s *procstate.System) (worker.Processor, *worker.Pool, error) {
 	if len(s.Command) == 0 {
 		fn := p.processors[s.Processor]
@@ -202,29 +203,30 @@ func (p *Manager) processor(s *procstate.System) (worker.Processor, *worker.Pool
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.outer == nil {
+	if p.programPool == nil {
 		o := p.opts
 		o.Concurrency = p.programs.Processes()
-		p.outer = worker.New(p.host.Source(), o)
+		p.programPool = worker.New(p.host.Source(), o)
 	}
-	return fn, p.outer, nil
+	return fn, p.programPool, nil
 }
 
-// runs reports whether all procs of s are in a pool: those that were destroyed,
-// and made again since, are not.
+// runs reports whether all procs of s are in a pool. Those that were destroyed
+// and created again are not.
 func (p *Manager) runs(s *procstate.System) bool {
 	return !slices.ContainsFunc(s.From, func(t string) bool { return !p.hasProc(s.ProcName(t)) })
 }
 
-// leave stops running what old ran and s, in pool, does not. p.mu is held.
-func (p *Manager) leave(old, s *procstate.System, pool *worker.Pool) {
+// stopRunning removes from the pools what old ran and s, in pool, does not.
+// p.mu is held.
+func (p *Manager) stopRunning(old, s *procstate.System, pool *worker.Pool) {
 	delete(p.running, old.Name)
 	if len(s.Command) == 0 {
-		p.leaveProgram(old.Name)
+		p.detachProgram(old.Name)
 	}
 	for _, t := range old.From {
 		name := old.ProcName(t)
-		for _, was := range []*worker.Pool{p.pool, p.outer} {
+		for _, was := range []*worker.Pool{p.pool, p.programPool} {
 			if was != nil && (was != pool || !s.Reads(name, t)) {
 				was.Remove(name)
 			}
@@ -248,12 +250,12 @@ func (p *Manager) LogWaiting(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// program returns what a Runner needs to know of s.
+// program returns the description of s for a Runner.
 func program(s *procstate.System) worker.Program {
 	return worker.Program{Name: s.Name, Processor: s.Processor, Command: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
 }
 
-// missing says why the program of s cannot run here; "" if it can.
+// missing returns why the program of s cannot run here, or "" if it can.
 func (p *Manager) missing(s *procstate.System) string {
 	if p.programs == nil {
 		return "the node runs no programs"
@@ -261,7 +263,7 @@ func (p *Manager) missing(s *procstate.System) string {
 	return p.programs.Missing(program(s))
 }
 
-func (p *Manager) leaveProgram(system string) {
+func (p *Manager) detachProgram(system string) {
 	if p.programs != nil {
 		p.programs.Detach(system)
 	}
@@ -271,25 +273,25 @@ func (p *Manager) leaveProgram(system string) {
 func (p *Manager) Detach(proc string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, pool := range []*worker.Pool{p.pool, p.outer} {
+	for _, pool := range []*worker.Pool{p.pool, p.programPool} {
 		if pool != nil {
 			pool.Remove(proc)
 		}
 	}
-	for name, s := range p.running { // with its last proc a program is not needed any more
+	for name, s := range p.running { // without procs a program is not needed any more
 		if !slices.ContainsFunc(s.From, func(t string) bool { return p.hasProc(s.ProcName(t)) }) {
 			delete(p.running, name)
-			p.leaveProgram(name)
+			p.detachProgram(name)
 		}
 	}
 }
 
-// Close ends the pool: processors are told to stop, and what they had claimed
-// is acknowledged or given back.
+// Close ends the pools: processors are told to stop, and their claims are
+// acknowledged or given back.
 func (p *Manager) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	pools := []*worker.Pool{p.pool, p.outer}
+	pools := []*worker.Pool{p.pool, p.programPool}
 	p.mu.Unlock()
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup

@@ -16,8 +16,8 @@ const (
 
 var errNotUTF8 = errors.New("it is not UTF-8")
 
-// answer takes a line of the program. What it says about the line completes a
-// sentence that quotes it.
+// answer handles a line written by the program. Its error text completes a
+// sentence that quotes the line.
 func (c *claim) answer(line []byte) error {
 	if !utf8.Valid(line) {
 		return errNotUTF8
@@ -120,8 +120,8 @@ func (c *claim) bodies() error {
 	}
 }
 
-// checkGreeting reads the first line of a program. exact says that it wants
-// bodies as strings.
+// checkGreeting parses the first line of a program. exact reports whether it
+// wants bodies as strings.
 func checkGreeting(line []byte) (exact bool, err error) {
 	if !utf8.Valid(line) {
 		return false, errNotUTF8

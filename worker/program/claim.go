@@ -7,54 +7,55 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// claim is what a process has answered to the claim that it works on. Each
-// process has one, whose memory is kept. It belongs to the reader of the
-// process's stdout from begin to the answer of the last record, and to the
-// goroutine that runs the claim before and after; only offered is for both.
+// claim holds a process's answers to its current claim. Each process has one,
+// whose memory is reused. It belongs to the reader of the process's stdout from
+// begin to the answer of the last record, and to the goroutine that runs the
+// claim before and after that; only offered is shared by both.
 type claim struct {
 	first   uint64       // n of the first record
-	offered atomic.Int64 // records that were written, or are just being written
+	offered atomic.Int64 // records that were written or are being written
 	left    int          // records without an answer
 	answers []span       // of each record
 
 	outs    []output
-	bytes   []byte // of outs: bodies and keys
+	bytes   []byte // bodies and keys of outs
 	headers []record.Header
-	topic   string // of the latest output that names one
-	size    int    // towards Options.MaxOutput
+	topic   string // topic of the latest output that names one
+	size    int    // counted towards Options.MaxOutput
 	most    int    // Options.MaxOutput
 
-	failed int    // answers that are errors
-	worst  int    // the first record in order that has one
-	reason string // of that
+	failed      int    // answers that are errors
+	firstFailed int    // the first record, in order, whose answer is an error
+	reason      string // its error text
 
 	scan    scanner
 	scratch []byte
 }
 
-// span says which of the outs are an answer.
+// span is an answer: outs[from:to].
 type span struct {
 	from, to int
 	done     bool
 }
 
-// output is a record that came out. Its parts are claim.bytes[key:keyEnd],
+// output is a record in an answer. Its parts are claim.bytes[key:keyEnd],
 // claim.headers[header:headerEnd] and claim.bytes[body:bodyEnd].
 type output struct {
-	topic             string // "": all that the proc writes to
+	topic             string // "": all output topics of the proc
 	key, keyEnd       int
 	header, headerEnd int
 	body, bodyEnd     int
 }
 
-// overhead is what a record or header counts towards Options.MaxOutput besides
-// its bytes: about the memory that it takes.
+// overhead is how many bytes a record or header counts towards
+// Options.MaxOutput besides its content: about the memory that it takes.
 const overhead = 64
 
-// keepBytes is how much memory of each kind is kept from claim to claim.
+// keepBytes is how much memory of each kind, in bytes, is kept from claim to
+// claim.
 const keepBytes = 1 << 20
 
-// begin makes c ready for the answers of n records.
+// begin prepares c for the answers to n records.
 func (c *claim) begin(first uint64, n, most int) {
 	c.first, c.left, c.most = first, n, most
 	c.offered.Store(0)
@@ -64,26 +65,26 @@ func (c *claim) begin(first uint64, n, most int) {
 	} else {
 		c.answers = make([]span, n)
 	}
-	c.size, c.failed, c.worst, c.reason = 0, 0, n, ""
+	c.size, c.failed, c.firstFailed, c.reason = 0, 0, n, ""
 }
 
-// trim empties c, and lets go of unusual amounts of memory.
+// trim empties c and releases unusual amounts of memory.
 func (c *claim) trim() {
 	clear(c.headers)
-	c.outs, c.bytes, c.headers = kept(c.outs, overhead), kept(c.bytes, 1), kept(c.headers, overhead)
-	c.answers, c.scratch = kept(c.answers, 24), kept(c.scratch, 1)
-	c.scan.stack, c.scan.key = kept(c.scan.stack, 1), kept(c.scan.key, 1)
+	c.outs, c.bytes, c.headers = trimmed(c.outs, overhead), trimmed(c.bytes, 1), trimmed(c.headers, overhead)
+	c.answers, c.scratch = trimmed(c.answers, 24), trimmed(c.scratch, 1)
+	c.scan.stack, c.scan.key = trimmed(c.scan.stack, 1), trimmed(c.scan.key, 1)
 	c.scan.b = nil
 }
 
-func kept[T any](s []T, size int) []T {
+func trimmed[T any](s []T, size int) []T {
 	if cap(s)*size > keepBytes {
 		return nil
 	}
 	return s[:0]
 }
 
-// settle notes the answer to n: the outs from from on, or why it failed.
+// settle records the answer to n: outs[from:], or why it failed.
 func (c *claim) settle(n uint64, from int, failed bool, reason []byte) error {
 	i := n - c.first // huge if n is smaller
 	switch {
@@ -96,17 +97,17 @@ func (c *claim) settle(n uint64, from int, failed bool, reason []byte) error {
 	c.left--
 	if failed {
 		c.failed++
-		if int(i) < c.worst {
-			c.worst, c.reason = int(i), shorten(string(reason[:min(len(reason), 4*maxReason)]), maxReason)
+		if int(i) < c.firstFailed {
+			c.firstFailed, c.reason = int(i), shorten(string(reason[:min(len(reason), 4*maxReason)]), maxReason)
 		}
 	}
 	return nil
 }
 
-// maxReason bounds the text of an error that a program answers with, in bytes.
+// maxReason bounds the text of a program's error answer, in bytes.
 const maxReason = 1024
 
-// charge counts bytes of output.
+// charge counts n bytes of output and one overhead.
 func (c *claim) charge(n int) error {
 	if c.size += overhead + n; c.size > c.most {
 		return fmt.Errorf("the output of one claim is larger than %d bytes", c.most)
@@ -114,7 +115,8 @@ func (c *claim) charge(n int) error {
 	return nil
 }
 
-// failure is the error of a claim that was answered in full.
+// failure returns the error of a claim that was answered in full, nil for
+// success.
 func (c *claim) failure(recs []record.Record) error {
 	if c.failed == 0 {
 		return nil
@@ -124,7 +126,7 @@ func (c *claim) failure(recs []record.Record) error {
 		text = "the program has failed it without a reason"
 	}
 	if c.failed > 1 {
-		return fmt.Errorf("record %s: %s (and %d more have failed)", recs[c.worst].ID, text, c.failed-1)
+		return fmt.Errorf("record %s: %s (and %d more have failed)", recs[c.firstFailed].ID, text, c.failed-1)
 	}
-	return fmt.Errorf("record %s: %s", recs[c.worst].ID, text)
+	return fmt.Errorf("record %s: %s", recs[c.firstFailed].ID, text)
 }

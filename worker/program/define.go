@@ -6,19 +6,19 @@ import (
 	"github.com/pipeproc/pipeproc/internal/jsontext"
 )
 
-// Definition is what one of the procs that share a program is. It is told to
-// each process before the first record of the proc.
+// Definition tells a shared program how to handle one of its procs. Each
+// process gets it before the first record of the proc.
 type Definition struct {
-	Processor string // which processor, in words of the program
-	Source    string // anything else that the program must know: a path, a script
+	Processor string // name of the processor within the program
+	Source    string // anything else that the program needs: a path, a script
 }
 
-// Processor returns the processor of a proc that shares the program with
-// others, which go by name. Each call makes another definition, which takes
-// the place of the one before of the same proc.
-func (p *Program) Processor(d Definition) worker.Processor { return shared{p, &d}.process }
+// Processor returns the processor of a proc that shares the program with other
+// procs, which the program tells apart by name. Each call makes a new
+// definition, which replaces the proc's previous one.
+func (p *Program) Processor(d Definition) worker.Processor { return boundProgram{p, &d}.process }
 
-// definition is the line about a proc.
+// definition appends the line that defines a proc.
 func definition(dst []byte, proc string, d *Definition) []byte {
 	dst = append(dst, `{"proc":`...)
 	dst = jsontext.AppendText(dst, proc)

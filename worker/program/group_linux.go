@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setGroup gives the process of cmd a group of its own, and lets it die with
-// this one. See tend for what that needs.
+// setGroup gives the process of cmd a process group of its own, and makes it
+// die with this process. See tend for the condition.
 func setGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// awaitExit returns when the process of cmd has ended. Its number is not free
+// awaitExit returns when the process of cmd has ended. Its pid is not reused
 // until cmd.Wait is called.
 func awaitExit(cmd *exec.Cmd) {
 	for {
@@ -22,7 +22,7 @@ func awaitExit(cmd *exec.Cmd) {
 		switch {
 		case err == nil:
 			return
-		case !errors.Is(err, unix.EINTR): // something forbids it
+		case !errors.Is(err, unix.EINTR): // waitid is not permitted
 			_ = cmd.Wait()
 			return
 		}

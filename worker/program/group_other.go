@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// setGroup gives the process of cmd a group of its own. It learns from the end
-// of its stdin that this one has died.
+// setGroup gives the process of cmd a process group of its own. The process
+// learns of this one's death from the end of its stdin.
 func setGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // awaitExit returns when the process of cmd has ended.

@@ -10,40 +10,39 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Options say what is run, and how. Zero values are the defaults.
+// Options say what a Program runs and how. Zero values are the defaults.
 type Options struct {
 	// Command is the program and its arguments. A name without a slash is
-	// looked for in PATH. It must be there when a process is started, and not
+	// looked up in PATH. The file must exist when a process is started, not
 	// before.
 	Command []string
-	// Dir is the folder it runs in. Default: that of this process.
+	// Dir is its working directory. Default: that of this process.
 	Dir string
 	// Env is its whole environment, as "key=value". Default: that of this
 	// process.
 	Env []string
-	// Processes is how many run at most, each with a claim of its own, or with
-	// a lane of one. Default 1.
+	// Processes limits how many processes run, each with a claim, or a lane of
+	// one, at a time. Default 1.
 	Processes int
-	// RestartAfter is after how many claims, or lanes of claims, a process is
-	// replaced. Default: never.
+	// RestartAfter is the number of claims, or lanes of claims, after which a
+	// process is replaced. Default: never.
 	RestartAfter int
-	// StartTimeout is how long a process may take to say its first line.
-	// Default 30 s. It may be longer than a claim has time.
+	// StartTimeout is how long a process may take to write its first line.
+	// Default 30 s. It may exceed a claim's timeout.
 	StartTimeout time.Duration
-	// StopGrace is how long a process that is to end is waited for before it
-	// gets a SIGTERM, and again before a SIGKILL; and how long it may go on with
+	// StopGrace is how long a process that should end has before it gets
+	// SIGTERM, and after that before SIGKILL; and how long it may continue with
 	// a claim whose context was cancelled. Default 3 s.
 	StopGrace time.Duration
 	// MaxLine bounds a line of its output, in bytes. Default 64 MiB.
 	MaxLine int
-	// MaxOutput bounds what comes out of one claim: the bytes of bodies, keys,
-	// headers and topics, with 64 more for each record and header. Default 64
-	// MiB.
+	// MaxOutput bounds the output of one claim, in bytes: bodies, keys, headers
+	// and topics, plus 64 for each record and header. Default 64 MiB.
 	MaxOutput int
-	// Logger receives what an operator should read: how processes end, and what
+	// Logger receives what an operator should read: how processes end and what
 	// they write to stderr. Default: nothing.
 	Logger *slog.Logger
-	// Name is that of the proc, for the log and for the program. It may be
+	// Name is the name of the proc, for the log and for the program. It may be
 	// empty.
 	Name string
 }
@@ -54,7 +53,7 @@ const (
 	defaultBytes = 64 << 20
 )
 
-// check fills in defaults and refuses what cannot be meant.
+// check fills in defaults and refuses invalid values.
 func (o Options) check() (Options, error) {
 	if len(o.Command) == 0 || o.Command[0] == "" {
 		return o, errs.NoProcessor.With("Command: there is no program")

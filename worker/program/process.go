@@ -9,69 +9,70 @@ import (
 	"time"
 )
 
-// lingerTime is how long the output of a process that has ended is waited for,
-// if something that has left its process group keeps it open.
+// lingerTime is how long to wait for the output of a process that has ended, if
+// something that has left its process group keeps it open.
 const lingerTime = time.Second
 
-// process is a program that runs. Whoever holds it, by take, may run a claim.
+// process is a running program. The goroutine that holds it, by take, may run a
+// claim.
 type process struct {
-	prog  *Program
-	slot  *slot
-	cmd   *exec.Cmd
-	pid   int
-	pipes pipes
-	words *words // what it writes to stderr
-	done  chan error
-	claim claim
-	lines writer
-	last  uint64 // n of the latest record, of the holder
+	prog   *Program
+	slot   *slot
+	cmd    *exec.Cmd
+	pid    int
+	pipes  pipes
+	stderr *stderrLog // copies its stderr to the log
+	done   chan error
+	claim  claim
+	lines  writer
+	last   uint64 // n of the latest record; used by the holder
 
-	defined map[string]*Definition // the procs that it was told of, of the holder
+	defined map[string]*Definition // the definitions that it was sent; used by the holder
 
 	// Guarded by Program.mu.
-	starting bool // it was not handed out yet
-	claims   int  // that it has run
+	starting bool // not yet available to claims
+	claims   int  // claims that it has run
 
-	// mu is a leaf. It also holds a process alive in the system, so that no
-	// signal reaches another one of its number.
-	mu      sync.Mutex
-	greeted bool  // it has written its first line
-	busy    bool  // a claim runs
-	owes    bool  // and its outcome was not sent to done
-	why     error // why it was killed, by whoever came first
-	asked   bool  // to end
-	gone    bool  // it has ended
-	timers  []*time.Timer
-	patient *time.Timer // until a cancelled claim is aborted
+	// mu is a leaf lock. Holding it also keeps an ended process from being
+	// reaped, so that no signal reaches another process with its pid.
+	mu         sync.Mutex
+	greeted    bool  // it has written its first line
+	busy       bool  // a claim runs
+	outcomeDue bool  // a claim's outcome was not yet sent to done
+	killReason error // why it was killed; the first reason is kept
+	stopping   bool  // to end
+	exited     bool  // it has ended
+	timers     []*time.Timer
+	graceTimer *time.Timer // until a cancelled claim is aborted
 }
 
-// tend starts a process, and stays until it has ended. On Linux a process that
-// is to die with its parent dies when the thread ends that has started it, so
-// this goroutine keeps its thread. It sleeps there, in the kernel.
+// tend starts a process and stays until it has ended. On Linux a process with a
+// parent-death signal dies when the thread that started it ends, so this
+// goroutine keeps its thread, asleep in the kernel.
 func (p *Program) tend(s *slot) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	pr, err := p.launch(s)
 	if err != nil {
-		p.notStarted(s, err)
+		p.onStartFailed(s, err)
 		return
 	}
-	p.launched(pr)
+	p.onLaunched(pr)
 	pr.after(p.o.StartTimeout, pr.notGreeted)
 	var readers sync.WaitGroup
 	readers.Go(pr.read)
-	readers.Go(pr.words.read)
+	readers.Go(pr.stderr.read)
 	if _, err := pr.pipes.stdin.Write(greeting(p.o.Name)); err != nil {
 		pr.broken(err)
 	}
 	awaitExit(pr.cmd)
-	pr.bury()
+	pr.reap()
 	t := time.AfterFunc(lingerTime, pr.pipes.closeOutput)
 	readers.Wait()
 	t.Stop()
 	pr.pipes.close()
-	pr.words.flush()
-	p.ended(pr, pr.conclude())
+	pr.stderr.flush()
+	p.onExit(pr, pr.exitError())
 }
 
 // launch starts a process in slot s.
@@ -85,29 +86,29 @@ func (p *Program) launch(s *slot) (*process, error) {
 			own.close()
 		}
 		for _, f := range [...]any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
-			_ = f.(*os.File).Close() // the process's own ends
+			_ = f.(*os.File).Close() // the process's ends
 		}
 	}
 	switch {
-	case err != nil && p.o.Dir != "": // the system does not say which of both is missing
+	case err != nil && p.o.Dir != "": // the error does not say whether program or folder is missing
 		return nil, fmt.Errorf("the program cannot be started in %s: %w", p.o.Dir, err)
 	case err != nil:
 		return nil, fmt.Errorf("the program cannot be started: %w", err)
 	}
 	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, pipes: own, done: make(chan error, 1), defined: make(map[string]*Definition)}
-	pr.words = &words{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
+	pr.stderr = &stderrLog{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
 	return pr, nil
 }
 
-// begin makes pr ready for a claim of n records. It is false when pr is about to
-// end.
+// begin prepares pr for a claim of n records. It returns false if pr is about
+// to end.
 func (pr *process) begin(n int) bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if pr.why != nil || pr.asked || pr.gone {
+	if pr.killReason != nil || pr.stopping || pr.exited {
 		return false
 	}
-	pr.busy, pr.owes = true, true
+	pr.busy, pr.outcomeDue = true, true
 	pr.claim.begin(pr.last+1, n, pr.prog.o.MaxOutput)
 	pr.last += uint64(n)
 	return true
@@ -117,15 +118,15 @@ func (pr *process) begin(n int) bool {
 func (pr *process) usable() bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	return pr.why == nil && !pr.asked && !pr.gone
+	return pr.killReason == nil && !pr.stopping && !pr.exited
 }
 
-// finish ends what begin has begun.
+// finish ends what begin started.
 func (pr *process) finish() {
 	pr.mu.Lock()
 	pr.busy = false
-	t := pr.patient
-	pr.patient = nil
+	t := pr.graceTimer
+	pr.graceTimer = nil
 	pr.mu.Unlock()
 	if t != nil {
 		t.Stop()
@@ -134,12 +135,12 @@ func (pr *process) finish() {
 	pr.lines.trim()
 }
 
-// settle sends the outcome of the claim that runs. It is false when there is
-// none, or when it has an outcome already.
+// settle sends the outcome of the current claim. It returns false if there is
+// none, or if its outcome was sent already.
 func (pr *process) settle(err error) bool {
 	pr.mu.Lock()
-	owes := pr.owes
-	pr.owes = false
+	owes := pr.outcomeDue
+	pr.outcomeDue = false
 	pr.mu.Unlock()
 	if owes {
 		pr.done <- err
@@ -147,18 +148,18 @@ func (pr *process) settle(err error) bool {
 	return owes
 }
 
-// owing reports whether somebody waits for the outcome of a claim.
-func (pr *process) owing() bool {
+// isOutcomeDue reports whether a goroutine waits for the outcome of a claim.
+func (pr *process) isOutcomeDue() bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	return pr.owes
+	return pr.outcomeDue
 }
 
 // after calls fn after d, unless pr has ended.
 func (pr *process) after(d time.Duration, fn func()) {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if !pr.gone {
+	if !pr.exited {
 		pr.timers = append(pr.timers, time.AfterFunc(d, fn))
 	}
 }

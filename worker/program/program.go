@@ -10,31 +10,33 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Program runs a program in up to Options.Processes processes. It is safe for
-// concurrent use. Its method Process is a [worker.Processor].
+// Program runs one external program in up to Options.Processes processes: it
+// starts, feeds, restarts and ends them. Its method Process is a
+// [worker.Processor]. To a [Runner] the same thing is described by a
+// [worker.Program], which is data only. It is safe for concurrent use.
 type Program struct {
 	o       Options
-	drained chan struct{} // closed when it is closed and nothing is left
-	dropped atomic.Uint64 // lines of stderr
+	drained chan struct{} // closed when the Program is closed and no process is left
+	dropped atomic.Uint64 // lines of stderr that were not logged
 
 	// mu is taken before process.mu, never with it held.
 	mu       sync.Mutex
 	closed   bool
 	slots    []slot
 	free     []*slot    // without a process, and not resting
-	idle     []*process // the one used last at the end
-	waiting  []*waiter  // who waits longest first
+	idle     []*process // most recently used last
+	waiting  []*waiter  // longest wait first
 	procs    map[*process]struct{}
-	starting int   // calls of tend whose process was not handed out yet
+	starting int   // calls of tend whose process is not available yet
 	live     int   // calls of tend
-	last     error // why the latest process has failed
+	last     error // why the latest process failed
 	stats    Stats
 }
 
 var errClosed = errs.Closed.With("the program is closed")
 
-// New returns a Program. It starts nothing: the first claim does. Close ends it.
-// Errors: no_valid_processor_provided, invalid_proc_options.
+// New returns a Program. It starts no process: the first claim does. Close ends
+// it. Errors: no_valid_processor_provided, invalid_proc_options.
 func New(o Options) (*Program, error) {
 	o, err := o.check()
 	if err != nil {
@@ -48,25 +50,26 @@ func New(o Options) (*Program, error) {
 	return p, nil
 }
 
-// Process has the records of w handled by a process. It waits for one that is
-// free, or for one that starts, as long as ctx allows. It returns nil when each
-// record was answered and none has failed, and has emitted what came out then.
+// Process has the records of w handled by a process. It waits for a free
+// process, or for one to start, until ctx ends. When each record was answered
+// and none failed, it emits the output and returns nil.
 //
-// Errors: what the program has answered; how its process has ended, in which
-// case errors.As finds an [exec.ExitError]; why it cannot be started; closed;
-// and the cause of ctx. When the time of ctx is over, the process is killed. When
-// ctx is cancelled, it may go on for Options.StopGrace.
+// Errors: the program's error answer; how its process has ended, in which case
+// errors.As finds an [exec.ExitError]; why it cannot be started; closed; and
+// the cause of ctx. When the deadline of ctx passes, the process is killed.
+// When ctx is cancelled, the process may continue for Options.StopGrace.
 func (p *Program) Process(ctx context.Context, w *worker.Work) error {
-	return shared{p, nil}.process(ctx, w)
+	return boundProgram{p, nil}.process(ctx, w)
 }
 
-// shared is a program and what it is to run of it; nil if it runs one thing.
-type shared struct {
+// boundProgram is a program with the definition of a proc, nil if the program
+// is not shared.
+type boundProgram struct {
 	p *Program
 	d *Definition
 }
 
-func (s shared) process(ctx context.Context, w *worker.Work) error {
+func (s boundProgram) process(ctx context.Context, w *worker.Work) error {
 	p := s.p
 	recs := w.Records()
 	if len(recs) == 0 {
@@ -88,8 +91,8 @@ func (s shared) process(ctx context.Context, w *worker.Work) error {
 	return err
 }
 
-// run runs a claim. It is not alive when the process has ended before all was
-// answered.
+// run runs a claim. alive is false if the process has ended before it answered
+// all records.
 func (pr *process) run(ctx context.Context, w *worker.Work, d *Definition) (alive bool, err error) {
 	c, recs := &pr.claim, w.Records()
 	first := c.first
@@ -106,9 +109,10 @@ func (pr *process) run(ctx context.Context, w *worker.Work, d *Definition) (aliv
 	return true, err
 }
 
-// serves makes the claim one of a proc that shares the program.
-func (pr *process) serves(proc string, d *Definition) {
-	pr.words.about.Store(&proc)
+// useDefinition makes the current claim one of a proc that shares the program,
+// and queues the definition if the process does not have it.
+func (pr *process) useDefinition(proc string, d *Definition) {
+	pr.stderr.proc.Store(&proc)
 	pr.lines.of(proc)
 	if pr.defined[proc] != d {
 		pr.defined[proc] = d
@@ -116,16 +120,16 @@ func (pr *process) serves(proc string, d *Definition) {
 	}
 }
 
-// writeSize is how many bytes of lines are gathered before they are written.
+// writeSize is how many bytes of lines are gathered before a write.
 const writeSize = 32 << 10
 
-// send writes the lines of a claim. That nobody reads them is found out
-// elsewhere.
+// send writes the lines of a claim. A process that does not read them is
+// detected by timeouts.
 func (pr *process) send(w *worker.Work, d *Definition) {
 	recs := w.Records()
 	pr.lines.begin(w.Topic(), w.Attempt())
 	if d != nil {
-		pr.serves(w.Proc(), d)
+		pr.useDefinition(w.Proc(), d)
 	}
 	for i := range recs {
 		pr.lines.add(pr.claim.first+uint64(i), len(recs)-1-i, &recs[i])

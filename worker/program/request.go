@@ -8,10 +8,10 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// version is that of the protocol.
+// version is the version of the protocol.
 const version = 1
 
-// greeting is the first line to a program.
+// greeting returns the first line to a program.
 func greeting(name string) []byte {
 	line := append([]byte(`{"pipeproc":`), strconv.Itoa(version)...)
 	if name != "" {
@@ -21,13 +21,14 @@ func greeting(name string) []byte {
 	return append(line, '}', '\n')
 }
 
-// writer makes the lines of a claim. Its memory is kept from claim to claim.
+// writer encodes the lines of a claim. Its memory is reused from claim to
+// claim.
 type writer struct {
 	line    []byte
-	proc    []byte // what all lines have after n, in a shared program
-	topic   []byte // what all lines have between n and id
-	attempt []byte // what all have before the body
-	exact   bool   // bodies are strings, whatever they are
+	proc    []byte // part of all lines after n, in a shared program
+	topic   []byte // part of all lines between n and id
+	attempt []byte // part of all lines before the body
+	exact   bool   // bodies are always strings
 	json    scanner
 }
 
@@ -40,20 +41,20 @@ func (w *writer) begin(topic string, attempt int) {
 	w.line, w.proc = w.line[:0], w.proc[:0]
 }
 
-// of says which proc of a shared program the claim is of.
+// of sets the proc of the claim, in a shared program.
 func (w *writer) of(proc string) {
 	w.proc = append(w.proc, `,"proc":`...)
 	w.proc = jsontext.AppendText(w.proc, proc)
 	w.proc = append(w.proc, `,"more":`...)
 }
 
-// trim lets go of an unusual amount of memory.
+// trim releases an unusual amount of memory.
 func (w *writer) trim() {
-	w.line = kept(w.line, 1)
-	w.json = scanner{stack: kept(w.json.stack, 1)}
+	w.line = trimmed(w.line, 1)
+	w.json = scanner{stack: trimmed(w.json.stack, 1)}
 }
 
-// add appends the line of a record, which more of the claim follow.
+// add appends the line of a record. more records of the claim follow it.
 func (w *writer) add(n uint64, more int, rec *record.Record) {
 	b := append(w.line, `{"n":`...)
 	b = strconv.AppendUint(b, n, 10)
@@ -86,5 +87,5 @@ func (w *writer) body(dst, body []byte) []byte {
 	if dst, ok := w.json.value(dst); ok && w.json.end() {
 		return jsontext.EscapeBreaks(dst, from)
 	}
-	return jsontext.AppendString(dst[:from], body) // it is text
+	return jsontext.AppendString(dst[:from], body) // not JSON
 }

@@ -14,22 +14,23 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// RunnerOptions configure the worker processes of a node. Zero values are the
-// defaults.
+// RunnerOptions configure a Runner: the worker processes of a node. Options, in
+// contrast, configure one Program. Zero values are the defaults.
 type RunnerOptions struct {
-	// Workers is how many worker processes there are, each with Concurrency
-	// claims. Default 1; negative: none, and system procs with a Command wait.
+	// Workers times Concurrency is the number of worker processes. Default 1;
+	// negative: none, and system procs with a Command wait.
 	Workers int
-	// Concurrency multiplies Workers: a process has one claim at a time, so that
-	// one that dies takes nothing else with it, and there are Workers times
-	// Concurrency claims and processes at a time, if there is work for as many.
+	// Concurrency multiplies Workers. A process runs one claim at a time, so
+	// that its death affects no other claim; there are up to Workers times
+	// Concurrency claims and processes at a time, if there is enough work.
 	// Default 1.
 	Concurrency int
-	// RestartAfter is after how many claims a process is replaced. Default: never.
+	// RestartAfter is the number of claims after which a process is replaced.
+	// Default: never.
 	RestartAfter int
-	// Self is what Main returned, for system procs whose Command is "@self".
+	// Self is the result of Main, for system procs whose Command is "@self".
 	Self *Self `json:"-"`
-	// Logger receives what an operator should read: how processes end, and what
+	// Logger receives what an operator should read: how processes end and what
 	// they write to stderr. Default: nothing.
 	Logger *slog.Logger `json:"-"`
 }
@@ -50,25 +51,28 @@ func (o RunnerOptions) check() error {
 
 func (o RunnerOptions) count() int { return max(cmp.Or(o.Workers, 1), 0) * cmp.Or(o.Concurrency, 1) }
 
-// CommandSelf, as the first element of a Command, is the program that opened the
-// node, if it has called Main: the processor is then one of those given to Main.
+// CommandSelf, as the first element of a Command, stands for the program that
+// opened the node, which must have called Main. The processor is then one of
+// those given to Main.
 const CommandSelf = "@self"
 
-// maxLine bounds a line of the program's own workers: all that comes of a claim is
-// one line. It is above the largest batch of the largest bodies.
+// maxLine bounds a line written by a CommandSelf worker, in bytes: the whole
+// output of a claim is one line. It is above the largest batch of the largest
+// bodies.
 const maxLine = 1 << 30
 
-// Runner runs the system procs of a node that have a Command, in processes that
-// are started when there is work, supervised, and end with the node. Give it to
-// the node as pipeproc.Options.Programs; the node closes it. A Runner belongs to
-// one node.
+// Runner runs the system procs of a node that have a Command: it keeps one
+// Program per distinct command, whose processes are started when there is work,
+// are supervised, and end with the node. It implements [worker.Runner]. Pass it
+// to the node as pipeproc.Options.Programs; the node closes it. A Runner
+// belongs to one node.
 type Runner struct {
 	o   RunnerOptions
 	log *slog.Logger
 
 	mu     sync.Mutex
-	open   map[string]*attached // by what is run
-	used   map[string]*attached // by name of the system proc
+	open   map[string]*programUse // by command, see Attach
+	users  map[string]*programUse // by system proc
 	ending sync.WaitGroup
 }
 
@@ -89,14 +93,14 @@ func NewRunner(o RunnerOptions) (*Runner, error) {
 // Processes returns how many claims can run side by side.
 func (ps *Runner) Processes() int { return ps.o.count() }
 
-// attached is a program, and how many system procs it is for.
-type attached struct {
-	key   string
-	p     *Program
-	users int
+// programUse is a program and the number of system procs that use it.
+type programUse struct {
+	key     string
+	program *Program
+	users   int
 }
 
-// Missing says why there is nothing to run s with; "" if there is.
+// Missing returns why s cannot be run, or "" if it can.
 func (ps *Runner) Missing(s worker.Program) string {
 	switch {
 	case ps.o.count() == 0:
@@ -109,7 +113,7 @@ func (ps *Runner) Missing(s worker.Program) string {
 	return ""
 }
 
-// Attach returns the processor of s, and starts nothing yet.
+// Attach returns the processor of s. It does not start a process yet.
 func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 	o := Options{Command: s.Command, Processes: ps.o.count(), RestartAfter: ps.o.RestartAfter, Logger: ps.log}
 	key := strings.Join(s.Command, "\x00")
@@ -126,7 +130,7 @@ func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.open == nil {
-		ps.open, ps.used = make(map[string]*attached), make(map[string]*attached)
+		ps.open, ps.users = make(map[string]*programUse), make(map[string]*programUse)
 	}
 	u := ps.open[key]
 	if u == nil {
@@ -134,57 +138,57 @@ func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
 		if err != nil {
 			return nil, err
 		}
-		u = &attached{key: key, p: p}
+		u = &programUse{key: key, program: p}
 		ps.open[key] = u
 	}
 	u.users++
-	ps.drop(s.Name)
-	ps.used[s.Name] = u
+	ps.release(s.Name)
+	ps.users[s.Name] = u
 	if alone {
-		return u.p.Process, nil
+		return u.program.Process, nil
 	}
-	return u.p.Processor(Definition{Processor: s.Processor, Source: s.Source}), nil
+	return u.program.Processor(Definition{Processor: s.Processor, Source: s.Source}), nil
 }
 
-// Detach ends what a system proc has used, if nobody else does. Claims under way
-// are finished, if that does not take long.
+// Detach ends the program of a system proc unless another system proc uses it.
+// Running claims have Options.StopGrace to finish.
 func (ps *Runner) Detach(system string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.drop(system)
+	ps.release(system)
 }
 
-func (ps *Runner) drop(system string) {
-	u := ps.used[system]
+func (ps *Runner) release(system string) {
+	u := ps.users[system]
 	if u == nil {
 		return
 	}
-	delete(ps.used, system)
+	delete(ps.users, system)
 	if u.users--; u.users > 0 {
 		return
 	}
 	delete(ps.open, u.key)
 	ps.ending.Go(func() {
-		if err := u.p.Close(); err != nil {
+		if err := u.program.Close(); err != nil {
 			ps.log.Warn("pipeproc: worker processes", "err", err)
 		}
 	})
 }
 
-// Close ends all processes, once nobody uses them.
+// Close ends all processes and waits for them.
 func (ps *Runner) Close() error {
 	ps.mu.Lock()
 	var mu sync.Mutex
 	var err error
 	for _, u := range ps.open {
 		ps.ending.Go(func() {
-			e := u.p.Close()
+			e := u.program.Close()
 			mu.Lock()
 			err = errors.Join(err, e)
 			mu.Unlock()
 		})
 	}
-	ps.open, ps.used = nil, nil
+	ps.open, ps.users = nil, nil
 	ps.mu.Unlock()
 	ps.ending.Wait()
 	return err

@@ -11,20 +11,21 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Self is the program that is running, as one that can be started again.
+// Self is the running program as a command that a Runner can start again, with
+// the Go functions that it can run as processors. Main returns it.
 type Self struct {
 	path       string
 	processors map[string]worker.Processor
 }
 
-// Main lets worker processes run functions of the program itself. Call it first
-// thing in main: in the process that the user started it returns; in one that a
-// Runner started it runs processors and ends the process. A program that also
-// uses rpc.Spawn calls rpc.Main in its place.
+// Main lets worker processes run Go functions of this program. Call it first in
+// main. In the process that the user started, it returns. In a process that a
+// Runner started, it runs processors and ends the process. A program that also
+// uses rpc.Spawn calls rpc.Main instead.
 //
-// The processors are those that system procs with the Command "@self" can name.
-// They run in worker processes, where nothing else of the program runs except
-// package variables and init functions. What they print goes to the node's log.
+// System procs with the Command "@self" name these processors. They run in
+// worker processes, where nothing else of the program runs except package
+// variables and init functions. What they print goes to the node's log.
 func Main(processors map[string]worker.Processor) *Self {
 	p := &Self{processors: maps.Clone(processors)}
 	var err error
@@ -48,10 +49,11 @@ func (p *Self) Path() string { return p.path }
 
 func (p *Self) has(processor string) bool { return p.processors[processor] != nil }
 
-// serveProcessors is a worker process.
+// serveProcessors is the main function of a worker process. It returns the exit
+// code.
 func (p *Self) serveProcessors() int {
 	out := os.Stdout
-	os.Stdout = os.Stderr // what processors print is no answer
+	os.Stdout = os.Stderr // output of processors must not mix with answers
 	err := Serve(context.Background(), os.Stdin, out, func(_ string, d Definition) (worker.Processor, error) {
 		fn := p.processors[d.Processor]
 		if fn == nil {

@@ -14,33 +14,32 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Find returns the processor of a proc, as a [Definition] says.
+// Find returns the processor of a proc according to its [Definition].
 type Find func(proc string, d Definition) (worker.Processor, error)
 
-// errStdin is why a processor's context ends with the node.
+// errStdin is the cause of a processor's context when the node closes stdin.
 var errStdin = errors.New("the node has closed stdin")
 
-// Serve is the other side of a shared program, for one that is written in Go: it
+// Serve is the program's side of the protocol of a shared program, in Go: it
 // reads claims from in, which is stdin, has them processed, and answers on out,
-// which is stdout. It asks for bodies as they are. It returns nil when in has
-// ended; a processor that runs then sees the end of its context, as it does when
-// ctx ends.
+// which is stdout. It asks for exact bodies. It returns nil when in has ended;
+// the context of a running processor ends then, as it does when ctx ends.
 //
-// A processor is called with all records of a claim, or of a lane of it. Nothing
-// else may write to out.
+// A processor is called with all records of a claim, or of a lane of it.
+// Nothing else may write to out.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &server{find: find, out: out, procs: make(map[string]*served), claims: make(chan *claimLines), free: make(chan *claimLines, 2), fault: make(chan error, 1)}
-	s.free <- new(claimLines) // to be read into while the other is processed: the end
-	s.free <- new(claimLines) // of in is to be seen then
+	s := &server{find: find, out: out, procs: make(map[string]*served), claims: make(chan *claimLines), free: make(chan *claimLines, 2), readResult: make(chan error, 1)}
+	s.free <- new(claimLines) // two, so that one is read while the other is processed
+	s.free <- new(claimLines) // and the end of in is noticed meanwhile
 	if _, err := fmt.Fprintf(out, "{\"pipeproc\":%d,\"exact\":true}\n", version); err != nil {
 		return err
 	}
 	go func() {
 		err := s.read(ctx, bufio.NewReaderSize(in, readSize))
 		cancel(errStdin)
-		s.fault <- err
+		s.readResult <- err
 		close(s.claims)
 	}()
 	for c := range s.claims {
@@ -49,27 +48,27 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, find Find) error {
 		}
 		s.free <- c // the node sends the next claim after the answer to this one
 	}
-	return <-s.fault
+	return <-s.readResult
 }
 
-// server is what Serve knows.
+// server is the state of Serve.
 type server struct {
-	find   Find
-	out    io.Writer
-	procs  map[string]*served // of the reader
-	claims chan *claimLines
-	free   chan *claimLines // there are two
-	fault  chan error       // how reading has ended
-	answer []byte           // of handle
+	find       Find
+	out        io.Writer
+	procs      map[string]*served // used by the reader
+	claims     chan *claimLines
+	free       chan *claimLines // there are two
+	readResult chan error       // how reading ended
+	answer     []byte           // scratch space of handle
 }
 
-// served is a proc that was defined.
+// served is a proc that the node has defined.
 type served struct {
 	fn  worker.Processor
-	err error // why there is none
+	err error // why there is no processor
 }
 
-// claimLines is a claim. Its memory is kept.
+// claimLines is a claim. Its memory is reused.
 type claimLines struct {
 	worker.Claim
 	proc  *served
@@ -77,7 +76,7 @@ type claimLines struct {
 	bytes []byte // of its records
 }
 
-// handle answers one claim: the last of its records with all that came out.
+// handle answers one claim. The answer of the last record carries all output.
 func (s *server) handle(ctx context.Context, c *claimLines) error {
 	b := s.answer[:0]
 	last := len(c.Records) - 1
@@ -106,7 +105,7 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 	}
 	b = append(b, '}', '\n')
 	_, werr := s.out.Write(b)
-	s.answer = kept(b, 1)
+	s.answer = trimmed(b, 1)
 	return werr
 }
 

@@ -4,5 +4,6 @@ package program
 
 import "syscall"
 
-// signalGroup sends to all processes of a group. That none is left is no error.
+// signalGroup sends sig to all processes of a group. An empty group is not an
+// error.
 func signalGroup(id int, sig syscall.Signal) { _ = syscall.Kill(-id, sig) }

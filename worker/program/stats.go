@@ -2,19 +2,19 @@ package program
 
 // Stats are the figures of a Program at one moment.
 type Stats struct {
-	Processes int // that run, also those that start or end
-	Idle      int // of them, those that wait for a claim
+	Processes int // running, starting or ending
+	Idle      int // of these, those that wait for a claim
 	Waiting   int // claims that wait for a process
 
-	// Since it was made.
+	// Since New:
 	Started uint64 // processes
-	Failed  uint64 // processes that could not be started, or have ended before their time
-	Claims  uint64 // that were answered in full, also with errors
-	Records uint64 // of those
-	Dropped uint64 // lines of stderr that are not in the log
+	Failed  uint64 // processes that could not be started or ended before their time
+	Claims  uint64 // claims answered in full, also with errors
+	Records uint64 // records of those
+	Dropped uint64 // lines of stderr that were not logged
 }
 
-// Stats returns the present figures.
+// Stats returns the current figures.
 func (p *Program) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

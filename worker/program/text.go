@@ -15,7 +15,7 @@ func excerpt(b []byte) string {
 	return strconv.Quote(string(b[:most])) + "…"
 }
 
-// shorten cuts text that is meant to be read to at most n bytes.
+// shorten cuts text for people to at most n bytes.
 func shorten(text string, n int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) <= n {

@@ -1,0 +1,87 @@
+package transport
+
+import (
+	"context"
+	"slices"
+)
+
+// A client enforces the node's limits itself: a call that would exceed them
+// waits here. So the node never has to stop reading, and the frames that it
+// must always be able to read, cancel and credit, get through.
+
+// admit makes p a call in flight when its turn has come.
+func (c *Conn) admit(ctx context.Context, p *pending) error {
+	c.mu.Lock()
+	if err := c.refusal(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	if len(c.queue) == 0 && c.fits(p) {
+		c.calls[p.id] = p
+		c.heldBytes += int64(p.cost)
+		c.mu.Unlock()
+		c.inFlight.Add(1)
+		return nil
+	}
+	p.admit = make(chan error, 1)
+	c.queue = append(c.queue, p)
+	c.mu.Unlock()
+	select {
+	case err := <-p.admit:
+		return err
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	last := false
+	if i := slices.Index(c.queue, p); i >= 0 {
+		c.queue = slices.Delete(c.queue, i, i+1)
+		c.admitQueued() // p may have blocked smaller calls
+	} else if c.calls[p.id] == p {
+		last = c.remove(p)
+	}
+	c.mu.Unlock()
+	c.closeIfLast(last)
+	return context.Cause(ctx)
+}
+
+// refusal returns why no call can begin, or nil if one can. mu is held.
+func (c *Conn) refusal() error {
+	switch {
+	case c.err != nil:
+		return &lostError{cause: c.err, notSent: true}
+	case c.goingAway:
+		return errGoingAway.With("the node is shutting down")
+	}
+	return nil
+}
+
+// fits reports whether the node accepts p now. mu is held.
+func (c *Conn) fits(p *pending) bool {
+	l := &c.welcome.Limits
+	calls := len(c.calls)
+	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.heldBytes+int64(p.cost) <= int64(l.MaxBytes)
+}
+
+// remove removes a call that has ended, and admits those whose turn it is. It
+// reports whether it was the last call of a connection that is going away. mu
+// is held.
+func (c *Conn) remove(p *pending) (last bool) {
+	delete(c.calls, p.id)
+	c.heldBytes -= int64(p.cost)
+	c.inFlight.Add(-1)
+	c.admitQueued()
+	return c.goingAway && len(c.calls) == 0
+}
+
+// admitQueued admits the calls whose turn it is. mu is held.
+func (c *Conn) admitQueued() {
+	for len(c.queue) > 0 && c.fits(c.queue[0]) {
+		q := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.calls[q.id] = q
+		c.heldBytes += int64(q.cost)
+		c.inFlight.Add(1)
+		q.admit <- nil
+	}
+}

@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+)
+
+// ListenOptions configure Listen. The zero value suits unix sockets and TCP on
+// loopback.
+type ListenOptions struct {
+	// TLS is required for tls:// and turns tcp:// into tls://; see
+	// LoadServerTLS.
+	TLS *tls.Config
+	// AllowPlain allows TCP without TLS on an address that other machines can
+	// reach.
+	AllowPlain bool
+}
+
+// Listener is a net.Listener of a node.
+type Listener struct {
+	net.Listener
+	addr Addr
+
+	once  sync.Once
+	clean func() error
+	err   error
+}
+
+// Address returns the address at which the listener can be reached, with the
+// chosen port if none was given.
+func (l *Listener) Address() Addr { return l.addr }
+
+// Close stops listening and removes the socket. It is idempotent.
+func (l *Listener) Close() error {
+	l.once.Do(func() {
+		l.err = l.Listener.Close()
+		if l.clean != nil {
+			l.err = errors.Join(l.err, l.clean())
+		}
+	})
+	return l.err
+}
+
+// Listen listens at a. A unix socket gets mode 0600. If a node already listens
+// there, the error matches ErrAddressInUse; a socket left by a dead node is
+// replaced. TCP that other machines can reach requires TLS or o.AllowPlain.
+func Listen(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error) {
+	if o == nil {
+		o = new(ListenOptions)
+	}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	if a.Scheme == SchemeUnix {
+		if o.TLS != nil {
+			return nil, errAddress.With(a.String() + ": TLS goes with tls:// and tcp:// only")
+		}
+		return listenUnix(ctx, a)
+	}
+	return listenTCP(ctx, a, o)
+}
+
+func listenUnix(ctx context.Context, a Addr) (*Listener, error) {
+	if a.Private {
+		if err := privateDir(filepath.Dir(a.Path), true); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := lockSocket(a.Path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := bindUnix(ctx, a.Path)
+	if err != nil {
+		return nil, errors.Join(err, lock.unlock())
+	}
+	own := socketFile(a.Path)
+	return &Listener{Listener: l, addr: a, clean: func() error {
+		return errors.Join(removeOwn(a.Path, own), lock.unlock())
+	}}, nil
+}
+
+// bindUnix binds the socket at path, whose lock is held.
+func bindUnix(ctx context.Context, path string) (net.Listener, error) {
+	if there, err := socketAt(path); err != nil {
+		return nil, err
+	} else if there {
+		if err := checkDead(ctx, path); err != nil {
+			return nil, err
+		}
+		if err := removeSocket(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	// On Linux a socket's file gets the mode that the socket has when it is
+	// bound, so nobody else can connect before the mode is set. On other
+	// systems this has no effect, and the folder must protect the socket for
+	// that moment.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+	}}
+	l, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, inUse(err, path)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would unlink by name, whatever is there
+	if err := closeToOthers(path); err != nil {
+		return nil, errors.Join(err, l.Close(), removeSocket(path))
+	}
+	return l, nil
+}
+
+// checkDead returns nil if nothing answers at the socket at path. Holding the
+// lock beside the socket is not enough: another program may listen there
+// without it.
+func checkDead(ctx context.Context, path string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		return errors.Join(errInUse.With(path+" is answered by another program"), conn.Close())
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return errInUse.Wrap(err, path)
+}
+
+func inUse(err error, where string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return errInUse.Wrap(err, where)
+	}
+	return err
+}
+
+func listenTCP(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error) {
+	secure := a.Scheme == SchemeTLS || o.TLS != nil
+	if secure {
+		if err := checkServerTLS(o.TLS); err != nil {
+			return nil, err
+		}
+	}
+	where := a
+	if !secure && !o.AllowPlain {
+		ip, err := loopback(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		where.Host = ip
+	}
+	network, address := where.network()
+	l, err := new(net.ListenConfig).Listen(ctx, network, address)
+	if err != nil {
+		return nil, inUse(err, a.String())
+	}
+	if t, ok := l.Addr().(*net.TCPAddr); ok {
+		a.Port = t.Port
+	}
+	if secure {
+		a.Scheme = SchemeTLS
+		l = tls.NewListener(l, o.TLS)
+	}
+	return &Listener{Listener: l, addr: a}, nil
+}
+
+// loopback returns an IP address of a's host if all of them are loopback
+// addresses.
+func loopback(ctx context.Context, a Addr) (string, error) {
+	ips, err := net.DefaultResolver.LookupIPAddr(ctx, a.Host)
+	if err != nil {
+		return "", err
+	}
+	for _, ip := range ips {
+		if !ip.IP.IsLoopback() {
+			return "", errs.InvalidOptions.With("AllowPlain: others can reach " + a.String() +
+				" without encryption; use tls:// or allow it")
+		}
+	}
+	return ips[0].String(), nil
+}
