@@ -43,22 +43,22 @@ mutants: ## remove each rule in turn and see its test fail
 	PIPEPROC_MUTANTS=1 go test -count=1 -v -run TestMutants ./internal/mutate
 
 torture: ## model and kill tests for DURATION each, every crash point, failing call and bit
-	go test -count=1 -timeout 0 -v ./internal/modeltest -run 'TestCrashPoints|TestFaults|TestDiskFull' -modeltest.full
-	go test -count=1 -timeout 0 -v ./internal/pipetest -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
-	go test -race -count=1 -timeout 0 -v ./internal/modeltest -run 'TestModel$$' -modeltest.duration=$(DURATION)
-	go test -race -count=1 -timeout 0 -v ./internal/proctest -run TestKill -rounds=2000
-	go test -count=1 -timeout 0 -v ./internal/proctest -run TestFlip -flips.all
-	GOGC=800 go test -count=1 -timeout 0 -v ./internal/faulttest -faults.full -faults.rounds=100
-	go test -race -count=1 -timeout 0 -v ./internal/lintest -lintest.ops=100000
+	go test -count=1 -timeout 0 -v ./tests/model -run 'TestCrashPoints|TestFaults|TestDiskFull' -model.full
+	go test -count=1 -timeout 0 -v ./tests/pipelines -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
+	go test -race -count=1 -timeout 0 -v ./tests/model -run 'TestModel$$' -model.duration=$(DURATION)
+	go test -race -count=1 -timeout 0 -v ./tests/kills -run TestKill -rounds=2000
+	go test -count=1 -timeout 0 -v ./tests/kills -run TestFlip -flips.all
+	GOGC=800 go test -count=1 -timeout 0 -v ./tests/faults -faults.full -faults.rounds=100
+	go test -race -count=1 -timeout 0 -v ./tests/linear -linear.ops=100000
 
 faults: ## failing system calls, power cuts, hurt files, limits, security: a sample of each
-	go test -count=1 -timeout 10m -v ./internal/faulttest
+	go test -count=1 -timeout 10m -v ./tests/faults
 
 soak: ## everything at once on one node for DURATION, watching for growth
-	go test -count=1 -timeout 0 -v ./internal/faulttest -run TestSoak -soak.duration=$(DURATION)
+	go test -count=1 -timeout 0 -v ./tests/faults -run TestSoak -soak.duration=$(DURATION)
 
 scale: ## 10 million records and 10,000 topics
-	go test -count=1 -v -timeout 30m ./internal/scaletest -scale.full
+	go test -count=1 -v -timeout 30m ./tests/scale -scale.full
 
 bench: ## benchmarks of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...

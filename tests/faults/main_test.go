@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"flag"
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		if *seed == 0 {
 			*seed = uint64(time.Now().UnixNano())
 		}
-		fmt.Printf("seed %d: go test ./internal/faulttest -faults.seed %d repeats its choices\n", *seed, *seed)
+		fmt.Printf("seed %d: go test ./tests/faults -faults.seed %d repeats its choices\n", *seed, *seed)
 		os.Exit(m.Run())
 	case "work":
 		exit(workChild())

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"bufio"
@@ -148,7 +148,7 @@ func check(t *testing.T, when, dir, mode string, lo, hi int) (k int, ok bool) {
 
 // keep saves the directory of a failure.
 func keep(dir string) string {
-	to, err := os.MkdirTemp("", "faulttest-")
+	to, err := os.MkdirTemp("", "faults-")
 	if err == nil {
 		err = os.CopyFS(to, os.DirFS(dir))
 	}

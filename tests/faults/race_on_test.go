@@ -1,5 +1,5 @@
 //go:build race
 
-package faulttest
+package faults
 
 const raceOn = true

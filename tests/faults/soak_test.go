@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"bytes"
@@ -152,11 +152,7 @@ func TestSoak(t *testing.T) {
 			}
 		})
 		work(20*time.Millisecond, func(r *rand.Rand) {
-			rng := n.Range
-			if r.IntN(2) == 0 {
-				rng = n.RevRange
-			}
-			for _, err := range rng(ctx, name(i), pipeproc.RangeOptions{Limit: r.IntN(500)}) {
+			for _, err := range n.Range(ctx, name(i), pipeproc.RangeOptions{Reverse: r.IntN(2) == 0, Limit: r.IntN(500)}) {
 				if err != nil {
 					check("range", err)
 					break

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"context"
@@ -71,7 +71,7 @@ func needStrace(t *testing.T) {
 // no disk.
 func scratch(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "faulttest-")
+	dir, err := os.MkdirTemp("/dev/shm", "faults-")
 	if err != nil {
 		return t.TempDir()
 	}

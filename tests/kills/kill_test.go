@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"bufio"
@@ -121,7 +121,7 @@ func (k *killer) round(round int) {
 
 // keep saves the directory of a failure.
 func (k *killer) keep() {
-	dst, err := os.MkdirTemp("", "proctest-")
+	dst, err := os.MkdirTemp("", "kills-")
 	if err == nil {
 		_ = os.CopyFS(dst, os.DirFS(k.dir))
 		k.t.Logf("the directory is kept in %s", dst)

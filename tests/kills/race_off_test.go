@@ -1,5 +1,5 @@
 //go:build !race
 
-package proctest
+package kills
 
 const raceOn = false

@@ -1,4 +1,4 @@
-package pipetest
+package pipelines
 
 import (
 	"bufio"
@@ -186,7 +186,7 @@ func (k *killer) check(done bool) *report {
 
 // keep saves the directory of a failure.
 func (k *killer) keep() {
-	dst, err := os.MkdirTemp("", "pipetest-")
+	dst, err := os.MkdirTemp("", "pipelines-")
 	if err == nil {
 		_ = os.CopyFS(dst, os.DirFS(k.dir))
 		k.t.Logf("the directory is kept in %s", dst)

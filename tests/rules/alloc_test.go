@@ -1,4 +1,4 @@
-package limits
+package rules
 
 import (
 	"context"
@@ -103,11 +103,7 @@ func TestCursorAllocations(t *testing.T) {
 				}
 				read := func(limit int, reverse bool) float64 {
 					return testing.AllocsPerRun(5, func() {
-						open := n.Cursor
-						if reverse {
-							open = n.RevCursor
-						}
-						c, err := open(ctx, "topic", pipeproc.RangeOptions{Limit: limit})
+						c, err := n.Cursor(ctx, "topic", pipeproc.RangeOptions{Limit: limit, Reverse: reverse})
 						if err != nil {
 							t.Fatal(err)
 						}

@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"bytes"

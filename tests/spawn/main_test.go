@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"bytes"
@@ -126,6 +126,16 @@ func (w *world) spawn(o *rpc.SpawnOptions) *rpc.Spawned {
 		}
 	})
 	return s
+}
+
+// runner returns what runs the programs of a node in this process.
+func runner(t testing.TB, o program.RunnerOptions) *program.Runner {
+	t.Helper()
+	r, err := program.NewRunner(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // log keeps what is logged.

@@ -1,5 +1,5 @@
 //go:build !race
 
-package spawntest
+package spawn
 
 const raceOn = false

@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"bufio"
@@ -112,7 +112,7 @@ func TestSpawnOptions(t *testing.T) {
 		"Namespace":   func(o *rpc.SpawnOptions) { o.Namespace = "x" },
 		"Binary":      func(o *rpc.SpawnOptions) { o.Binary = "x" },
 		"TLS":         func(o *rpc.SpawnOptions) { o.ServerTLS.CA = "x" },
-		"Processes":   func(o *rpc.SpawnOptions) { o.Node.Processes.Concurrency = -1 },
+		"Concurrency": func(o *rpc.SpawnOptions) { o.Programs.Concurrency = -1 },
 	} {
 		o := w.options()
 		change(o)

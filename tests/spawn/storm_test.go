@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestStorm(t *testing.T) {
 	o := w.options()
 	o.Restarts = 1 << 20
 	o.Node.WALSize = 1 << 20
-	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
+	o.Programs = program.RunnerOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
 	s := w.spawn(o)
 	for i := range 4 {
 		w.system(s, pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{stormIn(i)}, To: []string{stormOut(i)}, Count: 100,

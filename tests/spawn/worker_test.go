@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"context"
@@ -123,7 +123,7 @@ func TestWorkerMisbehaves(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t)
 			o := w.options()
-			o.Node.Processes.Workers = 2
+			o.Programs.Workers = 2
 			s := w.spawn(o)
 			p := through("obey")
 			if what == "hang" || what == "flood" {
@@ -163,7 +163,7 @@ func TestWorkerPrints(t *testing.T) {
 func TestWorkerRestartAfter(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Node.Processes.RestartAfter = 2
+	o.Programs.RestartAfter = 2
 	s := w.spawn(o)
 	w.system(s, through("pid"))
 	commit(t, s, "in", "1", "2", "3", "4")
@@ -178,7 +178,7 @@ func TestWorkerRestartAfter(t *testing.T) {
 func TestWorkersMany(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2}
+	o.Programs = program.RunnerOptions{Workers: 2, Concurrency: 2}
 	s := w.spawn(o)
 	for i := range 4 {
 		p := through("hold " + w.dir)
@@ -212,7 +212,7 @@ done`, dir}
 // Any program will do, also on a node in this process.
 func TestWorkerProgram(t *testing.T) {
 	w := newWorld(t)
-	n, err := pipeproc.Open(w.dir+"/store", &pipeproc.Options{Logger: w.log.logger()})
+	n, err := pipeproc.Open(w.dir+"/store", &pipeproc.Options{Logger: w.log.logger(), Programs: runner(t, program.RunnerOptions{Logger: w.log.logger()})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,9 +259,10 @@ func TestWorkerProgram(t *testing.T) {
 func TestWorkerWaits(t *testing.T) {
 	newWorld(t)
 	for why, o := range map[string]*pipeproc.Options{
-		"no worker processes":      {Program: self, Processes: program.RunnerOptions{Workers: -1}},
-		"Options.Program":          {},
-		`knows no processor "nix"`: {Program: self},
+		"no worker processes":       {Programs: runner(t, program.RunnerOptions{Self: self, Workers: -1})},
+		"the node runs no programs": {},
+		"program.Main":              {Programs: runner(t, program.RunnerOptions{})},
+		`knows no processor "nix"`:  {Programs: runner(t, program.RunnerOptions{Self: self})},
 	} {
 		n, err := pipeproc.OpenMemory(o)
 		if err != nil {
@@ -374,7 +375,7 @@ func TestExecRules(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- n.Serve(ctx, l, &rpc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
+	go func() { served <- rpc.Serve(ctx, n, l, &rpc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
 	c, err := rpc.Connect(soon(t), l.Address().String(), nil)
 	if err != nil {
 		t.Fatal(err)
