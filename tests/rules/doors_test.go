@@ -40,7 +40,7 @@ var mayUse = map[string][]string{
 	"rpc/spawn_node.go":      {"os.Exit", "os.NewFile", "os.Stderr", "os.Stdin", "os.Stdout", "signal.Ignore", "signal.NotifyContext"},
 	// Where such processes are started.
 	"worker/program/process.go": {"exec.Command"},
-	"worker/program/pipes.go":   {"os.Pipe"},
+	"worker/program/process_pipes.go":   {"os.Pipe"},
 	"worker/program/runner.go":  {"os.Environ"},
 	"rpc/spawn.go":              {"exec.LookPath"},
 	"rpc/spawn_watch.go":        {"exec.Command", "os.Environ", "os.Pipe"},
