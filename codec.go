@@ -7,12 +7,12 @@ import (
 	"iter"
 )
 
-// A Codec turns values of T into the bodies of records and back. JSON is one; any
-// other encoding is a few lines. Its methods are called by several goroutines.
+// A Codec turns values of T into the bodies of records and back. [JSON] is one; any
+// other encoding is a few lines. Its methods are called by several goroutines at once.
 type Codec[T any] interface {
 	// Append appends the encoding of v to dst.
 	Append(dst []byte, v T) ([]byte, error)
-	// Decode decodes a body. It must not keep it: body may be changed after.
+	// Decode decodes a body. The value must not refer to body, which may change later.
 	Decode(body []byte) (T, error)
 }
 
@@ -53,7 +53,8 @@ func AddValue[T any](b *Batch, c Codec[T], topic string, key []byte, v T) error 
 	return b.AddRecord(&Record{Topic: topic, Key: key, Body: body})
 }
 
-// Value is a record and what was decoded from its body.
+// Value is a record and what was decoded from its body: v.ID, v.Key and v.Body are the
+// record's, v.Value is the value.
 type Value[T any] struct {
 	Record
 	Value T

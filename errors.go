@@ -8,8 +8,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Errors to test for with errors.Is. Each has a code, which Code returns; the
-// text of an error that matches may say more.
+// Errors to test for with errors.Is. The text of an error that matches may say more.
+// Each has a code, which [Code] returns, except ErrInUse, and except ErrNoOpenClaim,
+// whose errors have the codes of the three that it stands for.
 var (
 	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
 	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name
@@ -46,8 +47,9 @@ var (
 	ErrProcDiffers         error = errs.ProcDiffers         // a system proc of that name is defined otherwise
 	ErrNoProcessor         error = errs.NoProcessor         // a system proc without a processor
 
-	// ErrOutcomeUnknown: the commit reached the write-ahead log and its sync
-	// failed. Whether it survives is known after the node is opened again.
+	// ErrOutcomeUnknown: the commit reached the write-ahead log and its sync failed.
+	// Whether it survives is known after the node is opened again. A client of package
+	// rpc also returns it when an answer was lost and the node has forgotten it.
 	ErrOutcomeUnknown error = errs.OutcomeUnknown
 
 	// ErrCorrupt matches every *CorruptError.
@@ -58,25 +60,68 @@ var (
 )
 
 type (
-	// CorruptError says where damage was found: at Offset of File, which holds
-	// records of Topic. If it is known which sequences cannot be read because of it,
-	// they are [First, Next). What says what does not hold.
+	// CorruptError says where damage was found. A field that is not known is zero.
+	//
+	//	File        string  // base name of the damaged file
+	//	Topic       string  // whose records the file holds
+	//	Segment     uint64  // number of the segment, if File is one
+	//	Offset      int64   // in File, or -1
+	//	What        string  // what does not hold
+	//	First, Next uint64  // the sequences [First, Next) cannot be read, if Next > First
+	//	Err         error   // the cause, or nil; errors.Is and errors.As look into it
+	//
+	// It matches ErrCorrupt. To skip what is lost and read the rest:
+	//
+	//	for rec, err := range node.Range(ctx, "orders", pipeproc.RangeOptions{}) {
+	//		var damage *pipeproc.CorruptError
+	//		if errors.As(err, &damage) {
+	//			log.Printf("%d records are lost: %v", damage.Next-damage.First, damage)
+	//			continue
+	//		}
+	//		if err != nil {
+	//			return err
+	//		}
+	//		use(rec)
+	//	}
 	CorruptError = errs.CorruptError
-	// ConflictError reports a conditional commit that came too late, or too soon:
-	// its batch expected that the next sequence of Topic is Expect, and it is Next.
-	// Nothing was committed.
+	// ConflictError reports a conditional commit (see Batch.Expect) that found the topic
+	// elsewhere. It matches ErrConflict.
+	//
+	//	Topic  string
+	//	Expect uint64  // the next sequence that the commit expected
+	//	Next   uint64  // the next sequence that the topic has
+	//
+	//	var conflict *pipeproc.ConflictError
+	//	if errors.As(err, &conflict) {
+	//		// read the topic from conflict.Expect on, decide again, expect conflict.Next
+	//	}
 	ConflictError = topics.ConflictError
-	// PrunedError reports a read of records that are gone: Seq was asked for in
-	// Topic. First is the first sequence that the topic still has.
+	// PrunedError reports a read of records that were pruned. It matches ErrPruned.
+	//
+	//	Topic string
+	//	Seq   uint64  // the sequence that was asked for
+	//	First uint64  // the first sequence that the topic still has
+	//
+	//	var gone *pipeproc.PrunedError
+	//	if errors.As(err, &gone) {
+	//		rec, err = node.Get(ctx, gone.Topic, gone.First)
+	//	}
 	PrunedError = topics.PrunedError
-	// LockedError names the process that holds a data directory: PID is its id, 0 if
-	// it is unknown. Path is the file that it has locked.
+	// LockedError names the process that has a data directory open. It matches ErrInUse.
+	//
+	//	Path string  // of the lock file
+	//	PID  int     // of the process; 0: unknown
+	//
+	//	var held *pipeproc.LockedError
+	//	if errors.As(err, &held) {
+	//		log.Fatalf("process %d has the store open", held.PID)
+	//	}
 	LockedError = vfs.LockedError
 )
 
 // Code returns the machine-readable code of an error of this package, such as
-// "invalid_topic" or "corrupt", or "" for others. Of several errors that were
-// joined it is that of the first that has one.
+// "invalid_topic" or "corrupt", and "" for other errors. If several errors are joined
+// it is the code of the first that has one.
 func Code(err error) string {
 	if c := errs.Code(err); c != "" {
 		return c

@@ -10,10 +10,11 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// GCOptions say how records that nobody needs are collected: those that all
-// procs of a topic are done with, two claims behind, once they have the age,
-// and on a topic without procs those that have the age. A proc protects what it
-// has not acknowledged, a disabled one as well. DESIGN.md has the rules.
+// GCOptions say how records that nobody needs are collected. In a topic with procs
+// these are the records that each proc has acknowledged and that come before the last
+// but one of its claims, once that claim is MinAge old; in a topic without procs, those
+// that are MinAge old. A proc protects what it has not acknowledged, even when it is
+// disabled. Package gcprune has the rules in full.
 type GCOptions struct {
 	// Interval is the time between two collections. Default 30 s.
 	Interval time.Duration
@@ -25,7 +26,7 @@ type GCOptions struct {
 
 const defaultGCInterval = 30 * time.Second
 
-// settings checks o; nil is off, but for the retention of topics.
+// settings checks o. If o is nil, only the retention of topics is done.
 func (o *GCOptions) settings() (engine.GCSettings, error) {
 	s := engine.GCSettings{Interval: defaultGCInterval}
 	if o != nil {
@@ -40,9 +41,10 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 	return s, err
 }
 
-// Retention says what may be pruned from one topic, besides what the node's GC
-// option says. It never passes an active proc, unless Force is set; a proc that
-// was passed is told by its next claim. The zero value takes it back.
+// Retention says what may be pruned from one topic, in addition to what the node's GC
+// option says. Without Force nothing is pruned that a proc has not acknowledged; with
+// it, the proc's next claim says how much it lost (Claim.Skipped). The zero value
+// removes the topic's retention.
 type Retention struct {
 	// GC turns the rule of GCOptions on or off for this topic.
 	GC Switch
@@ -50,14 +52,14 @@ type Retention struct {
 	MinAge time.Duration
 	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
 	IgnoreDisabled Switch
-	// MaxAge lets records go that are older. 0: no retention by age.
+	// MaxAge removes records that are older. 0: no retention by age.
 	MaxAge time.Duration
-	// MaxBytes lets the oldest segments go, whole, while the topic's segment files
+	// MaxBytes removes the oldest segments, whole ones, while the topic's segment files
 	// take more bytes. 0: no retention by size.
 	MaxBytes int64
-	// Force lets retention by age and size pass procs that have not acknowledged.
-	// Without it such a proc keeps its records for as long as it takes, and the topic
-	// may grow beyond both limits.
+	// Force lets retention by age and size remove records that procs have not
+	// acknowledged. Without it such a proc keeps its records for as long as it takes,
+	// and the topic may grow beyond both limits.
 	Force bool
 }
 

@@ -61,9 +61,9 @@ type Pipelines interface {
 	OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error)
 }
 
-// Store is what an application needs of a node. It is satisfied by a Node in
-// the same process; code written against it will run against a node in another
-// one as it is.
+// Store is what an application needs of a node. A [Node] is one, and so is a client of
+// a node in another process (package rpc): code written against Store runs with both.
+// Later versions may add methods.
 type Store interface {
 	Committer
 	Reader

@@ -25,9 +25,9 @@ type LiveOptions struct {
 	Retry RetryPolicy
 }
 
-// LiveProc reacts to a topic as it grows, in the process that made it. Whoever
-// uses it acknowledges what it was given, or gives it back; until then nothing
-// else comes. Nothing polls: a commit wakes it.
+// LiveProc reacts to a topic as it grows, in the process that made it. Its user
+// acknowledges each claim, or gives it back; until then no other one comes. Nothing
+// polls: a commit wakes it. Its methods are safe for concurrent use.
 type LiveProc struct {
 	s      Store
 	o      ProcOptions
@@ -38,7 +38,7 @@ type LiveProc struct {
 	last Token // of the latest claim
 
 	// gate is held for reading while a claim is made, which also makes the proc
-	// if it is missing, so that nothing is claimed, or made, behind Cancel.
+	// if it is missing, so that nothing is claimed or made after Cancel.
 	gate sync.RWMutex
 	done bool // Cancel has done its work; under gate
 }
@@ -63,7 +63,7 @@ func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error)
 	return l, nil
 }
 
-// LiveProc makes a LiveProc on the node; see NewLiveProc.
+// OpenLiveProc makes a LiveProc on the node; see [NewLiveProc].
 func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
 	return NewLiveProc(ctx, n, o)
 }

@@ -83,7 +83,7 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 }
 
 // Commit appends the records as one atomic batch, to one topic or several, and
-// returns their ids in order. A topic comes to be with its first record. When
+// returns their ids in order. A topic is created by its first record. When
 // Commit returns without error the batch is visible, and as durable as the
 // node's SyncMode says.
 //
@@ -128,6 +128,7 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 // Close finishes running commits, brings everything to disk and releases the
 // directory. Calls after it fail with ErrClosed; closing again does nothing.
 //
-// Processors of system procs are told to stop first. What they had claimed is
-// acknowledged, if they still succeed, or given back.
+// Processors of system procs are told to stop first, by the end of their context, and
+// have Options.CloseGrace to do so. What they had claimed is acknowledged if they
+// succeed; otherwise it is given back, which does not count as a failure.
 func (n *Node) Close() error { return errors.Join(n.pipes.Close(), n.e.Close()) }

@@ -59,10 +59,10 @@ type Options struct {
 	// held in memory and written as one. Default 64 MiB, at most 1 GiB, or
 	// 128 MiB in a process of 32 bits.
 	MaxBatch int
-	// MaxDisk bounds the bytes that segments and the records in the write-ahead
-	// log take together; preallocated and spare log files (16 MiB each) and
-	// snapshots come on top. Commits that would pass it fail with ErrDiskLimit; reads and
-	// everything that frees space go on. 0 means no bound.
+	// MaxDisk bounds the bytes that segments and the records in the write-ahead log
+	// take together. Preallocated and spare log files (a quarter of WALSize each, 16
+	// MiB at most) and snapshots are not included. Commits that would exceed it fail
+	// with ErrDiskLimit; reads and everything that frees space go on. 0: no bound.
 	MaxDisk int64
 	// WALSize is the size of the write-ahead log, in bytes, at which its
 	// contents are brought to the segments. It bounds the time that opening
@@ -79,17 +79,17 @@ type Options struct {
 	// be. Default 24 hours.
 	MaxFuture time.Duration
 
-	// GC makes the node prune what all procs of a topic are done with, and of a
-	// topic without procs what is old. Default: off. Retention that SetRetention
-	// gave to a topic is done in any case.
+	// GC makes the node prune what all procs of a topic are done with, and what is
+	// old in topics without procs. Default: off. What SetRetention says of a topic is
+	// done in any case.
 	GC *GCOptions
 
 	// Processors are attached to the system procs that name them, as with
 	// Register, before Open returns.
 	Processors map[string]Processor `json:"-"`
-	// Programs runs system procs that have a Command, in worker processes; see
-	// program.NewRunner. The node closes it. Without one such procs wait, and
-	// ProcInfo.Waiting says so.
+	// Programs runs system procs that have a Command, in worker processes: what
+	// program.NewRunner of package worker/program returns. The node closes it. Without
+	// one such procs wait, and ProcInfo.Waiting says so.
 	Programs worker.Runner `json:"-"`
 	// Workers is how many processors run at once in this process. Default
 	// GOMAXPROCS.

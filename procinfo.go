@@ -66,7 +66,7 @@ func (i *ProcInfo) Status() string {
 }
 
 // MarshalJSON returns the description with the original's field names, times
-// and timeouts in milliseconds (-1: never), and more fields behind.
+// and timeouts in milliseconds (-1: never), and fields of our own after those.
 func (i ProcInfo) MarshalJSON() ([]byte, error) {
 	ms := func(d time.Duration) int64 { return int64(d / time.Millisecond) }
 	var b bytes.Buffer

@@ -11,21 +11,42 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Token names one claim of a proc. An acknowledgement that carries it cannot
-// reach another claim: it fails with ErrClaimLost once the claim timed out or
-// was given back. Epoch is that of the node, which no two openings of a store share,
-// and Serial a number within it. String returns the text form, which ParseToken
-// reads.
+// Token names one claim of a proc. An acknowledgement that carries it cannot reach
+// another claim: it fails with ErrClaimLost once the claim has timed out or was given
+// back. Pass on [Claim].Token as it is.
+//
+//	Epoch  uint64  // of the node; no two openings of a store have the same
+//	Serial uint64  // of the claim within it
+//
+//	func (t Token) String() string  // "12-34", and "" for the zero Token; ParseToken reads it
+//	func (t Token) MarshalText() ([]byte, error)
+//	func (t *Token) UnmarshalText(b []byte) error
+//
+// The zero Token stands for whichever claim of the proc is open:
+//
+//	_, err := node.Ack(ctx, "mailer", pipeproc.Token{})
 type Token = procstate.Token
 
-// ParseToken parses the text form of a Token.
+// ParseToken parses the text form of a Token. The error is ErrClaimLost.
 func ParseToken(s string) (Token, error) { return procstate.ParseToken(s) }
 
-// IDRange is a run of records of one topic, from First to Last, both included, and
-// Count of them. Its text form is "first..last", and "" for none.
+// IDRange is a run of records of one topic, such as those of a claim. Its fields and
+// methods are
+//
+//	First, Last ID  // both are part of it
+//	Count uint64    // records in it; sequences that a topic has lost do not count
+//
+//	func (r IDRange) Empty() bool     // there is no record in it
+//	func (r IDRange) String() string  // "first..last", and "" for none
+//	func (r IDRange) MarshalText() ([]byte, error)
+//
+// To read it again:
+//
+//	pipeproc.RangeOptions{Start: pipeproc.AtID(r.First), End: pipeproc.AtID(r.Last)}
 type IDRange = record.Range
 
-// Headers that a record gets when it goes to a dead-letter topic.
+// Headers that a record gets, in addition to its own, when it goes to a dead-letter
+// topic.
 const (
 	HeaderDeadProc     = engine.DeadProc     // the proc that could not process it
 	HeaderDeadID       = engine.DeadID       // the id that it had
@@ -34,7 +55,7 @@ const (
 	HeaderDeadReason   = engine.DeadReason   // why the last time failed
 )
 
-// Offsets at both ends of a topic; see ProcOptions.Offset.
+// Offsets at both ends of a topic; see [ProcOptions].Offset.
 const (
 	OffsetFirst = ">"  // the first record of the topic
 	OffsetNew   = "$>" // the first record committed from now on
@@ -90,8 +111,8 @@ func (o *ProcOptions) def() (procstate.Def, error) {
 	return d, err
 }
 
-// Claim is what a proc was given to process. Until it is acknowledged or given
-// back the proc gives nothing else.
+// Claim is what a proc was given to process. Until it is acknowledged, given back or
+// timed out, the proc is given nothing else.
 type Claim struct {
 	Proc, Topic string
 	Token       Token
@@ -108,8 +129,30 @@ type Claim struct {
 func (c *Claim) Empty() bool { return len(c.Records) == 0 }
 
 // Claim claims records for the proc of that name, which it makes if need be.
-// The claim is empty when the proc has seen everything, when a claim of it is
-// open, or while it waits before a retry. A disabled proc is ErrProcDisabled.
+// The claim is empty when the proc has acknowledged everything, when a claim of it is
+// open, or while it waits before a retry; WaitForWork waits for the next one. A
+// disabled proc is ErrProcDisabled.
+//
+//	for {
+//		c, err := node.Claim(ctx, pipeproc.ProcOptions{Name: "mailer", Topic: "orders", Count: 10})
+//		if err != nil {
+//			return err
+//		}
+//		if c.Empty() {
+//			if err := node.WaitForWork(ctx, "mailer"); err != nil {
+//				return err
+//			}
+//			continue
+//		}
+//		if err := send(c.Records); err != nil {
+//			_, err = node.Reclaim(ctx, c.Proc, c.Token, err.Error()) // they come again
+//		} else {
+//			_, err = node.Ack(ctx, c.Proc, c.Token)
+//		}
+//		if err != nil && !errors.Is(err, pipeproc.ErrClaimLost) { // lost: it took too long
+//			return err
+//		}
+//	}
 func (n *Node) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	if _, err := n.ensure(ctx, &o); err != nil {
 		return Claim{}, err
@@ -159,10 +202,10 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 		Skipped: c.Skipped, Records: c.Own()}, nil
 }
 
-// ClaimAny makes the procs of the list that do not exist, and claims for
-// one that has something to claim: the one that was served here longest ago, so
-// that none is starved, whoever asks. Disabled procs are passed over. Without work
-// the claim is empty.
+// ClaimAny makes the procs of the list that do not exist, and claims for one that has
+// something to claim: of several, the one that was served least recently by this
+// node's ClaimAny, so that none is starved. Disabled procs are skipped. If none has
+// anything to claim, the claim is empty.
 func (n *Node) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error) {
 	if len(list) == 0 {
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
@@ -233,9 +276,9 @@ func (n *Node) AckCommitBatch(ctx context.Context, proc string, t Token, b *Batc
 
 // Reclaim gives a claim back: its records will be claimed again, after the
 // proc's backoff. A zero token means the claim that is open; without one the
-// error is ErrNothingToReclaim. It counts as a failure: with the MaxReclaims-th
-// the proc's strategy takes effect, and reason, which may be empty, is what a
-// dead letter gives as its reason. It returns the range claimed before.
+// error is ErrNothingToReclaim. It counts as a failure: after MaxReclaims of them the
+// proc's strategy takes effect. Dead letters give reason, which may be empty, as their
+// HeaderDeadReason. It returns the range that was claimed.
 func (n *Node) Reclaim(ctx context.Context, proc string, t Token, reason string) (IDRange, error) {
 	if reason == "" {
 		reason = "reclaimed"

@@ -12,9 +12,18 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// A Bound is one end of a range: a sequence, an id or a time. The zero Bound is
-// the end of the topic on that side. Bounds are comparable, and String returns
-// the text form that [ParseBound] reads.
+// A Bound is one end of a range: a sequence, an id or a time. Make one with [AtSeq],
+// [AtID], [AtTime] or, from text, [ParseBound]. The zero Bound is the end of the topic
+// on that side.
+//
+//	Kind record.BoundKind  // which of them it is
+//	ID   ID                // the id, or as much of it as the kind has
+//
+//	func (b Bound) String() string  // the text form that ParseBound reads
+//
+// Bounds can be compared with ==. The records of an hour:
+//
+//	pipeproc.RangeOptions{Start: pipeproc.AtTime(from), End: pipeproc.AtTime(from.Add(time.Hour))}
 type Bound = record.Bound
 
 // AtSeq returns the bound of the record with a sequence. Reading a range fails
@@ -56,9 +65,9 @@ type RangeOptions struct {
 // Range iterates over the records that were visible when the loop began. The
 // bytes of records are the caller's to keep and change.
 //
-// An error is yielded with a zero Record. After a *CorruptError, which says
-// what cannot be read, the iteration continues after the damage if the loop
-// does; every other error is the last.
+// An error is yielded with a zero Record. After a *CorruptError, which says what
+// cannot be read, the next iteration continues after the damage if it can; any other
+// error ends the iteration. A topic that does not exist is ErrInvalidTopic.
 func (n *Node) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c, err := n.Cursor(ctx, topic, o)
@@ -184,7 +193,7 @@ func (c *Cursor) cur() *segment.Record {
 	return c.rev.Record()
 }
 
-// more returns how many records come behind the current one, at most.
+// more returns the largest number of records that can follow the current one.
 func (c *Cursor) more() uint64 {
 	if c.fwd == nil {
 		return 0
@@ -220,8 +229,8 @@ func (c *Cursor) Err() error {
 	return c.rev.Err()
 }
 
-// Resume goes on behind the damage that Err reported and reports whether that
-// is possible.
+// Resume continues after the damage that Err reported, and reports whether that is
+// possible.
 func (c *Cursor) Resume() bool {
 	if c.fwd != nil {
 		return c.fwd.Resume()
@@ -229,9 +238,8 @@ func (c *Cursor) Resume() bool {
 	return c.rev.Resume()
 }
 
-// Wait waits until there are records behind those that Next has returned; Next then
-// goes on with them. This is Follow without a copy, or anything else to collect, of
-// each record:
+// Wait waits until there are records after those that Next has returned; Next then
+// continues with them. This is Follow without a copy of each record:
 //
 //	for err == nil {
 //		for c.Next() { use(c.Body()) }
@@ -315,10 +323,10 @@ func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
 }
 
 // Follow iterates over the records of a topic from sequence from on, and then
-// over new ones as they are committed, without polling, until ctx ends, whose
-// cause it yields last, or the loop is left. The topic need not exist yet. If
-// from has been pruned it yields a *PrunedError and goes on, if the loop does,
-// with the first record there is. Bytes of records are the caller's.
+// over new ones as they are committed, without polling. It ends when the loop is left
+// or ctx ends, whose cause it yields last. The topic need not exist yet. If from has
+// been pruned it yields a *PrunedError; the next iteration continues with the first
+// record that the topic still has. The bytes of records are the caller's to keep.
 func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		t, err := n.e.WaitTopic(ctx, topic)
@@ -374,7 +382,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 	}
 }
 
-// WaitFor returns once the record of that sequence can be read. The topic need
+// WaitForRecord returns once the record of that sequence can be read. The topic need
 // not exist yet.
 func (n *Node) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	t, err := n.e.WaitTopic(ctx, topic)

@@ -8,9 +8,10 @@ import (
 
 // RetryPolicy says what happens to records whose processing failed: how long a
 // claim may stay open, how often and how soon its records are delivered again,
-// and what is done when that was not enough. The zero value is the default of the
-// proc that it is given to. A claim can fail in two ways: Reclaim gives it back,
-// or ReclaimTimeout passes.
+// and what is done when that was not enough. The zero value stands for the defaults of
+// the kind of proc that it is given to. A claim fails when it is given back, by Reclaim
+// or by a processor's error, and when ReclaimTimeout passes. Its records fail and are
+// delivered again together.
 type RetryPolicy struct {
 	// MaxReclaims is how often the same records may fail before OnMaxReclaims is
 	// applied. Default 10; -1: no limit.
@@ -21,8 +22,9 @@ type RetryPolicy struct {
 	// OnMaxReclaims says what happens after MaxReclaims failures. Default:
 	// StrategyDisable for procs and system procs, StrategyContinue for live procs.
 	OnMaxReclaims Strategy
-	// DeadLetterTopic is where StrategyDeadLetter moves the records. Default: the
-	// name of the topic they come from, followed by "__dead".
+	// DeadLetterTopic is where StrategyDeadLetter moves the records of the claim.
+	// Default: the name of the topic they come from, followed by "__dead". It must not
+	// be set with another strategy.
 	DeadLetterTopic string
 	// Backoff is the wait before records that failed can be claimed again. It
 	// doubles each time, up to MaxBackoff. Default: for procs and live procs no
@@ -38,7 +40,12 @@ func (r RetryPolicy) options(offset string) procstate.Options {
 }
 
 // Strategy is what happens to a proc whose records failed as often as
-// RetryPolicy.MaxReclaims allows. ParseStrategy reads what String returns.
+// RetryPolicy.MaxReclaims allows. It is StrategyDisable, StrategyContinue or
+// StrategyDeadLetter.
+//
+//	func (s Strategy) String() string  // "disable", "continue" or "deadletter"; ParseStrategy reads it
+//
+//	pipeproc.RetryPolicy{MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 type Strategy = procstate.Strategy
 
 // Strategies.
@@ -48,5 +55,6 @@ const (
 	StrategyDeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
 )
 
-// ParseStrategy parses "disable", "continue" or "deadletter".
+// ParseStrategy parses "disable", "continue" or "deadletter". The error is
+// ErrInvalidProcOptions.
 func ParseStrategy(s string) (Strategy, error) { return procstate.ParseStrategy(s) }

@@ -6,7 +6,7 @@ import (
 	"github.com/pipeproc/pipeproc/engine"
 )
 
-// Stats are a node's counters since Open, and present sizes.
+// Stats are a node's counters since Open, and its sizes now.
 type Stats struct {
 	Commits, Records, Bytes uint64 // acknowledged
 	Groups                  uint64 // group commits

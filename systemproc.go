@@ -17,18 +17,50 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Processor processes the records of one claim. When it returns nil, what it
-// emitted is committed and the claim acknowledged, in one commit; when it
-// returns an error or panics, the claim is given back, to be processed again
-// after the proc's backoff. Its context is cancelled when the reclaim timeout
-// has passed and when the node is closed. Records and their bytes are valid
-// until it returns.
+// Processor processes the records of one claim:
+//
+//	func(ctx context.Context, w *Work) error
+//
+// When it returns nil, what it emitted is committed and the claim acknowledged, in one
+// commit. When it returns an error or panics, the claim is given back, to be processed
+// again after the proc's backoff. Its context ends when the reclaim timeout has passed,
+// when the node is closed and, with Lanes, when another lane has failed. Records and
+// their bytes are valid until it returns. [Each] and [EachValue] make one of a function
+// over single records. For whole claims:
+//
+//	sum := func(ctx context.Context, w *pipeproc.Work) error {
+//		total := 0
+//		for _, rec := range w.Records() {
+//			total += len(rec.Body)
+//		}
+//		w.Emit(strconv.AppendInt(nil, int64(total), 10)) // one record for the claim
+//		return nil
+//	}
 type Processor = worker.Processor
 
-// Work is what a Processor is called with: Records of Topic, and Emit, EmitRecord
-// and EmitTo for what comes of them. Attempt says how often the records were
-// delivered. It is valid until the processor returns, and not safe for concurrent
-// use.
+// Work is what a [Processor] is called with: records, and a place for output.
+//
+//	func (w *Work) Records() []Record            // of the claim, or of this lane of it; not to be changed
+//	func (w *Work) Topic() string                // that they are from
+//	func (w *Work) Proc() string                 // that claimed them
+//	func (w *Work) Attempt() int                 // 1 for the first delivery
+//	func (w *Work) Skipped() uint64              // sequences pruned, by force, just before these
+//	func (w *Work) Emit(body []byte)             // a record in each topic of To
+//	func (w *Work) EmitRecord(rec Record)        // the same, with a key and headers
+//	func (w *Work) EmitTo(topic string, rec Record) // a record in any topic
+//
+// What is emitted is copied, and committed together with the acknowledgement. A record
+// that can never be stored makes the claim fail. A Work belongs to one goroutine and is
+// valid until the processor returns.
+//
+//	route := pipeproc.Each(func(ctx context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
+//		if len(rec.Key) == 0 {
+//			w.EmitTo("unkeyed", rec)
+//		} else {
+//			w.EmitRecord(rec)
+//		}
+//		return nil
+//	})
 type Work = worker.Work
 
 // Each makes a Processor of a function over single records.
@@ -55,11 +87,11 @@ type SystemProcOptions struct {
 	// Processor may be nil: the proc then waits for Register.
 	Processor     Processor `json:"-"`
 	ProcessorName string
-	// Command, in place of a Processor, is a program with its arguments, which the
-	// node runs in worker processes of its own (see ProcessOptions): any program
-	// that speaks the protocol of package worker/program, or Self. It is kept in
-	// the store, so that it runs again when the node is opened. It runs in the
-	// node's folder, with the node's environment and rights.
+	// Command, in place of a Processor, is a program with its arguments, which
+	// Options.Programs runs in worker processes: any program that speaks the protocol
+	// of package worker/program, or "@self" (program.CommandSelf). It is kept in the
+	// store, so that it runs again when the node is opened. It runs with the working
+	// directory, the environment and the rights of the node's process.
 	Command []string
 	// Source is handed to the program with the names of the proc and of the
 	// processor. System procs with a Source and the same Command share processes.
@@ -186,11 +218,11 @@ func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
 	return s.Options.Check(topic)
 }
 
-// SystemProc defines a system proc, with its procs, and runs it when there is
-// a processor for it. Called again with the same definition it does nothing but
-// attach the processor; topics that came to From are added. Any other
-// definition is ErrProcDiffers without Replace. Procs that exist keep their
-// position. The error is ErrProcNameNotUnique when one reads another topic.
+// DefineSystemProc defines a system proc, with its procs, and runs it if there is a
+// processor for it. Called again with the same definition it only attaches the
+// processor; topics that are new in From are added. Any other definition is
+// ErrProcDiffers without Replace. Procs that exist keep their position. If one of them
+// reads another topic, the error is ErrProcNameNotUnique.
 func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
 	want, err := o.system()
 	if err != nil {
