@@ -30,11 +30,11 @@ type Token = procstate.Token
 // ParseToken parses the text form of a Token. The error is ErrClaimLost.
 func ParseToken(s string) (Token, error) { return procstate.ParseToken(s) }
 
-// IDRange is a run of records of one topic, such as those of a claim. Its fields and
-// methods are
+// IDRange is a run of records of one topic, such as those of a claim. Gaps of
+// the topic do not count.
 //
 //	First, Last ID  // both are part of it
-//	Count uint64    // records in it; sequences that a topic has lost do not count
+//	Count uint64    // records in it
 //
 //	func (r IDRange) Empty() bool     // there is no record in it
 //	func (r IDRange) String() string  // "first..last", and "" for none
