@@ -12,9 +12,9 @@ type Durability uint8
 
 // Durabilities of a commit. The zero value follows the node's SyncMode.
 const (
-	ByMode   = Durability(engine.ByMode)
-	Durable  = Durability(engine.Durable)  // only once it is on disk
-	Buffered = Durability(engine.Buffered) // once the operating system has it
+	ByMode   Durability = iota // as the node's SyncMode says
+	Durable                    // only once it is on disk
+	Buffered                   // once the operating system has it
 )
 
 // Batch gathers records of any topics for one atomic commit. It copies what is

@@ -71,9 +71,9 @@ type Switch uint8
 
 // Positions of a Switch.
 const (
-	SwitchInherit = Switch(gcprune.Inherit)
-	SwitchOn      = Switch(gcprune.On)
-	SwitchOff     = Switch(gcprune.Off)
+	SwitchInherit Switch = iota // what the node's options say
+	SwitchOn
+	SwitchOff
 )
 
 // String returns "inherit", "on" or "off".
@@ -99,9 +99,9 @@ type PruneReason uint8
 
 // Reasons.
 const (
-	PrunedAcknowledged = PruneReason(gcprune.Acknowledged) // all procs were done with them
-	PrunedByAge        = PruneReason(gcprune.Age)          // Retention.MaxAge
-	PrunedBySize       = PruneReason(gcprune.Size)         // Retention.MaxBytes
+	PrunedAcknowledged PruneReason = 1 + iota // all procs had acknowledged them
+	PrunedByAge                               // Retention.MaxAge
+	PrunedBySize                              // Retention.MaxBytes
 )
 
 // String returns "acknowledged", "age" or "size".

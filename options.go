@@ -29,8 +29,8 @@ type SyncMode time.Duration
 
 // Sync modes. SyncInterval makes the third kind.
 const (
-	SyncAlways = SyncMode(engine.SyncAlways)
-	SyncNever  = SyncMode(engine.SyncNever)
+	SyncAlways SyncMode = 0
+	SyncNever  SyncMode = -1
 )
 
 // SyncInterval returns the mode that syncs at most d after a commit.

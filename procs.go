@@ -27,11 +27,11 @@ type IDRange = record.Range
 
 // Headers that a record gets when it goes to a dead-letter topic.
 const (
-	HeaderDeadProc     = engine.DeadProc     // the proc that could not process it
-	HeaderDeadID       = engine.DeadID       // the id that it had
-	HeaderDeadTopic    = engine.DeadTopic    // the topic that it was in
-	HeaderDeadAttempts = engine.DeadAttempts // how often it was delivered
-	HeaderDeadReason   = engine.DeadReason   // why the last time failed
+	HeaderDeadProc     = "pipeproc-dead-proc"     // the proc that could not process it
+	HeaderDeadID       = "pipeproc-dead-id"       // the id that it had
+	HeaderDeadTopic    = "pipeproc-dead-topic"    // the topic that it was in
+	HeaderDeadAttempts = "pipeproc-dead-attempts" // how often it was delivered
+	HeaderDeadReason   = "pipeproc-dead-reason"   // why the last time failed
 )
 
 // Offsets at both ends of a topic; see ProcOptions.Offset.

@@ -13,8 +13,8 @@ type Compression uint8
 
 // Compressions.
 const (
-	NoCompression = Compression(segment.None)
-	Zstd          = Compression(segment.Zstd)
+	NoCompression Compression = iota
+	Zstd
 )
 
 // String returns "none" or "zstd".
