@@ -20,10 +20,10 @@ type BackupReport struct {
 	Position      uint64
 }
 
-// Backup takes a checkpoint and puts a complete, cleanly closed store at its
-// position into dest, which must not exist or be empty. Sealed segments are
-// hard links where the file system allows it. Commits go on meanwhile. Its
-// STORE file comes last, so that an interrupted backup is not taken for one.
+// Backup takes a checkpoint and writes a complete, cleanly closed store at its position
+// to dest, which must be empty or not exist. Sealed segments are hard links where the
+// file system allows it. Commits continue meanwhile. The STORE file is written last, so
+// that an interrupted backup is no store.
 func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -127,8 +127,8 @@ func (b *backup) run(src, dest string, st storeState) error {
 	return settle(b.fs, dest)
 }
 
-// check reads a file of the backup: one that silently holds damage is worse
-// than none.
+// check verifies a file of the backup. A backup with unnoticed damage is worse than
+// none.
 func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
 	file, err := b.fs.Open(name, vfs.Read)
 	if err != nil {
@@ -171,8 +171,8 @@ func (b *backup) file(src, dest string, size int64, link bool) error {
 	return err
 }
 
-// Restore copies the store in src, which must be undamaged and not in use, to
-// dest, which must not exist or be empty.
+// Restore copies the store in cfg.Dir, which must be undamaged and not in use, to dest,
+// which must be empty or not exist.
 func Restore(ctx context.Context, cfg Config, dest string) error {
 	cfg.ReadOnly = true
 	e, err := Open(cfg)

@@ -16,8 +16,9 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// Dump writes a file of a store as text. What kind of file it is follows from
-// its first bytes. Damage is shown, not returned.
+// Dump writes a file of a store as text, with the bodies of records if bodies is set.
+// It recognizes the kind of file by its first bytes or its name. Damage is shown, not
+// returned.
 func Dump(w io.Writer, fsys vfs.FS, file string, bodies bool) error {
 	f, err := fsys.Open(file, vfs.Read)
 	if err != nil {
@@ -114,7 +115,7 @@ func dumpSnapshot(w io.Writer, f vfs.File) error {
 	}
 }
 
-// describe shows a section about procs or retention.
+// describe returns the text of a section about procs or retention.
 func describe(kind uint32, payload []byte) string {
 	if kind == secPolicy {
 		topic, p, err := gcprune.DecodePolicy(payload)

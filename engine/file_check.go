@@ -14,10 +14,10 @@ import (
 
 func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 
-// checkFiles compares the segment files there are with those there must be,
-// by name and size alone, so that an open costs by their number. A missing or
-// short file damages its topic; a file that no state speaks of is garbage of a
-// crash, and is removed once the WAL is durable.
+// checkFiles compares the segment files in the directory with those in the state. It
+// compares only names and sizes, so that its cost depends on the number of files. A
+// missing or short file damages its topic. A file that the state does not mention is
+// garbage from a crash, and is removed once the WAL is durable.
 func (e *Engine) checkFiles() error {
 	dir := e.cfg.Dir + "/" + segmentDir
 	infos, err := e.fs.ReadDir(dir)
@@ -36,7 +36,7 @@ func (e *Engine) checkFiles() error {
 			k := key{t.ID(), s.Number}
 			info, ok := have[k]
 			if !s.Written && info.Regular {
-				continue // garbage of a crash: removed below, or made anew
+				continue // garbage from a crash: removed below, or overwritten
 			}
 			delete(have, k)
 			switch {
@@ -61,7 +61,7 @@ func (e *Engine) checkFiles() error {
 	return nil
 }
 
-// removeGarbage removes what checkFiles found.
+// removeGarbage removes the garbage that checkFiles found.
 func (e *Engine) removeGarbage() {
 	for _, name := range e.garbage {
 		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", name)
@@ -72,8 +72,8 @@ func (e *Engine) removeGarbage() {
 	e.garbage = nil
 }
 
-// checkKinds refuses anything but files where snapshots and WAL files go: they
-// could not be written later.
+// checkKinds refuses anything but a regular file under the name of a snapshot or WAL
+// file, which could not be written later.
 func (e *Engine) checkKinds() error {
 	for _, dir := range []string{"", "/" + walDir} {
 		infos, err := e.fs.ReadDir(e.cfg.Dir + dir)
@@ -90,8 +90,8 @@ func (e *Engine) checkKinds() error {
 	return nil
 }
 
-// ours reports whether a segment file belongs to this store, or never got as
-// far as a header.
+// ours reports whether a segment file belongs to this store, or was never given a
+// header.
 func (e *Engine) ours(name string) bool {
 	f, err := e.fs.Open(name, vfs.Read)
 	if err != nil {
@@ -108,7 +108,7 @@ func (e *Engine) ours(name string) bool {
 	}
 	for _, c := range b[:n] {
 		if c != 0 {
-			return false // of unknown origin: left alone
+			return false // of unknown origin: not touched
 		}
 	}
 	return true
@@ -124,8 +124,8 @@ func (e *Engine) damageTopic(name string, number uint64, what string) {
 	e.damaged(c)
 }
 
-// keepCut copies the bytes of torn frames to the quarantine folder, as far as
-// that is possible. They were never acknowledged as durable.
+// keepCut copies the bytes of torn frames, which were never acknowledged as durable, to
+// the quarantine folder. It only logs what fails.
 func (e *Engine) keepCut() {
 	for i := range e.recovery.Cut {
 		c := &e.recovery.Cut[i]
@@ -141,7 +141,7 @@ func (e *Engine) keepCut() {
 	}
 }
 
-// quarantineMax bounds what is kept of one torn frame, in bytes.
+// quarantineMax bounds the bytes that are kept of one torn frame.
 const quarantineMax = 64 << 20
 
 func (e *Engine) quarantine(src, name string, from, to int64) error {

@@ -13,9 +13,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// A snapshot is the state of all machines at one position. There are two
-// files, snapshot-0 and snapshot-1, of which checkpoint n uses number n&1, so
-// that the latest durable one is never touched. Both keep their space.
+// A snapshot is the state of all machines at one position. There are two files,
+// snapshot-0 and snapshot-1. Checkpoint n writes number n&1, so that the latest durable
+// snapshot is never overwritten. Both files keep their space.
 //
 //	header, 128 bytes
 //	  0  magic "PPSNAPSH" | u16 version 1 | u16 zero | u32 header size 128
@@ -30,10 +30,10 @@ import (
 //	 24  u64 xxhash64 of (bytes 0 to 23, checkpoint number, offset in the file)
 //	 32  payload
 //
-// Sections have checksums of their own so that damage costs one topic: behind
-// a damaged head the reader looks for the next that is valid in its place. Its
-// payload is described where it is written: topics/snapshot.go, and for procs
-// and retention, whose payloads are those of operations, procstate and gcprune.
+// Each section has checksums of its own, so that damage costs one topic: after a damaged
+// head the reader searches for the next head that is valid at its offset. Payloads are
+// described where they are written: topics/snapshot.go, procstate and gcprune, whose
+// sections have the payloads of their operations, and once.
 const (
 	snapMagic   = "PPSNAPSH"
 	snapHeader  = 128
@@ -121,7 +121,7 @@ type snapWriter struct {
 	err  error
 }
 
-// section appends a section whose payload fill appends to the slice given.
+// section appends a section. fill appends the payload to dst.
 func (w *snapWriter) section(kind uint32, fill func(dst []byte) []byte) {
 	start := len(w.buf)
 	w.buf = append(w.buf, make([]byte, snapSection)...)
@@ -177,14 +177,14 @@ func writeSnapshot(fsys vfs.FS, dir string, head snapHead, fill func(*snapWriter
 	return w.head, f.Close()
 }
 
-// snapReader walks over the sections of a snapshot file.
+// snapReader reads the sections of a snapshot file in order.
 type snapReader struct {
 	head snapHead
 	f    vfs.File
 	name string
 	off  int64
-	left uint64
-	lost bool // sections were passed over, nobody knows how many
+	left uint64 // sections not read yet
+	lost bool   // an unknown number of sections was skipped
 
 	size   int64 // of the file
 	win    []byte
@@ -245,10 +245,9 @@ func newSnapReader(f vfs.File, name string, h snapHead) (*snapReader, error) {
 
 func (r *snapReader) close() { _ = r.f.Close() }
 
-// next returns the next section, or kind 0 at the end. The payload is valid until
-// the next call. Damage is a
-// *CorruptError; when the section's frame can be trusted the reader has moved
-// past it and next may be called again (skip is true).
+// next returns the next section, or kind 0 at the end. The payload is valid until the
+// next call. Damage is a *CorruptError. If skip is true, the reader has moved past the
+// damage and next may be called again.
 func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) {
 	rest := int64(r.head.Length) - r.off
 	if rest == 0 {
@@ -295,7 +294,7 @@ func (r *snapReader) valid(head []byte, off int64) bool {
 	return mutate.SkipSnapshotSum || sectionSum(head, r.head.Number, off) == binary.LittleEndian.Uint64(head[24:])
 }
 
-// resync moves to the next valid head behind a damaged one, or to the end.
+// resync moves to the next valid head after a damaged one, or to the end.
 func (r *snapReader) resync() error {
 	r.lost = true
 	b, err := r.read(r.off, max(min(r.size, int64(r.head.Length))-r.off, 0))
@@ -304,7 +303,7 @@ func (r *snapReader) resync() error {
 	}
 	for i := 1; i+snapSection <= len(b); i++ {
 		h := b[i : i+snapSection]
-		kind := binary.LittleEndian.Uint64(h) // and the zero behind it
+		kind := binary.LittleEndian.Uint64(h) // and the zero after it
 		if kind >= 1 && kind <= maxSection && r.valid(h, r.off+int64(i)) {
 			r.off += int64(i)
 			return nil

@@ -8,30 +8,29 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// snapRoom is what is known of the space for the next snapshot. A checkpoint
-// must work on a full disk, since it is what gives space back: so the snapshot's
-// space is reserved before what it will hold is acknowledged. It is reserved by
-// the number of topics, each with the largest tail that a snapshot carries. All
-// of it is under commitMu.
+// snapRoom describes the space reserved for the next snapshot. A checkpoint must work on
+// a full disk, because it is what frees space. So the snapshot's space is reserved before
+// anything that it will hold is acknowledged. It is reserved by the number of topics,
+// each with the largest tail that a snapshot carries. All fields are guarded by commitMu.
 type snapRoom struct {
-	topics  int   // as many have room; 0: not known
+	topics  int   // number of topics that have room; 0: unknown
 	rest    int64 // bytes of the last snapshot besides tails
-	counted int   // topics in it
-	running bool  // a checkpoint has captured its state, and writes its file
+	counted int   // topics in the last snapshot
+	running bool  // a checkpoint has captured its state and is writing its snapshot
 }
 
-// topicState is the most that a small topic takes in a snapshot besides its tail.
+// topicState bounds the bytes that a small topic takes in a snapshot besides its tail.
 const topicState = 1 << 10
 
-// size returns how large a snapshot of count topics may become: what is not
-// about small topics has a quarter more than last time.
+// size returns how large a snapshot of count topics may become, in bytes. Everything but
+// new topics and tails may take a quarter more than last time.
 func (s *snapRoom) size(count int) int64 {
 	more := int64(max(count-s.counted, 0)) * topicState
 	return max(snapSpace, s.rest+s.rest/4+more+min(carryBudget, topics.CarryMax*int64(count)))
 }
 
-// admit makes sure that the next snapshot has room for count topics, before one
-// more is made: some ahead, if the disk has space for those.
+// admit makes sure, before a topic is created, that the next snapshot has room for count
+// topics. If the disk has space, it reserves room for more. The caller holds commitMu.
 func (e *Engine) admit(count int) error {
 	if count <= e.snapRoom.topics || mutate.SkipSnapshotRoom {
 		return nil
@@ -49,9 +48,9 @@ func (e *Engine) admit(count int) error {
 	return nil
 }
 
-// reserveSnapshot makes room for a snapshot of count topics in the file of the
-// next one that captures its state. While a checkpoint writes its own, that is
-// the file of the latest durable one, which gets longer behind its end only.
+// reserveSnapshot makes room for a snapshot of count topics in the file of the next
+// checkpoint that captures its state. While a checkpoint is being written, that is the
+// file of the latest durable snapshot, which only grows past its end.
 func (e *Engine) reserveSnapshot(count int) error {
 	number := e.store.Checkpoint + 1
 	if e.snapRoom.running {
@@ -68,22 +67,22 @@ func (e *Engine) reserveSnapshot(count int) error {
 	return err
 }
 
-// last notes what the latest durable snapshot has.
+// last notes the size of the latest durable snapshot.
 func (s *snapRoom) last(st *storeState, tails int64, count int) {
 	s.rest, s.counted = max(int64(st.SnapLen)-tails, 0), count
 }
 
-// captured notes that the snapshot being written takes what there is now.
+// captured notes that a checkpoint has captured the state: its snapshot uses the room
+// reserved so far.
 func (s *snapRoom) captured() { s.running, s.topics = true, 0 }
 
-// checkpointed notes how a checkpoint ended, and reserves for the next one, as
-// far as there is space: what is missing is asked for with the next topic. c is
-// nil if it failed.
+// checkpointed notes how a checkpoint ended, and reserves room for the next one. c is
+// nil if it failed. If there is too little space, admit tries again with the next topic.
 func (e *Engine) checkpointed(c *topics.Checkpoint, final bool) {
 	s := &e.snapRoom
 	s.running, s.topics = false, 0
 	if c == nil {
-		return // the file of the next attempt may lack what was reserved since
+		return // the file of the next attempt may lack the room reserved since
 	}
 	s.last(&e.store, c.Carried, len(c.Topics))
 	if final {

@@ -14,9 +14,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// The file STORE says which checkpoint counts. It holds two copies of one
-// 4096-byte page, written and synced one after the other, so that one of them
-// is whole at any moment:
+// The file STORE says which checkpoint counts. It holds two copies of one 4096-byte
+// page, written and synced one after the other, so that at any moment one of them is
+// intact:
 //
 //	  0  magic "PPSTORE\x00"
 //	  8  u16 version 1 | u16 zero | u32 page size 4096
@@ -56,7 +56,7 @@ type storeState struct {
 	SnapSum     uint64
 	CreatedTime int64
 
-	newest int64 // the copy that counts, when both were read; not stored
+	newest int64 // the copy that counted when both were read; not stored
 }
 
 func (s *storeState) encode() []byte {
@@ -168,7 +168,7 @@ func writeStore(fsys vfs.FS, dir string, s *storeState) error {
 	}
 	s.Generation++
 	page := s.encode()
-	err = syncStore(f) // the second copy may be as yet unsynced, after a failure
+	err = syncStore(f) // after a failure the second copy may not be synced yet
 	for _, i := range [...]int64{1 - s.newest, s.newest} {
 		if err != nil {
 			break

@@ -8,20 +8,19 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// After a failed sync the kernel may take pages for clean that it has lost: it
-// reports the error once, and a later sync of the same file, through whatever
-// descriptor, may return nil. So the file SUSPECT tells the next open on this boot
-// of the machine to write the bytes of the WAL again before it syncs them. Segment
-// and snapshot files need no such word: what a checkpoint did not finish is written
-// anew by the one that does.
+// After a failed sync the kernel may treat lost pages as clean: it reports the error
+// once, and a later sync of the same file, through any descriptor, may return nil. So the
+// file SUSPECT tells the next open during this boot of the machine to write the bytes of
+// the WAL again before it syncs them. Segment and snapshot files do not need this: a
+// checkpoint writes again what the one before did not finish.
 //
-// SUSPECT itself is not synced, as it means nothing once the page cache is gone.
+// SUSPECT itself is not synced: once the page cache is lost it means nothing.
 
-// suspects are directories whose SUSPECT could not be made, by path: a process
-// without descriptors can at least remember.
+// suspects holds the paths of directories whose SUSPECT could not be created, because
+// the process has no descriptor left, say.
 var suspects sync.Map
 
-// suspect leaves word that a sync has failed.
+// suspect records that a sync has failed.
 func (e *Engine) suspect() {
 	f, err := e.fs.Open(e.cfg.Dir+"/"+suspectName, vfs.Create)
 	if err != nil {
@@ -31,14 +30,14 @@ func (e *Engine) suspect() {
 	_ = f.Close()
 }
 
-// isSuspect reports whether a sync has failed since the machine was started.
+// isSuspect reports whether a sync may have failed since the machine was booted.
 func (e *Engine) isSuspect() bool {
 	_, known := suspects.Load(path.Clean(e.cfg.Dir))
 	_, err := e.fs.Stat(e.cfg.Dir + "/" + suspectName)
 	return (known || err == nil) && !mutate.SkipRewrite
 }
 
-// clearSuspect takes the word back, when everything has been written again.
+// clearSuspect removes the record, after everything has been written again.
 func (e *Engine) clearSuspect() {
 	suspects.Delete(path.Clean(e.cfg.Dir))
 	_ = e.fs.Remove(e.cfg.Dir + "/" + suspectName) // if it stays, the next open does the same

@@ -16,12 +16,12 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// Open opens the store in cfg.Dir, making it if it does not exist, and brings
-// it to the state of the last acknowledged command that survived.
+// Open opens the store in cfg.Dir, creates it if it does not exist, and restores the
+// state of the last command that survived.
 //
-// Damage does not keep a store from opening: a damaged topic refuses commits,
-// damage of the WAL or the snapshot makes the whole node read-only, and reads
-// of the rest work. Recovery lists it.
+// A damaged store still opens: a damaged topic refuses commits, damage of the WAL or
+// the snapshot makes the whole node read-only, and everything else can be read.
+// Recovery lists the damage.
 func Open(cfg Config) (*Engine, error) {
 	start := cfg.Clock()
 	if cfg.Elapsed == nil {
@@ -95,8 +95,8 @@ func (e *Engine) open() error {
 	if e.readOnly != nil {
 		return nil
 	}
-	// From here on the directory is written: STORE first, since what it says
-	// may not be durable after a failed sync, and old WAL files go by its word.
+	// From here on the directory is written. STORE comes first: after a failed sync
+	// what it says may not be durable, and it decides which WAL files are old.
 	e.store.Epoch++
 	if err := e.makeFolders(); err != nil {
 		return err
@@ -121,12 +121,12 @@ func (e *Engine) open() error {
 		e.event(Event{Kind: EventFull, Err: err})
 		return nil
 	}
-	// Only now is what was replayed durable, and with it that these are garbage.
+	// Only now is the replayed state durable, which says that these files are garbage.
 	e.removeGarbage()
 	return nil
 }
 
-// claim makes the directory and takes its lock.
+// lockDir creates the data directory and takes its lock.
 func (e *Engine) lockDir() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
 		if err := e.fs.MkdirAll(e.cfg.Dir); err != nil {
@@ -148,12 +148,12 @@ func (e *Engine) lockDir() error {
 	return nil
 }
 
-// settle makes the name of dir and of those above it durable: of all, since whoever
-// made them may have been killed before it did.
+// settle makes the names of dir and of all directories above it durable. The process
+// that created them may have been killed before it did so.
 func settle(fsys vfs.FS, dir string) error {
 	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
 		err := fsys.SyncDir(path.Dir(d))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // then it is somebody else's
+		if err != nil && !errors.Is(err, fs.ErrPermission) { // then another user owns it
 			return err
 		}
 	}
@@ -167,12 +167,12 @@ func noStore(dir string, err error) error {
 	return fmt.Errorf("there is no pipeproc store in %s: %w", dir, err)
 }
 
-// readOrCreate reads the STORE file, or makes it in a new directory.
+// readOrCreate reads the STORE file, or creates it in a new directory.
 func (e *Engine) readOrCreate() error {
 	st, bad, err := readStore(e.fs, e.cfg.Dir)
 	if err == nil {
 		e.store, e.pos = st, st.Position
-		for _, b := range bad { // a crash can do that; the next write mends it
+		for _, b := range bad { // a crash can do that; the next write repairs it
 			e.recovery.Mended = append(e.recovery.Mended, b)
 		}
 		return nil
@@ -180,8 +180,8 @@ func (e *Engine) readOrCreate() error {
 	if !errors.Is(err, errNotExist) {
 		return err
 	}
-	// Without STORE nothing says what the other files are. They are never
-	// taken for garbage.
+	// Without STORE nothing says what the other files are. So they are never
+	// removed as garbage.
 	if name := e.leftovers(); name != "" {
 		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
 	}
@@ -220,7 +220,7 @@ func (e *Engine) makeFolders() error {
 	return nil
 }
 
-// leftovers returns the name of a file that only a store can have left.
+// leftovers returns the name of a file that only a store can have left, or "".
 func (e *Engine) leftovers() string {
 	for _, d := range []string{"", "/" + walDir, "/" + segmentDir} {
 		infos, _ := e.fs.ReadDir(e.cfg.Dir + d)
@@ -236,8 +236,8 @@ func (e *Engine) leftovers() string {
 	return ""
 }
 
-// loadSnapshot restores the state of the last checkpoint. Damage makes the
-// node read-only, with what could be restored.
+// loadSnapshot restores the state of the last checkpoint. If it is damaged, the node
+// has what could be restored and is read-only.
 func (e *Engine) loadSnapshot() error {
 	if e.store.Checkpoint == 0 {
 		return nil
@@ -285,13 +285,13 @@ func (e *Engine) loadSnapshot() error {
 	}
 }
 
-// replay applies the WAL behind the checkpoint.
+// replay applies the commands of the WAL that follow the checkpoint.
 func (e *Engine) replay() error {
 	var blocks []topics.Block
 	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Number: e.store.WAL,
 		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
 		if e.readOnly != nil {
-			return errStop // the snapshot is damaged: commands need not fit
+			return errStop // the snapshot is damaged, so commands may not fit the state
 		}
 		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
 			return e.applyDecoded(op, w.Position, ms)
@@ -340,15 +340,15 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 	}
 }
 
-// openLog starts a new WAL file behind everything that was recovered, keeps
-// the bytes of torn frames aside, and makes the new epoch durable.
+// openLog starts a new WAL file after everything that was recovered, copies the bytes
+// of torn frames to the quarantine folder, and makes the new epoch durable.
 func (e *Engine) openLog() error {
 	e.keepCut()
 	cfg := wal.Config{FS: e.fs, Dir: e.cfg.Dir + "/" + walDir, Store: e.store.ID, Epoch: e.store.Epoch,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
-		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // what a checkpoint frees, and what came meanwhile, is used again
+		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // files that a checkpoint frees are reused, and so are those filled meanwhile
 	cfg.Rewrite = e.isSuspect()
-	high, err := wal.Highest(e.fs, cfg.Dir) // an attempt that failed may have left a file
+	high, err := wal.Highest(e.fs, cfg.Dir) // a failed attempt may have left a file
 	if err != nil {
 		return err
 	}
@@ -364,7 +364,7 @@ func (e *Engine) openLog() error {
 	st.Clean = false
 	if st.WALAbsent { // the log begins with the file just made
 		st.WAL, st.WALAbsent = l.Number(), false
-		if e.prev.Number != 0 { // a log that was begun and never noted
+		if e.prev.Number != 0 { // a log that was begun and never noted in STORE
 			st.WAL = e.prev.Number
 		}
 	}
@@ -381,14 +381,15 @@ func (e *Engine) openLog() error {
 	return nil
 }
 
-// anyFrame is the largest frame that replay takes: whatever a store was written
-// with, it opens with every setting.
+// anyFrame is the largest frame that replay accepts, in bytes: a store opens with any
+// options, whatever it was written with.
 const anyFrame = 1<<32 - 16<<10
 
-// maxFrame returns the largest frame that a batch of the given size can make:
-// every record may be a block of its own.
+// maxFrame returns the size of the largest frame that a batch of the given size can
+// make, in bytes: every record may be a block of its own.
 func maxFrame(batch int) int64 { return min(1<<32-16<<10, 2*int64(batch)+1<<20) }
 
+// report logs what Open found.
 func (e *Engine) report() {
 	r := &e.recovery
 	log := e.cfg.Logger

@@ -18,7 +18,7 @@ import (
 // Dropped is something that a repair could not keep.
 type Dropped struct {
 	Topic       string
-	First, Next uint64 // sequences [First, Next), when they are known
+	First, Next uint64 // sequences [First, Next), if they are known
 	What        string
 }
 
@@ -30,23 +30,23 @@ type RepairReport struct {
 	Changed bool
 }
 
-// ErrNotConfirmed is returned by Repair when it was not allowed to go on.
+// ErrNotConfirmed is returned by Repair if confirm returned false.
 var ErrNotConfirmed = errors.New("the repair was not confirmed; nothing was changed")
 
-// repairer is a repair under way. It works on an engine that was opened for
-// reading and that nobody else uses. Damaged files are never changed: they are
-// moved to the quarantine folder once everything intact has been written anew
-// and a checkpoint says so.
+// repairer is a repair under way. It works on an engine of its own, which has no
+// background goroutines. Damaged files are never changed: they are moved to the
+// quarantine folder after everything intact has been written again and a checkpoint
+// covers it.
 type repairer struct {
 	e     *Engine
 	ctx   context.Context
 	rep   *RepairReport
-	aside []string // segment files to move away
+	aside []string // segment files to move to the quarantine folder
 }
 
-// Repair verifies the store in cfg.Dir and, when it is damaged and confirm
-// agrees, brings it to a state without damage that keeps everything intact
-// outside of it.
+// Repair verifies the store in cfg.Dir. If it is damaged and confirm is nil or returns
+// true, Repair rewrites the store without the damage and keeps everything intact
+// outside it.
 func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, progress func(VerifyProgress)) (*RepairReport, error) {
 	r := &repairer{ctx: ctx, rep: &RepairReport{}}
 	before, err := r.verify(cfg, progress)
@@ -67,7 +67,7 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 	return r.rep, r.run()
 }
 
-// look verifies the store as it is.
+// verify verifies the store as it is.
 func (r *repairer) verify(cfg Config, progress func(VerifyProgress)) (*VerifyReport, error) {
 	cfg.ReadOnly = true
 	e, err := Open(cfg)
@@ -89,7 +89,7 @@ func (r *repairer) lost(topic string, first, next uint64, what string) {
 	r.rep.Dropped = append(r.rep.Dropped, Dropped{topic, first, next, what})
 }
 
-// open brings up as much of the state as there is.
+// open restores as much of the state as it can.
 func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
 	e := &Engine{cfg: cfg, fs: cfg.FS, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
@@ -127,7 +127,7 @@ func (r *repairer) open(cfg Config) error {
 	return nil
 }
 
-// close lets go of what open got hold of, as far as it came.
+// close releases what open acquired, even if open failed halfway.
 func (r *repairer) close() {
 	if r.e.files != nil {
 		_ = r.e.files.Close()
@@ -141,7 +141,7 @@ func (r *repairer) close() {
 	}
 }
 
-// rebuildStore works out the STORE file from what other files say.
+// rebuildStore rebuilds the STORE file from the headers of other files.
 func (r *repairer) rebuildStore() error {
 	e := r.e
 	best := storeState{CreatedTime: e.cfg.Clock().UnixMilli(), WALAbsent: true}
@@ -179,8 +179,7 @@ func (r *repairer) rebuildStore() error {
 	return nil
 }
 
-// anyID returns the store id that the first readable segment or WAL file
-// names.
+// anyID returns the store id in the first readable segment or WAL file.
 func (r *repairer) anyID() (id [16]byte, ok bool) {
 	for _, d := range []string{segmentDir, walDir} {
 		dir := r.e.cfg.Dir + "/" + d
@@ -284,8 +283,7 @@ func (r *repairer) scanSegments() ([]segFile, error) {
 	return out, nil
 }
 
-// lostTopics brings back topics whose state the snapshot lost, from their
-// segment files.
+// lostTopics restores topics whose state the snapshot lost, from their segment files.
 func (r *repairer) lostTopics(files []segFile) error {
 	reg := r.e.reg
 	for i := 0; i < len(files); {
@@ -317,7 +315,8 @@ func (r *repairer) lostTopics(files []segFile) error {
 	return nil
 }
 
-// salvage rewrites one segment of t.
+// salvage rewrites what is intact in the first to bytes of one segment of t, and
+// returns the gaps that the damage leaves.
 func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.Gap, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -443,7 +442,7 @@ func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
 func (r *repairer) finish() error {
 	e := r.e
 	e.stop = make(chan struct{})
-	e.newNames = true // of the segments that were written anew
+	e.newNames = true // of the rewritten segments
 	if err := e.checkpointLocked(true); err != nil {
 		return fmt.Errorf("repair: %w", err)
 	}

@@ -13,22 +13,22 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// VerifyProgress says how far a verification has come.
+// VerifyProgress says how far a verification has got.
 type VerifyProgress struct {
-	File              string // being read
+	File              string // the file that was read last
 	Files, FilesTotal int
 	Bytes, BytesTotal int64
 }
 
-// VerifyReport is what a verification found. Without Damage every byte that
-// counts was read and is what was written.
+// VerifyReport is what a verification found. If Damage is empty, every byte that counts
+// was read and is what was written.
 type VerifyReport struct {
 	Files    int
 	Bytes    int64
-	Records  uint64 // that can be read, as far as the state says
+	Records  uint64 // records that can be read, according to the state
 	Topics   int
 	Damage   []*errs.CorruptError
-	Warnings []string // nothing lost, but worth knowing
+	Warnings []string // worth knowing, though nothing is lost
 	Elapsed  time.Duration
 }
 
@@ -41,10 +41,11 @@ type verifier struct {
 	at       VerifyProgress
 }
 
-// Verify reads and checks everything on disk: both copies of STORE, the
-// snapshot, the live WAL files, and every block of every segment. It changes
-// nothing. Commits go on, except while the WAL is read; checkpoints wait. The
-// error says why it could not run to its end.
+// Verify reads and checks everything on disk: both copies of STORE, the snapshot, the
+// live WAL files, and every block of every segment. It writes nothing. Commits continue,
+// except while the WAL is read; checkpoints wait. A topic in which damage is found
+// refuses commits from then on. The error says why Verify could not finish; damage is
+// in the report.
 func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*VerifyReport, error) {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
@@ -66,7 +67,7 @@ func (v *verifier) damage(err error) {
 	if !ok {
 		return
 	}
-	for _, d := range v.rep.Damage { // what Open found is found again
+	for _, d := range v.rep.Damage { // Open may have found it already
 		if d.File == c.File && d.Offset == c.Offset {
 			return
 		}
@@ -104,7 +105,7 @@ func (v *verifier) run() error {
 	return nil
 }
 
-// step reports that a file of n bytes is done.
+// step reports that a file of n bytes was checked.
 func (v *verifier) step(file string, n int64) {
 	v.rep.Files++
 	v.rep.Bytes += n
@@ -116,7 +117,7 @@ func (v *verifier) step(file string, n int64) {
 	}
 }
 
-// head checks STORE and the snapshot that it names.
+// head checks STORE and the snapshot that it refers to.
 func (v *verifier) head() error {
 	e := v.e
 	st, bad, err := readStore(e.fs, e.cfg.Dir)
@@ -211,8 +212,8 @@ func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
 	return nil
 }
 
-// checkSegment reads the file of a segment whole and reports what is damaged in
-// it, given what the topic's state says of it. The error is not about damage.
+// checkSegment reads all of a segment file, compares it with the topic's state and
+// calls fn for all damage. The error is not about damage.
 func checkSegment(file vfs.File, t *topics.Topic, f topics.FileInfo, fn func(*errs.CorruptError)) error {
 	name := segment.FileName(t.ID(), f.Number)
 	whole := func(what string) {
@@ -221,7 +222,7 @@ func checkSegment(file vfs.File, t *topics.Topic, f topics.FileInfo, fn func(*er
 	damaged := false
 	sum, err := segment.Check(file, t.Meta(f), f.DataEnd, f.Sealed, func(c *errs.CorruptError) {
 		if c.Next > c.First && t.Gap(c.First, c.Next) {
-			return // a gap that the state knows
+			return // a gap that the state knows about
 		}
 		damaged = true
 		fn(c)
