@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Errors to test for with errors.Is. Each has a code, which Code returns; the
-// text of an error that matches may say more.
+// Errors to test for with errors.Is. Code returns the code of each. The text of a
+// matching error may say more.
 var (
 	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
 	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name
@@ -52,8 +52,8 @@ var (
 
 	// ErrCorrupt matches every *CorruptError.
 	ErrCorrupt = errs.ErrCorrupt
-	// ErrInUse matches the error of opening a directory that a process holds,
-	// which names the process.
+	// ErrInUse matches the error of opening a directory that a process holds. The
+	// error names the process.
 	ErrInUse = vfs.ErrLocked
 )
 
@@ -62,7 +62,7 @@ type (
 	CorruptError = errs.CorruptError
 	// ConflictError reports a conditional commit that came too late.
 	ConflictError = topics.ConflictError
-	// PrunedError reports a read of records that are gone, and where the topic
+	// PrunedError reports a read of records that were pruned, and where the topic
 	// starts now.
 	PrunedError = topics.PrunedError
 	// LockedError names the process that holds a data directory.
@@ -70,8 +70,8 @@ type (
 )
 
 // Code returns the machine-readable code of an error of this package, such as
-// "invalid_topic" or "corrupt", or "" for others. Of several errors that were
-// joined it is that of the first that has one.
+// "invalid_topic" or "corrupt", or "" for any other error. For joined errors it returns
+// the first code.
 func Code(err error) string {
 	if c := errs.Code(err); c != "" {
 		return c
