@@ -11,9 +11,9 @@ type ID = record.ID
 // ParseID parses the text form of an ID.
 func ParseID(s string) (ID, error) { return record.ParseID(s) }
 
-// Record is one entry of a topic. Bodies are arbitrary bytes, empty ones
-// included. When committing, ID is ignored; the node gives it.
+// Record is one entry of a topic. A body is any bytes, or none. Commits ignore ID: the
+// node assigns it.
 type Record = record.Record
 
-// Header is a name and value of a record's metadata.
+// Header is one name and value of a record's metadata.
 type Header = record.Header
