@@ -34,7 +34,7 @@ var (
 
 	ErrInvalidProc         error = errs.InvalidProc         // no such proc
 	ErrInvalidProcOptions  error = errs.InvalidProcOptions  // the text names the option
-	ErrProcDisabled        error = errs.ProcDisabled        // resume it to go on
+	ErrProcDisabled        error = errs.ProcDisabled        // resume it first
 	ErrProcNameNotUnique   error = errs.ProcNameNotUnique   // the proc reads another topic
 	ErrProcAlreadyDisabled error = errs.ProcAlreadyDisabled // DisableProc of a disabled proc
 	ErrProcAlreadyActive   error = errs.ProcAlreadyActive   // ResumeProc of an active proc

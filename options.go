@@ -59,7 +59,7 @@ type Options struct {
 	// MaxDisk bounds the bytes that segments and the records in the write-ahead
 	// log take together; preallocated and spare log files (16 MiB each) and
 	// snapshots come on top. Commits that would pass it fail with ErrDiskLimit; reads and
-	// everything that frees space go on. 0 means no bound.
+	// everything that frees space continue to work. 0 means no bound.
 	MaxDisk int64
 	// WALSize is the size of the write-ahead log, in bytes, at which its
 	// contents are brought to the segments. It bounds the time that opening
