@@ -21,7 +21,7 @@ type Reader interface {
 	WaitForRecord(ctx context.Context, topic string, seq uint64) error
 }
 
-// Admin looks after topics.
+// Admin administers topics.
 type Admin interface {
 	Topic(ctx context.Context, name string) (TopicInfo, error)
 	Topics(ctx context.Context) ([]TopicInfo, error)
