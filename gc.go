@@ -10,23 +10,22 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// GCOptions say how records that nobody needs are collected. In a topic with procs
-// these are the records that each proc has acknowledged and that come before the last
-// but one of its claims, once that claim is MinAge old; in a topic without procs, those
-// that are MinAge old. A proc protects what it has not acknowledged, even when it is
-// disabled. Package gcprune has the rules in full.
+// GCOptions say how records that no proc needs are collected: on a topic with procs,
+// those older than MinAge that precede the last two claims of all procs; on a topic
+// without procs, those older than MinAge. A proc, even a disabled one, protects what it
+// has not acknowledged. DESIGN.md has the rules.
 type GCOptions struct {
 	// Interval is the time between two collections. Default 30 s.
 	Interval time.Duration
 	// MinAge is the age that records must have. Default 30 s.
 	MinAge time.Duration
-	// IgnoreDisabled lets disabled procs protect nothing.
+	// IgnoreDisabled means that disabled procs protect nothing.
 	IgnoreDisabled bool
 }
 
 const defaultGCInterval = 30 * time.Second
 
-// settings checks o. If o is nil, only the retention of topics is done.
+// settings checks o. nil means off, except for the retention of topics.
 func (o *GCOptions) settings() (engine.GCSettings, error) {
 	s := engine.GCSettings{Interval: defaultGCInterval}
 	if o != nil {
@@ -41,25 +40,25 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 	return s, err
 }
 
-// Retention says what may be pruned from one topic, in addition to what the node's GC
-// option says. Without Force nothing is pruned that a proc has not acknowledged; with
-// it, the proc's next claim says how much it lost (Claim.Skipped). The zero value
-// removes the topic's retention.
+// Retention says what may be pruned from one topic, besides what the node's GC option
+// says. It never prunes what an active proc has not acknowledged, unless Force is set; a
+// proc learns from its next claim how much it missed. The zero value removes the
+// retention.
 type Retention struct {
 	// GC turns the rule of GCOptions on or off for this topic.
 	GC Switch
 	// MinAge is as in GCOptions. 0: the node's.
 	MinAge time.Duration
-	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
+	// IgnoreDisabled means that disabled procs protect nothing, under all rules.
 	IgnoreDisabled Switch
-	// MaxAge removes records that are older. 0: no retention by age.
+	// MaxAge is the age from which records are pruned. 0: no retention by age.
 	MaxAge time.Duration
-	// MaxBytes removes the oldest segments, whole ones, while the topic's segment files
-	// take more bytes. 0: no retention by size.
+	// MaxBytes is the size of the topic's segment files, in bytes, above which the
+	// oldest segments are pruned whole. 0: no retention by size.
 	MaxBytes int64
-	// Force lets retention by age and size remove records that procs have not
-	// acknowledged. Without it such a proc keeps its records for as long as it takes,
-	// and the topic may grow beyond both limits.
+	// Force lets retention by age and size prune records that procs have not
+	// acknowledged. Without it such a proc keeps its records indefinitely, and the
+	// topic may grow beyond both limits.
 	Force bool
 }
 
@@ -73,9 +72,9 @@ type Switch uint8
 
 // Positions of a Switch.
 const (
-	SwitchInherit = Switch(gcprune.Inherit)
-	SwitchOn      = Switch(gcprune.On)
-	SwitchOff     = Switch(gcprune.Off)
+	SwitchInherit Switch = iota // what the node's options say
+	SwitchOn
+	SwitchOff
 )
 
 // String returns "inherit", "on" or "off".
@@ -90,9 +89,9 @@ func ParseSwitch(s string) (Switch, error) {
 // Pruned is a topic that lost records to a collection.
 type Pruned struct {
 	Topic       string
-	First, Next uint64 // the sequences [First, Next) are gone
+	First, Next uint64 // the sequences [First, Next) were pruned
 	Reason      PruneReason
-	Passed      []string // procs that had not seen them, which Retention.Force allows
+	Passed      []string // procs that had not acknowledged them, which only Retention.Force allows
 }
 
 // PruneReason is the rule by which a collection removed records. String returns
@@ -101,16 +100,16 @@ type PruneReason uint8
 
 // Reasons.
 const (
-	PrunedAcknowledged = PruneReason(gcprune.Acknowledged) // all procs were done with them
-	PrunedByAge        = PruneReason(gcprune.Age)          // Retention.MaxAge
-	PrunedBySize       = PruneReason(gcprune.Size)         // Retention.MaxBytes
+	PrunedAcknowledged PruneReason = 1 + iota // all procs had acknowledged them
+	PrunedByAge                               // Retention.MaxAge
+	PrunedBySize                              // Retention.MaxBytes
 )
 
 // String returns "acknowledged", "age" or "size".
 func (r PruneReason) String() string { return gcprune.Reason(r).String() }
 
-// SetRetention sets what may be pruned from a topic. It is kept in the store
-// and done at the interval of the node's GC option, 30 s by default.
+// SetRetention sets what may be pruned from a topic. It is kept in the store and applied
+// at the interval of the node's GC option, 30 s by default.
 func (n *Node) SetRetention(ctx context.Context, topic string, r Retention) error {
 	return n.e.SetPolicy(ctx, topic, r.policy())
 }
@@ -125,8 +124,8 @@ func (n *Node) Retention(ctx context.Context, topic string) (Retention, error) {
 		MaxBytes: p.MaxBytes, Force: p.Force}, err
 }
 
-// GC collects now, by the rules that o and the retention of each topic make,
-// and returns what went. Disk space is freed by whole segments, soon after.
+// GC collects now, by the rules in o and the retention of each topic, and returns what
+// was pruned. Disk space is freed by whole segments, soon after.
 func (n *Node) GC(ctx context.Context, o GCOptions) ([]Pruned, error) {
 	s, err := o.settings()
 	if err != nil {

@@ -30,7 +30,7 @@ func (h host) Source() worker.Source { return source(h) }
 // source lets the pool work on the engine of the same process.
 type source struct{ e *engine.Engine }
 
-// memory is what a worker's claim keeps from one time to the next.
+// memory is what a worker.Claim keeps from one use to the next.
 type memory struct {
 	claimed engine.Claimed
 	op      procstate.Op
