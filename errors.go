@@ -8,8 +8,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Errors to test for with errors.Is. Code returns the code of each. The text of a
-// matching error may say more.
+// Errors to test for with errors.Is. The text of a matching error may say more. Code
+// returns the code of each, except ErrInUse, which has none, and ErrNoOpenClaim, whose
+// errors have the codes of the three that it stands for.
 var (
 	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
 	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name

@@ -13,7 +13,8 @@ import (
 // GCOptions say how records that no proc needs are collected: on a topic with procs,
 // those older than MinAge that precede the last two claims of all procs; on a topic
 // without procs, those older than MinAge. A proc, even a disabled one, protects what it
-// has not acknowledged. DESIGN.md has the rules.
+// has not acknowledged. Package gcprune has
+// the rules.
 type GCOptions struct {
 	// Interval is the time between two collections. Default 30 s.
 	Interval time.Duration

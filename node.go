@@ -127,6 +127,7 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 // Close finishes running commits, writes everything to disk and releases the directory.
 // Later calls fail with ErrClosed; closing again does nothing.
 //
-// Processors of system procs are told to stop first. Their claims are acknowledged if
-// they still succeed, or given back.
+// Processors of system procs are told to stop first, by the end of their context, and
+// have Options.CloseGrace for it. Their claims are acknowledged if they still succeed;
+// otherwise they are given back, which does not count as a failure.
 func (n *Node) Close() error { return errors.Join(n.pipes.Close(), n.e.Close()) }

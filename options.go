@@ -59,10 +59,11 @@ type Options struct {
 	// held in memory and written as one. Default 64 MiB, at most 1 GiB, or
 	// 128 MiB in a process of 32 bits.
 	MaxBatch int
-	// MaxDisk bounds the bytes that segments and the records in the write-ahead
-	// log take together; preallocated and spare log files (16 MiB each) and
-	// snapshots come on top. Commits that would pass it fail with ErrDiskLimit; reads and
-	// everything that frees space continue to work. 0 means no bound.
+	// MaxDisk bounds the bytes that segments and the records in the write-ahead log
+	// take together. Preallocated and spare log files (a quarter of WALSize each, 16
+	// MiB at most) and snapshots are not included. Commits that would exceed it fail
+	// with ErrDiskLimit; reads and everything that frees space continue to work. 0
+	// means no bound.
 	MaxDisk int64
 	// WALSize is the size of the write-ahead log, in bytes, at which its
 	// contents are brought to the segments. It bounds the time that opening

@@ -128,7 +128,29 @@ func (c *Claim) Empty() bool { return len(c.Records) == 0 }
 
 // Claim claims records for the proc that o names, and creates the proc if it does not
 // exist. The claim is empty if the proc has seen everything, has an open claim, or waits
-// before a retry. The error for a disabled proc is ErrProcDisabled.
+// before a retry; WaitForWork returns when there is something. The error for a disabled
+// proc is ErrProcDisabled.
+//
+//	for {
+//		c, err := node.Claim(ctx, pipeproc.ProcOptions{Name: "mailer", Topic: "orders", Count: 10})
+//		if err != nil {
+//			return err
+//		}
+//		if c.Empty() {
+//			if err := node.WaitForWork(ctx, "mailer"); err != nil {
+//				return err
+//			}
+//			continue
+//		}
+//		if err := send(c.Records); err != nil {
+//			_, err = node.Reclaim(ctx, c.Proc, c.Token, err.Error()) // they come again
+//		} else {
+//			_, err = node.Ack(ctx, c.Proc, c.Token)
+//		}
+//		if err != nil && !errors.Is(err, pipeproc.ErrClaimLost) { // lost: it took too long
+//			return err
+//		}
+//	}
 func (n *Node) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	if _, err := n.ensure(ctx, &o); err != nil {
 		return Claim{}, err

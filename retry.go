@@ -9,7 +9,8 @@ import (
 // RetryPolicy says what happens to records whose processing failed: how long a claim may
 // stay open, how often and how soon its records are delivered again, and what happens
 // after too many failures. Zero fields mean the defaults, which depend on the kind of
-// proc. A claim can fail in two ways: Reclaim gives it back, or ReclaimTimeout passes.
+// proc. A claim fails when Reclaim or a processor's error gives it back, and when
+// ReclaimTimeout passes; all of its records fail and are delivered again together.
 type RetryPolicy struct {
 	// MaxReclaims is how often the same records may fail before OnMaxReclaims is
 	// applied. Default 10; -1: no limit.
@@ -37,8 +38,13 @@ func (r RetryPolicy) options(offset string) procstate.Options {
 		OnMax: r.OnMaxReclaims, DeadLetter: r.DeadLetterTopic, Backoff: r.Backoff, MaxBackoff: r.MaxBackoff}
 }
 
-// Strategy is what happens to a proc whose records have failed as often as
-// RetryPolicy.MaxReclaims allows. ParseStrategy parses what String returns.
+// Strategy is what happens to a proc whose records failed as often as
+// RetryPolicy.MaxReclaims allows. It is StrategyDisable, StrategyContinue or
+// StrategyDeadLetter.
+//
+//	func (s Strategy) String() string  // "disable", "continue" or "deadletter"; ParseStrategy reads it
+//
+//	pipeproc.RetryPolicy{MaxReclaims: 3, OnMaxReclaims: pipeproc.StrategyDeadLetter}
 type Strategy = procstate.Strategy
 
 // Strategies.

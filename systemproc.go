@@ -17,11 +17,25 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Processor processes the records of one claim. If it returns nil, one commit contains
-// the records it emitted and the acknowledgement of the claim. If it returns an error or
-// panics, the claim is given back and processed again after the proc's backoff. Its
-// context is cancelled when the reclaim timeout has passed and when the node is closed.
-// Records and their bytes are valid until it returns.
+// Processor processes the records of one claim:
+//
+//	func(ctx context.Context, w *Work) error
+//
+// When it returns nil, what it emitted is committed and the claim acknowledged, in one
+// commit. When it returns an error or panics, the claim is given back, to be processed
+// again after the proc's backoff. Its context ends when the reclaim timeout has passed,
+// when the node is closed and, with Lanes, when another lane has failed. Records and
+// their bytes are valid until it returns. [Each] and [EachValue] make one of a function
+// over single records. For whole claims:
+//
+//	sum := func(ctx context.Context, w *pipeproc.Work) error {
+//		total := 0
+//		for _, rec := range w.Records() {
+//			total += len(rec.Body)
+//		}
+//		w.Emit(strconv.AppendInt(nil, int64(total), 10)) // one record for the claim
+//		return nil
+//	}
 type Processor = worker.Processor
 
 // Work is what a [Processor] is called with: records, and a place for output.
@@ -76,8 +90,8 @@ type SystemProcOptions struct {
 	// Command, instead of a Processor, is a program with its arguments that the node
 	// runs in worker processes (see Options.Programs): any program that speaks the
 	// protocol of package worker/program, or program.CommandSelf. It is kept in the
-	// store, so that it runs again when the node is opened. It runs in the node's
-	// folder, with the node's environment and rights.
+	// store, so that it runs again when the node is opened. It runs with the
+	// working directory, the environment and the rights of the node's process.
 	Command []string
 	// Source is passed to the program with the names of the proc and of the
 	// processor. System procs with a Source and the same Command share processes.
