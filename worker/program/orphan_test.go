@@ -77,7 +77,7 @@ func node() int {
 	return 0
 }
 
-// TestOrphans: when the node is killed, nothing of it goes on.
+// TestOrphans: when the node is killed, nothing of it keeps running.
 func TestOrphans(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are counted and killed on Linux")
