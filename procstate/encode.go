@@ -152,7 +152,7 @@ func (op *Op) AppendResult(dst []byte) []byte {
 
 // ReadResult is the inverse of AppendResult.
 func (op *Op) ReadResult(d *enc.Reader) error {
-	op.Claim = Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d)}
+	op.Claim = OpenClaim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d)}
 	p := enc.Reader{B: d.Bytes()}
 	if d.Err != nil || len(p.B) == 0 {
 		return d.Err
@@ -329,7 +329,7 @@ func decodeState(d *enc.Reader, s *State) error {
 		return errs.Version.With("a proc of a kind that a newer version made")
 	}
 	for range n {
-		c := Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d), At: d.Varint()}
+		c := OpenClaim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d), At: d.Varint()}
 		if c.Range.Empty() || c.Token == (Token{}) {
 			return enc.ErrMalformed
 		}

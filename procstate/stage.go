@@ -63,7 +63,7 @@ type Op struct {
 	// Results. Claim is the one that was made, acknowledged or taken back;
 	// State is the proc's state afterwards, or its last one if it was
 	// destroyed.
-	Claim Claim
+	Claim OpenClaim
 	State *State
 
 	procs []change
@@ -231,7 +231,7 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 		return nil, ErrStale // the proposer has checked this, so the state has changed
 	}
 	m.serial++
-	op.Claim = Claim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
+	op.Claim = OpenClaim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
 	if mutate.SkipTokenEpoch {
 		op.Claim.Token.Epoch = 0
 	}
@@ -249,22 +249,22 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 }
 
 // find returns the open claim that op refers to.
-func find(op *Op, s *State, ms int64) (Claim, error) {
+func find(op *Op, s *State, ms int64) (OpenClaim, error) {
 	if op.Token == (Token{}) || mutate.SkipToken {
 		if c := s.Claim(); c != nil {
 			return *c, nil
 		}
 		if op.Commit {
-			return Claim{}, errs.InvalidAckCommit.With(fmt.Sprintf("proc %q has claimed nothing, so nothing was committed", s.Def.Name))
+			return OpenClaim{}, errs.InvalidAckCommit.With(fmt.Sprintf("proc %q has claimed nothing, so nothing was committed", s.Def.Name))
 		}
 		if op.Kind == Reclaim {
-			return Claim{}, errs.NothingToReclaim.With(fmt.Sprintf("proc %q has no unacknowledged claim", s.Def.Name))
+			return OpenClaim{}, errs.NothingToReclaim.With(fmt.Sprintf("proc %q has no unacknowledged claim", s.Def.Name))
 		}
-		return Claim{}, errs.InvalidAck.With(fmt.Sprintf("proc %q has claimed nothing", s.Def.Name))
+		return OpenClaim{}, errs.InvalidAck.With(fmt.Sprintf("proc %q has claimed nothing", s.Def.Name))
 	}
-	i := slices.IndexFunc(s.Claims, func(c Claim) bool { return c.Token == op.Token })
+	i := slices.IndexFunc(s.Claims, func(c OpenClaim) bool { return c.Token == op.Token })
 	if i < 0 {
-		return Claim{}, errs.ClaimLost.With(fmt.Sprintf("claim %s of proc %q is not open any more: it timed out, was given back or was acknowledged already", op.Token, s.Def.Name))
+		return OpenClaim{}, errs.ClaimLost.With(fmt.Sprintf("claim %s of proc %q is not open any more: it timed out, was given back or was acknowledged already", op.Token, s.Def.Name))
 	}
 	return s.Claims[i], nil
 }

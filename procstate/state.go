@@ -104,8 +104,9 @@ type Def struct {
 	Options
 }
 
-// Claim is a range of records that a proc was given and has not acknowledged.
-type Claim struct {
+// OpenClaim is a range of records that a proc was given and has not acknowledged. It is
+// the claim as the state keeps it; see engine.Claimed for the other forms.
+type OpenClaim struct {
 	Token Token
 	Range record.Range
 	At    int64 // unix milliseconds
@@ -121,8 +122,8 @@ type State struct {
 	Floor record.ID
 
 	Disabled bool
-	Claims   []Claim // open ones; at most one at present
-	one      [1]Claim
+	Claims   []OpenClaim // open ones; at most one at present
+	one      [1]OpenClaim
 
 	LastClaimed, PrevClaimed, LastAcked record.Range
 	LastClaimedAt, LastAckedAt          int64  // unix milliseconds, 0: never
@@ -132,7 +133,7 @@ type State struct {
 }
 
 // Claim returns the open claim, or nil.
-func (s *State) Claim() *Claim {
+func (s *State) Claim() *OpenClaim {
 	if len(s.Claims) == 0 {
 		return nil
 	}
