@@ -12,10 +12,10 @@ build: ## build the program into ./pipeproc
 	go build -o pipeproc ./cmd/pipeproc
 
 test: ## all tests
-	go test ./...
+	go test work
 
 race: ## all tests with the race detector
-	go test -race ./...
+	go test -race work
 
 # What needs no more than a file system and memory. Platforms: vfs/doc.go.
 CORE = ./vfs ./wal ./segment ./index ./topics ./engine ./procstate ./gcprune ./once ./record ./internal/enc ./internal/errs ./internal/xxh
@@ -32,9 +32,13 @@ cross: ## build and vet the core for every platform that vfs/doc.go lists
 
 lint: ## gofmt, vet (of the mutants too), staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
-	go vet ./...
-	go vet -tags mutate ./...
-	go run $(STATICCHECK) ./...
+	go vet work
+	go vet -tags mutate work
+	go run $(STATICCHECK) ./... ./tests/... ./cmd/pipeproc/...
+
+tidy: ## see that go.mod and go.sum of each module are as go mod tidy makes them
+	GOWORK=off go mod tidy -diff
+	./tests/tidy.sh
 
 fuzz: ## fuzz every target for FUZZTIME
 	./fuzz/run.sh $(FUZZTIME)
@@ -69,4 +73,4 @@ bench-compare: ## compare benchmarks with commit REF
 demo: ## the main job on real input
 	go run ./cmd/pipeproc demo
 
-.PHONY: help build test race test-386 cross lint fuzz mutants torture faults soak scale bench bench-compare demo
+.PHONY: help build test race test-386 cross lint tidy fuzz mutants torture faults soak scale bench bench-compare demo

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
 func skipRace(t *testing.T) {
 	t.Helper()
-	if raceOn {
+	if process.Race {
 		t.Skip("the race detector allocates by itself; the run without it counts")
 	}
 }

@@ -251,8 +251,8 @@ func (p *Manager) LogWaiting(ctx context.Context, log *slog.Logger) {
 }
 
 // program returns the description of s for a Runner.
-func program(s *procstate.System) worker.Program {
-	return worker.Program{Name: s.Name, Processor: s.Processor, Command: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
+func program(s *procstate.System) worker.Command {
+	return worker.Command{Name: s.Name, Processor: s.Processor, Args: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
 }
 
 // missing returns why the program of s cannot run here, or "" if it can.

@@ -9,6 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
+// The operations of TestTimers.
+
 func wants(err, want error) error {
 	if !errors.Is(err, want) {
 		return fmt.Errorf("got error %v, want %v", err, want)

@@ -1,5 +1,0 @@
-//go:build !race
-
-package kills
-
-const raceOn = false
