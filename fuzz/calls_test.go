@@ -15,7 +15,7 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// Methods of DESIGN.md's table that this file looks at by number.
+// Methods of package rpc/message that this file looks at by number.
 const (
 	callSession = 1
 	callRange   = 7

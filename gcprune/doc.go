@@ -8,6 +8,22 @@
 // equal marks. Procs can be created while it runs, so its caller checks [Bound]
 // again when the mark is staged.
 //
+// # Rules
+//
+//   - Acknowledged (the node's GC option, or the topic's policy): what comes before
+//     the claim before the latest one of each proc that has had two, once the first
+//     record of the earliest of these claims is MinAge old, and nothing that a proc
+//     has not acknowledged. If no proc has had two claims, nothing goes. Disabled
+//     procs protect as well, unless the rules say otherwise. In a topic without procs
+//     that protect: what is MinAge old.
+//   - Age, size (a topic's policy): records older than MaxAge; the oldest segments,
+//     whole, while the topic's files take more than MaxBytes. Neither passes what a
+//     proc has not acknowledged, unless the policy says Force.
+//
+// An explicit prune is an order and is not decided here.
+//
+// # The machine
+//
 // [Machine] is a state machine of policies by topic id. It takes proposals
 // (Stage), applies what was decided (Apply), makes it visible (Publish), and
 // encodes itself for commands and snapshots.

@@ -57,7 +57,7 @@ func TestSizeKeepsTheNewestSegment(t *testing.T) {
 	)
 }
 
-// I28: retention never passes an active proc unless forced.
+// P28: retention never passes an active proc unless forced.
 func TestRetentionKeepsWhatIsNotAcknowledged(t *testing.T) {
 	p := Proc{Name: "p", Acked: 3}
 	stopped := Proc{Name: "stopped", Acked: 1, Disabled: true}

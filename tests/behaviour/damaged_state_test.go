@@ -14,8 +14,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Each test here is of a defect that was found and mended; see the track record
-// in DESIGN.md.
+// Each test here is of a defect that was found and mended; see
+// docs/track-record.md.
 
 // TestRepairedEnd: a topic whose last records a repair dropped ends with a gap, which is no
 // damage.

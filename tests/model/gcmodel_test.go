@@ -9,7 +9,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Retention and collection in the model, by the rules as DESIGN.md has them,
+// Retention and collection in the model, by the rules as package gcprune has them,
 // record by record.
 
 // gcWant is what a collection must do to one topic.
