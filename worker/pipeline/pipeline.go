@@ -258,7 +258,7 @@ func program(s *procstate.System) worker.Command {
 // missing returns why the program of s cannot run here, or "" if it can.
 func (p *Manager) missing(s *procstate.System) string {
 	if p.programs == nil {
-		return "the node runs no programs"
+		return "the node runs no programs: it was opened without Options.Programs (see program.NewRunner)"
 	}
 	return p.programs.Missing(program(s))
 }
