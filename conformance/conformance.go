@@ -32,8 +32,10 @@
 // # What it does not hold
 //
 // What needs a clock that the test sets, a disk that fails or a process that is
-// killed: power cuts, exact timeouts and backoffs, damage. Package pipeproc has
-// tests of those for its own node.
+// killed: power cuts, exact timeouts and backoffs, damage. The module tests of this
+// repository has those, for its own node.
+//
+// The version of the module does not cover this package.
 package conformance
 
 import (

@@ -9,4 +9,6 @@
 //
 // It does not define the interface that applications use. That is the root package,
 // which also fills in the defaults.
+//
+// The version of the module does not cover this package.
 package engine

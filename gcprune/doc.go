@@ -32,4 +32,6 @@
 // its caller provides state and time. It does not check that a topic id exists.
 // It trusts the time it is given: a caller whose clock may jump must bound the
 // jump, or retention by age follows it.
+//
+// The version of the module does not cover this package.
 package gcprune

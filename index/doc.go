@@ -8,4 +8,6 @@
 //
 // The lookups allocate nothing and run concurrently; a change keeps them waiting
 // for one tree operation, or for a few hundred when entries are dropped in bulk.
+//
+// The version of the module does not cover this package.
 package index

@@ -15,4 +15,6 @@
 //
 // It knows no connections and does not authenticate clients: it identifies them
 // by a number.
+//
+// The version of the module does not cover this package.
 package once

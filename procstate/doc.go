@@ -11,4 +11,7 @@
 // It knows no topics, no files and no timers: its caller resolves offsets to
 // sequences, determines the records of a claim, and proposes a reclaim when a
 // claim has timed out.
+//
+// The version of the module covers of this package only Strategy and Token,
+// which covered packages name in their signatures.
 package procstate

@@ -9,7 +9,15 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// Addr is the address of a node. String returns its text form.
+// Addr is the address of a node. [ParseAddr] and [Namespace] make one.
+//
+//	Scheme  string  // "unix", "tcp" or "tls"
+//	Path    string  // of a unix socket
+//	Private bool    // the socket's folder must be the user's own; Namespace sets it
+//	Host    string  // of tcp and tls
+//	Port    int     // 0: any free port, for Listen
+//
+//	func (a Addr) String() string  // the text form, which Connect and Listen take
 type Addr = transport.Addr
 
 // ParseAddr parses unix:///path, tcp://host:port or tls://host:port.
@@ -34,8 +42,10 @@ func parseAddr(text string) (Addr, error) {
 // folder that only this user can open.
 func Namespace(name string) (Addr, error) { return transport.Namespace(name) }
 
-// Listener accepts connections of clients. Address returns where it listens, with
-// the port that was chosen for port 0.
+// Listener accepts connections of clients. It is a net.Listener for [Serve].
+//
+//	func (l *Listener) Address() Addr  // with the port that was chosen for port 0
+//	func (l *Listener) Close() error
 type Listener = transport.Listener
 
 // ListenOptions configure Listen:
@@ -54,11 +64,35 @@ func Listen(ctx context.Context, addr string, o *ListenOptions) (*Listener, erro
 	return transport.Listen(ctx, a, o)
 }
 
-// Peer is who is at the other end of a connection: its transport, its id, its
-// certificate over TLS.
+// Peer is who is at the other end of a connection.
+//
+//	Name        string             // chosen by the client; not verified
+//	ClientID    [16]byte           // also chosen by the client
+//	Addr        string             // of TCP: host and port
+//	Transport   string             // "unix", "tcp", "tls" or "other"
+//	CertNames   []string           // in the client's verified certificate
+//	Certificate *x509.Certificate  // verified; nil without TLS
+//
+//	func (p *Peer) Gone() <-chan struct{}  // closed when the connection has ended
+//
+// For ServeOptions.Access:
+//
+//	rights := map[string]rpc.Access{"billing": rpc.AccessWrite} // others: AccessNone
+//	access := func(p *rpc.Peer) rpc.Access {
+//		best := rpc.AccessNone
+//		for _, name := range p.CertNames {
+//			best = max(best, rights[name])
+//		}
+//		return best
+//	}
 type Peer = transport.Peer
 
-// TLSFiles names the files that one side of a TLS connection needs.
+// TLSFiles names the files, in PEM, that one side of a TLS connection needs.
+//
+//	Cert       string  // its certificate, followed by the intermediate ones
+//	Key        string  // the private key of that
+//	CA         string  // authorities that the other side's certificate must come from
+//	MinVersion uint16  // tls.VersionTLS13, the default, or tls.VersionTLS12
 type TLSFiles = transport.TLSFiles
 
 // LoadServerTLS and LoadClientTLS read the files. Both sides need a certificate that

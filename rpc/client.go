@@ -25,7 +25,7 @@ import (
 
 // ConnectOptions configure Connect. The zero value is the best default.
 type ConnectOptions struct {
-	// TLS is needed for tls://, see transport.LoadClientTLS.
+	// TLS is needed for tls://, see LoadClientTLS.
 	TLS *tls.Config
 	// Timeout is how long Connect, and every later attempt to connect, may take.
 	// Default 1 s.
@@ -35,7 +35,7 @@ type ConnectOptions struct {
 	RetryFor time.Duration
 	// Name is what the client calls itself in the node's log.
 	Name string
-	// Workers and CloseGrace are as in Options, for processors that run here.
+	// Workers and CloseGrace are as in pipeproc.Options, for processors that run here.
 	Workers    int
 	CloseGrace time.Duration
 	// Logger receives what an operator should read. Default: nothing.
@@ -72,8 +72,8 @@ type Client struct {
 }
 
 // Connect connects to the node at addr: unix:///path, tcp://host:port or
-// tls://host:port; transport.Namespace makes an address of a namespace. It returns
-// when the node has answered.
+// tls://host:port; [Namespace] makes an address of a namespace. It returns when the
+// node has answered.
 func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, error) {
 	a, err := parseAddr(addr)
 	if err != nil {

@@ -15,9 +15,11 @@
 //
 // # Promises
 //
-// A command that a client sends is done once, however often the connection breaks
-// and the node is restarted, or its error is ErrOutcomeUnknown. A client can do what
-// ServeOptions.Access says, and have executed what ServeOptions.AllowExec says.
+// A command that a client sends is done once, however often the connection breaks and
+// the node is restarted, or its error is pipeproc.ErrOutcomeUnknown. A client can do
+// what ServeOptions.Access says. Over TCP and TLS it can have executed only what
+// ServeOptions.AllowExec says; over a unix socket it is the same user, and can have
+// anything executed.
 //
 // # What it does not promise
 //

@@ -20,13 +20,14 @@ import (
 
 // ServeOptions configure Serve. The zero value is the default.
 type ServeOptions struct {
-	// Access says what a client may do. Default: everything; over a unix socket
-	// the file's mode decides who can connect, over TLS the certificate.
+	// Access says what a client may do. If it is nil, everything: over a unix socket
+	// the file's mode decides who can connect, over TLS the certificate, and over TCP
+	// nothing does.
 	Access func(*Peer) Access
 	// AllowExec are folders, and single programs, that system procs which a client
 	// defines over TCP or TLS may name as Command. Default: none. Over a unix
-	// socket a client, which is the same user, may name anything; Self is always
-	// allowed.
+	// socket a client, which is the same user, may name anything. The Command "@self"
+	// is always allowed.
 	AllowExec []string
 	// MaxConns is how many clients there may be. Default 1024.
 	MaxConns int
@@ -119,8 +120,8 @@ func (s *Server) Close() {
 	s.s.clients.close()
 }
 
-// Serve serves the node at l until ctx ends, and then shuts down; see
-// Server.
+// Serve serves the node at l until ctx ends, and then shuts down; see [Server]. It does
+// not close the node.
 func Serve(ctx context.Context, n *pipeproc.Node, l net.Listener, o *ServeOptions) error {
 	s, err := NewServer(n, o)
 	if err != nil {

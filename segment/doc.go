@@ -146,4 +146,6 @@
 //	sum       xxhash64(entries || trailer [0,88) || u64 place)
 //
 // A sealed segment without blocks has no entries and first = next.
+//
+// The version of the module does not cover this package.
 package segment

@@ -13,4 +13,7 @@
 //
 // It does not decide what is durable, and knows neither the write-ahead log nor
 // who calls it.
+//
+// The version of the module covers of this package only ConflictError and PrunedError,
+// which covered packages name in their signatures.
 package topics

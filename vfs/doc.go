@@ -86,4 +86,8 @@
 // All sizes and offsets are in bytes. An FS and its Files may be used by many
 // goroutines at once. A Mapping's memory is plain memory: the caller orders
 // loads and stores, and calls Close only when nobody uses it any more.
+//
+// The version of the module covers of this package only FS, and what its methods name,
+// and LockedError,
+// which covered packages name in their signatures.
 package vfs

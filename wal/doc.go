@@ -101,4 +101,6 @@
 // The log does not know what a frame means, does not compress, and does not
 // decide when frames are no longer needed: the caller does, and calls Drop once
 // a checkpoint that covers them is itself durable.
+//
+// The version of the module does not cover this package.
 package wal

@@ -34,4 +34,7 @@
 // Each goroutine keeps the memory of its claim, and up to 1 MiB of output, from
 // one claim to the next. In the steady state nothing is allocated per record; a
 // claim costs the few small objects of its context.
+//
+// The version of the module covers of this package only Processor, Work, Program and Runner,
+// which covered packages name in their signatures.
 package worker

@@ -73,4 +73,7 @@
 // (package once), so a command is done once. The floor of a key is the lowest number
 // that still lacks an answer; what lies below is forgotten. What was forgotten is
 // outcome_unknown, never done a second time.
+//
+// The version of the module covers of this package only Access,
+// which covered packages name in their signatures.
 package message

@@ -153,4 +153,8 @@
 // process id as text. A node that gets the lock removes a socket that refuses
 // connections, and binds it anew. Both files are removed when it stops
 // listening.
+//
+// The version of the module covers of this package only Addr, Listener, ListenOptions,
+// Peer and TLSFiles,
+// which covered packages name in their signatures.
 package transport

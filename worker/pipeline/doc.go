@@ -5,4 +5,6 @@
 // It promises that a proc is in at most one pool of a Manager, that a changed
 // definition replaces the running one, and that it says why a proc cannot run.
 // It does not keep definitions, and does not decide what a claim holds.
+//
+// The version of the module does not cover this package.
 package pipeline

@@ -125,4 +125,6 @@
 // On Linux the program is killed when the node dies. What it has started itself
 // is not: that sees the end of stdin, if it reads it. No signal reaches a process
 // that has left its process group.
+//
+// The version of the module covers this package, and what its signatures name.
 package program
