@@ -35,6 +35,6 @@
 // one claim to the next. In the steady state nothing is allocated per record; a
 // claim costs the few small objects of its context.
 //
-// The version of the module covers of this package only Processor, Work, Program and Runner,
+// The version of the module covers of this package only Processor, Work, Command and Runner,
 // which covered packages name in their signatures.
 package worker
