@@ -85,7 +85,8 @@
 // all records of the claim to another topic and the proc goes on. A bad record takes
 // only itself there if Count is 1. Dead letters keep key, headers and body and get the
 // headers [HeaderDeadTopic], [HeaderDeadID], [HeaderDeadProc], [HeaderDeadAttempts] and
-// [HeaderDeadReason]. Closing the node gives claims back without counting a failure.
+// [HeaderDeadReason]. Closing the node gives the claims of system procs back without
+// counting a failure; other claims stay open over a restart, until their timeout.
 //
 // # Typed access
 //
