@@ -2,6 +2,7 @@ package pipeproc
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -363,7 +364,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 				if c.Resume() {
 					continue
 				}
-				if !errs.Pruned.Is(err) && Code(err) != "pruned" {
+				if !errors.Is(err, errs.Pruned) {
 					return
 				}
 				c.Close()

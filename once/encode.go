@@ -9,7 +9,7 @@ import (
 )
 
 // OpReply is the code, within a command, of the operation that remembers its
-// reply; SecClient is the kind of a snapshot's section for one client. Their
+// reply; secClient is the kind of a snapshot's section for one client. Their
 // payloads, of uvarints unless said otherwise:
 //
 //	reply:  client (16 bytes) | seq | floor | reply

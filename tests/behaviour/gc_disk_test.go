@@ -7,7 +7,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// diskLab is a node with small segments; fillDisk commits k batches of 16 KiB.
+// diskOptions are those of a node with small segments; fillDisk commits k batches of
+// 16 KiB.
 func diskOptions() pipeproc.Options {
 	return pipeproc.Options{WALSize: 128 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
 }

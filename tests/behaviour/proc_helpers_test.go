@@ -12,9 +12,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Comments of these tests name, as Q3 or node/proc #4, the defect of the
-// original system that a rule mends, and the case of its tests that a test
-// transcribes.
+// Comments of these tests such as "node/proc #4" name the case of the original
+// system's test suite that a test transcribes: file and number.
 
 // lab is a node in a test. What its own methods do must succeed.
 type lab struct {

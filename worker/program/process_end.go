@@ -135,7 +135,7 @@ func (pr *process) exitError() error {
 	return &exitError{why, &exec.ExitError{ProcessState: pr.cmd.ProcessState}, pr.stderr.tail()}
 }
 
-// endError is the error of a process that has ended unasked or was killed.
+// exitError is the error of a process that has ended unasked or was killed.
 type exitError struct {
 	why  error // why it was killed, or nil
 	exit *exec.ExitError
