@@ -64,7 +64,7 @@ func TestGCOff(t *testing.T) {
 	})
 }
 
-// Q7: it goes on when there was no topic at its first turn.
+// It goes on when there was no topic at its first turn.
 func TestGCWithoutTopicsAtFirst(t *testing.T) {
 	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab) {
 		pass(10 * time.Second)
@@ -109,7 +109,7 @@ func TestGCSequencesStay(t *testing.T) {
 	})
 }
 
-// Q31: a collection runs beside claims and commits without taking what somebody
+// 1: a collection runs beside claims and commits without taking what somebody
 // still wants.
 func TestGCBesideClaims(t *testing.T) {
 	n := newLab(t, nil)

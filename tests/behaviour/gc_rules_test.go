@@ -165,7 +165,7 @@ func TestGCSlowestProc(t *testing.T) {
 	})
 }
 
-// Q6: a proc without claims protects from where it begins: one that was just
+// A proc without claims protects from where it begins: one that was just
 // made, one with a first claim, and one whose first claim was given back.
 func TestGCNewProcProtects(t *testing.T) {
 	for name, begin := range map[string]func(n *lab, p pipeproc.ProcOptions){
@@ -196,7 +196,7 @@ func TestGCNewProcAtTheEnd(t *testing.T) {
 	})
 }
 
-// Q6: a disabled proc protects its topic, unless told otherwise.
+// A disabled proc protects its topic, unless told otherwise.
 func TestGCDisabledProc(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")

@@ -6,7 +6,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Q4, node/destroyProc #3: destroying a proc removes that one and no other, on
+// node/destroyProc #3: destroying a proc removes that one and no other, on
 // disk, too.
 func TestDestroyRemovesOneProc(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {

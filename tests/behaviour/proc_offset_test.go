@@ -20,7 +20,7 @@ func offsetTopic(n *lab) []pipeproc.ID {
 	return ids
 }
 
-// Q14: every offset, and the first record that it gives; "" for one that is yet
+// 4: every offset, and the first record that it gives; "" for one that is yet
 // to come.
 func TestProcOffsetTable(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

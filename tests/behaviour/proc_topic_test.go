@@ -89,7 +89,7 @@ func TestProcWakesWhenItsTopicAppears(t *testing.T) {
 	})
 }
 
-// Q9: a clock that goes back does not hide records from procs, and waiting for
+// A clock that goes back does not hide records from procs, and waiting for
 // them ends.
 func TestProcWithClockGoingBack(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)

@@ -31,7 +31,7 @@ func (n *lab) settled() {
 	n.ok(n.WaitForProcs(n.t.Context()))
 }
 
-// Q3: of several topics, procs that exist are kept, where they are, the missing
+// Of several topics, procs that exist are kept, where they are, the missing
 // ones are made, and all are returned.
 func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 	for _, existing := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"}} {

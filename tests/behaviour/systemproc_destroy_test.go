@@ -9,7 +9,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Q5: a system proc that was destroyed is gone for good: no worker brings it
+// A system proc that was destroyed is gone for good: no worker brings it
 // back and processes its topic again, also after a restart.
 func TestSystemProcDestroyedForGood(t *testing.T) {
 	var c calls
