@@ -4,6 +4,21 @@ import (
 	"fmt"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// The words for places in a topic.
+type (
+	ID    = record.ID
+	Bound = record.Bound
+)
+
+// The kinds of bounds.
+const (
+	Open   = record.OpenBound
+	AtID   = record.IDBound
+	AtTime = record.TimeBound
+	AtSeq  = record.SeqBound
 )
 
 // Span is a resolved range of sequences [From, To).
