@@ -25,10 +25,10 @@ func (c *counted) Populate(off, n int64) {
 // few times, and never beyond the end of the data.
 func TestRegions(t *testing.T) {
 	c := new(counted)
-	const size = 2*region + 5000
+	const size = 2*regionSize + 5000
 	m := newMapping(c, size, nil)
-	for range scattered {
-		m.Near(region+10, size)
+	for range minRegionReads {
+		m.Near(regionSize+10, size)
 		m.Near(size-1, size-100)
 	}
 	if len(c.calls) != 0 {
@@ -38,13 +38,13 @@ func TestRegions(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 100 {
-				m.Near(2*region-1, size)
+				m.Near(2*regionSize-1, size)
 			}
 		})
 	}
 	wg.Wait()
-	m.Near(2*region, size-100)
-	if len(c.calls) != 2 || c.calls[0] != [2]int64{region, region} || c.calls[1] != [2]int64{2 * region, 4900} {
+	m.Near(2*regionSize, size-100)
+	if len(c.calls) != 2 || c.calls[0] != [2]int64{regionSize, regionSize} || c.calls[1] != [2]int64{2 * regionSize, 4900} {
 		t.Fatal("brought in:", c.calls)
 	}
 }
@@ -53,18 +53,18 @@ func TestRegions(t *testing.T) {
 // than to read them.
 func TestScanDear(t *testing.T) {
 	c := new(counted)
-	const size = 5 * region
-	now, takes := time.Duration(0), dearPage*(region/4096)
+	const size = 5 * regionSize
+	now, takes := time.Duration(0), slowPage*(regionSize/4096)
 	m := newMapping(c, size, func() time.Duration { now += takes; return now })
 	for i, want := range []bool{true, true, false} {
 		if i == 1 {
 			takes++ // it is brought in, but the last one
 		}
-		if got := m.Scan(int64(i)*region, size); got != want {
+		if got := m.Scan(int64(i)*regionSize, size); got != want {
 			t.Errorf("region %d is at hand: %t", i, got)
 		}
 	}
-	if !m.Scan(5, size) || !m.Scan(region, size) || len(c.calls) != 2 {
+	if !m.Scan(5, size) || !m.Scan(regionSize, size) || len(c.calls) != 2 {
 		t.Error("brought in:", c.calls)
 	}
 }

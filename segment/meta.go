@@ -130,7 +130,7 @@ func ParseFileName(name string) (topic, number uint64, ok bool) {
 }
 
 // sameBut reports whether m and o agree in all but the epoch.
-func (m Meta) sameBut(o Meta) bool {
+func (m Meta) equalExceptEpoch(o Meta) bool {
 	m.Epoch = o.Epoch
 	return m == o
 }

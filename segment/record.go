@@ -118,9 +118,9 @@ func (r *Records) Skip(n uint64) bool {
 // extension splits key and headers off raw at pos and returns where the body
 // begins.
 func extension(raw []byte, pos int) (key, headers []byte, next int, err error) {
-	key, rest, err := prefixed(raw[pos:])
+	key, rest, err := cutBytes(raw[pos:])
 	if err == nil {
-		headers, rest, err = prefixed(rest)
+		headers, rest, err = cutBytes(rest)
 	}
 	return key, headers, len(raw) - len(rest), err
 }
@@ -165,7 +165,7 @@ func longUvarint(b []byte) (v uint64, n int) {
 
 // prefixed splits a byte string with a uvarint length off the start of b. The
 // returned string has no spare capacity, so that appending to it copies.
-func prefixed(b []byte) (s, rest []byte, err error) {
+func cutBytes(b []byte) (s, rest []byte, err error) {
 	l, n := uvarint(b)
 	if n == 0 {
 		return nil, nil, errVarint

@@ -22,7 +22,7 @@ type Info struct {
 // Info returns the topic's description.
 func (t *Topic) Info() Info {
 	i := Info{Name: t.name, ID: t.id, First: t.First(), Next: t.End(), Records: t.Length(),
-		CreatedAt: t.made, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
+		CreatedAt: t.createdMs, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
 	for _, s := range t.log.list() {
 		i.Segments++
 		if s.hasFile.Load() {
@@ -41,10 +41,10 @@ func (t *Topic) Info() Info {
 // firstTime returns the time of the record first, 0 if it cannot be read. It
 // reads a block's header when the topic was pruned within a segment.
 func (t *Topic) firstTime(first uint64) int64 {
-	if s := t.log.at(first); s != nil && s.base == first {
+	if s := t.log.segAt(first); s != nil && s.base == first {
 		return s.time
 	}
-	r := reader{t: t, ahead: seekRead}
+	r := reader{t: t, readSize: seekRead}
 	defer r.close()
 	p, err := r.seek(first)
 	if err != nil || p.off >= p.s.end.Load() {

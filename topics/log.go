@@ -59,7 +59,7 @@ type seg struct {
 	mu     sync.Mutex
 	dirty  *segment.Handle // held while the file has unsynced writes
 	pinned bool            // a checkpoint under way carries what the file lacks
-	gone   bool            // pruned: the file must not be made again
+	pruned bool            // pruned: the file must not be made again
 }
 
 // log is a topic's storage: its segments in order, the growing one last.
@@ -76,26 +76,26 @@ type log struct {
 	epoch   uint64
 	room    func() int64
 	disk    *atomic.Int64 // bytes reserved by all segment files of the store
-	spares  *spares       // of chunks
+	pool    *chunkPool    // of chunks
 
 	idx  *index.Index
 	segs atomic.Pointer[[]*seg]
 	mu   sync.Mutex // making and extending files: leader and checkpoint
 
 	// Leader only.
-	cur     *seg
-	number  uint64 // of the next segment to be applied
-	ahead   []*seg // made by plan, not applied yet
-	hot     bool   // the tail should be written soon
-	lags    bool   // it has grown so much that the leader should do it
-	relief  int64  // offset in cur below which that is not asked again
-	planSeg *seg
-	planEnd int64
+	cur      *seg
+	number   uint64 // of the next segment to be applied
+	planned  []*seg // made by plan, not applied yet
+	hot      bool   // the tail should be written soon
+	lagging  bool   // it has grown so much that the leader should do it
+	reliefAt int64  // offset in cur below which that is not asked again
+	planSeg  *seg
+	planEnd  int64
 }
 
 func newLog(meta segment.Meta, env *env, segSize int64) *log {
 	return &log{meta: meta, fs: env.FS, dir: env.Dir, files: env.Files, segSize: segSize,
-		epoch: env.Epoch, room: env.Room, disk: &env.disk, spares: &env.spares, idx: index.New(), number: 1}
+		epoch: env.Epoch, room: env.Room, disk: &env.disk, pool: &env.pool, idx: index.New(), number: 1}
 }
 
 func (l *log) list() []*seg {
@@ -139,7 +139,7 @@ func (l *log) plan(blocks []Block) (plan, error) {
 					return plan{}, err
 				}
 			}
-			s, end = l.next(s, h), segment.FileHeaderSize
+			s, end = l.planNext(s, h), segment.FileHeaderSize
 		}
 		end += h.Size()
 	}
@@ -150,24 +150,24 @@ func (l *log) plan(blocks []Block) (plan, error) {
 }
 
 // accept makes a plan the base of the next one.
-func (l *log) accept(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
+func (l *log) acceptPlan(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
 
 // next returns the segment that follows s in the plan, making it if need be.
-func (l *log) next(s *seg, h *segment.Header) *seg {
+func (l *log) planNext(s *seg, h *segment.Header) *seg {
 	number := l.number
 	if s != nil && s != l.cur { // it will be the growing one by then
 		number = s.number + 1 // the growing one's own number may be far below, after a repair
 	}
-	i := slices.IndexFunc(l.ahead, func(a *seg) bool { return a.number == number })
-	if i >= 0 && l.ahead[i].base == h.Base && l.ahead[i].time == h.Time {
-		return l.ahead[i]
+	i := slices.IndexFunc(l.planned, func(a *seg) bool { return a.number == number })
+	if i >= 0 && l.planned[i].base == h.Base && l.planned[i].time == h.Time {
+		return l.planned[i]
 	}
 	if i >= 0 { // left by a plan that came to nothing
-		l.discard(l.ahead[i:])
-		l.ahead = l.ahead[:i]
+		l.discard(l.planned[i:])
+		l.planned = l.planned[:i]
 	}
 	s = l.newSeg(number, h.Base, h.Time)
-	l.ahead = append(l.ahead, s)
+	l.planned = append(l.planned, s)
 	return s
 }
 
@@ -183,9 +183,9 @@ func (l *log) discard(segs []*seg) {
 }
 
 // abort forgets all that was planned and not applied.
-func (l *log) abort() {
-	l.discard(l.ahead)
-	l.ahead = nil
+func (l *log) discardPlan() {
+	l.discard(l.planned)
+	l.planned = nil
 	l.planSeg, l.planEnd = l.cur, 0
 	if l.cur != nil {
 		l.planEnd = l.cur.end.Load()
@@ -240,7 +240,7 @@ func (l *log) extend(s *seg, end, room int64) error {
 
 // extendTo is extend without room for more than end: many small topics that
 // never grow again are not to take many times what is in them.
-func (l *log) extendTo(s *seg, end int64) error {
+func (l *log) extendExact(s *seg, end int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.reserved.Load() >= end {
@@ -300,13 +300,13 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		end = s.end.Load()
 	}
 	if l.rolls(s, end, size) {
-		if len(l.ahead) > 0 && l.ahead[0].number == l.number {
-			s, l.ahead = l.ahead[0], l.ahead[1:]
+		if len(l.planned) > 0 && l.planned[0].number == l.number {
+			s, l.planned = l.planned[0], l.planned[1:]
 		} else {
 			s = l.newSeg(l.number, h.Base, h.Time)
 		}
 		l.number++
-		l.cur, l.relief = s, 0
+		l.cur, l.reliefAt = s, 0
 		list := append(slices.Clip(l.list()), s)
 		l.segs.Store(&list)
 		end = segment.FileHeaderSize
@@ -316,7 +316,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		s.lastIdx = end
 	}
 	s.points.add(s, h.Base, h.Time, end)
-	b := s.tail.grow(l.spares, end, int(size))
+	b := s.tail.grow(l.pool, end, int(size))
 	h.Put(b, s.place, end)
 	copy(b[segment.HeaderSize:], body)
 	s.blocks++
@@ -328,8 +328,8 @@ func (l *log) apply(h *segment.Header, body []byte) {
 	if lag >= hotBytes {
 		l.hot = true
 	}
-	if lag >= lagBytes && end+size >= l.relief {
-		l.lags, l.relief = true, end+size+hotBytes
+	if lag >= lagBytes && end+size >= l.reliefAt {
+		l.lagging, l.reliefAt = true, end+size+hotBytes
 	}
 }
 
@@ -344,7 +344,7 @@ const lagBytes = 16 << 20
 
 // settle makes the applied state the base of the next plan, after apply was
 // used without plan (replay).
-func (l *log) settle() {
+func (l *log) resetPlan() {
 	l.planSeg, l.planEnd = l.cur, 0
 	if l.cur != nil {
 		l.planEnd = l.cur.end.Load()
@@ -352,7 +352,7 @@ func (l *log) settle() {
 }
 
 // segOf returns the segment with the given number, or nil.
-func (l *log) segOf(number uint64) *seg {
+func (l *log) segNumbered(number uint64) *seg {
 	for _, s := range l.list() {
 		if s.number == number {
 			return s
@@ -363,7 +363,7 @@ func (l *log) segOf(number uint64) *seg {
 
 // at returns the segment that holds sequence seq: the last one with a base at
 // or below it. nil when the log starts after seq.
-func (l *log) at(seq uint64) *seg {
+func (l *log) segAt(seq uint64) *seg {
 	list := l.list()
 	i, ok := slices.BinarySearchFunc(list, seq, func(s *seg, seq uint64) int {
 		switch {
@@ -384,7 +384,7 @@ func (l *log) at(seq uint64) *seg {
 }
 
 // after returns the segment that follows one with base sequence base.
-func (l *log) after(base uint64) *seg {
+func (l *log) segAfter(base uint64) *seg {
 	list := l.list()
 	i, ok := slices.BinarySearchFunc(list, base, func(s *seg, seq uint64) int {
 		if s.base < seq {

@@ -88,15 +88,15 @@ func (t *tail) full() int64 {
 // for all that follows.
 func (l *log) flush(s *seg, to int64) error {
 	from := s.flushed.Load()
-	if to <= from || s.gone || s.pinned && !mutate.SkipPin {
+	if to <= from || s.pruned || s.pinned && !mutate.SkipPin {
 		return nil
 	}
 	// Reserved already, but for a small tail that is not carried, and for a
 	// segment that was restored or replayed, whose reservation is not known.
-	if err := l.extendTo(s, to); err != nil {
+	if err := l.extendExact(s, to); err != nil {
 		return err
 	}
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (l *log) flush(s *seg, to int64) error {
 }
 
 // hold opens the file of s and keeps it open until sync.
-func (l *log) hold(s *seg) (vfs.File, error) {
+func (l *log) openDirty(s *seg) (vfs.File, error) {
 	if s.dirty == nil {
 		h, err := l.open(s)
 		if err != nil {
@@ -130,10 +130,10 @@ func (l *log) trim(s *seg) error {
 	end := s.flushed.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !s.loose(end) {
+	if !s.trimmable(end) {
 		return nil
 	}
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -146,14 +146,14 @@ func (l *log) trim(s *seg) error {
 
 // loose reports whether the file of s has blocks behind end that a trim frees.
 // A file that was only reserved is left as it is: it does not count yet.
-func (s *seg) loose(end int64) bool {
+func (s *seg) trimmable(end int64) bool {
 	return s.hasFile.Load() && end > segment.FileHeaderSize && s.reserved.Load() > blockUp(end)
 }
 
 // seal writes the footer of a segment that no block will be added to, all of
 // whose blocks are in its file.
 func (l *log) seal(s *seg) error {
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -219,16 +219,16 @@ func (s *seg) sync(all bool) error {
 }
 
 // bury lets go of a pruned segment, whose file is about to be unlinked.
-func (s *seg) bury() {
+func (s *seg) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
-	s.forget()
+	s.pruned = true
+	s.releaseDirtyLocked()
 	s.tail.release()
 }
 
 // forget lets go of what is held for a sync that will not come.
-func (s *seg) forget() {
+func (s *seg) releaseDirtyLocked() {
 	if s.dirty != nil {
 		s.dirty.Release()
 		s.dirty = nil
@@ -241,22 +241,22 @@ func (s *seg) forget() {
 func (r *Registry) LetGo() {
 	for _, t := range r.Topics() {
 		for _, s := range t.log.list() {
-			s.letGo()
+			s.releaseDirty()
 		}
 	}
 	for _, d := range r.dead {
-		d.seg.letGo()
+		d.seg.releaseDirty()
 	}
 }
 
-func (s *seg) letGo() {
+func (s *seg) releaseDirty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget()
+	s.releaseDirtyLocked()
 }
 
 // free lets go of the tail of s when the node is closed.
-func (s *seg) free() {
+func (s *seg) freeTail() {
 	s.mu.Lock()
 	s.tail.release()
 	s.mu.Unlock()

@@ -58,7 +58,7 @@ func (p *points) add(s *seg, seq uint64, ms, off int64) {
 }
 
 // room makes room for n points before the first is added.
-func (p *points) room(n int) {
+func (p *points) reserve(n int) {
 	if n > 0 {
 		l := make([]point, n+n/8)
 		p.list.Store(&l)

@@ -16,7 +16,7 @@ func isCorrupt(err error) bool { return errors.Is(err, errs.ErrCorrupt) }
 // verdict decides about damage that a reader met on its way to sequence seq. It
 // is none when the records were pruned, or the topic deleted, under the
 // reader's eyes.
-func (t *Topic) verdict(seq uint64, err error) error {
+func (t *Topic) recheckDamage(seq uint64, err error) error {
 	if !isCorrupt(err) {
 		return err
 	}
@@ -49,7 +49,7 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	if t == nil || first > t.next {
 		return fmt.Errorf("prune of topic %d to %d does not fit the state", id, first)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	if first <= t.first {
 		return nil
 	}
@@ -64,9 +64,9 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	if first == t.next {
 		k = len(list) // nothing is left: the next record begins a new segment
 		l.cur = nil
-		l.settle()
+		l.resetPlan()
 	}
-	r.bury(t, list[:k])
+	r.addDead(t, list[:k])
 	rest := slices.Clone(list[k:])
 	l.segs.Store(&rest)
 	// The entries of segments that are not sealed stay, for the footers that a
@@ -89,7 +89,7 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 func (r *Registry) HasDead() bool { return len(r.dead) > 0 }
 
 // bury notes segments whose files may go after the next checkpoint.
-func (r *Registry) bury(t *Topic, segs []*seg) {
+func (r *Registry) addDead(t *Topic, segs []*seg) {
 	for _, s := range segs {
 		r.dead = append(r.dead, deadSeg{t.id, s}) // a checkpoint under way may still make its file
 	}
@@ -111,20 +111,20 @@ func (r *Registry) ApplyDelete(id, pos uint64, ms int64) error {
 	if t == nil {
 		return fmt.Errorf("delete of topic %d, which does not exist", id)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	t.deleted.Store(pos)
-	t.log.abort() // what was reserved for it and never used
-	r.bury(t, t.log.list())
+	t.log.discardPlan() // what was reserved for it and never used
+	r.addDead(t, t.log.list())
 	r.mu.Lock()
 	delete(r.byID, id)
 	r.mu.Unlock()
-	r.dying = append(r.dying, t)
+	r.deleting = append(r.deleting, t)
 	return nil
 }
 
 // reap takes deleted topics out of sight, at publication.
-func (r *Registry) reap() {
-	for _, t := range r.dying {
+func (r *Registry) removeDeleted() {
+	for _, t := range r.deleting {
 		r.mu.Lock()
 		if r.byName[t.name] == t {
 			delete(r.byName, t.name)
@@ -132,5 +132,5 @@ func (r *Registry) reap() {
 		r.mu.Unlock()
 		t.signal()
 	}
-	r.dying = r.dying[:0]
+	r.deleting = r.deleting[:0]
 }

@@ -12,9 +12,9 @@ import (
 // one of several, above all of the names and sizes of files that are new. The
 // batch also bounds how many files are open for that.
 const (
-	syncBatch = 64
-	syncers   = 16
-	syncAlone = 4 // so few are synced one by one
+	syncBatch     = 64
+	syncers       = 16
+	syncSerialMax = 4 // so few are synced one by one
 )
 
 // Flush writes the tails of the captured topics to their files, except small
@@ -23,9 +23,9 @@ const (
 // written is returned. carry bounds the bytes of all carried tails together.
 // With trim, growing files give back the space that is reserved and not used.
 func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
-	c.share(carry)
-	if trim && r.roomy() {
-		c.fine()
+	c.chooseCarried(carry)
+	if trim && r.hasFreeSpace() {
+		c.listAllPoints()
 	}
 	var work []*Captured
 	for i := range c.Topics {
@@ -76,7 +76,7 @@ func (w *written) sync() error {
 
 // syncAll makes all of list durable. It stops at the first error.
 func syncAll(list []written) error {
-	if len(list) <= syncAlone {
+	if len(list) <= syncSerialMax {
 		for i := range list {
 			if err := list[i].sync(); err != nil {
 				return err
@@ -110,7 +110,7 @@ func syncAll(list []written) error {
 // share decides which tails the snapshot carries: those without a file first,
 // which would need one made, and the smallest first, so that as few files as
 // possible are written. budget bounds them all together.
-func (c *Checkpoint) share(budget int64) {
+func (c *Checkpoint) chooseCarried(budget int64) {
 	type tail struct {
 		k    *Captured
 		rest int64
@@ -121,7 +121,7 @@ func (c *Checkpoint) share(budget int64) {
 	for i := range c.Topics {
 		k := &c.Topics[i]
 		k.carry = false
-		if rest := k.rest(); rest > 0 && rest <= CarryMax {
+		if rest := k.unwritten(); rest > 0 && rest <= CarryMax {
 			small = append(small, tail{k, rest, k.growing().hasFile.Load()})
 			sum += rest
 		}
@@ -144,15 +144,15 @@ func (c *Checkpoint) share(budget int64) {
 }
 
 // roomy reports whether the disk has space for more than was reserved.
-func (r *Registry) roomy() bool {
+func (r *Registry) hasFreeSpace() bool {
 	free, err := r.FS.Free(r.Dir)
-	return err == nil && free > fineFree
+	return err == nil && free > fineMinFree
 }
 
 // fine has the snapshot list all known positions of growing segments, as far as
 // finePositions allows.
-func (c *Checkpoint) fine() {
-	left := int64(finePositions)
+func (c *Checkpoint) listAllPoints() {
+	left := int64(fineMaxBytes)
 	for i := range c.Topics {
 		if k := &c.Topics[i]; k.last.end <= left {
 			k.spacing = pointSpacing
@@ -170,7 +170,7 @@ func (k *Captured) growing() *seg {
 }
 
 // rest returns how many bytes of the growing segment are not in its file.
-func (k *Captured) rest() int64 {
+func (k *Captured) unwritten() int64 {
 	s := k.growing()
 	if s == nil {
 		return 0
@@ -190,7 +190,7 @@ func (k *Captured) begin(trim bool) bool {
 	defer s.mu.Unlock()
 	s.pinned = k.carry
 	k.flushed = s.flushed.Load()
-	return full || s.dirty != nil || k.rest() > 0 && !k.carry || trim && s.loose(k.flushed)
+	return full || s.dirty != nil || k.unwritten() > 0 && !k.carry || trim && s.trimmable(k.flushed)
 }
 
 // write writes and seals the files of one topic, and appends to list what has

@@ -80,8 +80,8 @@ func TestCarry(t *testing.T) {
 		if k.carry {
 			carried = append(carried, k.t.name)
 		}
-		if want := k.rest() == 0; want == k.carry {
-			t.Errorf("%s: carried %v, %d bytes are not in its file", k.t.name, k.carry, k.rest())
+		if want := k.unwritten() == 0; want == k.carry {
+			t.Errorf("%s: carried %v, %d bytes are not in its file", k.t.name, k.carry, k.unwritten())
 		}
 	}
 	slices.Sort(carried)
@@ -112,11 +112,11 @@ func TestCarry(t *testing.T) {
 // have.
 func TestFine(t *testing.T) {
 	c := &Checkpoint{Topics: make([]Captured, 3)}
-	for i, end := range []int64{finePositions / 2, finePositions, finePositions / 4} {
+	for i, end := range []int64{fineMaxBytes / 2, fineMaxBytes, fineMaxBytes / 4} {
 		c.Topics[i].spacing = coarseSpacing
 		c.Topics[i].last.end = end
 	}
-	c.fine()
+	c.listAllPoints()
 	for i, want := range []int64{pointSpacing, coarseSpacing, pointSpacing} {
 		if got := c.Topics[i].spacing; got != want {
 			t.Errorf("topic %d has a position every %d bytes, not %d", i, got, want)

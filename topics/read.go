@@ -29,17 +29,17 @@ type reader struct {
 	h    *segment.Handle
 	hSeg uint64 // the segment that h is of
 	// win holds file bytes [winOff, winOff+len(win)) of segment winSeg.
-	win    []byte
-	winSeg uint64
-	winOff int64
-	ahead  int    // how much to read at once
-	step   int    // the same, of a scan that has not got that far yet
-	mapped mapped // how blocks of a file are read that was read before
-	held   *chunk // the chunk whose bytes were lent last
+	win      []byte
+	winSeg   uint64
+	winOff   int64
+	readSize int        // how much to read at once
+	step     int        // the same, of a scan that has not got that far yet
+	mapped   mappedScan // how blocks of a file are read that was read before
+	held     *chunk     // the chunk whose bytes were lent last
 }
 
 func (r *reader) close() {
-	r.let()
+	r.releaseHeld()
 	if r.h != nil {
 		r.h.Release()
 		r.h, r.mapped.m = nil, nil
@@ -60,14 +60,14 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 		s.handle.Store(h)
 	}
 	r.h, r.hSeg = h, s.number
-	if r.ahead >= scanRead && s.sealed.Load() {
+	if r.readSize >= scanRead && s.sealed.Load() {
 		r.mapped.m = h.Rescan(s.end.Load())
 	}
 	return h, nil
 }
 
 // let gives up the chunk that is held.
-func (r *reader) let() {
+func (r *reader) releaseHeld() {
 	if r.held != nil && !mutate.SkipChunkHold {
 		r.held.release()
 	}
@@ -77,10 +77,10 @@ func (r *reader) let() {
 // tail returns the bytes from file offset off to the end of its chunk, or nil
 // when the tail of s does not have them any more. It holds that chunk until it
 // is asked for another.
-func (r *reader) tail(s *seg, off int64) []byte {
+func (r *reader) tailBytes(s *seg, off int64) []byte {
 	c := s.tail.find(off)
 	if c != r.held {
-		r.let()
+		r.releaseHeld()
 		if c == nil || !c.hold() {
 			return nil
 		}
@@ -99,7 +99,7 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 	for {
 		flushed := s.flushed.Load()
 		if off >= flushed {
-			b := r.tail(s, off)
+			b := r.tailBytes(s, off)
 			if b == nil {
 				if r.t.reg.isClosed() {
 					return nil, true, errs.Closed.With("the node is closed")
@@ -129,7 +129,7 @@ func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, er
 	if err != nil {
 		return nil, true, err
 	}
-	ahead := r.ahead
+	ahead := r.readSize
 	if ahead == scanRead {
 		if r.winSeg == s.number && off > r.winOff && off <= r.winOff+int64(len(r.win)) {
 			r.step = min(max(4*r.step, firstRead), scanRead)
@@ -152,7 +152,7 @@ func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, er
 		return nil, true, fmt.Errorf("topic %q: reading segment %d at offset %d: %w", r.t.name, s.number, off, err)
 	}
 	r.win, r.winSeg, r.winOff = r.win[:got], s.number, off
-	if r.ahead >= scanRead {
+	if r.readSize >= scanRead {
 		h.Scanned(got)
 	}
 	return r.win, true, nil
@@ -233,7 +233,7 @@ func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
 func (t *Topic) fileError(s *seg, err error) error {
 	if errors.Is(err, errNotExist) {
 		// A segment leaves the list before its file is unlinked.
-		if t.deleted.Load() == 0 && t.log.segOf(s.number) != s {
+		if t.deleted.Load() == 0 && t.log.segNumbered(s.number) != s {
 			return &PrunedError{Topic: t.name, Seq: s.base, First: t.First()}
 		}
 		return t.corrupt(s, -1, "the file is missing", nil)
@@ -245,17 +245,17 @@ func (t *Topic) fileError(s *seg, err error) error {
 }
 
 // place is where a block starts.
-type place struct {
+type blockPos struct {
 	s   *seg
 	off int64
 }
 
 // start returns a place at or before the block that holds seq, near it, and where
 // the next known block begins.
-func (r *reader) start(seq uint64) (p place, to int64, err error) {
-	s := r.t.log.at(seq)
+func (r *reader) start(seq uint64) (p blockPos, to int64, err error) {
+	s := r.t.log.segAt(seq)
 	if s == nil {
-		return place{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+		return blockPos{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
 	}
 	p.s = s
 	p.off, to = segment.FileHeaderSize, s.end.Load()
@@ -307,7 +307,7 @@ func (t *Topic) noteDamage(err error) {
 
 // seek returns the place of the block that holds seq. The error, when it is
 // damage, says where; place is then that of the damage.
-func (r *reader) seek(seq uint64) (place, error) {
+func (r *reader) seek(seq uint64) (blockPos, error) {
 	p, _, err := r.start(seq)
 	if err != nil {
 		return p, err
@@ -350,7 +350,7 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 	if lo == 0 {
 		return first, nil
 	}
-	p := place{list[lo-1], segment.FileHeaderSize}
+	p := blockPos{list[lo-1], segment.FileHeaderSize}
 	if p.s.sealed.Load() {
 		h, err := r.handle(p.s)
 		if err != nil {
@@ -381,7 +381,7 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		}
 		p.off += h.Size()
 	}
-	if next := t.log.after(p.s.base); next != nil {
+	if next := t.log.segAfter(p.s.base); next != nil {
 		return min(max(next.base, first), end), nil
 	}
 	return end, nil

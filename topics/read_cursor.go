@@ -16,22 +16,22 @@ type Cursor struct {
 	codecs *segment.Codecs
 	s      *seg // nil: look for next
 	off    int64
-	seen   *seg   // the segment whose end was looked at last
-	upTo   int64  // what that was
+	endSeg *seg   // the segment whose end was looked at last
+	endOff int64  // what that was
 	next   uint64 // sequence to deliver next
 	end    uint64 // exclusive
 
-	in    bool // within a block
-	head  segment.Header
-	body  []byte // stored bytes of the block that fetch found
-	first uint64 // see BlockFirst
-	recs  segment.Records
-	raw   []byte // decompressed body
-	rec   segment.Record
-	err   error
+	inBlock bool // within a block
+	head    segment.Header
+	body    []byte // stored bytes of the block that fetch found
+	first   uint64 // see BlockFirst
+	recs    segment.Records
+	raw     []byte // decompressed body
+	rec     segment.Record
+	err     error
 
-	run   int    // compressed blocks in a row
-	ahead *ahead // nil: nothing is unpacked ahead
+	compressedRun int       // compressed blocks in a row
+	unpacker      *unpacker // nil: nothing is unpacked ahead
 }
 
 // Cursor returns a cursor over the records of sp.
@@ -48,14 +48,14 @@ const fewRecords = 64
 // keeps c's memory, and what it has read of the topic's files.
 func (c *Cursor) Reset(t *Topic, sp Span) {
 	c.Close()
-	r := reader{t: t, win: c.r.win, ahead: scanRead}
+	r := reader{t: t, win: c.r.win, readSize: scanRead}
 	r.mapped.buf = c.r.mapped.buf
 	if c.r.t == t {
 		r.winSeg, r.winOff = c.r.winSeg, c.r.winOff
 	}
 	*c = Cursor{r: r, codecs: t.reg.Codecs, next: sp.From, end: sp.To, raw: c.raw[:0]}
 	if sp.To > sp.From && sp.To-sp.From < fewRecords {
-		c.r.ahead = seekRead
+		c.r.readSize = seekRead
 	}
 }
 
@@ -63,14 +63,14 @@ func (c *Cursor) Reset(t *Topic, sp Span) {
 // ahead; a negative number is all.
 func (c *Cursor) Expect(n int) {
 	if n >= 0 && n < fewRecords {
-		c.r.ahead = seekRead
+		c.r.readSize = seekRead
 	}
 }
 
 // Extend moves the upper end, so that records committed since can be read.
 func (c *Cursor) Extend(end uint64) {
 	if c.next == c.end {
-		c.endAhead() // it follows now, and needs no more than it is given
+		c.stopUnpacker() // it follows now, and needs no more than it is given
 	}
 	c.end = max(c.end, end)
 }
@@ -90,7 +90,7 @@ func (c *Cursor) Err() error { return c.err }
 
 // Close releases the cursor's file. It may be called twice.
 func (c *Cursor) Close() {
-	c.endAhead()
+	c.stopUnpacker()
 	c.r.close()
 }
 
@@ -100,16 +100,16 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	for {
-		if c.in {
+		if c.inBlock {
 			if c.recs.Next(&c.rec) {
 				if c.rec.Seq >= c.end {
-					c.in, c.s = false, nil // found again if Extend moves the end
+					c.inBlock, c.s = false, nil // found again if Extend moves the end
 					return false
 				}
 				c.next = c.rec.Seq + 1
 				return true
 			}
-			c.in = false
+			c.inBlock = false
 			if err := c.recs.Err(); err != nil {
 				c.fail(c.r.t.corrupt(c.s, c.off-c.head.Size(), "", err), c.head, true)
 				return false
@@ -124,17 +124,17 @@ func (c *Cursor) Next() bool {
 // load enters the block that holds c.next.
 func (c *Cursor) load() bool {
 	c.body = nil
-	if c.run >= aheadAfter && c.unpacked() {
+	if c.compressedRun >= unpackAfter && c.nextUnpacked() {
 		return true
 	}
 	if !c.fetch() || c.body == nil {
 		return c.err == nil
 	}
 	h := &c.head
-	if c.run++; h.Codec == segment.None {
-		c.run = 0
+	if c.compressedRun++; h.Codec == segment.None {
+		c.compressedRun = 0
 	}
-	body, err := c.open(h, c.body)
+	body, err := c.decompress(h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), *h, true)
 		return false
@@ -143,7 +143,7 @@ func (c *Cursor) load() bool {
 	if c.next > h.Base {
 		c.recs.Skip(c.next - h.Base)
 	}
-	c.in = true
+	c.inBlock = true
 	return true
 }
 
@@ -168,7 +168,7 @@ func (c *Cursor) fetch() bool {
 		}
 	}
 	for c.atEnd() {
-		n := t.log.after(c.s.base)
+		n := t.log.segAfter(c.s.base)
 		if n == nil {
 			if g, ok := t.gapAt(c.next); ok { // the topic ends with it
 				c.s, c.next = nil, g.To
@@ -185,7 +185,7 @@ func (c *Cursor) fetch() bool {
 		c.fail(err, *h, false)
 		return false
 	}
-	if h.Base > c.next && !c.jump(h.Base) {
+	if h.Base > c.next && !c.crossGap(h.Base) {
 		return false
 	}
 	if c.body = body; body == nil {
@@ -198,16 +198,16 @@ func (c *Cursor) fetch() bool {
 // atEnd reports whether no block of c.s begins at c.off. Ends only rise, and to look
 // at the one of a segment that is being written to delays its writer.
 func (c *Cursor) atEnd() bool {
-	if c.seen == c.s && c.off < c.upTo {
+	if c.endSeg == c.s && c.off < c.endOff {
 		return false
 	}
-	c.seen, c.upTo = c.s, c.s.end.Load()
-	return c.off >= c.upTo
+	c.endSeg, c.endOff = c.s, c.s.end.Load()
+	return c.off >= c.endOff
 }
 
 // jump moves over sequences that are not there: gaps are legal, anything else
 // is damage.
-func (c *Cursor) jump(base uint64) bool {
+func (c *Cursor) crossGap(base uint64) bool {
 	t := c.r.t
 	for c.next < base {
 		g, ok := t.gapAt(c.next)
@@ -223,7 +223,7 @@ func (c *Cursor) jump(base uint64) bool {
 	if c.next < base {
 		err := t.corrupt(c.s, c.off, "records are missing", nil).(*errs.CorruptError)
 		err.First, err.Next = c.next, base
-		if c.err = t.verdict(c.next, err); c.err == err {
+		if c.err = t.recheckDamage(c.next, err); c.err == err {
 			t.MarkDamaged(err)
 			c.next = base
 		}
@@ -232,7 +232,7 @@ func (c *Cursor) jump(base uint64) bool {
 	return true
 }
 
-func (c *Cursor) open(h *segment.Header, body []byte) ([]byte, error) {
+func (c *Cursor) decompress(h *segment.Header, body []byte) ([]byte, error) {
 	if h.Codec == segment.None {
 		return body, nil
 	}
@@ -245,7 +245,7 @@ func (c *Cursor) open(h *segment.Header, body []byte) ([]byte, error) {
 // the damage covers and where to go on. h is the header of the damaged block
 // when it can be trusted, and past says that c.off is behind that block already.
 func (c *Cursor) fail(err error, h segment.Header, past bool) {
-	err = c.r.t.verdict(c.next, err)
+	err = c.r.t.recheckDamage(c.next, err)
 	c.err = err
 	damage, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok || c.s == nil {
@@ -260,7 +260,7 @@ func (c *Cursor) fail(err error, h segment.Header, past bool) {
 	} else {
 		c.next, c.off = c.r.resync(c.s, c.off)
 		if c.off == 0 {
-			if n := c.r.t.log.after(c.s.base); n != nil {
+			if n := c.r.t.log.segAfter(c.s.base); n != nil {
 				c.s, c.off, c.next = n, segment.FileHeaderSize, n.base
 			} else {
 				c.s, c.next = nil, c.end
@@ -280,7 +280,7 @@ func (c *Cursor) Resume() bool {
 	if _, ok := errors.AsType[*errs.CorruptError](c.err); !ok {
 		return false
 	}
-	c.err, c.in = nil, false
+	c.err, c.inBlock = nil, false
 	return true
 }
 

@@ -19,7 +19,7 @@ type Getter struct {
 }
 
 // errTail says that the record is not to be had from a mapping of the file.
-var errTail = errors.New("not in the mapped file")
+var errNotMapped = errors.New("not in the mapped file")
 
 // Topic returns the topic of the last read.
 func (g *Getter) Topic() *Topic { return g.r.t }
@@ -37,13 +37,13 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	g.r.t = t
 	g.r.winSeg = 0
 	defer g.r.close()
-	err := g.mapped(t, seq, dst)
+	err := g.findMapped(t, seq, dst)
 	if err != nil {
-		if errors.Is(err, errTail) || errors.Is(err, segment.ErrNoMapping) {
-			err = g.plain(t, seq, dst)
+		if errors.Is(err, errNotMapped) || errors.Is(err, segment.ErrNoMapping) {
+			err = g.findPlain(t, seq, dst)
 		}
 		if err != nil {
-			err = t.verdict(seq, err)
+			err = t.recheckDamage(seq, err)
 			t.noteDamage(err)
 		}
 	}
@@ -52,8 +52,8 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 
 // mapped finds the record in the segment's mapping. Whatever it takes from
 // there it verifies and copies under a guard against faults.
-func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
-	s := t.log.at(seq)
+func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
+	s := t.log.segAt(seq)
 	if s == nil {
 		return &PrunedError{Topic: t.name, Seq: seq, First: t.First()}
 	}
@@ -65,7 +65,7 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 	flushed := s.flushed.Load()
 	if !s.sealed.Load() {
 		if from, to = t.log.near(s, seq); from >= flushed {
-			return errTail
+			return errNotMapped
 		}
 	}
 	h, err := g.r.handle(s)
@@ -74,17 +74,17 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 	}
 	if s.sealed.Load() { // perhaps just now, and then near had no points
 		if foot, m, err = h.Sealed(s.place); err != nil || m == nil {
-			return errTail // plain tells what is wrong with a footer
+			return errNotMapped // plain tells what is wrong with a footer
 		}
 	} else if !h.Often() {
-		return errTail
+		return errNotMapped
 	} else if m, err = h.Mapping(flushed); err != nil {
 		if errors.Is(err, segment.ErrNoMapping) {
 			return err
 		}
 		return fmt.Errorf("topic %q: mapping segment %d: %w", t.name, s.number, err)
 	}
-	p := place{s, from}
+	p := blockPos{s, from}
 	fault := vfs.Guard(m, func() {
 		if foot != nil {
 			var ok bool
@@ -93,7 +93,7 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 			}
 		}
 		m.Near(p.off, flushed)
-		err = g.find(t, m.Bytes()[:flushed], p, to, seq, dst)
+		err = g.findFrom(t, m.Bytes()[:flushed], p, to, seq, dst)
 	})
 	if fault != nil {
 		return t.corrupt(s, p.off, "the file was cut short while mapped", fault)
@@ -102,12 +102,12 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 }
 
 // touchBytes is how much of a block is read ahead of its verification, in bytes.
-const touchBytes = 4 << 10
+const prefetchBytes = 4 << 10
 
 // touch reads a byte of each cache line of b. No load waits for another, so the
 // processor has them all under way at once; a checksum alone sees a few lines
 // ahead only, and waits for memory again and again.
-func (g *Getter) touch(b []byte) {
+func (g *Getter) prefetch(b []byte) {
 	var x byte
 	for i := 0; i < len(b); i += 64 {
 		x += b[i]
@@ -117,9 +117,9 @@ func (g *Getter) touch(b []byte) {
 
 // find looks from p on for the block that holds seq; to is where the next known
 // block begins.
-func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *segment.Record) error {
-	if end := min(to, p.off+touchBytes, int64(len(b))); p.off < end {
-		g.touch(b[p.off:end])
+func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, dst *segment.Record) error {
+	if end := min(to, p.off+prefetchBytes, int64(len(b))); p.off < end {
+		g.prefetch(b[p.off:end])
 	}
 	for p.off < int64(len(b)) {
 		// Headers passed over are not verified: a wrong length leads to a place
@@ -135,7 +135,7 @@ func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *se
 		}
 		h, err := segment.ParseHeader(rest, p.s.place, p.off)
 		if err != nil || h.Size() > int64(len(rest)) {
-			return g.plain(t, seq, dst)
+			return g.findPlain(t, seq, dst)
 		}
 		if h.Base > seq {
 			return g.absent(t, p, h, seq)
@@ -146,19 +146,19 @@ func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *se
 			e.First, e.Next = h.Base, h.Next()
 			return e
 		}
-		return g.pick(t, p, h, body, seq, dst)
+		return g.copyRecord(t, p, h, body, seq, dst)
 	}
-	return errTail
+	return errNotMapped
 }
 
 // plain finds the record without a mapping. It verifies every header from the
 // place where it starts, so that an error names the one that is really damaged.
-func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
+func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	p, to, err := g.r.start(seq)
 	if err != nil {
 		return err
 	}
-	g.r.ahead = int(min(to-p.off, seekRead))
+	g.r.readSize = int(min(to-p.off, seekRead))
 	for p.off < p.s.end.Load() {
 		h, err := g.r.head(p.s, p.off)
 		if err != nil {
@@ -178,13 +178,13 @@ func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
 			}
 			return err
 		}
-		return g.pick(t, p, h, body, seq, dst)
+		return g.copyRecord(t, p, h, body, seq, dst)
 	}
 	return g.absent(t, p, segment.Header{}, seq)
 }
 
 // absent explains why seq is not where it should be.
-func (g *Getter) absent(t *Topic, p place, h segment.Header, seq uint64) error {
+func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) error {
 	if gap, ok := t.gapAt(seq); ok {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
 	}
@@ -194,7 +194,7 @@ func (g *Getter) absent(t *Topic, p place, h segment.Header, seq uint64) error {
 }
 
 // pick copies one record out of a verified block.
-func (g *Getter) pick(t *Topic, p place, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
+func (g *Getter) copyRecord(t *Topic, p blockPos, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
 	if h.Codec != segment.None {
 		var err error
 		if g.raw, err = t.reg.Codecs.Decompress(g.raw[:0], body, h.Raw); err != nil {

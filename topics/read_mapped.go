@@ -9,7 +9,7 @@ import (
 // file for the second time spares itself the copy of the whole file that reading is:
 // blocks are verified where they lie, and then copied while they are in the
 // processor's cache, so that nobody but the guarded code touches mapped memory.
-type mapped struct {
+type mappedScan struct {
 	m    *segment.Mapping // nil: not to be used
 	s    *seg
 	off  int64  // where buf begins in the file
@@ -47,7 +47,7 @@ func (r *reader) mappedBlock(s *seg, off int64, h *segment.Header) []byte {
 }
 
 // load verifies and copies blocks from off on. It reports whether there are any.
-func (p *mapped) load(s *seg, off int64) bool {
+func (p *mappedScan) load(s *seg, off int64) bool {
 	p.s, p.off, p.next, p.buf = s, off, off, p.buf[:0]
 	end := s.end.Load()
 	if off >= end || !p.m.Scan(off, end) {
@@ -60,7 +60,7 @@ func (p *mapped) load(s *seg, off int64) bool {
 }
 
 // copyOut is the part of load that touches mapped memory.
-func (p *mapped) copyOut() {
+func (p *mappedScan) copyOut() {
 	b := p.m.Bytes()[p.off:p.s.end.Load()]
 	for off := p.off; len(p.buf) < p.want && len(b) > 0; {
 		h, err := segment.ParseHeader(b, p.s.place, off)

@@ -29,22 +29,22 @@ type Span struct{ From, To uint64 }
 // whole milliseconds alone. An AtSeq bound must exist; the lower one is looked
 // up first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
-	r := reader{t: t, ahead: firstRead}
+	r := reader{t: t, readSize: firstRead}
 	defer r.close()
 	sp := Span{t.First(), t.End()}
 	var err error
 	if lower.Kind != Open {
-		if sp.From, err = r.edge(lower, exclusive); err != nil {
+		if sp.From, err = r.boundSeq(lower, exclusive); err != nil {
 			return Span{}, err
 		}
 	}
 	if upper.Kind != Open {
-		if sp.To, err = r.edge(upper, !exclusive); err != nil {
+		if sp.To, err = r.boundSeq(upper, !exclusive); err != nil {
 			return Span{}, err
 		}
 		if upper.Kind == AtTime {
 			// The whole millisecond, whatever exclusive says.
-			if sp.To, err = r.seekTime(satInc(upper.ID.Millis)); err != nil {
+			if sp.To, err = r.seekTime(nextMilli(upper.ID.Millis)); err != nil {
 				return Span{}, err
 			}
 		}
@@ -54,7 +54,7 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 }
 
 // edge returns the first sequence at b, or behind it when after is set.
-func (r *reader) edge(b Bound, after bool) (uint64, error) {
+func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	t := r.t
 	switch b.Kind {
 	case AtTime:
@@ -64,7 +64,7 @@ func (r *reader) edge(b Bound, after bool) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		hi, err := r.seekTime(satInc(b.ID.Millis))
+		hi, err := r.seekTime(nextMilli(b.ID.Millis))
 		if err != nil {
 			return 0, err
 		}
@@ -92,15 +92,15 @@ func (r *reader) edge(b Bound, after bool) (uint64, error) {
 // Lower returns the first sequence of a record whose id is at or above id, in
 // order of time and sequence, or the topic's next sequence when there is none.
 func (t *Topic) Lower(id ID) (uint64, error) {
-	r := reader{t: t, ahead: firstRead}
+	r := reader{t: t, readSize: firstRead}
 	defer r.close()
-	return r.edge(Bound{Kind: AtID, ID: id}, false)
+	return r.boundSeq(Bound{Kind: AtID, ID: id}, false)
 }
 
 // SeekTime returns the first sequence of a record at or after ms, unix
 // milliseconds, or the topic's next sequence when there is none.
 func (t *Topic) SeekTime(ms int64) (uint64, error) {
-	r := reader{t: t, ahead: firstRead}
+	r := reader{t: t, readSize: firstRead}
 	defer r.close()
 	return r.seekTime(ms)
 }
@@ -109,10 +109,10 @@ func (t *Topic) SeekTime(ms int64) (uint64, error) {
 // exist.
 func (t *Topic) After(seq uint64) (uint64, error) {
 	r := reader{t: t}
-	return r.edge(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
+	return r.boundSeq(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
 }
 
-func satInc(ms int64) int64 {
+func nextMilli(ms int64) int64 {
 	if ms == 1<<63-1 {
 		return ms
 	}

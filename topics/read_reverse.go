@@ -14,14 +14,14 @@ type RevCursor struct {
 	c     Cursor // for its reader, buffers and damage handling
 	first uint64 // inclusive
 	next  uint64 // everything at or above is delivered
-	win   []blockAt
+	win   []foundBlock
 	recs  []segment.Record // of the current block, still to be delivered
 	rec   segment.Record
 	err   error
 }
 
 // blockAt is a block found, or damage in its place.
-type blockAt struct {
+type foundBlock struct {
 	s          *seg
 	off        int64
 	base, next uint64
@@ -32,7 +32,7 @@ type blockAt struct {
 func (t *Topic) Reverse(sp Span) *RevCursor {
 	r := &RevCursor{first: sp.From, next: sp.To}
 	r.c.codecs = t.reg.Codecs
-	r.c.r = reader{t: t, ahead: seekRead}
+	r.c.r = reader{t: t, readSize: seekRead}
 	return r
 }
 
@@ -83,7 +83,7 @@ func (r *RevCursor) Next() bool {
 }
 
 // enter decodes a block's records.
-func (r *RevCursor) enter(b blockAt) {
+func (r *RevCursor) enter(b foundBlock) {
 	t := r.c.r.t
 	if b.err != nil {
 		r.next = min(r.next, max(b.base, r.first))
@@ -93,7 +93,7 @@ func (r *RevCursor) enter(b blockAt) {
 	var h segment.Header
 	body, err := r.c.r.block(b.s, b.off, &h)
 	if err == nil {
-		if body, err = r.c.open(&h, body); err != nil {
+		if body, err = r.c.decompress(&h, body); err != nil {
 			err = t.corrupt(b.s, b.off, "", err)
 		}
 	}
@@ -110,7 +110,7 @@ func (r *RevCursor) enter(b blockAt) {
 	}
 	if err != nil {
 		r.recs = r.recs[:0]
-		err = t.verdict(r.next-1, err)
+		err = t.recheckDamage(r.next-1, err)
 		if c, ok := errors.AsType[*errs.CorruptError](err); ok {
 			c.First, c.Next = b.base, min(b.next, r.next)
 			t.MarkDamaged(c)
@@ -137,7 +137,7 @@ func (r *RevCursor) window() bool {
 	}
 	p, _, err := r.c.r.start(seq)
 	if err != nil {
-		err = t.verdict(seq, err)
+		err = t.recheckDamage(seq, err)
 		r.err = err
 		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment
 			c.First, c.Next = max(p.s.base, r.first), r.next
@@ -150,7 +150,7 @@ func (r *RevCursor) window() bool {
 	for p.off < p.s.end.Load() {
 		h, err := r.c.r.head(p.s, p.off)
 		if err != nil {
-			err = t.verdict(seq, err)
+			err = t.recheckDamage(seq, err)
 			c, ok := errors.AsType[*errs.CorruptError](err)
 			if !ok {
 				r.err = err
@@ -165,14 +165,14 @@ func (r *RevCursor) window() bool {
 			}
 			c.First, c.Next = from, base
 			t.MarkDamaged(c)
-			r.win = append(r.win, blockAt{s: p.s, base: from, next: base, err: err})
+			r.win = append(r.win, foundBlock{s: p.s, base: from, next: base, err: err})
 			p.off = off
 			continue
 		}
 		if h.Base > seq {
 			break
 		}
-		r.win = append(r.win, blockAt{s: p.s, off: p.off, base: h.Base, next: h.Next()})
+		r.win = append(r.win, foundBlock{s: p.s, off: p.off, base: h.Base, next: h.Next()})
 		if h.Next() > seq {
 			return true
 		}
@@ -186,7 +186,7 @@ func (r *RevCursor) window() bool {
 		return true
 	}
 	// The record should be here and is not.
-	err = t.verdict(seq, t.corrupt(p.s, p.off, "records are missing", nil))
+	err = t.recheckDamage(seq, t.corrupt(p.s, p.off, "records are missing", nil))
 	c, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok {
 		r.err = err
@@ -197,6 +197,6 @@ func (r *RevCursor) window() bool {
 	}
 	c.First, c.Next = lost, seq+1
 	t.MarkDamaged(c)
-	r.win = append(r.win, blockAt{s: p.s, base: lost, next: seq + 1, err: c})
+	r.win = append(r.win, foundBlock{s: p.s, base: lost, next: seq + 1, err: c})
 	return true
 }

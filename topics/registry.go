@@ -45,8 +45,8 @@ type Config struct {
 
 type env struct {
 	Config
-	disk   atomic.Int64
-	spares spares
+	disk atomic.Int64
+	pool chunkPool
 }
 
 // Registry holds all topics of a node. The commit leader stages and applies;
@@ -67,15 +67,15 @@ type Registry struct {
 	hotWake chan struct{}
 
 	// Leader only.
-	nextID     uint64
-	stagedID   uint64
-	stagedTime int64
-	fresh      map[string]*Topic // staged, not applied yet
-	dead       []deadSeg         // pruned segments, files not unlinked yet
-	dying      []*Topic          // deleted, still visible until publication
-	born       bool              // topics were added since the last publication
-	lagging    []*Topic          // whose tails Relieve is to write
-	restored   bool              // the registry's own state came from a snapshot
+	nextID      uint64
+	stagedID    uint64
+	stagedTime  int64
+	fresh       map[string]*Topic // staged, not applied yet
+	dead        []deadSeg         // pruned segments, files not unlinked yet
+	deleting    []*Topic          // deleted, still visible until publication
+	topicsAdded bool              // topics were added since the last publication
+	lagging     []*Topic          // whose tails Relieve is to write
+	restored    bool              // the registry's own state came from a snapshot
 }
 
 type deadSeg struct {
@@ -85,7 +85,7 @@ type deadSeg struct {
 
 // NewRegistry returns an empty registry.
 func NewRegistry(c Config) *Registry {
-	return &Registry{env: env{Config: c, spares: spares{max: c.Spare}}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
+	return &Registry{env: env{Config: c, pool: chunkPool{max: c.Spare}}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
 		byName: map[string]*Topic{}, byID: map[uint64]*Topic{}, fresh: map[string]*Topic{}, nextID: 1, stagedID: 1}
 }
 
@@ -95,13 +95,13 @@ func (r *Registry) Close() { close(r.closed) }
 // Free lets go of the memory of all tails, when nobody but readers is left. Those
 // that come to need it are told that the node is closed.
 func (r *Registry) Free() {
-	r.spares.close()
+	r.pool.close()
 	for _, d := range r.dead {
-		d.seg.free()
+		d.seg.freeTail()
 	}
 	for _, t := range r.byID {
 		for _, s := range t.log.list() {
-			s.free()
+			s.freeTail()
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (r *Registry) lookup(name string) *Topic {
 	r.mu.RLock()
 	t := r.byName[name]
 	r.mu.RUnlock()
-	if t == nil || t.created > r.published.Load() {
+	if t == nil || t.createdPos > r.published.Load() {
 		return nil
 	}
 	return t
@@ -152,7 +152,7 @@ func (r *Registry) Topics() []*Topic {
 	r.mu.RLock()
 	list := make([]*Topic, 0, len(r.byName))
 	for _, t := range r.byName {
-		if t.created <= p {
+		if t.createdPos <= p {
 			list = append(list, t)
 		}
 	}
@@ -194,7 +194,7 @@ func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
 func (r *Registry) Count() int { return len(r.byID) + len(r.fresh) }
 
 func (r *Registry) newTopic(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
-	t := &Topic{id: id, name: name, opts: o, created: pos, made: ms, reg: r, empty: true}
+	t := &Topic{id: id, name: name, opts: o, createdPos: pos, createdMs: ms, reg: r, empty: true}
 	t.log = newLog(segment.Meta{Store: r.Store, Topic: id, Name: name}, &r.env, o.SegmentSize)
 	t.staged.empty = true
 	return t
@@ -206,7 +206,7 @@ func (r *Registry) add(t *Topic) {
 	r.byName[t.name] = t
 	r.byID[t.id] = t
 	r.mu.Unlock()
-	r.born = true
+	r.topicsAdded = true
 	r.nextID = max(r.nextID, t.id+1)
 	r.stagedID = max(r.stagedID, r.nextID)
 }
@@ -214,11 +214,11 @@ func (r *Registry) add(t *Topic) {
 // Publish makes every command up to pos visible at once.
 func (r *Registry) Publish(pos uint64) {
 	r.published.Store(pos)
-	if len(r.dying) > 0 {
-		r.reap()
+	if len(r.deleting) > 0 {
+		r.removeDeleted()
 	}
-	if r.born { // behind the store, so that waiters see the topic
-		r.born = false
+	if r.topicsAdded { // behind the store, so that waiters see the topic
+		r.topicsAdded = false
 		r.mu.Lock()
 		if r.wake != nil {
 			close(r.wake)

@@ -58,7 +58,7 @@ func (t *Topic) Salvage(src Source) ([]Gap, error) {
 	l := t.log
 	m := l.meta
 	m.Number = src.Number
-	old := l.segOf(src.Number)
+	old := l.segNumbered(src.Number)
 	w := &rewriter{t: t, dst: l.newSeg(l.number, 0, 0)}
 	if old != nil {
 		w.floor = old.base
@@ -258,7 +258,7 @@ func (w *rewriter) update(old *seg) {
 		}
 		t.next, t.time = s.next, s.lastTime
 		t.lastTime.Store(t.time)
-		t.reg.raise(t.time)
+		t.reg.raiseTimeFloor(t.time)
 		t.setEnd(t.reg.published.Load(), t.next, t.reg.published.Load())
 	}
 	if l.cur == old {
@@ -275,7 +275,7 @@ func (w *rewriter) update(old *seg) {
 		}
 	}
 	l.idx = idx
-	l.settle()
+	l.resetPlan()
 	t.resetStaged()
 	t.damage.Store(nil)
 }

@@ -48,7 +48,7 @@ type Captured struct {
 	segs   []*seg
 	number uint64
 	damage *segment.CorruptError
-	last   seg0 // the growing segment's own state, when there is one
+	last   segState // the growing segment's own state, when there is one
 
 	// How far its file will be durable, once Flush has returned.
 	flushed int64
@@ -64,14 +64,14 @@ type Captured struct {
 // the next opening reads single records as fast as this one.
 const (
 	coarseSpacing = 8 << 10
-	finePositions = 256 << 20
+	fineMaxBytes  = 256 << 20
 	// fineFree is the free space, in bytes, without which the last snapshot is no
 	// larger than those before, by which its space was reserved.
-	fineFree = 64 << 20
+	fineMinFree = 64 << 20
 )
 
 // seg0 is what changes in a growing segment.
-type seg0 struct {
+type segState struct {
 	end             int64
 	blocks, records uint64
 	digest          segment.Digest
@@ -101,7 +101,7 @@ func (r *Registry) Capture() *Checkpoint {
 			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load(), spacing: coarseSpacing}
 		if s := l.cur; s != nil {
 			end := s.end.Load()
-			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
+			k.last = segState{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
 			if s.flushed.Load() == end && s.mu.TryLock() {
 				s.tail.release()
 				s.mu.Unlock()
@@ -126,8 +126,8 @@ func (k *Captured) Append(dst []byte) []byte {
 	dst = enc.AppendString(dst, t.name)
 	dst = u(dst, uint64(t.opts.SegmentSize))
 	dst = append(dst, byte(t.opts.Compression))
-	dst = u(dst, t.created)
-	dst = binary.AppendVarint(dst, t.made)
+	dst = u(dst, t.createdPos)
+	dst = binary.AppendVarint(dst, t.createdMs)
 	dst = u(dst, k.first)
 	dst = u(dst, k.next)
 	dst = binary.AppendVarint(dst, k.time)
@@ -151,7 +151,7 @@ func (k *Captured) Append(dst []byte) []byte {
 		flags, v := byte(flagGrowing), k.last
 		if s.sealed.Load() {
 			flags = flagSealed
-			v = seg0{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
+			v = segState{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
 		}
 		// A file counts once synced blocks are in it; one that was only reserved
 		// may be gone after a power cut.
@@ -216,7 +216,7 @@ func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	c.unpin()
 	for _, d := range c.dead {
 		s := d.seg
-		s.bury()
+		s.retire()
 		if !s.hasFile.Load() {
 			continue
 		}
@@ -297,18 +297,18 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 			t.log.cur = s
 		}
 	}
-	t.log.settle()
+	t.log.resetPlan()
 	t.resetStaged()
 	t.pubFirst.Store(t.first)
 	t.size.Store(t.bytes)
 	t.lastTime.Store(t.time)
-	t.slots[0].end.Store(t.next)
-	t.slots[0].pos.Store(min(created, pos))
-	t.slots[1].pos.Store(math.MaxUint64)
+	t.ends[0].end.Store(t.next)
+	t.ends[0].pos.Store(min(created, pos))
+	t.ends[1].pos.Store(math.MaxUint64)
 	r.byID[id], r.byName[name] = t, t
 	if !r.restored { // the registry's section is damaged: its topics tell as much
 		r.SkipID(id)
-		r.raise(t.time)
+		r.raiseTimeFloor(t.time)
 	}
 	return nil
 }
@@ -357,12 +357,12 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		s.reserved.Store(flushed)
 	}
 	if len(carried) > 0 {
-		copy(s.tail.grow(l.spares, flushed, len(carried)), carried)
+		copy(s.tail.grow(l.pool, flushed, len(carried)), carried)
 	}
 	e := index.Entry{Seq: base, Time: time, Segment: number}
 	last := int64(0)
 	n := d.Count(3)
-	s.points.room(n)
+	s.points.reserve(n)
 	for range n {
 		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
 		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)

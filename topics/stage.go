@@ -64,7 +64,7 @@ func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 		}
 		last := &s.blocks[len(s.blocks)-1]
 		t.staged.next, t.staged.time, t.staged.empty = last.Next(), last.Time, false
-		t.log.accept(s.plan)
+		t.log.acceptPlan(s.plan)
 		r.stagedTime = max(r.stagedTime, last.Time)
 	}
 	return ms, nil
@@ -112,8 +112,8 @@ func (r *Registry) unstage(slots []slot) {
 	for i := range slots {
 		s := &slots[i]
 		if s.created {
-			s.topic.log.abort()
-			r.forget(s)
+			s.topic.log.discardPlan()
+			r.unstageTopic(s)
 		}
 	}
 }
@@ -225,17 +225,17 @@ func (r *Registry) ApplyBatch(b *Batch, pos uint64, ms int64) {
 			continue
 		}
 		if s.created {
-			s.topic.created = pos
+			s.topic.createdPos = pos
 			delete(r.fresh, s.name)
 			r.add(s.topic)
 		}
 		s.topic.apply(s.blocks, pos, r.published.Load())
 		ms = max(ms, s.blocks[len(s.blocks)-1].Time)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 }
 
-func (r *Registry) raise(ms int64) {
+func (r *Registry) raiseTimeFloor(ms int64) {
 	if ms > r.timeFloor.Load() {
 		r.timeFloor.Store(ms)
 	}
@@ -262,7 +262,7 @@ func (r *Registry) Abort(b *Batch) {
 		}
 		t.resetStaged()
 		if s.created {
-			r.forget(s)
+			r.unstageTopic(s)
 		}
 	}
 	r.stagedID = r.nextID
@@ -271,14 +271,14 @@ func (r *Registry) Abort(b *Batch) {
 
 // forget drops a topic that came to nothing. Other batches that were staged on
 // it, and are reused, see that it is gone.
-func (r *Registry) forget(s *slot) {
+func (r *Registry) unstageTopic(s *slot) {
 	s.topic.deleted.Store(math.MaxUint64)
 	delete(r.fresh, s.name)
 	s.topic, s.created = nil, false
 }
 
 func (t *Topic) resetStaged() {
-	t.log.abort()
+	t.log.discardPlan()
 	t.staged.next, t.staged.time, t.staged.empty = t.next, t.time, t.empty
 }
 
@@ -303,7 +303,7 @@ func (r *Registry) ApplyCreate(id uint64, name string, o Options, pos uint64, ms
 	t := r.newTopic(id, name, o, pos, ms)
 	t.setEnd(pos, 0, r.published.Load())
 	r.add(t)
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	return t
 }
 
@@ -322,8 +322,8 @@ func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) 
 		t.apply(blocks[i:i+1], pos, r.published.Load())
 		ms = max(ms, h.Time)
 	}
-	t.log.settle()
+	t.log.resetPlan()
 	t.resetStaged()
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	return nil
 }

@@ -20,14 +20,14 @@ import (
 // is another; the last one to leave hands the memory on.
 type tail struct {
 	chunks atomic.Pointer[[]*chunk]
-	_      apart
+	_      cacheLinePad
 	cur    *chunk // the chunk being filled; leader only
 	n      int    // bytes of it that are filled; leader only
 }
 
 // apart keeps what a writer changes with each block out of the cache lines that
 // readers of the newest blocks look at.
-type apart [64]byte
+type cacheLinePad [64]byte
 
 // chunk is one piece of a tail. Blocks never span chunks. A chunk itself is never
 // used again, only its memory is, so whoever still looks at one that was dropped
@@ -36,7 +36,7 @@ type chunk struct {
 	off   int64        // file offset of buf[0]
 	piece              // its length is the capacity in use for the chunk's whole life
 	refs  atomic.Int32 // users of buf
-	pool  *spares
+	pool  *chunkPool
 }
 
 // hold keeps c's memory from being used again until release. It reports whether
@@ -61,7 +61,7 @@ func (c *chunk) release() {
 }
 
 // grow returns n writable bytes for file offset off, the end of the tail.
-func (t *tail) grow(pool *spares, off int64, n int) []byte {
+func (t *tail) grow(pool *chunkPool, off int64, n int) []byte {
 	c := t.cur
 	if c == nil || len(c.buf)-t.n < n {
 		size := minChunk

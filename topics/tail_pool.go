@@ -8,14 +8,14 @@ import (
 // Sizes of chunks, in bytes: minChunk, and each four times the one before, up to
 // maxChunk. Only a block that does not fit gets a chunk of its own size.
 const (
-	minChunk = 1 << 10
-	maxChunk = 256 << 10
-	sizes    = 5 // of which the last is cut from slabs
+	minChunk   = 1 << 10
+	maxChunk   = 256 << 10
+	chunkSizes = 5 // of which the last is cut from slabs
 )
 
 // spareIdle is how long memory lies unused before it is given back: once at
 // least, twice at most.
-const spareIdle = 2 * time.Second
+const poolIdle = 2 * time.Second
 
 // spares keeps the memory of chunks that tails have let go of for the next ones:
 // fresh memory costs a fault a page, which is ten times the copy. What was not
@@ -23,11 +23,11 @@ const spareIdle = 2 * time.Second
 //
 // Small chunks are on the heap; large ones are cut from slabs outside of it, whose
 // pages are brought in a chunk at a time.
-type spares struct {
+type chunkPool struct {
 	max int64 // bytes kept at most
 
 	mu    sync.Mutex
-	free  [sizes - 1][][]byte
+	free  [chunkSizes - 1][][]byte
 	slabs []*slab
 	bytes int64       // in free, and in slabs of which nothing is in use
 	low   int64       // the least that bytes was since the last trim
@@ -38,18 +38,18 @@ type spares struct {
 // get returns a piece of at least n bytes: of the largest size up to the one
 // wanted, which is minChunk at least, or of n bytes or a little more if that is
 // more. It is not zeroed.
-func (p *spares) get(want, n int) piece {
+func (p *chunkPool) get(want, n int) piece {
 	size, i := minChunk, 0
-	for i+1 < sizes && 4*size <= want {
+	for i+1 < chunkSizes && 4*size <= want {
 		size, i = 4*size, i+1
 	}
-	for i+1 < sizes && size < n {
+	for i+1 < chunkSizes && size < n {
 		size, i = 4*size, i+1
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i == sizes-1 {
-		return p.cut(max(size, n))
+	if i == chunkSizes-1 {
+		return p.carve(max(size, n))
 	}
 	k := len(p.free[i]) - 1
 	if k < 0 {
@@ -58,18 +58,18 @@ func (p *spares) get(want, n int) piece {
 	b := p.free[i][k]
 	p.free[i][k] = nil
 	p.free[i] = p.free[i][:k]
-	p.less(int64(size))
+	p.noteTaken(int64(size))
 	return piece{buf: b}
 }
 
 // less notes that size bytes are not kept any more.
-func (p *spares) less(size int64) {
+func (p *chunkPool) noteTaken(size int64) {
 	p.bytes -= size
 	p.low = min(p.low, p.bytes)
 }
 
 // put takes a piece back that nobody uses any more.
-func (p *spares) put(b piece) {
+func (p *chunkPool) put(b piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	size := int64(len(b.buf))
@@ -88,7 +88,7 @@ func (p *spares) put(b piece) {
 		}
 		p.free[i] = append(p.free[i], b.buf)
 	case b.slab != nil && !keep:
-		p.drop(b.slab)
+		p.discardSlab(b.slab)
 	}
 	if !keep {
 		return
@@ -96,18 +96,18 @@ func (p *spares) put(b piece) {
 	p.bytes += size
 	if p.timer == nil {
 		p.low = 0
-		p.timer = time.AfterFunc(spareIdle, p.trim)
+		p.timer = time.AfterFunc(poolIdle, p.trim)
 	}
 }
 
 // trim gives back what was not needed since the last one, the large pieces
 // first, and comes again as long as something is kept.
-func (p *spares) trim() {
+func (p *chunkPool) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.slabs) - 1; i >= 0 && p.low >= slabSize; i-- {
 		if s := p.slabs[i]; s.used == 0 {
-			p.drop(s)
+			p.discardSlab(s)
 			p.bytes -= slabSize
 			p.low -= slabSize
 		}
@@ -128,23 +128,23 @@ func (p *spares) trim() {
 	case p.done:
 	case p.bytes == 0:
 		p.timer = nil
-		p.free = [sizes - 1][][]byte{}
+		p.free = [chunkSizes - 1][][]byte{}
 	default:
-		p.timer.Reset(spareIdle)
+		p.timer.Reset(poolIdle)
 	}
 }
 
 // close gives everything back, and keeps nothing from now on.
-func (p *spares) close() {
+func (p *chunkPool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
 	for i := len(p.slabs) - 1; i >= 0; i-- {
 		if s := p.slabs[i]; s.used == 0 {
-			p.drop(s)
+			p.discardSlab(s)
 		}
 	}
-	p.free, p.bytes, p.low = [sizes - 1][][]byte{}, 0, 0
+	p.free, p.bytes, p.low = [chunkSizes - 1][][]byte{}, 0, 0
 	if p.timer != nil {
 		p.timer.Stop()
 	}

@@ -29,7 +29,7 @@ type piece struct {
 
 // cut returns a piece of n bytes or a little more, from the first slab that has
 // room: so the last ones become free. The caller holds p.mu.
-func (p *spares) cut(n int) piece {
+func (p *chunkPool) carve(n int) piece {
 	if n > slabSize {
 		s := &slab{mem: vfs.NewMemory(n), used: 0xff}
 		s.mem.Populate(0, n)
@@ -45,16 +45,16 @@ func (p *spares) cut(n int) piece {
 			continue
 		}
 		if s.used == 0 {
-			p.less(slabSize)
+			p.noteTaken(slabSize)
 		}
-		return s.cut(bits.TrailingZeros8(free), k)
+		return s.carve(bits.TrailingZeros8(free), k)
 	}
 	s := &slab{mem: vfs.NewMemory(slabSize)}
 	p.slabs = append(p.slabs, s)
-	return s.cut(0, k)
+	return s.carve(0, k)
 }
 
-func (s *slab) cut(at, k int) piece {
+func (s *slab) carve(at, k int) piece {
 	s.used |= (1<<k - 1) << at
 	if end := (at + k) * maxChunk; end > s.ready {
 		s.mem.Populate(s.ready, end-s.ready)
@@ -75,7 +75,7 @@ func (s *slab) put(b []byte) bool {
 }
 
 // drop gives the memory of a slab back that is not in use. The caller holds p.mu.
-func (p *spares) drop(s *slab) {
+func (p *chunkPool) discardSlab(s *slab) {
 	s.mem.Discard()
 	p.slabs = slices.DeleteFunc(p.slabs, func(o *slab) bool { return o == s })
 }

@@ -26,13 +26,13 @@ type Gap struct{ From, To uint64 }
 
 // Topic is one log of records.
 type Topic struct {
-	id      uint64
-	name    string
-	opts    Options
-	created uint64 // position of the command that made it
-	made    int64  // its time, unix milliseconds
-	reg     *Registry
-	log     *log
+	id         uint64
+	name       string
+	opts       Options
+	createdPos uint64 // position of the command that made it
+	createdMs  int64  // its time, unix milliseconds
+	reg        *Registry
+	log        *log
 
 	// Leader only: the state with what is staged on top.
 	staged struct {
@@ -47,8 +47,8 @@ type Topic struct {
 	first uint64
 	bytes int64 // raw bytes of all records ever committed
 
-	slots    [2]slotEnd
-	cur      int // the slot that holds the newest end; leader only
+	ends     [2]topicEnd
+	curEnd   int // the slot that holds the newest end; leader only
 	pubFirst atomic.Uint64
 	size     atomic.Int64
 	lastTime atomic.Int64
@@ -65,7 +65,7 @@ type Topic struct {
 // slotEnd is one of the two latest ends of a topic: after the command at pos,
 // the next sequence was end. A reader takes the newer of the two that is not
 // beyond the published position.
-type slotEnd struct{ pos, end atomic.Uint64 }
+type topicEnd struct{ pos, end atomic.Uint64 }
 
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
@@ -88,10 +88,10 @@ func (t *Topic) Untouched() bool { return t.empty }
 // one set by a command not published yet, or else the older one. pos goes first: it
 // is not published yet, so nobody takes the slot while it has the end of another.
 func (t *Topic) setEnd(pos, end, published uint64) {
-	s := &t.slots[t.cur]
+	s := &t.ends[t.curEnd]
 	if s.pos.Load() <= published {
-		t.cur ^= 1
-		s = &t.slots[t.cur]
+		t.curEnd ^= 1
+		s = &t.ends[t.curEnd]
 	}
 	s.pos.Store(pos)
 	s.end.Store(end)
@@ -101,7 +101,7 @@ func (t *Topic) setEnd(pos, end, published uint64) {
 // ends twice: what stood still in between was there at one moment. The writer
 // has moved on whenever it has to look again.
 func (t *Topic) End() uint64 {
-	x, y := &t.slots[0], &t.slots[1]
+	x, y := &t.ends[0], &t.ends[1]
 	for {
 		p := t.reg.published.Load()
 		px, py := x.pos.Load(), y.pos.Load()
@@ -208,8 +208,8 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 		t.log.hot = false
 		t.reg.queueHot(t)
 	}
-	if t.log.lags {
-		t.log.lags = false
+	if t.log.lagging {
+		t.log.lagging = false
 		t.reg.lagging = append(t.reg.lagging, t)
 	}
 }

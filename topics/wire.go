@@ -229,7 +229,7 @@ func (c *Cursor) NextBlock(plain bool) bool {
 			if c.head.Base >= c.end {
 				return false
 			}
-			if plain && !c.unpack() {
+			if plain && !c.decompressBlock() {
 				return false
 			}
 			c.first = max(c.next, c.head.Base)
@@ -241,12 +241,12 @@ func (c *Cursor) NextBlock(plain bool) bool {
 }
 
 // unpack makes the current block one that is not compressed.
-func (c *Cursor) unpack() bool {
+func (c *Cursor) decompressBlock() bool {
 	h := c.head
 	if h.Codec == segment.None {
 		return true
 	}
-	body, err := c.open(&h, c.body)
+	body, err := c.decompress(&h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
 		return false
