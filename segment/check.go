@@ -159,7 +159,7 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 	return nil
 }
 
-// settle reports pending damage, after which the intact data go on with
+// reportPending reports pending damage, after which the intact data go on with
 // sequence next, or 0 if that is not known.
 func (c *checker) reportPending(next uint64) {
 	d := c.pending

@@ -213,7 +213,7 @@ func (c *Files) victim(keep *Handle) *Handle {
 	return held
 }
 
-// take removes h, which must be in the cache, from it. The caller drops the
+// removeLocked removes h, which must be in the cache, from it. The caller drops the
 // cache's reference once it has released c.mu.
 func (c *Files) removeLocked(h *Handle) {
 	delete(c.handles, h.key)

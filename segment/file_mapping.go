@@ -21,17 +21,17 @@ type Mapping struct {
 }
 
 const (
-	// region is the size of a region in bytes.
+	// regionSize is the size of a region in bytes.
 	regionSize = 2 << 20
-	// fewReads is how many reads do not make it worth while to map a file.
+	// minFileReads is how many reads do not make it worth while to map a file.
 	minFileReads = 3
-	// scattered is how many reads do not make it worth while to bring in a region:
+	// minRegionReads is how many reads do not make it worth while to bring in a region:
 	// that costs as much as so many faults at least, and a store that is not in
 	// memory would be read from the disk for nothing.
 	minRegionReads = 16
-	// brought is beyond any count of reads.
+	// populated is beyond any count of reads.
 	populated = 1 << 20
-	// dearPage is about what it takes to read 4 KiB from the page cache.
+	// slowPage is about what it takes to read 4 KiB from the page cache.
 	slowPage = 500 * time.Nanosecond
 )
 

@@ -129,7 +129,7 @@ func ParseFileName(name string) (topic, number uint64, ok bool) {
 	return topic, number, true
 }
 
-// sameBut reports whether m and o agree in all but the epoch.
+// equalExceptEpoch reports whether m and o agree in all but the epoch.
 func (m Meta) equalExceptEpoch(o Meta) bool {
 	m.Epoch = o.Epoch
 	return m == o

@@ -163,7 +163,7 @@ func longUvarint(b []byte) (v uint64, n int) {
 	return v, n
 }
 
-// prefixed splits a byte string with a uvarint length off the start of b. The
+// cutBytes splits a byte string with a uvarint length off the start of b. The
 // returned string has no spare capacity, so that appending to it copies.
 func cutBytes(b []byte) (s, rest []byte, err error) {
 	l, n := uvarint(b)

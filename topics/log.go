@@ -149,10 +149,10 @@ func (l *log) plan(blocks []Block) (plan, error) {
 	return plan{s, end}, nil
 }
 
-// accept makes a plan the base of the next one.
+// acceptPlan makes a plan the base of the next one.
 func (l *log) acceptPlan(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
 
-// next returns the segment that follows s in the plan, making it if need be.
+// planNext returns the segment that follows s in the plan, making it if need be.
 func (l *log) planNext(s *seg, h *segment.Header) *seg {
 	number := l.number
 	if s != nil && s != l.cur { // it will be the growing one by then
@@ -182,7 +182,7 @@ func (l *log) discard(segs []*seg) {
 	}
 }
 
-// abort forgets all that was planned and not applied.
+// discardPlan forgets all that was planned and not applied.
 func (l *log) discardPlan() {
 	l.discard(l.planned)
 	l.planned = nil
@@ -238,7 +238,7 @@ func (l *log) extend(s *seg, end, room int64) error {
 	return l.allocate(s, size)
 }
 
-// extendTo is extend without room for more than end: many small topics that
+// extendExact is extend without room for more than end: many small topics that
 // never grow again are not to take many times what is in them.
 func (l *log) extendExact(s *seg, end int64) error {
 	l.mu.Lock()
@@ -351,7 +351,7 @@ func (l *log) resetPlan() {
 	}
 }
 
-// segOf returns the segment with the given number, or nil.
+// segNumbered returns the segment with the given number, or nil.
 func (l *log) segNumbered(number uint64) *seg {
 	for _, s := range l.list() {
 		if s.number == number {
@@ -361,7 +361,7 @@ func (l *log) segNumbered(number uint64) *seg {
 	return nil
 }
 
-// at returns the segment that holds sequence seq: the last one with a base at
+// segAt returns the segment that holds sequence seq: the last one with a base at
 // or below it. nil when the log starts after seq.
 func (l *log) segAt(seq uint64) *seg {
 	list := l.list()
@@ -383,7 +383,7 @@ func (l *log) segAt(seq uint64) *seg {
 	return list[i-1]
 }
 
-// after returns the segment that follows one with base sequence base.
+// segAfter returns the segment that follows one with base sequence base.
 func (l *log) segAfter(base uint64) *seg {
 	list := l.list()
 	i, ok := slices.BinarySearchFunc(list, base, func(s *seg, seq uint64) int {

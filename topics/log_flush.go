@@ -112,7 +112,7 @@ func (l *log) flush(s *seg, to int64) error {
 	return nil
 }
 
-// hold opens the file of s and keeps it open until sync.
+// openDirty opens the file of s and keeps it open until sync.
 func (l *log) openDirty(s *seg) (vfs.File, error) {
 	if s.dirty == nil {
 		h, err := l.open(s)
@@ -144,7 +144,7 @@ func (l *log) trim(s *seg) error {
 	return nil
 }
 
-// loose reports whether the file of s has blocks behind end that a trim frees.
+// trimmable reports whether the file of s has blocks behind end that a trim frees.
 // A file that was only reserved is left as it is: it does not count yet.
 func (s *seg) trimmable(end int64) bool {
 	return s.hasFile.Load() && end > segment.FileHeaderSize && s.reserved.Load() > blockUp(end)
@@ -255,7 +255,7 @@ func (s *seg) releaseDirty() {
 	s.releaseDirtyLocked()
 }
 
-// free lets go of the tail of s when the node is closed.
+// freeTail lets go of the tail of s when the node is closed.
 func (s *seg) freeTail() {
 	s.mu.Lock()
 	s.tail.release()

@@ -57,7 +57,7 @@ func (p *points) add(s *seg, seq uint64, ms, off int64) {
 	p.n.Store(int64(n + 1))
 }
 
-// room makes room for n points before the first is added.
+// reserve makes room for n points before the first is added.
 func (p *points) reserve(n int) {
 	if n > 0 {
 		l := make([]point, n+n/8)

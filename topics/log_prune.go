@@ -13,7 +13,7 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func isCorrupt(err error) bool { return errors.Is(err, errs.ErrCorrupt) }
 
-// verdict decides about damage that a reader met on its way to sequence seq. It
+// recheckDamage decides about damage that a reader met on its way to sequence seq. It
 // is none when the records were pruned, or the topic deleted, under the
 // reader's eyes.
 func (t *Topic) recheckDamage(seq uint64, err error) error {
@@ -88,7 +88,7 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 // only.
 func (r *Registry) HasDead() bool { return len(r.dead) > 0 }
 
-// bury notes segments whose files may go after the next checkpoint.
+// addDead notes segments whose files may go after the next checkpoint.
 func (r *Registry) addDead(t *Topic, segs []*seg) {
 	for _, s := range segs {
 		r.dead = append(r.dead, deadSeg{t.id, s}) // a checkpoint under way may still make its file
@@ -122,7 +122,7 @@ func (r *Registry) ApplyDelete(id, pos uint64, ms int64) error {
 	return nil
 }
 
-// reap takes deleted topics out of sight, at publication.
+// removeDeleted takes deleted topics out of sight, at publication.
 func (r *Registry) removeDeleted() {
 	for _, t := range r.deleting {
 		r.mu.Lock()

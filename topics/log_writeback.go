@@ -107,7 +107,7 @@ func syncAll(list []written) error {
 	return nil
 }
 
-// share decides which tails the snapshot carries: those without a file first,
+// chooseCarried decides which tails the snapshot carries: those without a file first,
 // which would need one made, and the smallest first, so that as few files as
 // possible are written. budget bounds them all together.
 func (c *Checkpoint) chooseCarried(budget int64) {
@@ -143,13 +143,13 @@ func (c *Checkpoint) chooseCarried(budget int64) {
 	}
 }
 
-// roomy reports whether the disk has space for more than was reserved.
+// hasFreeSpace reports whether the disk has space for more than was reserved.
 func (r *Registry) hasFreeSpace() bool {
 	free, err := r.FS.Free(r.Dir)
 	return err == nil && free > fineMinFree
 }
 
-// fine has the snapshot list all known positions of growing segments, as far as
+// listAllPoints has the snapshot list all known positions of growing segments, as far as
 // finePositions allows.
 func (c *Checkpoint) listAllPoints() {
 	left := int64(fineMaxBytes)
@@ -169,7 +169,7 @@ func (k *Captured) growing() *seg {
 	return nil
 }
 
-// rest returns how many bytes of the growing segment are not in its file.
+// unwritten returns how many bytes of the growing segment are not in its file.
 func (k *Captured) unwritten() int64 {
 	s := k.growing()
 	if s == nil {

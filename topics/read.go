@@ -66,7 +66,7 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 	return h, nil
 }
 
-// let gives up the chunk that is held.
+// releaseHeld gives up the chunk that is held.
 func (r *reader) releaseHeld() {
 	if r.held != nil && !mutate.SkipChunkHold {
 		r.held.release()
@@ -74,7 +74,7 @@ func (r *reader) releaseHeld() {
 	r.held = nil
 }
 
-// tail returns the bytes from file offset off to the end of its chunk, or nil
+// tailBytes returns the bytes from file offset off to the end of its chunk, or nil
 // when the tail of s does not have them any more. It holds that chunk until it
 // is asked for another.
 func (r *reader) tailBytes(s *seg, off int64) []byte {
@@ -244,7 +244,7 @@ func (t *Topic) fileError(s *seg, err error) error {
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
 }
 
-// place is where a block starts.
+// blockPos is where a block starts.
 type blockPos struct {
 	s   *seg
 	off int64

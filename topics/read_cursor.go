@@ -205,7 +205,7 @@ func (c *Cursor) atEnd() bool {
 	return c.off >= c.endOff
 }
 
-// jump moves over sequences that are not there: gaps are legal, anything else
+// crossGap moves over sequences that are not there: gaps are legal, anything else
 // is damage.
 func (c *Cursor) crossGap(base uint64) bool {
 	t := c.r.t

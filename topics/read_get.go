@@ -18,7 +18,7 @@ type Getter struct {
 	sum byte // of what touch has read, so that it does read
 }
 
-// errTail says that the record is not to be had from a mapping of the file.
+// errNotMapped says that the record is not to be had from a mapping of the file.
 var errNotMapped = errors.New("not in the mapped file")
 
 // Topic returns the topic of the last read.
@@ -50,7 +50,7 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	return err
 }
 
-// mapped finds the record in the segment's mapping. Whatever it takes from
+// findMapped finds the record in the segment's mapping. Whatever it takes from
 // there it verifies and copies under a guard against faults.
 func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	s := t.log.segAt(seq)
@@ -101,7 +101,7 @@ func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	return err
 }
 
-// touchBytes is how much of a block is read ahead of its verification, in bytes.
+// prefetchBytes is how much of a block is read ahead of its verification, in bytes.
 const prefetchBytes = 4 << 10
 
 // touch reads a byte of each cache line of b. No load waits for another, so the
@@ -115,7 +115,7 @@ func (g *Getter) prefetch(b []byte) {
 	g.sum = x
 }
 
-// find looks from p on for the block that holds seq; to is where the next known
+// findFrom looks from p on for the block that holds seq; to is where the next known
 // block begins.
 func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, dst *segment.Record) error {
 	if end := min(to, p.off+prefetchBytes, int64(len(b))); p.off < end {
@@ -151,7 +151,7 @@ func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, 
 	return errNotMapped
 }
 
-// plain finds the record without a mapping. It verifies every header from the
+// findPlain finds the record without a mapping. It verifies every header from the
 // place where it starts, so that an error names the one that is really damaged.
 func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	p, to, err := g.r.start(seq)
@@ -193,7 +193,7 @@ func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) erro
 	return e
 }
 
-// pick copies one record out of a verified block.
+// copyRecord copies one record out of a verified block.
 func (g *Getter) copyRecord(t *Topic, p blockPos, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
 	if h.Codec != segment.None {
 		var err error

@@ -53,7 +53,7 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	return sp, nil
 }
 
-// edge returns the first sequence at b, or behind it when after is set.
+// boundSeq returns the first sequence at b, or behind it when after is set.
 func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	t := r.t
 	switch b.Kind {

@@ -20,7 +20,7 @@ type RevCursor struct {
 	err   error
 }
 
-// blockAt is a block found, or damage in its place.
+// foundBlock is a block found, or damage in its place.
 type foundBlock struct {
 	s          *seg
 	off        int64

@@ -27,7 +27,7 @@ const (
 	jobDone                 // unpacked, or it failed
 )
 
-// unpacking is one block ahead of a cursor. The cursor fills it and uses it up;
+// unpackJob is one block ahead of a cursor. The cursor fills it and uses it up;
 // in between it belongs to whoever has taken it.
 type unpackJob struct {
 	state  atomic.Int32
@@ -65,7 +65,7 @@ type unpacker struct {
 
 func (a *unpacker) job(n uint64) *unpackJob { return &a.ring[n%unpackSlots] }
 
-// unpacked enters the block that holds c.next if it is among those unpacked ahead.
+// nextUnpacked enters the block that holds c.next if it is among those unpacked ahead.
 // No block of c is in use.
 func (c *Cursor) nextUnpacked() bool {
 	a := c.unpacker
@@ -165,7 +165,7 @@ func (a *unpacker) wait(u *unpackJob) {
 	}
 }
 
-// endAhead lets go of what was unpacked ahead. The helper has gone when it returns.
+// stopUnpacker lets go of what was unpacked ahead. The helper has gone when it returns.
 func (c *Cursor) stopUnpacker() {
 	if c.unpacker != nil {
 		c.unpacker.stop.Store(true)

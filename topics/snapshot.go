@@ -65,12 +65,12 @@ type Captured struct {
 const (
 	coarseSpacing = 8 << 10
 	fineMaxBytes  = 256 << 20
-	// fineFree is the free space, in bytes, without which the last snapshot is no
+	// fineMinFree is the free space, in bytes, without which the last snapshot is no
 	// larger than those before, by which its space was reserved.
 	fineMinFree = 64 << 20
 )
 
-// seg0 is what changes in a growing segment.
+// segState is what changes in a growing segment.
 type segState struct {
 	end             int64
 	blocks, records uint64

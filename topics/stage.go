@@ -269,7 +269,7 @@ func (r *Registry) Abort(b *Batch) {
 	r.stagedTime = r.timeFloor.Load()
 }
 
-// forget drops a topic that came to nothing. Other batches that were staged on
+// unstageTopic drops a topic that came to nothing. Other batches that were staged on
 // it, and are reused, see that it is gone.
 func (r *Registry) unstageTopic(s *slot) {
 	s.topic.deleted.Store(math.MaxUint64)

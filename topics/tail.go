@@ -25,7 +25,7 @@ type tail struct {
 	n      int    // bytes of it that are filled; leader only
 }
 
-// apart keeps what a writer changes with each block out of the cache lines that
+// cacheLinePad keeps what a writer changes with each block out of the cache lines that
 // readers of the newest blocks look at.
 type cacheLinePad [64]byte
 

@@ -13,7 +13,7 @@ const (
 	chunkSizes = 5 // of which the last is cut from slabs
 )
 
-// spareIdle is how long memory lies unused before it is given back: once at
+// poolIdle is how long memory lies unused before it is given back: once at
 // least, twice at most.
 const poolIdle = 2 * time.Second
 
@@ -62,7 +62,7 @@ func (p *chunkPool) get(want, n int) piece {
 	return piece{buf: b}
 }
 
-// less notes that size bytes are not kept any more.
+// noteTaken notes that size bytes are not kept any more.
 func (p *chunkPool) noteTaken(size int64) {
 	p.bytes -= size
 	p.low = min(p.low, p.bytes)

@@ -27,7 +27,7 @@ type piece struct {
 	slab *slab // nil: on the heap
 }
 
-// cut returns a piece of n bytes or a little more, from the first slab that has
+// carve returns a piece of n bytes or a little more, from the first slab that has
 // room: so the last ones become free. The caller holds p.mu.
 func (p *chunkPool) carve(n int) piece {
 	if n > slabSize {

@@ -240,7 +240,7 @@ func (c *Cursor) NextBlock(plain bool) bool {
 	return false
 }
 
-// unpack makes the current block one that is not compressed.
+// decompressBlock makes the current block one that is not compressed.
 func (c *Cursor) decompressBlock() bool {
 	h := c.head
 	if h.Codec == segment.None {
