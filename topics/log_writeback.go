@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 )
 
-// A checkpoint that finds many topics writes a batch of their files, and then
-// syncs these several at a time: most of a sync is waiting, and file systems make
-// one of several, above all of the names and sizes of files that are new. The
-// batch also bounds how many files are open for that.
+// A checkpoint of many topics writes a batch of their files and then syncs several
+// of them at a time: most of a sync is waiting, and file systems merge concurrent
+// syncs, above all the names and sizes of new files. The batch also bounds how
+// many files are open for this.
 const (
 	syncBatch     = 64
 	syncers       = 16
-	syncSerialMax = 4 // so few are synced one by one
+	syncSerialMax = 4 // at most this many files are synced one by one
 )
 
 // Flush writes the tails of the captured topics to their files, except small
-// ones, which the snapshot will carry, and seals full segments. Everything it
-// wrote is synced when it returns, but for the directory; the number of files
-// written is returned. carry bounds the bytes of all carried tails together.
-// With trim, growing files give back the space that is reserved and not used.
+// ones, which the snapshot carries, and seals full segments. It returns the number
+// of files written. They are synced when it returns; the directory is not. carry
+// bounds the bytes of all carried tails together. With trim, growing files give
+// back the space that is reserved and not used.
 func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	c.chooseCarried(carry)
 	if trim && r.hasFreeSpace() {
@@ -33,7 +33,7 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 			work = append(work, k)
 		}
 	}
-	// In the order of their names on disk, so that new ones lie side by side.
+	// In the order of their names on disk, so that new files are adjacent.
 	slices.SortFunc(work, func(a, b *Captured) int { return cmp.Compare(a.t.id, b.t.id) })
 	list := make([]written, 0, min(len(work), syncBatch))
 	for i, k := range work {
@@ -42,8 +42,8 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 			continue
 		}
 		files += len(list)
-		// Also after an error, whose cause may be another topic's. But a failed
-		// sync counts more: nothing may be written after it.
+		// After an error too, because it may concern another topic. A failed sync
+		// takes precedence: nothing may be written after it.
 		if serr := syncAll(list); serr != nil {
 			return files, serr
 		}
@@ -55,15 +55,15 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 	return files, nil
 }
 
-// written is a file that was written and not synced yet.
+// written is a file that is written and not synced yet.
 type written struct {
 	l    *log
 	s    *seg
-	seal bool // it has its footer
-	all  bool // its size was cut
+	seal bool // the file has its footer
+	all  bool // its size may have been cut: sync that too
 }
 
-// sync makes w durable.
+// sync makes w durable, and sets the segment sealed if it has its footer.
 func (w *written) sync() error {
 	if err := w.s.sync(w.all); err != nil {
 		return err
@@ -107,14 +107,14 @@ func syncAll(list []written) error {
 	return nil
 }
 
-// chooseCarried decides which tails the snapshot carries: those without a file first,
-// which would need one made, and the smallest first, so that as few files as
-// possible are written. budget bounds them all together.
+// chooseCarried decides which tails the snapshot carries: first those without a
+// file, which would have to be created, then the smallest, so that as few files as
+// possible are written. budget bounds the bytes of all of them together.
 func (c *Checkpoint) chooseCarried(budget int64) {
 	type tail struct {
 		k    *Captured
 		rest int64
-		file bool // the leader may make it at any time: looked at once
+		file bool // read once: the leader may create it at any time
 	}
 	var small []tail
 	sum := int64(0)
@@ -143,14 +143,14 @@ func (c *Checkpoint) chooseCarried(budget int64) {
 	}
 }
 
-// hasFreeSpace reports whether the disk has space for more than was reserved.
+// hasFreeSpace reports whether the disk has space beyond what is reserved.
 func (r *Registry) hasFreeSpace() bool {
 	free, err := r.FS.Free(r.Dir)
 	return err == nil && free > fineMinFree
 }
 
-// listAllPoints has the snapshot list all known positions of growing segments, as far as
-// finePositions allows.
+// listAllPoints makes the snapshot list all known positions of growing segments, as
+// far as fineMaxBytes allows.
 func (c *Checkpoint) listAllPoints() {
 	left := int64(fineMaxBytes)
 	for i := range c.Topics {

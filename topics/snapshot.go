@@ -36,7 +36,7 @@ const (
 	flagGrowing = 4
 )
 
-// Captured is a topic's state at the position of a checkpoint.
+// Captured is the state of one topic at the position of a checkpoint.
 type Captured struct {
 	t      *Topic
 	first  uint64
@@ -48,13 +48,13 @@ type Captured struct {
 	segs   []*seg
 	number uint64
 	damage *segment.CorruptError
-	last   segState // the growing segment's own state, when there is one
+	last   segState // of the growing segment, if there is one
 
-	// How far its file will be durable, once Flush has returned.
+	// flushed is up to which offset its file will be durable once Flush returns.
 	flushed int64
-	carry   bool // its tail stays out of its file: the snapshot has it
-	// spacing is the least distance, in bytes, of the positions in the growing
-	// segment that the snapshot lists.
+	carry   bool // the snapshot carries its tail, which stays out of the file
+	// spacing is the least distance, in bytes, between the positions in the
+	// growing segment that the snapshot lists.
 	spacing int64
 }
 

@@ -5,39 +5,39 @@ import (
 	"time"
 )
 
-// Sizes of chunks, in bytes: minChunk, and each four times the one before, up to
-// maxChunk. Only a block that does not fit gets a chunk of its own size.
+// Sizes of chunks, in bytes: from minChunk to maxChunk, each four times the previous
+// one. Only a block that does not fit gets a chunk of its own size.
 const (
 	minChunk   = 1 << 10
 	maxChunk   = 256 << 10
-	chunkSizes = 5 // of which the last is cut from slabs
+	chunkSizes = 5 // how many there are; the last is carved from slabs
 )
 
-// poolIdle is how long memory lies unused before it is given back: once at
-// least, twice at most.
+// poolIdle is the interval of trims. Memory that is given back was unused for at
+// least this time, and at most twice as long.
 const poolIdle = 2 * time.Second
 
-// spares keeps the memory of chunks that tails have let go of for the next ones:
-// fresh memory costs a fault a page, which is ten times the copy. What was not
-// needed for a while is given back, also on a node that does nothing any more.
+// chunkPool keeps the memory of chunks that tails have released, for the next
+// chunks: fresh memory costs a fault per page, ten times as much as the copy.
+// Memory that was not needed for a while is given back, even by an idle node.
 //
-// Small chunks are on the heap; large ones are cut from slabs outside of it, whose
-// pages are brought in a chunk at a time.
+// Small chunks are on the heap. Large ones are carved from slabs outside the heap,
+// whose pages are populated one chunk at a time.
 type chunkPool struct {
-	max int64 // bytes kept at most
+	max int64 // bound on bytes
 
 	mu    sync.Mutex
 	free  [chunkSizes - 1][][]byte
 	slabs []*slab
-	bytes int64       // in free, and in slabs of which nothing is in use
-	low   int64       // the least that bytes was since the last trim
-	timer *time.Timer // of the next trim; nil when nothing is kept
+	bytes int64       // in free and in unused slabs
+	low   int64       // the minimum of bytes since the last trim
+	timer *time.Timer // of the next trim; nil if nothing is kept
 	done  bool
 }
 
-// get returns a piece of at least n bytes: of the largest size up to the one
-// wanted, which is minChunk at least, or of n bytes or a little more if that is
-// more. It is not zeroed.
+// get returns a piece of at least n bytes that is not zeroed. It has the largest
+// chunk size up to want, but at least minChunk, or the next one that holds n bytes;
+// above maxChunk it has n bytes or a little more.
 func (p *chunkPool) get(want, n int) piece {
 	size, i := minChunk, 0
 	for i+1 < chunkSizes && 4*size <= want {
@@ -62,13 +62,13 @@ func (p *chunkPool) get(want, n int) piece {
 	return piece{buf: b}
 }
 
-// noteTaken notes that size bytes are not kept any more.
+// noteTaken subtracts size bytes that are no longer kept.
 func (p *chunkPool) noteTaken(size int64) {
 	p.bytes -= size
 	p.low = min(p.low, p.bytes)
 }
 
-// put takes a piece back that nobody uses any more.
+// put takes back an unused piece.
 func (p *chunkPool) put(b piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,8 +100,8 @@ func (p *chunkPool) put(b piece) {
 	}
 }
 
-// trim gives back what was not needed since the last one, the large pieces
-// first, and comes again as long as something is kept.
+// trim gives back the memory that was not needed since the last trim, slabs first.
+// It is repeated as long as any memory is kept.
 func (p *chunkPool) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,7 @@ func (p *chunkPool) trim() {
 		size := int64(minChunk << (2 * i))
 		f := p.free[i]
 		k := min(p.low/size, int64(len(f)))
-		// The oldest: what was used last is the most likely to be in a cache.
+		// The oldest: the last one used is the most likely to be in a cache.
 		rest := append(f[:0], f[k:]...)
 		clear(f[len(rest):])
 		p.free[i] = rest
@@ -134,7 +134,7 @@ func (p *chunkPool) trim() {
 	}
 }
 
-// close gives everything back, and keeps nothing from now on.
+// close gives all unused memory back and keeps none from now on.
 func (p *chunkPool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
