@@ -170,7 +170,7 @@ func (b *Batch) fail(err error) error {
 }
 
 // Add appends a record. headers is an encoded headers section or empty. After an
-// error, committing the batch fails with that error too.
+// error, such as a bad topic name, committing the batch fails with the first one.
 func (b *Batch) Add(topic string, key, headers, body []byte) error {
 	return b.add(topic, key, headers, body, ID{}, false)
 }

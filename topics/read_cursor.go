@@ -7,21 +7,21 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// Cursor walks over records in order of sequence. It allocates nothing per
-// record. It is owned by one goroutine, never blocks a writer and must be
-// closed. Bytes of the current record alias the cursor's buffers or immutable
-// memory and are valid until the next call of Next, Resume or Close.
+// Cursor iterates over records in order of sequence. It allocates nothing per
+// record, is owned by one goroutine, never blocks a writer and must be closed.
+// Bytes of the current record alias the cursor's buffers or immutable memory and
+// are valid until the next call of Next, Resume or Close.
 type Cursor struct {
 	r      reader
 	codecs *segment.Codecs
-	s      *seg // nil: look for next
+	s      *seg // nil: seek next
 	off    int64
-	endSeg *seg   // the segment whose end was looked at last
-	endOff int64  // what that was
+	endSeg *seg   // the segment whose end was read last
+	endOff int64  // that end
 	next   uint64 // sequence to deliver next
 	end    uint64 // exclusive
 
-	inBlock bool // within a block
+	inBlock bool // recs is valid
 	head    segment.Header
 	body    []byte // stored bytes of the block that fetch found
 	first   uint64 // see BlockFirst
@@ -41,11 +41,11 @@ func (t *Topic) Cursor(sp Span) *Cursor {
 	return c
 }
 
-// fewRecords is how many records are read without much reading ahead.
+// A cursor over fewer than fewRecords records does not read far ahead.
 const fewRecords = 64
 
-// Reset makes c, which may be a zero Cursor, one over the records of sp in t. It
-// keeps c's memory, and what it has read of the topic's files.
+// Reset makes c, which may be a zero Cursor, iterate over the records of sp in t.
+// It keeps c's memory, and its file window if t is unchanged.
 func (c *Cursor) Reset(t *Topic, sp Span) {
 	c.Close()
 	r := reader{t: t, win: c.r.win, readSize: scanRead}
@@ -59,23 +59,23 @@ func (c *Cursor) Reset(t *Topic, sp Span) {
 	}
 }
 
-// Expect says how many records will be read, so that not much more is read
-// ahead; a negative number is all.
+// Expect tells the cursor that n records will be read, so that it does not read
+// much more. A negative n means all of them.
 func (c *Cursor) Expect(n int) {
 	if n >= 0 && n < fewRecords {
 		c.r.readSize = seekRead
 	}
 }
 
-// Extend moves the upper end, so that records committed since can be read.
+// Extend raises the upper end to end, so that records committed since can be read.
 func (c *Cursor) Extend(end uint64) {
 	if c.next == c.end {
-		c.stopUnpacker() // it follows now, and needs no more than it is given
+		c.stopUnpacker() // a follower gets few records at a time
 	}
 	c.end = max(c.end, end)
 }
 
-// Pos returns the sequence that Next would deliver or look for.
+// Pos returns the sequence that Next will deliver or look for.
 func (c *Cursor) Pos() uint64 { return c.next }
 
 // Left returns how many sequences lie between Pos and the upper end.
@@ -85,7 +85,7 @@ func (c *Cursor) Left() uint64 { return c.end - min(c.next, c.end) }
 func (c *Cursor) Record() *segment.Record { return &c.rec }
 
 // Err returns what stopped Next early: a *CorruptError, after which Resume
-// goes on behind the damage, a *PrunedError, or an I/O error.
+// continues past the damage, a *PrunedError, or an I/O error.
 func (c *Cursor) Err() error { return c.err }
 
 // Close releases the cursor's file. It may be called twice.
@@ -103,7 +103,7 @@ func (c *Cursor) Next() bool {
 		if c.inBlock {
 			if c.recs.Next(&c.rec) {
 				if c.rec.Seq >= c.end {
-					c.inBlock, c.s = false, nil // found again if Extend moves the end
+					c.inBlock, c.s = false, nil // seek again if Extend moves the end
 					return false
 				}
 				c.next = c.rec.Seq + 1
@@ -121,7 +121,8 @@ func (c *Cursor) Next() bool {
 	}
 }
 
-// load enters the block that holds c.next.
+// load enters the block that holds c.next, or moves c.next over a gap. It returns
+// false on error.
 func (c *Cursor) load() bool {
 	c.body = nil
 	if c.compressedRun >= unpackAfter && c.nextUnpacked() {
@@ -147,8 +148,8 @@ func (c *Cursor) load() bool {
 	return true
 }
 
-// fetch finds the block that holds c.next, and sets head and body, or moves
-// c.next over a gap.
+// fetch finds the block that holds c.next and sets head and body, or moves c.next
+// over a gap and leaves body nil. It returns false on error.
 func (c *Cursor) fetch() bool {
 	t := c.r.t
 	if c.s == nil {
@@ -170,7 +171,7 @@ func (c *Cursor) fetch() bool {
 	for c.atEnd() {
 		n := t.log.segAfter(c.s.base)
 		if n == nil {
-			if g, ok := t.gapAt(c.next); ok { // the topic ends with it
+			if g, ok := t.gapAt(c.next); ok { // the topic ends with the gap
 				c.s, c.next = nil, g.To
 				return true
 			}
@@ -195,8 +196,9 @@ func (c *Cursor) fetch() bool {
 	return true
 }
 
-// atEnd reports whether no block of c.s begins at c.off. Ends only rise, and to look
-// at the one of a segment that is being written to delays its writer.
+// atEnd reports whether no block of c.s begins at c.off. It reads the end of c.s only
+// if the last known one is reached: ends only rise, and reading the end of a growing
+// segment delays its writer.
 func (c *Cursor) atEnd() bool {
 	if c.endSeg == c.s && c.off < c.endOff {
 		return false
@@ -205,8 +207,8 @@ func (c *Cursor) atEnd() bool {
 	return c.off >= c.endOff
 }
 
-// crossGap moves over sequences that are not there: gaps are legal, anything else
-// is damage.
+// crossGap moves c.next over missing sequences up to base. It returns false with
+// c.err set if they are in no gap: then they were pruned, or it is damage.
 func (c *Cursor) crossGap(base uint64) bool {
 	t := c.r.t
 	for c.next < base {
@@ -232,6 +234,7 @@ func (c *Cursor) crossGap(base uint64) bool {
 	return true
 }
 
+// decompress returns the raw body of a block, in c.raw if it was compressed.
 func (c *Cursor) decompress(h *segment.Header, body []byte) ([]byte, error) {
 	if h.Codec == segment.None {
 		return body, nil
@@ -241,9 +244,9 @@ func (c *Cursor) decompress(h *segment.Header, body []byte) ([]byte, error) {
 	return c.raw, err
 }
 
-// fail records err at the current place. When it is damage, it works out what
-// the damage covers and where to go on. h is the header of the damaged block
-// when it can be trusted, and past says that c.off is behind that block already.
+// fail sets c.err. For damage it determines which sequences are affected and where
+// to continue. h is the header of the damaged block if it is intact. past says that
+// c.off is already past that block.
 func (c *Cursor) fail(err error, h segment.Header, past bool) {
 	err = c.r.t.recheckDamage(c.next, err)
 	c.err = err
@@ -274,8 +277,8 @@ func (c *Cursor) fail(err error, h segment.Header, past bool) {
 	c.r.t.MarkDamaged(damage)
 }
 
-// Resume goes on behind the damage that Err reported. It returns false when
-// the error is of another kind.
+// Resume continues past the damage that Err reported. It returns false if the error
+// is of another kind.
 func (c *Cursor) Resume() bool {
 	if _, ok := errors.AsType[*errs.CorruptError](c.err); !ok {
 		return false
@@ -284,8 +287,8 @@ func (c *Cursor) Resume() bool {
 	return true
 }
 
-// resync looks for the next valid block behind the damage at off and returns
-// its base and offset, or offset 0 when the segment has none.
+// resync finds the next valid block after the damage at off and returns its base
+// and offset, or offset 0 if the segment has none.
 func (r *reader) resync(s *seg, off int64) (uint64, int64) {
 	flushed := s.flushed.Load()
 	if off < flushed {

@@ -15,18 +15,17 @@ import (
 type Getter struct {
 	r   reader
 	raw []byte
-	sum byte // of what touch has read, so that it does read
+	sum byte // of the bytes that prefetch reads, so that the loads are not optimized away
 }
 
-// errNotMapped says that the record is not to be had from a mapping of the file.
+// errNotMapped says that a mapping of the file cannot serve the record.
 var errNotMapped = errors.New("not in the mapped file")
 
-// Topic returns the topic of the last read.
+// Topic returns the topic of the last Get.
 func (g *Getter) Topic() *Topic { return g.r.t }
 
-// Get reads the record of sequence seq and appends its parts to the slices of
-// dst, which it reuses. A sequence that does not exist is ErrInvalidToneSearch
-// or a *PrunedError.
+// Get copies the record of sequence seq into dst, whose slices it reuses. For a
+// sequence that does not exist the error is ErrInvalidToneSearch or a *PrunedError.
 func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	if seq >= t.End() {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
@@ -50,8 +49,8 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	return err
 }
 
-// findMapped finds the record in the segment's mapping. Whatever it takes from
-// there it verifies and copies under a guard against faults.
+// findMapped reads the record from the segment's mapping. It verifies and copies it
+// under a guard against faults.
 func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	s := t.log.segAt(seq)
 	if s == nil {
@@ -72,9 +71,9 @@ func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	if err != nil {
 		return err
 	}
-	if s.sealed.Load() { // perhaps just now, and then near had no points
+	if s.sealed.Load() { // it may be sealed just now, when near had no points
 		if foot, m, err = h.Sealed(s.place); err != nil || m == nil {
-			return errNotMapped // plain tells what is wrong with a footer
+			return errNotMapped // findPlain reports damage of the footer
 		}
 	} else if !h.Often() {
 		return errNotMapped
@@ -101,12 +100,12 @@ func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	return err
 }
 
-// prefetchBytes is how much of a block is read ahead of its verification, in bytes.
+// prefetchBytes bounds the bytes of a block that are read ahead of verifying it.
 const prefetchBytes = 4 << 10
 
-// touch reads a byte of each cache line of b. No load waits for another, so the
-// processor has them all under way at once; a checksum alone sees a few lines
-// ahead only, and waits for memory again and again.
+// prefetch reads a byte of each cache line of b. The loads are independent, so the
+// processor runs them concurrently. A checksum alone sees only a few lines ahead and
+// waits for memory again and again.
 func (g *Getter) prefetch(b []byte) {
 	var x byte
 	for i := 0; i < len(b); i += 64 {
@@ -115,15 +114,15 @@ func (g *Getter) prefetch(b []byte) {
 	g.sum = x
 }
 
-// findFrom looks from p on for the block that holds seq; to is where the next known
-// block begins.
+// findFrom finds the block that holds seq, from p on, in b, the mapped data of the
+// file. to is the offset of the next known block.
 func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, dst *segment.Record) error {
 	if end := min(to, p.off+prefetchBytes, int64(len(b))); p.off < end {
 		g.prefetch(b[p.off:end])
 	}
 	for p.off < int64(len(b)) {
-		// Headers passed over are not verified: a wrong length leads to a place
-		// where no valid header stands.
+		// Headers passed over are not verified: a wrong length leads to an offset
+		// without a valid header.
 		rest := b[p.off:]
 		if len(rest) < segment.HeaderSize {
 			return t.corrupt(p.s, p.off, "the block reaches beyond its data", nil)
@@ -151,8 +150,8 @@ func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, 
 	return errNotMapped
 }
 
-// findPlain finds the record without a mapping. It verifies every header from the
-// place where it starts, so that an error names the one that is really damaged.
+// findPlain finds the record without a mapping. It verifies every header from its
+// start on, so that an error names the one that is really damaged.
 func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	p, to, err := g.r.start(seq)
 	if err != nil {
@@ -183,7 +182,8 @@ func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	return g.absent(t, p, segment.Header{}, seq)
 }
 
-// absent explains why seq is not where it should be.
+// absent returns the error for a sequence that is missing: it is in a gap, or it is
+// damage. h is the header of the next block, if there is one.
 func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) error {
 	if gap, ok := t.gapAt(seq); ok {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
@@ -193,7 +193,7 @@ func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) erro
 	return e
 }
 
-// copyRecord copies one record out of a verified block.
+// copyRecord copies the record of sequence seq out of a verified block.
 func (g *Getter) copyRecord(t *Topic, p blockPos, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
 	if h.Codec != segment.None {
 		var err error

@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// The words for places in a topic.
+// ID and Bound name places in a topic.
 type (
 	ID    = record.ID
 	Bound = record.Bound
@@ -24,10 +24,10 @@ const (
 // Span is a resolved range of sequences [From, To).
 type Span struct{ From, To uint64 }
 
-// Resolve turns the bounds of a range into sequences as of now. lower and
-// upper are inclusive unless exclusive is set, which leaves open bounds and
-// whole milliseconds alone. An AtSeq bound must exist; the lower one is looked
-// up first.
+// Resolve turns the bounds of a range into sequences as of now. lower and upper
+// are inclusive unless exclusive is set, which does not affect open bounds and
+// whole milliseconds. The sequence of an AtSeq bound must exist, else the error is
+// ErrInvalidToneSearch. lower is resolved first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
@@ -43,7 +43,7 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 			return Span{}, err
 		}
 		if upper.Kind == AtTime {
-			// The whole millisecond, whatever exclusive says.
+			// The whole millisecond, even if exclusive is set.
 			if sp.To, err = r.seekTime(nextMilli(upper.ID.Millis)); err != nil {
 				return Span{}, err
 			}
@@ -53,7 +53,7 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	return sp, nil
 }
 
-// boundSeq returns the first sequence at b, or behind it when after is set.
+// boundSeq returns the first sequence at or after b, or after b if after is set.
 func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	t := r.t
 	switch b.Kind {
@@ -89,29 +89,29 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	return 0, nil
 }
 
-// Lower returns the first sequence of a record whose id is at or above id, in
-// order of time and sequence, or the topic's next sequence when there is none.
+// Lower returns the sequence of the first record whose id is at or above id, in
+// order of time and sequence, or the topic's next sequence if there is none.
 func (t *Topic) Lower(id ID) (uint64, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
 	return r.boundSeq(Bound{Kind: AtID, ID: id}, false)
 }
 
-// SeekTime returns the first sequence of a record at or after ms, unix
-// milliseconds, or the topic's next sequence when there is none.
+// SeekTime returns the sequence of the first record at or after ms, in unix
+// milliseconds, or the topic's next sequence if there is none.
 func (t *Topic) SeekTime(ms int64) (uint64, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
 	return r.seekTime(ms)
 }
 
-// After returns the sequence behind the record of sequence seq, which must
-// exist.
+// After returns the sequence after the record of sequence seq, which must exist.
 func (t *Topic) After(seq uint64) (uint64, error) {
 	r := reader{t: t}
 	return r.boundSeq(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
 }
 
+// nextMilli returns ms+1, saturated.
 func nextMilli(ms int64) int64 {
 	if ms == 1<<63-1 {
 		return ms

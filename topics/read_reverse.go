@@ -7,20 +7,20 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// RevCursor walks over records from the newest to the oldest. Blocks cannot be
-// read backwards, so it finds the blocks between one sparse index entry and
-// the next, and goes through them from the last. Rules are those of Cursor.
+// RevCursor iterates over records from the newest to the oldest. Blocks cannot be
+// read backwards, so it finds the blocks from a known position on and takes them
+// from the last. The rules of Cursor apply.
 type RevCursor struct {
 	c     Cursor // for its reader, buffers and damage handling
 	first uint64 // inclusive
-	next  uint64 // everything at or above is delivered
+	next  uint64 // all records at or above are delivered
 	win   []foundBlock
-	recs  []segment.Record // of the current block, still to be delivered
+	recs  []segment.Record // of the current block, not delivered yet
 	rec   segment.Record
 	err   error
 }
 
-// foundBlock is a block found, or damage in its place.
+// foundBlock is a block, or damage instead of one.
 type foundBlock struct {
 	s          *seg
 	off        int64
@@ -39,13 +39,13 @@ func (t *Topic) Reverse(sp Span) *RevCursor {
 // Record returns the current record.
 func (r *RevCursor) Record() *segment.Record { return &r.rec }
 
-// Err is as Cursor.Err.
+// Err returns what stopped Next early, as Cursor.Err does.
 func (r *RevCursor) Err() error { return r.err }
 
 // Close releases the cursor's file.
 func (r *RevCursor) Close() { r.c.Close() }
 
-// Resume goes on behind the damage that Err reported.
+// Resume continues past the damage that Err reported, as Cursor.Resume does.
 func (r *RevCursor) Resume() bool {
 	if _, ok := errors.AsType[*errs.CorruptError](r.err); !ok {
 		return false
@@ -54,7 +54,8 @@ func (r *RevCursor) Resume() bool {
 	return true
 }
 
-// Next moves to the record before. It returns false at the start and on error.
+// Next moves to the previous record. It returns false at the start of the range and
+// on error.
 func (r *RevCursor) Next() bool {
 	for r.err == nil {
 		if n := len(r.recs); n > 0 {
@@ -119,8 +120,8 @@ func (r *RevCursor) enter(b foundBlock) {
 	}
 }
 
-// window finds the blocks around the record before r.next, from the sparse
-// index entry below it on.
+// window finds the blocks up to the record before r.next, from the known block
+// position at or below it on.
 func (r *RevCursor) window() bool {
 	t := r.c.r.t
 	seq := r.next - 1
@@ -139,7 +140,7 @@ func (r *RevCursor) window() bool {
 	if err != nil {
 		err = t.recheckDamage(seq, err)
 		r.err = err
-		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment
+		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment is affected
 			c.First, c.Next = max(p.s.base, r.first), r.next
 			t.MarkDamaged(c)
 			r.next = c.First
@@ -185,7 +186,7 @@ func (r *RevCursor) window() bool {
 	if lost > seq && len(r.win) > 0 {
 		return true
 	}
-	// The record should be here and is not.
+	// The record is missing.
 	err = t.recheckDamage(seq, t.corrupt(p.s, p.off, "records are missing", nil))
 	c, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok {

@@ -8,27 +8,26 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// Bounds of what a scan unpacks ahead: after how many compressed blocks in a row
-// it begins, how many must be to come then, how many it has at hand at most, and
-// how many bytes in all.
+// Bounds of what a scan decompresses ahead.
 const (
-	unpackAfter = 4
-	unpackMin   = 16
-	unpackSlots = 16
-	unpackBytes = 1 << 20
+	unpackAfter = 4       // compressed blocks in a row before it begins
+	unpackMin   = 16      // blocks that must be left then, about
+	unpackSlots = 16      // blocks ahead, at most
+	unpackBytes = 1 << 20 // raw bytes ahead, about
 )
 
-// States of an unpacking. Whoever moves it on from waiting unpacks it.
+// States of an unpackJob. The goroutine that moves it on from jobWaiting
+// decompresses it.
 const (
-	jobEmpty   int32 = iota // nothing in it
-	jobWaiting              // has a block that nobody works on
-	jobTaken                // somebody is at work
+	jobEmpty   int32 = iota // holds no block
+	jobWaiting              // holds a block that is not begun
+	jobTaken                // is being decompressed
 	jobAwaited              // the same, and the cursor sleeps until it is done
-	jobDone                 // unpacked, or it failed
+	jobDone                 // decompressed, or failed
 )
 
-// unpackJob is one block ahead of a cursor. The cursor fills it and uses it up;
-// in between it belongs to whoever has taken it.
+// unpackJob is one block ahead of a cursor. The cursor fills and consumes it; in
+// between, the goroutine that has taken it owns it.
 type unpackJob struct {
 	state  atomic.Int32
 	head   segment.Header
@@ -38,20 +37,20 @@ type unpackJob struct {
 	err    error
 }
 
-// ahead unpacks blocks before a cursor needs them, on another processor: nearly all
-// the time of a scan goes into that. The cursor alone reads and verifies, and
-// looks after whatever is not a plain run of good blocks: ahead ends where there
-// is anything else, and what fails here is done again by the cursor, which says
-// what it is. The cursor takes blocks from the front and unpacks those that
-// nobody has begun; a helper comes from the back. The helper is there only while
-// there is work, so a cursor that nobody closes leaves none behind.
+// unpacker decompresses blocks before a cursor needs them, on another processor:
+// that is nearly all the time of a scan. Only the cursor reads and verifies, and it
+// alone handles anything but a plain run of good blocks: the unpacker ends there. A
+// block that fails here is decompressed again by the cursor, which reports the
+// error. The cursor takes blocks from the front and decompresses those that are not
+// begun; a helper goroutine takes them from the back. The helper runs only while
+// there is work, so a cursor that is never closed leaks none.
 type unpacker struct {
 	codecs *segment.Codecs
 	ring   [unpackSlots]unpackJob
-	front  uint64        // number of the block that the cursor comes to next
-	back   atomic.Uint64 // behind the last; stored by the cursor
+	front  uint64        // number of the cursor's next block
+	back   atomic.Uint64 // number after the last block; stored by the cursor
 	bytes  int           // raw bytes in [front, back)
-	// Where the block behind the last one is.
+	// Position and sequence of the block after the last one.
 	s    *seg
 	off  int64
 	next uint64
@@ -59,14 +58,14 @@ type unpacker struct {
 	helping atomic.Bool
 	stop    atomic.Bool
 	help    sync.WaitGroup
-	run     func()        // work, as a value that is made once
-	done    chan struct{} // to a cursor that wants a block
+	run     func()        // work, allocated once
+	done    chan struct{} // wakes the cursor that awaits a block
 }
 
 func (a *unpacker) job(n uint64) *unpackJob { return &a.ring[n%unpackSlots] }
 
-// nextUnpacked enters the block that holds c.next if it is among those unpacked ahead.
-// No block of c is in use.
+// nextUnpacked enters the block that holds c.next if it is decompressed ahead. No
+// block of c may be in use.
 func (c *Cursor) nextUnpacked() bool {
 	a := c.unpacker
 	if a == nil {
@@ -84,7 +83,7 @@ func (c *Cursor) nextUnpacked() bool {
 		return false
 	}
 	u := a.job(a.front)
-	if a.s != c.s || u.off != c.off || u.head.Base != c.next { // the cursor went elsewhere
+	if a.s != c.s || u.off != c.off || u.head.Base != c.next { // the cursor has moved elsewhere
 		c.stopUnpacker()
 		return false
 	}
@@ -101,8 +100,8 @@ func (c *Cursor) nextUnpacked() bool {
 	return true
 }
 
-// fill reads on from the last block, or from where the cursor is, and calls for
-// help.
+// fill reads more blocks, from the last one or the cursor's position on, and starts
+// the helper if it is not running.
 func (a *unpacker) fill(c *Cursor) {
 	back := a.back.Load()
 	if a.front == back {
@@ -132,8 +131,8 @@ func (a *unpacker) fill(c *Cursor) {
 	}
 }
 
-// work unpacks blocks, the last ones first, so that it does not meet the cursor
-// until nothing else is left to do.
+// work decompresses blocks, the last ones first, so that it does not compete with
+// the cursor until no other block is left.
 func (a *unpacker) work() {
 	defer a.help.Done()
 	defer a.helping.Store(false)
@@ -156,7 +155,7 @@ func (a *unpacker) unpack(u *unpackJob) {
 	}
 }
 
-// wait returns once u is unpacked.
+// wait returns once u is decompressed, by itself if the helper has not begun.
 func (a *unpacker) wait(u *unpackJob) {
 	if u.state.CompareAndSwap(jobWaiting, jobTaken) {
 		a.unpack(u)
@@ -165,7 +164,8 @@ func (a *unpacker) wait(u *unpackJob) {
 	}
 }
 
-// stopUnpacker lets go of what was unpacked ahead. The helper has gone when it returns.
+// stopUnpacker drops the blocks that are decompressed ahead. The helper has ended
+// when it returns.
 func (c *Cursor) stopUnpacker() {
 	if c.unpacker != nil {
 		c.unpacker.stop.Store(true)

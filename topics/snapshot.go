@@ -58,19 +58,19 @@ type Captured struct {
 	spacing int64
 }
 
-// A snapshot lists positions in growing segments at a distance of coarseSpacing
-// bytes, since it is written again and again. The last one, of a clean close,
-// lists all that are known, for finePositions bytes of growing segments, so that
-// the next opening reads single records as fast as this one.
+// A snapshot lists positions in growing segments at least coarseSpacing bytes
+// apart, because it is written again and again. The last one, at a clean close,
+// lists all known positions, for up to fineMaxBytes of growing segments, so that
+// single records are read as fast after the next opening as before.
 const (
 	coarseSpacing = 8 << 10
 	fineMaxBytes  = 256 << 20
-	// fineMinFree is the free space, in bytes, without which the last snapshot is no
-	// larger than those before, by which its space was reserved.
+	// fineMinFree is the free space, in bytes, that a larger last snapshot requires:
+	// the space reserved for it is the size of the earlier ones.
 	fineMinFree = 64 << 20
 )
 
-// segState is what changes in a growing segment.
+// segState is the part of a segment's state that changes while it grows.
 type segState struct {
 	end             int64
 	blocks, records uint64
@@ -79,18 +79,18 @@ type segState struct {
 	lastTime        int64
 }
 
-// Checkpoint is the state of all topics at one position, and the files that
-// become garbage once it is durable.
+// Checkpoint is the state of all topics at one position, and the files that become
+// garbage once the checkpoint is durable.
 type Checkpoint struct {
 	Topics  []Captured
-	Carried int64 // bytes of tails that the snapshot has, once Flush has been called
+	Carried int64 // bytes of the tails that the snapshot carries; set by Flush
 
 	nextID uint64
 	floor  int64
 	dead   []deadSeg
 }
 
-// Capture records the applied state. The caller holds the commit lock.
+// Capture captures the applied state. The caller holds the commit lock.
 func (r *Registry) Capture() *Checkpoint {
 	c := &Checkpoint{nextID: r.nextID, floor: r.timeFloor.Load(), dead: r.dead}
 	r.dead = nil
@@ -153,8 +153,8 @@ func (k *Captured) Append(dst []byte) []byte {
 			flags = flagSealed
 			v = segState{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
 		}
-		// A file counts once synced blocks are in it; one that was only reserved
-		// may be gone after a power cut.
+		// A file counts once it holds synced blocks. One that was only reserved may
+		// be missing after a power cut.
 		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
@@ -185,8 +185,8 @@ func b2i(b bool) byte {
 
 func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	u := binary.AppendUvarint
-	// What is flushed beyond the captured end will be replayed and written
-	// again; the snapshot only speaks of what lies below it.
+	// Bytes flushed beyond the captured end will be replayed and written again;
+	// the snapshot describes only those below it.
 	flushed := min(k.flushed, k.last.end)
 	dst = u(dst, uint64(flushed))
 	dst = u(dst, uint64(k.last.end-flushed))
@@ -210,8 +210,8 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	return dst
 }
 
-// Done lets go of the files that the durable checkpoint c made garbage and
-// returns how many bytes that freed.
+// Done removes the files that the durable checkpoint c made garbage and returns
+// how many bytes of disk space that freed. err is the first failed removal.
 func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	c.unpin()
 	for _, d := range c.dead {
@@ -232,7 +232,7 @@ func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	return freed, err
 }
 
-// RestoreRegistry takes over the registry's payload.
+// RestoreRegistry restores the registry's payload.
 func (r *Registry) RestoreRegistry(b []byte) error {
 	d := enc.Reader{B: b}
 	r.nextID = d.Uvarint()
@@ -246,7 +246,7 @@ func (r *Registry) RestoreRegistry(b []byte) error {
 	return nil
 }
 
-// RestoreTopic takes over one topic's payload, at checkpoint position pos.
+// RestoreTopic restores the payload of one topic, at checkpoint position pos.
 func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	d := enc.Reader{B: b}
 	id := d.Uvarint()
@@ -306,14 +306,14 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	t.ends[0].pos.Store(min(created, pos))
 	t.ends[1].pos.Store(math.MaxUint64)
 	r.byID[id], r.byName[name] = t, t
-	if !r.restored { // the registry's section is damaged: its topics tell as much
+	if !r.restored { // the registry's section is damaged: derive its state from the topics
 		r.SkipID(id)
 		r.raiseTimeFloor(t.time)
 	}
 	return nil
 }
 
-// SkipID makes sure that new topics get numbers above id.
+// SkipID makes sure that new topics get ids above id.
 func (r *Registry) SkipID(id uint64) {
 	r.nextID = max(r.nextID, id+1)
 	r.stagedID = max(r.stagedID, r.nextID)
@@ -348,8 +348,8 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
 	}
 	s.flushed.Store(flushed)
-	// What was reserved beyond may be gone, to a trim or to a seal that did not
-	// count.
+	// The space reserved beyond may be lost to a trim, or to a seal that no
+	// snapshot recorded.
 	l.disk.Add(-size)
 	s.reserved.Store(0)
 	if s.hasFile.Load() {
@@ -378,7 +378,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 	return s, nil
 }
 
-// Uncapture takes back a checkpoint that failed. The caller holds the commit
+// Uncapture undoes Capture after a failed checkpoint. The caller holds the commit
 // lock.
 func (r *Registry) Uncapture(c *Checkpoint) {
 	c.unpin()
