@@ -102,7 +102,7 @@ type checker struct {
 	next    uint64        // sequence expected next
 	entry   int           // footer entry expected next
 	pending *CorruptError // not reported yet: its extent is not known
-	harmed  bool          // some block is damaged
+	damaged bool          // some block is damaged
 }
 
 func (c *checker) report(off int64, what string) { c.reportRange(off, what, 0, 0) }
@@ -127,7 +127,7 @@ func (c *checker) fileHeader(r io.ReaderAt) error {
 		return err
 	case err != nil:
 		c.report(0, err.Error())
-	case got != c.m && (c.m.Epoch != 0 || !got.sameBut(c.m)):
+	case got != c.m && (c.m.Epoch != 0 || !got.equalExceptEpoch(c.m)):
 		c.report(0, fmt.Sprintf("file header of another segment: topic %d %q, number %d, base %d, epoch %d",
 			got.Topic, got.Name, got.Number, got.Base, got.Epoch))
 	}
@@ -149,7 +149,7 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 		if !ok {
 			return err
 		}
-		c.harmed = true
+		c.damaged = true
 		c.pending = d
 		more = s.Resync()
 		if !more && s.Err() != err {
@@ -160,13 +160,13 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 	if c.foot != nil {
 		last = c.foot.Next
 	}
-	c.settle(last)
+	c.reportPending(last)
 	return nil
 }
 
-// settle reports pending damage, after which the intact data go on with
+// reportPending reports pending damage, after which the intact data go on with
 // sequence next, or 0 if that is not known.
-func (c *checker) settle(next uint64) {
+func (c *checker) reportPending(next uint64) {
 	d := c.pending
 	if d == nil {
 		return
@@ -182,7 +182,7 @@ func (c *checker) settle(next uint64) {
 func (c *checker) block(s *Scanner) {
 	h, off := s.Header(), s.Offset()
 	if c.pending != nil {
-		c.settle(h.Base)
+		c.reportPending(h.Base)
 		if h.Base < c.next {
 			c.report(off, fmt.Sprintf("block repeats sequence %d", h.Base))
 		}
@@ -202,7 +202,7 @@ func (c *checker) block(s *Scanner) {
 		if e.Off > off {
 			break
 		}
-		if e != (Entry{h.Base, h.Time, off}) && !c.harmed {
+		if e != (Entry{h.Base, h.Time, off}) && !c.damaged {
 			c.report(off, fmt.Sprintf("footer entry %d does not fit its block", c.entry))
 		}
 		c.entry++
@@ -238,7 +238,7 @@ func (c *checker) body(h Header, stored []byte) error {
 // footer compares the footer with what was seen. With damaged blocks it cannot
 // agree, and they have been reported.
 func (c *checker) footer() {
-	if c.foot == nil || c.harmed {
+	if c.foot == nil || c.damaged {
 		return
 	}
 	want := c.foot.Summary

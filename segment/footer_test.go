@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -83,6 +84,69 @@ func TestFooterLookups(t *testing.T) {
 		}
 		if got, ok := f.Before(ms); got != want || ok != (want.Off > 0) {
 			t.Errorf("Before(%d) = %+v, %v", ms, got, ok)
+		}
+	}
+}
+
+// TestNear compares the search of a footer with a walk over its entries, where
+// blocks are of one size and where they are of all sizes.
+func TestNear(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	steps := map[string]func(i int) uint64{
+		"even":    func(int) uint64 { return 16 },
+		"batches": func(i int) uint64 { return []uint64{16, 16, 16, 20}[i%4] },
+		"rising":  func(i int) uint64 { return 1 + uint64(i)*uint64(i) },
+		"random":  func(int) uint64 { return 1 + r.Uint64N(1<<r.Uint64N(40)) },
+		"gap": func(i int) uint64 {
+			if i == 150 {
+				return 1 << 62
+			}
+			return 16
+		},
+	}
+	for name, step := range steps {
+		for _, n := range []int{1, 2, 3, 300} {
+			seq, entries := uint64(7), []Entry(nil)
+			for i := range n {
+				entries = append(entries, Entry{Seq: seq, Off: FileHeaderSize + int64(i)*1000})
+				seq += step(i)
+			}
+			s := Summary{First: 7, Next: seq, DataEnd: FileHeaderSize + int64(n)*1000, Blocks: uint64(n), Records: uint64(n)}
+			b := AppendFooter(nil, entries, s, footerPlace)
+			f, err := ParseFooter(b, s.DataEnd+int64(len(b)), footerPlace)
+			if err != nil {
+				t.Fatal(name, n, err)
+			}
+			probe := func(seq uint64) {
+				i := 0
+				for i < n && entries[i].Seq <= seq {
+					i++
+				}
+				from, to, ok := f.Near(seq)
+				if ok != (i > 0) {
+					t.Fatalf("%s, %d entries: %d found %t", name, n, seq, ok)
+				}
+				if !ok {
+					return
+				}
+				want := s.DataEnd
+				if i < n {
+					want = entries[i].Off
+				}
+				if from != entries[i-1].Off || to != want {
+					t.Fatalf("%s, %d entries: %d is between %d and %d, not %d and %d", name, n, seq, entries[i-1].Off, want, from, to)
+				}
+			}
+			for _, e := range entries {
+				probe(e.Seq - 1)
+				probe(e.Seq)
+				probe(e.Seq + 1)
+			}
+			for range 300 {
+				probe(r.Uint64N(seq + 10))
+			}
+			probe(0)
+			probe(1<<64 - 1)
 		}
 	}
 }

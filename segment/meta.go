@@ -129,8 +129,8 @@ func ParseFileName(name string) (topic, number uint64, ok bool) {
 	return topic, number, true
 }
 
-// sameBut reports whether m and o agree in all but the epoch.
-func (m Meta) sameBut(o Meta) bool {
+// equalExceptEpoch reports whether m and o agree in all but the epoch.
+func (m Meta) equalExceptEpoch(o Meta) bool {
 	m.Epoch = o.Epoch
 	return m == o
 }

@@ -9,36 +9,35 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// Sizes of blocks, in bytes of raw body. A block closes once it has reached
-// its target. Small blocks make point reads cheap, larger ones compress well.
+// Target sizes of blocks, in bytes of raw body. A block is closed once it reaches
+// its target. Small blocks make point reads cheap; larger ones compress well.
 const (
 	blockTarget     = 2 << 10
 	zstdBlockTarget = 64 << 10
 )
 
-// Block is one encoded block: its header, resolved when it is staged, and its
-// stored bytes.
+// Block is one encoded block: its stored body, and its header, of which staging
+// sets Base and Time.
 type Block struct {
 	segment.Header
 	Body []byte
 }
 
-// Batch gathers records of any topics that are to be committed together. It
-// copies what is added, keeps its buffers across Reset, and is not safe for
-// concurrent use.
+// Batch gathers records of any topics, to be committed together. It copies the
+// records, keeps its buffers across Reset, and is not safe for concurrent use.
 type Batch struct {
 	slots     []slot
 	order     []uint32 // the slot of each record, in the order added
 	count     int
-	lent      bool // the records are somebody else's memory: see ReadWire
-	last      int  // slot of the latest record, -1 at the start
+	lent      bool // the records alias the caller's memory: see ReadWire
+	last      int  // slot of the latest record; -1 at the start
 	bytes     int  // encoded bytes of all records
-	largest   int  // the largest body
+	largest   int  // size of the largest body, in bytes
 	ids       []ID
 	err       error // the first bad record; reported by Prepare
 	unbounded bool
-	force     bool // take explicit ids in the future; survives Reset
-	// byName finds slots once there are too many to walk over.
+	force     bool // accept explicit ids in the future; survives Reset
+	// byName finds slots once there are more than maxLinear.
 	byName map[string]int
 }
 
@@ -46,7 +45,7 @@ type Batch struct {
 type slot struct {
 	name     string
 	topic    *Topic
-	created  bool // the topic comes to be with this batch
+	created  bool // the batch creates the topic
 	raw      []byte
 	cuts     []cut
 	blocks   []Block
@@ -55,28 +54,29 @@ type slot struct {
 	expect   uint64
 	expects  bool
 	explicit bool
-	follow   int    // the slot of the record that came behind one of this slot, the last time
+	follow   int    // guess: the slot of the record that last followed one of this slot
 	base     uint64 // sequence of the first record, once staged
 	time     int64
 	next     uint64
 	plan     plan
 }
 
-// reset empties s and keeps its name, its topic, its memory and what follows it.
+// reset empties s. It keeps name, topic, follow and memory.
 func (s *slot) reset() {
 	s.created, s.expects, s.explicit = false, false, false
 	s.raw, s.cuts, s.blocks, s.packed = s.raw[:0], s.cuts[:0], s.blocks[:0], s.packed[:0]
 	s.count, s.expect, s.base, s.time, s.next = 0, 0, 0, 0, 0
 }
 
-// cut closes a run of records that will be one block.
+// cut ends a run of records that stays within one block.
 type cut struct {
-	end   int // in raw
+	end   int // offset in raw
 	count uint32
 	base  uint64 // explicit ids only
 	time  int64
 }
 
+// maxLinear is how many slots are searched without a map.
 const maxLinear = 16
 
 // Reset empties the batch and keeps its memory.
@@ -101,8 +101,9 @@ func (b *Batch) Len() int { return b.count }
 // Bytes returns the size of the encoded records, in bytes.
 func (b *Batch) Bytes() int { return b.bytes }
 
-// slotOf finds or makes the slot of a topic. Topics mostly take turns as they did
-// before, so it looks first at the last one and at the one that came behind that.
+// slotOf returns the index of the topic's slot, and adds the slot if necessary.
+// Topics usually repeat in the same order, so it first tries the last slot and the
+// one that followed it before.
 func (b *Batch) slotOf(name string) (int, error) {
 	if b.last < 0 || b.last >= len(b.slots) {
 		return b.findSlot(name)
@@ -121,7 +122,7 @@ func (b *Batch) slotOf(name string) (int, error) {
 	return i, err
 }
 
-// findSlot is slotOf without a guess.
+// findSlot is slotOf without the guesses.
 func (b *Batch) findSlot(name string) (int, error) {
 	if len(b.slots) <= maxLinear {
 		for i := range b.slots {
@@ -147,7 +148,7 @@ func (b *Batch) findSlot(name string) (int, error) {
 		b.slots = append(b.slots, slot{})[:i]
 	}
 	s := &b.slots[:i+1][i]
-	if s.name != name || name == "" { // a reused batch mostly meets its topics again
+	if s.name != name || name == "" { // a reused batch usually gets the same topics again
 		if err := record.CheckName(name); err != nil {
 			return 0, err
 		}
@@ -168,13 +169,14 @@ func (b *Batch) fail(err error) error {
 	return err
 }
 
-// Add appends a record. headers is an encoded headers section or empty.
-// A bad topic name makes the whole batch fail, now and when it is committed.
+// Add appends a record. headers is an encoded headers section or empty. After an
+// error, such as a bad topic name, committing the batch fails with the first one.
 func (b *Batch) Add(topic string, key, headers, body []byte) error {
 	return b.add(topic, key, headers, body, ID{}, false)
 }
 
-// AddWithID appends a record that has an id already, for an import.
+// AddWithID appends a record that already has an id, for an import. Errors are as
+// in Add.
 func (b *Batch) AddWithID(topic string, id ID, key, headers, body []byte) error {
 	if id.Millis < 0 || id.Millis >= 1<<47 {
 		return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s: the time is out of range", id)))
@@ -231,8 +233,8 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 }
 
 // Expect makes the commit conditional: the topic's next sequence must be next,
-// 0 for a topic that does not exist yet. A mismatch is a *ConflictError and
-// nothing of the batch is committed.
+// or 0 for a topic that does not exist yet. If it is not, the commit returns a
+// *ConflictError and commits nothing of the batch.
 func (b *Batch) Expect(topic string, next uint64) error {
 	i, err := b.slotOf(topic)
 	if err != nil {
@@ -242,8 +244,8 @@ func (b *Batch) Expect(topic string, next uint64) error {
 	return nil
 }
 
-// FrameBound returns a bound on the bytes that a prepared batch takes in the
-// write-ahead log.
+// FrameBound returns an upper bound on the size of a prepared batch in the
+// write-ahead log, in bytes.
 func (b *Batch) FrameBound() int64 {
 	n := int64(256)
 	for i := range b.slots {
@@ -266,15 +268,16 @@ func (b *Batch) Explicit() bool {
 	return false
 }
 
-// Unbounded lets the batch be larger than Config.MaxBatch and MaxBody allow: its
-// records have been committed before. It survives Reset.
+// Unbounded exempts the batch from Config.MaxBatch and MaxBody, because its records
+// were committed before. It survives Reset.
 func (b *Batch) Unbounded() { b.unbounded = true }
 
-// Force makes the batch take explicit ids however far in the future they are.
+// Force makes the batch accept explicit ids however far in the future they are. It
+// survives Reset.
 func (b *Batch) Force(on bool) { b.force = on }
 
-// IDs returns the ids of the records in the order added, after the batch was
-// committed. The slice is valid until the next use of the batch.
+// IDs returns the ids of the records of a committed batch, in the order they were
+// added. The slice is valid until the next use of the batch.
 func (b *Batch) IDs() []ID {
 	b.ids = b.ids[:0]
 	for i := range b.slots {
@@ -294,7 +297,7 @@ func (b *Batch) IDs() []ID {
 	return b.ids
 }
 
-// explicitIDs corrects IDs for slots whose records brought their own.
+// explicitIDs corrects b.ids for slots whose records brought their own ids.
 func (b *Batch) explicitIDs() {
 	at := make([]struct{ cut, n int }, len(b.slots))
 	for k, i := range b.order {
@@ -311,8 +314,8 @@ func (b *Batch) explicitIDs() {
 	}
 }
 
-// prepare encodes the slot's blocks: everything that can be done before the
-// sequence is known, and so outside the commit lock.
+// prepare encodes the slot's blocks as far as possible without their sequences,
+// and so outside the commit lock.
 func (s *slot) prepare(codec segment.Codec, codecs *segment.Codecs) {
 	target := 0
 	if codec != segment.None {
@@ -333,9 +336,9 @@ func (s *slot) prepare(codec segment.Codec, codecs *segment.Codecs) {
 		blk := Block{Header: segment.Header{Raw: uint32(len(raw)), Count: c.count, Base: c.base, Time: c.time}, Body: raw}
 		if codec != segment.None && len(raw) >= minCompress {
 			n := len(s.packed)
-			s.packed = slices.Grow(s.packed, len(raw)+64) // bodies before stay in the old array
+			s.packed = slices.Grow(s.packed, len(raw)+64) // earlier bodies stay in the old array
 			out := codecs.Compress(s.packed[n:n:cap(s.packed)], raw)
-			if len(out) < len(raw) { // and so it fitted where it was put
+			if len(out) < len(raw) { // so it fitted into s.packed
 				s.packed = s.packed[:n+len(out)]
 				blk.Codec, blk.Body = codec, out[:len(out):len(out)]
 			}

@@ -6,23 +6,23 @@ import "github.com/pipeproc/pipeproc/segment"
 type Info struct {
 	Name      string
 	ID        uint64
-	First     uint64 // first sequence that can be read; Next when there is none
-	Next      uint64 // sequence that the next record will have
+	First     uint64 // first sequence that can be read, or Next if there is none
+	Next      uint64 // sequence of the next record
 	Records   uint64 // records that can be read
 	CreatedAt int64  // unix milliseconds
 	FirstTime int64  // time of the first record that can be read, unix milliseconds; 0 if there is none
 	LastTime  int64  // time of the newest record, unix milliseconds; 0 if there never was one
 	Bytes     int64  // encoded bytes of all records ever committed, uncompressed
-	DiskBytes int64  // bytes that its segment files take
+	DiskBytes int64  // bytes that its segment files occupy
 	Segments  int
 	Options   Options
-	Damaged   error // why it refuses commits, or nil
+	Damaged   error // why the topic refuses commits, or nil
 }
 
-// Info returns the topic's description.
+// Info describes the topic. It may read a block header from disk.
 func (t *Topic) Info() Info {
 	i := Info{Name: t.name, ID: t.id, First: t.First(), Next: t.End(), Records: t.Length(),
-		CreatedAt: t.made, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
+		CreatedAt: t.createdMs, LastTime: t.lastTime.Load(), Bytes: t.size.Load(), Options: t.opts}
 	for _, s := range t.log.list() {
 		i.Segments++
 		if s.hasFile.Load() {
@@ -38,13 +38,13 @@ func (t *Topic) Info() Info {
 	return i
 }
 
-// firstTime returns the time of the record first, 0 if it cannot be read. It
-// reads a block's header when the topic was pruned within a segment.
+// firstTime returns the time of the record with sequence first, or 0 if it cannot
+// be read. It reads a block header if the topic was pruned within a segment.
 func (t *Topic) firstTime(first uint64) int64 {
-	if s := t.log.at(first); s != nil && s.base == first {
+	if s := t.log.segAt(first); s != nil && s.base == first {
 		return s.time
 	}
-	r := reader{t: t, ahead: seekRead}
+	r := reader{t: t, readSize: seekRead}
 	defer r.close()
 	p, err := r.seek(first)
 	if err != nil || p.off >= p.s.end.Load() {
@@ -57,7 +57,7 @@ func (t *Topic) firstTime(first uint64) int64 {
 	return h.Time
 }
 
-// IndexBytes returns an estimate of the heap bytes of the topic's index.
+// IndexBytes estimates the heap bytes of the topic's index.
 func (t *Topic) IndexBytes() int {
 	n := t.log.idx.Bytes()
 	for _, s := range t.log.list() {
@@ -68,8 +68,8 @@ func (t *Topic) IndexBytes() int {
 	return n
 }
 
-// TailBytes returns the bytes of all topics that are not in segment files. Leader
-// only.
+// TailBytes returns how many bytes of all topics are not in segment files yet.
+// Leader only.
 func (r *Registry) TailBytes() int64 {
 	n := int64(0)
 	for _, t := range r.byID {
@@ -78,7 +78,7 @@ func (r *Registry) TailBytes() int64 {
 	return n
 }
 
-// TailBytes returns the bytes of the topic that are in memory and not in a
+// TailBytes returns how many bytes of the topic are in memory and not in a
 // segment file yet.
 func (t *Topic) TailBytes() int64 {
 	var n int64
@@ -88,20 +88,20 @@ func (t *Topic) TailBytes() int64 {
 	return n
 }
 
-// FileInfo is what the state says of one segment.
+// FileInfo describes one segment, according to the topic's state.
 type FileInfo struct {
 	Number  uint64
 	Base    uint64 // first sequence
-	Next    uint64 // sequence behind its last record; 0 for the growing one
-	Written bool   // it has blocks in a file
+	Next    uint64 // sequence after its last record; 0 for the growing one
+	Written bool   // some of its blocks are in a file
 	Sealed  bool
-	MinSize int64  // bytes that the file must have; exactly, when sealed
-	DataEnd int64  // where its blocks in the file end
-	Digest  uint64 // of its blocks, when sealed
-	Size    int64  // bytes that the file takes, 0 without one
+	MinSize int64  // the least size of the file in bytes, or its exact size if sealed
+	DataEnd int64  // offset past its last block in the file
+	Digest  uint64 // of its blocks, if sealed
+	Size    int64  // bytes that the file occupies; 0 if there is none
 }
 
-// Files lists the topic's segments in order.
+// Files describes the topic's segments, in order.
 func (t *Topic) Files() []FileInfo {
 	list := t.log.list()
 	out := make([]FileInfo, 0, len(list))
@@ -123,15 +123,17 @@ func (t *Topic) Files() []FileInfo {
 	return out
 }
 
-// Meta returns what the header of a segment's file must say.
+// Meta returns the expected content of the header of a segment's file, except the
+// epoch, which is 0.
 func (t *Topic) Meta(f FileInfo) segment.Meta {
 	m := t.log.meta
 	m.Number, m.Base = f.Number, f.Base
 	return m
 }
 
-// Gap reports whether the topic's state knows that the sequences [from, to) are
-// not there: because of gaps, or below its start, where it forgets them.
+// Gap reports whether the topic's state accounts for the absence of the sequences
+// [from, to): they lie in gaps, or below the topic's start, where gaps are
+// forgotten.
 func (t *Topic) Gap(from, to uint64) bool {
 	from = max(from, t.First())
 	for from < to {

@@ -16,18 +16,18 @@ import (
 
 // CarryMax is the largest unwritten tail, in bytes, that a checkpoint copies
 // into the snapshot instead of writing it to the segment file. A topic below
-// it has no file at all.
+// this size has no file at all.
 const CarryMax = 16 << 10
 
-// indexSpacing is the distance in bytes between entries of the index. What lies
-// in between is found by the points of a growing segment and by the footer of a
-// sealed one.
+// indexSpacing is the least distance in bytes between entries of the index. The
+// points of a growing segment and the footer of a sealed one locate the blocks in
+// between.
 const indexSpacing = 64 << 10
 
 // firstReserve is the size of a new segment file; it doubles as it fills.
 const firstReserve = 32 << 10
 
-// blockUp rounds up to what file systems give at the least.
+// blockUp rounds n up to the block size of file systems, 4 KiB.
 func blockUp(n int64) int64 { return (n + 4095) &^ 4095 }
 
 // seg is one segment of a topic.
@@ -38,13 +38,13 @@ type seg struct {
 	place  segment.Place
 
 	flushed atomic.Int64 // bytes [FileHeaderSize, flushed) are in the file
-	sealed  atomic.Bool  // has a footer, never changes again
+	sealed  atomic.Bool  // has a footer and never changes again
 	hasFile atomic.Bool
-	handle  atomic.Pointer[segment.Handle] // what the last reader had; perhaps closed
+	handle  atomic.Pointer[segment.Handle] // the last reader's; may be closed
 
 	tail     tail
 	points   points
-	end      atomic.Int64 // where its blocks end: final once a later segment exists
+	end      atomic.Int64 // offset past its last block; final once a later segment exists
 	reserved atomic.Int64 // preallocated size of the file; changed under log.mu
 
 	// Leader only until a later segment exists.
@@ -55,19 +55,18 @@ type seg struct {
 	next     uint64 // sequence after its newest record
 	lastTime int64
 
-	// mu is held by whoever writes the tail to the file and drops it: the
-	// checkpoint, the keeper, or the leader when both lag behind.
+	// mu is held by the goroutine that writes the tail to the file and drops it:
+	// the checkpoint, the keeper, or the leader if both lag.
 	mu     sync.Mutex
 	dirty  *segment.Handle // held while the file has unsynced writes
-	pinned bool            // a checkpoint under way carries what the file lacks
-	gone   bool            // pruned: the file must not be made again
+	pinned bool            // a checkpoint in progress carries the tail
+	pruned bool            // the file must not be created again
 }
 
 // log is a topic's storage: its segments in order, the growing one last.
 //
-// Who touches what: plan, apply and abort are the commit leader's; flush and seal
-// are done under the segment's own lock; everything a reader needs is behind an
-// atomic.
+// The commit leader calls plan, apply and discardPlan. flush and seal run under the
+// segment's own lock. Readers use only what is published through an atomic.
 type log struct {
 	meta    segment.Meta // Store, Topic and Name of every file
 	fs      vfs.FS
@@ -77,26 +76,26 @@ type log struct {
 	epoch   uint64
 	room    func() int64
 	disk    *atomic.Int64 // bytes reserved by all segment files of the store
-	spares  *spares       // of chunks
+	pool    *chunkPool    // of the chunks of tails
 
 	idx  *index.Index
 	segs atomic.Pointer[[]*seg]
-	mu   sync.Mutex // making and extending files: leader and checkpoint
+	mu   sync.Mutex // serializes leader and checkpoint when they create or extend files
 
 	// Leader only.
-	cur     *seg
-	number  uint64 // of the next segment to be applied
-	ahead   []*seg // made by plan, not applied yet
-	hot     bool   // the tail should be written soon
-	lags    bool   // it has grown so much that the leader should do it
-	relief  int64  // offset in cur below which that is not asked again
-	planSeg *seg
-	planEnd int64
+	cur      *seg
+	number   uint64 // of the next segment that apply opens
+	planned  []*seg // created by plan, not applied yet
+	hot      bool   // the tail should be written soon
+	lagging  bool   // the tail has grown so much that the leader should write it
+	reliefAt int64  // end of cur below which lagging is not set again
+	planSeg  *seg
+	planEnd  int64
 }
 
 func newLog(meta segment.Meta, env *env, segSize int64) *log {
 	return &log{meta: meta, fs: env.FS, dir: env.Dir, files: env.Files, segSize: segSize,
-		epoch: env.Epoch, room: env.Room, disk: &env.disk, spares: &env.spares, idx: index.New(), number: 1}
+		epoch: env.Epoch, room: env.Room, disk: &env.disk, pool: &env.pool, idx: index.New(), number: 1}
 }
 
 func (l *log) list() []*seg {
@@ -117,30 +116,30 @@ func (l *log) newSeg(number, base uint64, time int64) *seg {
 
 // rolls reports whether a block of size bytes must open a new segment, given
 // the end of the growing one. It depends on state alone, so that replay places
-// every block where it was.
+// every block at its old offset.
 func (l *log) rolls(s *seg, end, size int64) bool {
 	return s == nil || end+size > l.segSize && end > segment.FileHeaderSize
 }
 
-// plan is the outcome of log.plan, for commitPlan.
+// plan is the outcome of log.plan, for acceptPlan.
 type plan struct {
 	seg *seg
 	end int64
 }
 
-// plan reserves the space that blocks need, as if they came after everything
-// planned before, and changes nothing else. Their Base and Time must be set.
+// plan reserves space for blocks, placed after everything planned before, and
+// changes nothing else. Their Base and Time must be set.
 func (l *log) plan(blocks []Block) (plan, error) {
 	s, end := l.planSeg, l.planEnd
 	for i := range blocks {
 		h := &blocks[i].Header
 		if l.rolls(s, end, h.Size()) {
-			if s != nil { // it is full: it will get a footer
+			if s != nil { // it is full and will get a footer
 				if err := l.reserve(s, end+footerRoom(end), true); err != nil {
 					return plan{}, err
 				}
 			}
-			s, end = l.next(s, h), segment.FileHeaderSize
+			s, end = l.planNext(s, h), segment.FileHeaderSize
 		}
 		end += h.Size()
 	}
@@ -150,25 +149,25 @@ func (l *log) plan(blocks []Block) (plan, error) {
 	return plan{s, end}, nil
 }
 
-// accept makes a plan the base of the next one.
-func (l *log) accept(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
+// acceptPlan makes p the base of the next plan.
+func (l *log) acceptPlan(p plan) { l.planSeg, l.planEnd = p.seg, p.end }
 
-// next returns the segment that follows s in the plan, making it if need be.
-func (l *log) next(s *seg, h *segment.Header) *seg {
+// planNext returns the segment after s in the plan, and creates it if necessary.
+func (l *log) planNext(s *seg, h *segment.Header) *seg {
 	number := l.number
-	if s != nil && s != l.cur { // it will be the growing one by then
-		number = s.number + 1 // the growing one's own number may be far below, after a repair
+	if s != nil && s != l.cur { // s is planned too and will be the growing one by then
+		number = s.number + 1 // wrong for cur: after a repair its number may be far below
 	}
-	i := slices.IndexFunc(l.ahead, func(a *seg) bool { return a.number == number })
-	if i >= 0 && l.ahead[i].base == h.Base && l.ahead[i].time == h.Time {
-		return l.ahead[i]
+	i := slices.IndexFunc(l.planned, func(a *seg) bool { return a.number == number })
+	if i >= 0 && l.planned[i].base == h.Base && l.planned[i].time == h.Time {
+		return l.planned[i]
 	}
-	if i >= 0 { // left by a plan that came to nothing
-		l.discard(l.ahead[i:])
-		l.ahead = l.ahead[:i]
+	if i >= 0 { // left by a plan that was not accepted
+		l.discard(l.planned[i:])
+		l.planned = l.planned[:i]
 	}
 	s = l.newSeg(number, h.Base, h.Time)
-	l.ahead = append(l.ahead, s)
+	l.planned = append(l.planned, s)
 	return s
 }
 
@@ -183,19 +182,19 @@ func (l *log) discard(segs []*seg) {
 	}
 }
 
-// abort forgets all that was planned and not applied.
-func (l *log) abort() {
-	l.discard(l.ahead)
-	l.ahead = nil
+// discardPlan forgets everything that was planned and not applied.
+func (l *log) discardPlan() {
+	l.discard(l.planned)
+	l.planned = nil
 	l.planSeg, l.planEnd = l.cur, 0
 	if l.cur != nil {
 		l.planEnd = l.cur.end.Load()
 	}
 }
 
-// reserve makes sure that the file of s has blocks for [0, end), unless all of
-// it still fits a snapshot. It is why a checkpoint cannot run out of space for
-// data that was acknowledged.
+// reserve makes sure that the file of s has disk blocks for [0, end), so that a
+// checkpoint cannot run out of space for acknowledged data. A growing segment that
+// has no file yet and still fits in a snapshot needs none.
 func (l *log) reserve(s *seg, end int64, full bool) error {
 	if end <= s.reserved.Load() || !full && !s.hasFile.Load() && end-segment.FileHeaderSize <= CarryMax {
 		return nil
@@ -207,15 +206,15 @@ func (l *log) reserve(s *seg, end int64, full bool) error {
 	return l.extend(s, end, room)
 }
 
-// footerRoom returns the most that the footer of a segment of the given size
-// takes.
+// footerRoom returns the largest size of the footer of a segment of size bytes.
 func footerRoom(size int64) int64 {
 	return (size/pointSpacing+2)*segment.EntrySize + segment.TrailerSize
 }
 
-// extend makes the file of s, or makes it longer, so that [0, end) has blocks.
-// It doubles, up to the size of a segment, but takes no more than is needed
-// when the file may only have room bytes.
+// extend creates the file of s or extends it, so that [0, end) has disk blocks.
+// It doubles the file, up to the segment size, unless that exceeds room, the
+// largest size that the file may have; then it reserves only what end needs. The
+// error is ErrDiskLimit if even that exceeds room.
 func (l *log) extend(s *seg, end, room int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -239,9 +238,9 @@ func (l *log) extend(s *seg, end, room int64) error {
 	return l.allocate(s, size)
 }
 
-// extendTo is extend without room for more than end: many small topics that
-// never grow again are not to take many times what is in them.
-func (l *log) extendTo(s *seg, end int64) error {
+// extendExact is extend without doubling: many small topics that never grow again
+// must not take many times the size of their data.
+func (l *log) extendExact(s *seg, end int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.reserved.Load() >= end {
@@ -250,8 +249,8 @@ func (l *log) extendTo(s *seg, end int64) error {
 	return l.allocate(s, blockUp(end))
 }
 
-// allocate makes the file of s, or makes it longer, with size bytes of real
-// blocks. Callers hold l.mu.
+// allocate creates the file of s or extends it to size bytes that are backed by
+// disk blocks. The caller holds l.mu.
 func (l *log) allocate(s *seg, size int64) error {
 	if !s.hasFile.Load() {
 		return l.create(s, size)
@@ -268,7 +267,7 @@ func (l *log) allocate(s *seg, size int64) error {
 	return nil
 }
 
-// open returns a held handle of the file of s.
+// open returns a handle of the file of s, which the caller releases.
 func (l *log) open(s *seg) (*segment.Handle, error) {
 	h, err := l.files.Acquire(l.meta.Topic, s.number)
 	if err != nil {
@@ -277,7 +276,8 @@ func (l *log) open(s *seg) (*segment.Handle, error) {
 	return h, nil
 }
 
-// create makes the file of s with size bytes of real blocks. Callers hold l.mu.
+// create creates the file of s with size bytes that are backed by disk blocks. The
+// caller holds l.mu.
 func (l *log) create(s *seg, size int64) error {
 	m := l.meta
 	m.Number, m.Base, m.Epoch = s.number, s.base, l.epoch
@@ -285,7 +285,7 @@ func (l *log) create(s *seg, size int64) error {
 	if err != nil {
 		return fmt.Errorf("topic %q: reserving space for segment %d: %w", l.meta.Name, s.number, err)
 	}
-	l.files.Forget(l.meta.Topic, s.number) // a handle of a void file of that name
+	l.files.Forget(l.meta.Topic, s.number) // a handle of a stale file of that name
 	l.files.Add(l.meta.Topic, s.number, f).Release()
 	l.disk.Add(size)
 	s.reserved.Store(size)
@@ -293,7 +293,7 @@ func (l *log) create(s *seg, size int64) error {
 	return nil
 }
 
-// apply places one block. It cannot fail: it only writes to memory.
+// apply appends one block. It cannot fail: it only writes to memory.
 func (l *log) apply(h *segment.Header, body []byte) {
 	s, size := l.cur, h.Size()
 	var end int64
@@ -301,13 +301,13 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		end = s.end.Load()
 	}
 	if l.rolls(s, end, size) {
-		if len(l.ahead) > 0 && l.ahead[0].number == l.number {
-			s, l.ahead = l.ahead[0], l.ahead[1:]
+		if len(l.planned) > 0 && l.planned[0].number == l.number {
+			s, l.planned = l.planned[0], l.planned[1:]
 		} else {
 			s = l.newSeg(l.number, h.Base, h.Time)
 		}
 		l.number++
-		l.cur, l.relief = s, 0
+		l.cur, l.reliefAt = s, 0
 		list := append(slices.Clip(l.list()), s)
 		l.segs.Store(&list)
 		end = segment.FileHeaderSize
@@ -317,7 +317,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 		s.lastIdx = end
 	}
 	s.points.add(s, h.Base, h.Time, end)
-	b := s.tail.grow(l.spares, end, int(size))
+	b := s.tail.grow(l.pool, end, int(size))
 	h.Put(b, s.place, end)
 	copy(b[segment.HeaderSize:], body)
 	s.blocks++
@@ -329,31 +329,31 @@ func (l *log) apply(h *segment.Header, body []byte) {
 	if lag >= hotBytes {
 		l.hot = true
 	}
-	if lag >= lagBytes && end+size >= l.relief {
-		l.lags, l.relief = true, end+size+hotBytes
+	if lag >= lagBytes && end+size >= l.reliefAt {
+		l.lagging, l.reliefAt = true, end+size+hotBytes
 	}
 }
 
-// hotBytes is the size of a tail that is worth writing to its file before a
-// checkpoint asks for it, so that memory stays small and disks stay busy.
+// hotBytes is the tail size, in bytes, from which a tail is written to its file
+// before a checkpoint asks for it, so that memory stays small and disks stay busy.
 const hotBytes = 1 << 20
 
-// lagBytes is the size of a tail at which the leader writes it to its file
-// itself: whoever should is busy, and memory that is touched for the first time
+// lagBytes is the tail size, in bytes, from which the leader itself writes the
+// tail to its file: the goroutine that should is busy, and touching fresh memory
 // costs more than writing.
 const lagBytes = 16 << 20
 
-// settle makes the applied state the base of the next plan, after apply was
-// used without plan (replay).
-func (l *log) settle() {
+// resetPlan makes the applied state the base of the next plan, after apply ran
+// without plan (replay).
+func (l *log) resetPlan() {
 	l.planSeg, l.planEnd = l.cur, 0
 	if l.cur != nil {
 		l.planEnd = l.cur.end.Load()
 	}
 }
 
-// segOf returns the segment with the given number, or nil.
-func (l *log) segOf(number uint64) *seg {
+// segNumbered returns the segment with the given number, or nil.
+func (l *log) segNumbered(number uint64) *seg {
 	for _, s := range l.list() {
 		if s.number == number {
 			return s
@@ -362,9 +362,9 @@ func (l *log) segOf(number uint64) *seg {
 	return nil
 }
 
-// at returns the segment that holds sequence seq: the last one with a base at
-// or below it. nil when the log starts after seq.
-func (l *log) at(seq uint64) *seg {
+// segAt returns the segment that holds sequence seq: the last one whose base is
+// at or below it. It returns nil if the log starts after seq.
+func (l *log) segAt(seq uint64) *seg {
 	list := l.list()
 	i, ok := slices.BinarySearchFunc(list, seq, func(s *seg, seq uint64) int {
 		switch {
@@ -384,8 +384,8 @@ func (l *log) at(seq uint64) *seg {
 	return list[i-1]
 }
 
-// after returns the segment that follows one with base sequence base.
-func (l *log) after(base uint64) *seg {
+// segAfter returns the segment after the one with base sequence base, or nil.
+func (l *log) segAfter(base uint64) *seg {
 	list := l.list()
 	i, ok := slices.BinarySearchFunc(list, base, func(s *seg, seq uint64) int {
 		if s.base < seq {

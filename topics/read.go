@@ -16,36 +16,37 @@ import (
 const (
 	scanRead = 256 << 10
 	seekRead = 16 << 10
-	// firstRead is what a seek needs, mostly. A scan begins with it, and with four
-	// times as much each time that it goes on, so that a short one reads little.
+	// firstRead is usually enough for a seek. A scan begins with it and reads four
+	// times as much each time it continues, so that a short one reads little.
 	firstRead = 4 << 10
 )
 
-// reader gives access to the stored bytes of a topic: from the tail in memory
-// for the newest, from the segment file for the rest. It is owned by one
-// goroutine and holds one file handle at most.
+// reader reads the stored bytes of a topic: the newest from the tail in memory, the
+// rest from segment files. It is owned by one goroutine and holds at most one file
+// handle and one chunk.
 type reader struct {
 	t    *Topic
 	h    *segment.Handle
-	hSeg uint64 // the segment that h is of
+	hSeg uint64 // number of h's segment
 	// win holds file bytes [winOff, winOff+len(win)) of segment winSeg.
-	win    []byte
-	winSeg uint64
-	winOff int64
-	ahead  int    // how much to read at once
-	step   int    // the same, of a scan that has not got that far yet
-	mapped mapped // how blocks of a file are read that was read before
-	held   *chunk // the chunk whose bytes were lent last
+	win      []byte
+	winSeg   uint64
+	winOff   int64
+	readSize int        // bytes to read at once
+	step     int        // the same for a scan, which rises to readSize
+	mapped   mappedScan // reads files that were scanned before
+	held     *chunk     // the chunk whose bytes were returned last
 }
 
 func (r *reader) close() {
-	r.let()
+	r.releaseHeld()
 	if r.h != nil {
 		r.h.Release()
 		r.h, r.mapped.m = nil, nil
 	}
 }
 
+// handle returns the open file of s, and keeps it until close or the next segment.
 func (r *reader) handle(s *seg) (*segment.Handle, error) {
 	if r.h != nil && r.hSeg == s.number {
 		return r.h, nil
@@ -60,27 +61,27 @@ func (r *reader) handle(s *seg) (*segment.Handle, error) {
 		s.handle.Store(h)
 	}
 	r.h, r.hSeg = h, s.number
-	if r.ahead >= scanRead && s.sealed.Load() {
+	if r.readSize >= scanRead && s.sealed.Load() {
 		r.mapped.m = h.Rescan(s.end.Load())
 	}
 	return h, nil
 }
 
-// let gives up the chunk that is held.
-func (r *reader) let() {
+// releaseHeld releases the chunk that r holds.
+func (r *reader) releaseHeld() {
 	if r.held != nil && !mutate.SkipChunkHold {
 		r.held.release()
 	}
 	r.held = nil
 }
 
-// tail returns the bytes from file offset off to the end of its chunk, or nil
-// when the tail of s does not have them any more. It holds that chunk until it
-// is asked for another.
-func (r *reader) tail(s *seg, off int64) []byte {
+// tailBytes returns the bytes from file offset off to the end of its chunk, or nil
+// if the tail of s no longer has them. It holds the chunk until the next call
+// returns another one.
+func (r *reader) tailBytes(s *seg, off int64) []byte {
 	c := s.tail.find(off)
 	if c != r.held {
-		r.let()
+		r.releaseHeld()
 		if c == nil || !c.hold() {
 			return nil
 		}
@@ -92,14 +93,14 @@ func (r *reader) tail(s *seg, off int64) []byte {
 	return c.buf[off-c.off:]
 }
 
-// bytes returns at least n bytes of s from file offset off on, and whether
-// they came from the file, and so must be verified. Fewer are only returned
-// with an error. The bytes are valid until the next call.
+// bytes returns at least n bytes of s from file offset off on. file reports whether
+// they came from the file and so must be verified. It returns fewer only with an
+// error. The bytes are valid until the next call.
 func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error) {
 	for {
 		flushed := s.flushed.Load()
 		if off >= flushed {
-			b := r.tail(s, off)
+			b := r.tailBytes(s, off)
 			if b == nil {
 				if r.t.reg.isClosed() {
 					return nil, true, errs.Closed.With("the node is closed")
@@ -107,7 +108,7 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 				if s.flushed.Load() == flushed {
 					return nil, true, r.t.corrupt(s, off, "records are missing at the end of the segment", nil)
 				}
-				continue // just written to the file and dropped
+				continue // written to the file and dropped just now
 			}
 			if len(b) < n {
 				return nil, false, r.t.corrupt(s, off, "the block reaches beyond its data", nil)
@@ -124,12 +125,14 @@ func (r *reader) bytes(s *seg, off int64, n int) (b []byte, file bool, err error
 	}
 }
 
+// fill reads at least n bytes from file offset off on into the window, and more
+// ahead. It reads nothing at or past flushed.
 func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, error) {
 	h, err := r.handle(s)
 	if err != nil {
 		return nil, true, err
 	}
-	ahead := r.ahead
+	ahead := r.readSize
 	if ahead == scanRead {
 		if r.winSeg == s.number && off > r.winOff && off <= r.winOff+int64(len(r.win)) {
 			r.step = min(max(4*r.step, firstRead), scanRead)
@@ -152,13 +155,13 @@ func (r *reader) fill(s *seg, off int64, n int, flushed int64) ([]byte, bool, er
 		return nil, true, fmt.Errorf("topic %q: reading segment %d at offset %d: %w", r.t.name, s.number, off, err)
 	}
 	r.win, r.winSeg, r.winOff = r.win[:got], s.number, off
-	if r.ahead >= scanRead {
+	if r.readSize >= scanRead {
 		h.Scanned(got)
 	}
 	return r.win, true, nil
 }
 
-// head reads the block header at off.
+// head reads and verifies the block header at off.
 func (r *reader) head(s *seg, off int64) (segment.Header, error) {
 	b, _, err := r.bytes(s, off, segment.HeaderSize)
 	if err != nil {
@@ -171,20 +174,19 @@ func (r *reader) head(s *seg, off int64) (segment.Header, error) {
 	return h, nil
 }
 
-// errBody marks damage that is confined to a block's body, whose header can
-// be trusted.
+// errBody marks damage that is confined to a block's body: its header is intact.
 var errBody = errors.New("the block's checksum does not fit its bytes")
 
 var errNotExist = fs.ErrNotExist
 
-// block reads the block at off: its header, into h, and its stored, verified body.
-// When only the body is bad, h is set and there is an error.
+// block reads the block at off: its header into h, and its stored, verified body.
+// If only the body is damaged, it sets h and returns an error.
 func (r *reader) block(s *seg, off int64, h *segment.Header) ([]byte, error) {
 	if r.mapped.m != nil && r.hSeg == s.number {
 		if body := r.mappedBlock(s, off, h); body != nil {
 			return body, nil
 		}
-		r.mapped.m = nil // the file tells what is wrong with it
+		r.mapped.m = nil // the file tells what is wrong
 	}
 	var err error
 	if b := r.window(s, off); len(b) >= segment.HeaderSize {
@@ -209,8 +211,7 @@ func (r *reader) block(s *seg, off int64, h *segment.Header) ([]byte, error) {
 	return body, nil
 }
 
-// window returns what is at hand of the file of s from off on, nil if that is
-// nothing.
+// window returns the buffered bytes of the file of s from off on, or nil.
 func (r *reader) window(s *seg, off int64) []byte {
 	i := off - r.winOff
 	if r.winSeg != s.number || i < 0 || i >= int64(len(r.win)) {
@@ -219,7 +220,7 @@ func (r *reader) window(s *seg, off int64) []byte {
 	return r.win[i:]
 }
 
-// corrupt makes the typed error for damage in a segment.
+// corrupt returns the typed error for damage in s.
 func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
 	if c, ok := errors.AsType[*errs.CorruptError](err); ok {
 		err, what = c.Err, c.What
@@ -228,12 +229,12 @@ func (t *Topic) corrupt(s *seg, off int64, what string, err error) error {
 		Segment: s.number, Offset: off, What: what, Err: err}
 }
 
-// fileError tells a missing file, which is damage, from one that was pruned
-// since the reader looked, and from other errors.
+// fileError returns the error for a file of s that could not be opened: a missing
+// file is damage, unless it was pruned meanwhile.
 func (t *Topic) fileError(s *seg, err error) error {
 	if errors.Is(err, errNotExist) {
 		// A segment leaves the list before its file is unlinked.
-		if t.deleted.Load() == 0 && t.log.segOf(s.number) != s {
+		if t.deleted.Load() == 0 && t.log.segNumbered(s.number) != s {
 			return &PrunedError{Topic: t.name, Seq: s.base, First: t.First()}
 		}
 		return t.corrupt(s, -1, "the file is missing", nil)
@@ -244,18 +245,18 @@ func (t *Topic) fileError(s *seg, err error) error {
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
 }
 
-// place is where a block starts.
-type place struct {
+// blockPos is the position of a block.
+type blockPos struct {
 	s   *seg
 	off int64
 }
 
-// start returns a place at or before the block that holds seq, near it, and where
-// the next known block begins.
-func (r *reader) start(seq uint64) (p place, to int64, err error) {
-	s := r.t.log.at(seq)
+// start returns a known block position at or shortly before the block that holds
+// seq, and the offset of the next known block.
+func (r *reader) start(seq uint64) (p blockPos, to int64, err error) {
+	s := r.t.log.segAt(seq)
 	if s == nil {
-		return place{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+		return blockPos{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
 	}
 	p.s = s
 	p.off, to = segment.FileHeaderSize, s.end.Load()
@@ -265,14 +266,15 @@ func (r *reader) start(seq uint64) (p place, to int64, err error) {
 	if !s.sealed.Load() {
 		return p, to, nil
 	}
-	// Perhaps it was sealed just now, and near had no points any more.
+	// It may have been sealed just now, when near no longer had any points.
 	h, err := r.handle(s)
 	if err != nil {
 		return p, to, err
 	}
 	from, next, ok, err := h.Near(s.place, seq)
 	if err != nil {
-		// The blocks do without a footer, only slower; verify reports it.
+		// The blocks can be read without a footer, only more slowly; verify reports
+		// it.
 		if errors.Is(err, errs.ErrCorrupt) {
 			c := r.t.corrupt(s, -1, "footer", err)
 			r.t.noteDamage(c)
@@ -286,8 +288,8 @@ func (r *reader) start(seq uint64) (p place, to int64, err error) {
 	return p, to, nil
 }
 
-// near returns the offset of a block at or before the one of s that holds seq,
-// near it, and where the next known block begins, or the end.
+// near returns the offset of a known block at or shortly before the one of s that
+// holds seq, and the offset of the next known block, or the end of s.
 func (l *log) near(s *seg, seq uint64) (from, to int64) {
 	from, to, ok := s.points.floor(s, seq, s.end.Load())
 	if ok && to-from < indexSpacing {
@@ -305,9 +307,9 @@ func (t *Topic) noteDamage(err error) {
 	}
 }
 
-// seek returns the place of the block that holds seq. The error, when it is
-// damage, says where; place is then that of the damage.
-func (r *reader) seek(seq uint64) (place, error) {
+// seek returns the position of the block that holds seq. If the error is damage,
+// the position is that of the damage.
+func (r *reader) seek(seq uint64) (blockPos, error) {
 	p, _, err := r.start(seq)
 	if err != nil {
 		return p, err
@@ -327,8 +329,8 @@ func (r *reader) seek(seq uint64) (place, error) {
 	}
 }
 
-// seekTime returns the first sequence in [First, End) whose time is at or
-// after ms, or End when there is none.
+// seekTime returns the first sequence in [First, End) whose time is at or after
+// ms, or End if there is none.
 func (r *reader) seekTime(ms int64) (uint64, error) {
 	t := r.t
 	first, end := t.First(), t.End()
@@ -336,8 +338,8 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		return end, nil
 	}
 	list := t.log.list()
-	// The last segment that begins before ms holds the first record at or
-	// after it, or the next one begins with it.
+	// The first record at or after ms is in the last segment that begins before
+	// ms, or the next segment begins with it.
 	lo, hi := 0, len(list)
 	for lo < hi {
 		mid := (lo + hi) / 2
@@ -350,7 +352,7 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 	if lo == 0 {
 		return first, nil
 	}
-	p := place{list[lo-1], segment.FileHeaderSize}
+	p := blockPos{list[lo-1], segment.FileHeaderSize}
 	if p.s.sealed.Load() {
 		h, err := r.handle(p.s)
 		if err != nil {
@@ -381,7 +383,7 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		}
 		p.off += h.Size()
 	}
-	if next := t.log.after(p.s.base); next != nil {
+	if next := t.log.segAfter(p.s.base); next != nil {
 		return min(max(next.base, first), end), nil
 	}
 	return end, nil

@@ -16,9 +16,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Config is what a registry needs to know. None of it changes the outcome of a
-// command, except through the options that a new topic is created with, which
-// the command carries.
+// Config configures a registry. It does not change the outcome of a command,
+// except through the options of a new topic, which the command carries.
 type Config struct {
 	FS     vfs.FS
 	Dir    string // of the segment files
@@ -26,57 +25,57 @@ type Config struct {
 	Epoch  uint64
 	Files  *segment.Files
 	Codecs *segment.Codecs
-	// Default are the options of topics that come to be by their first commit.
+	// Default are the options of topics that their first commit creates.
 	Default Options
 	// MaxBody bounds the body of one record, in bytes.
 	MaxBody int
 	// MaxBatch bounds the encoded records of one batch, in bytes.
 	MaxBatch int
-	// MaxFuture bounds how far ahead of the clock an imported id may be.
+	// MaxFuture bounds how far an imported id may be ahead of the clock.
 	MaxFuture time.Duration
-	// Room returns how many bytes segment files may still grow by when a batch
-	// is staged. nil means as many as the disk has.
+	// Room returns by how many bytes segment files may still grow. It is called
+	// when a batch is staged. nil means that only the disk limits them.
 	Room func() int64
-	// Admit is asked before a batch makes a topic, which will be one of count.
-	// nil means yes.
+	// Admit is asked before a batch creates a topic; count includes it. nil
+	// admits every topic.
 	Admit func(count int) error
-	// Spare bounds the memory of tails that is kept for the next ones, in bytes.
+	// Spare bounds the unused tail memory that is kept for reuse, in bytes.
 	Spare int64
 }
 
 type env struct {
 	Config
-	disk   atomic.Int64
-	spares spares
+	disk atomic.Int64
+	pool chunkPool
 }
 
-// Registry holds all topics of a node. The commit leader stages and applies;
-// everybody reads.
+// Registry holds all topics of a node. The commit leader stages and applies; any
+// goroutine reads.
 type Registry struct {
 	env
-	published atomic.Uint64 // the one switch of visibility: a command position
+	published atomic.Uint64 // position of the newest visible command: the only switch of visibility
 	timeFloor atomic.Int64  // time of the newest command, unix milliseconds
 	closed    chan struct{}
 
 	mu     sync.RWMutex
 	byName map[string]*Topic
 	byID   map[uint64]*Topic
-	wake   chan struct{} // closed when a topic comes to be
+	wake   chan struct{} // closed when a new topic is published
 
 	hotMu   sync.Mutex
 	hot     []*Topic
 	hotWake chan struct{}
 
 	// Leader only.
-	nextID     uint64
-	stagedID   uint64
-	stagedTime int64
-	fresh      map[string]*Topic // staged, not applied yet
-	dead       []deadSeg         // pruned segments, files not unlinked yet
-	dying      []*Topic          // deleted, still visible until publication
-	born       bool              // topics were added since the last publication
-	lagging    []*Topic          // whose tails Relieve is to write
-	restored   bool              // the registry's own state came from a snapshot
+	nextID      uint64
+	stagedID    uint64
+	stagedTime  int64
+	fresh       map[string]*Topic // staged, not applied yet
+	dead        []deadSeg         // pruned segments whose files are not unlinked yet
+	deleting    []*Topic          // deleted, still visible until publication
+	topicsAdded bool              // topics were added since the last publication
+	lagging     []*Topic          // topics whose tails Relieve will write
+	restored    bool              // the registry's own state came from a snapshot
 }
 
 type deadSeg struct {
@@ -86,23 +85,23 @@ type deadSeg struct {
 
 // NewRegistry returns an empty registry.
 func NewRegistry(c Config) *Registry {
-	return &Registry{env: env{Config: c, spares: spares{max: c.Spare}}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
+	return &Registry{env: env{Config: c, pool: chunkPool{max: c.Spare}}, closed: make(chan struct{}), hotWake: make(chan struct{}, 1),
 		byName: map[string]*Topic{}, byID: map[uint64]*Topic{}, fresh: map[string]*Topic{}, nextID: 1, stagedID: 1}
 }
 
-// Close wakes everybody who waits. It touches no file.
+// Close wakes all waiters. It touches no file.
 func (r *Registry) Close() { close(r.closed) }
 
-// Free lets go of the memory of all tails, when nobody but readers is left. Those
-// that come to need it are told that the node is closed.
+// Free releases the memory of all tails. Only readers may still be running; one
+// that needs a tail gets an error that says that the node is closed.
 func (r *Registry) Free() {
-	r.spares.close()
+	r.pool.close()
 	for _, d := range r.dead {
-		d.seg.free()
+		d.seg.freeTail()
 	}
 	for _, t := range r.byID {
 		for _, s := range t.log.list() {
-			s.free()
+			s.freeTail()
 		}
 	}
 }
@@ -119,14 +118,15 @@ func (r *Registry) isClosed() bool {
 // Published returns the position up to which commands are visible.
 func (r *Registry) Published() uint64 { return r.published.Load() }
 
-// TimeFloor returns the time of the newest command: no later id is below it.
+// TimeFloor returns the time of the newest command in unix milliseconds. No later
+// id has a lower time.
 func (r *Registry) TimeFloor() int64 { return r.timeFloor.Load() }
 
-// DiskBytes returns the bytes reserved by segment files.
+// DiskBytes returns how many bytes all segment files have reserved.
 func (r *Registry) DiskBytes() int64 { return r.disk.Load() }
 
-// Topic returns a topic by name. The error is ErrInvalidTopicFormat or
-// ErrInvalidTopic.
+// Topic returns the visible topic with the given name. The error is
+// ErrInvalidTopicFormat or ErrInvalidTopic.
 func (r *Registry) Topic(name string) (*Topic, error) {
 	if t := r.lookup(name); t != nil {
 		return t, nil
@@ -141,19 +141,19 @@ func (r *Registry) lookup(name string) *Topic {
 	r.mu.RLock()
 	t := r.byName[name]
 	r.mu.RUnlock()
-	if t == nil || t.created > r.published.Load() {
+	if t == nil || t.createdPos > r.published.Load() {
 		return nil
 	}
 	return t
 }
 
-// Topics returns all topics, by name.
+// Topics returns all visible topics, sorted by name.
 func (r *Registry) Topics() []*Topic {
 	p := r.published.Load()
 	r.mu.RLock()
 	list := make([]*Topic, 0, len(r.byName))
 	for _, t := range r.byName {
-		if t.created <= p {
+		if t.createdPos <= p {
 			list = append(list, t)
 		}
 	}
@@ -162,7 +162,8 @@ func (r *Registry) Topics() []*Topic {
 	return list
 }
 
-// WaitTopic returns the topic once it exists.
+// WaitTopic returns the topic once it is visible. The error is
+// ErrInvalidTopicFormat, the cause of ctx, or ErrClosed.
 func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
 	if err := record.CheckName(name); err != nil {
 		return nil, err
@@ -190,24 +191,24 @@ func (r *Registry) WaitTopic(ctx context.Context, name string) (*Topic, error) {
 	}
 }
 
-// Count returns how many topics there are, with those that are in flight. Leader
-// only.
+// Count returns the number of topics, including those in flight. Leader only.
 func (r *Registry) Count() int { return len(r.byID) + len(r.fresh) }
 
 func (r *Registry) newTopic(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
-	t := &Topic{id: id, name: name, opts: o, created: pos, made: ms, reg: r, empty: true}
+	t := &Topic{id: id, name: name, opts: o, createdPos: pos, createdMs: ms, reg: r, empty: true}
 	t.log = newLog(segment.Meta{Store: r.Store, Topic: id, Name: name}, &r.env, o.SegmentSize)
 	t.staged.empty = true
 	return t
 }
 
-// add makes an applied topic known. It is visible once pos is published.
+// add registers an applied topic. The topic becomes visible once the position of
+// its command is published.
 func (r *Registry) add(t *Topic) {
 	r.mu.Lock()
 	r.byName[t.name] = t
 	r.byID[t.id] = t
 	r.mu.Unlock()
-	r.born = true
+	r.topicsAdded = true
 	r.nextID = max(r.nextID, t.id+1)
 	r.stagedID = max(r.stagedID, r.nextID)
 }
@@ -215,11 +216,11 @@ func (r *Registry) add(t *Topic) {
 // Publish makes every command up to pos visible at once.
 func (r *Registry) Publish(pos uint64) {
 	r.published.Store(pos)
-	if len(r.dying) > 0 {
-		r.reap()
+	if len(r.deleting) > 0 {
+		r.removeDeleted()
 	}
-	if r.born { // behind the store, so that waiters see the topic
-		r.born = false
+	if r.topicsAdded { // after the store, so that waiters see the topic
+		r.topicsAdded = false
 		r.mu.Lock()
 		if r.wake != nil {
 			close(r.wake)

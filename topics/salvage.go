@@ -9,12 +9,12 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Repair works on a registry that nobody else uses. It never changes a file in
-// place: what is intact of a damaged segment goes to a new segment, and what
-// is missing becomes a gap.
+// Repair works on a registry that has no other user. It never changes a file in
+// place: the intact blocks of a damaged segment go to a new segment, and missing
+// records become a gap.
 
-// RestoreLost makes a topic whose state was lost, with what the header of one
-// of its segment files says. Its records follow by Salvage.
+// RestoreLost creates a topic whose state was lost, from the header of one of its
+// segment files. Salvage then adds its records.
 func (r *Registry) RestoreLost(m segment.Meta) (*Topic, error) {
 	if err := record.CheckName(m.Name); err != nil {
 		return nil, err
@@ -31,34 +31,34 @@ func (r *Registry) RestoreLost(m segment.Meta) (*Topic, error) {
 	return t, nil
 }
 
-// Lost reports whether the registry knows neither the topic's number nor its
-// name, so that RestoreLost can take it.
+// Lost reports whether the registry knows neither the topic's id nor its name, as
+// RestoreLost requires.
 func (r *Registry) Lost(m segment.Meta) bool {
 	return r.byID[m.Topic] == nil && r.byName[m.Name] == nil
 }
 
-// Known returns a topic by its number, or nil.
+// Known returns the topic with the given id, or nil.
 func (r *Registry) Known(id uint64) *Topic { return r.byID[id] }
 
-// SkipNumbers makes sure that new segments get numbers above n, so that they
-// never meet files that are there.
+// SkipNumbers makes sure that new segments get numbers above n, so that their
+// files never collide with existing ones.
 func (t *Topic) SkipNumbers(n uint64) { t.log.number = max(t.log.number, n+1) }
 
 // Source is a segment file to be salvaged.
 type Source struct {
-	File   vfs.File // nil: the file cannot be read at all
+	File   vfs.File // nil if the file cannot be read at all
 	Number uint64
-	To     int64 // where its data end; at most the size of the file
+	To     int64 // offset past its data; at most the size of the file
 }
 
-// Salvage rewrites the segment numbered src.Number, or adds it when the topic
-// has no such segment: every intact block goes to a new segment, in order. It
-// returns the gaps that this leaves in the topic and did not know before.
+// Salvage rewrites the segment numbered src.Number, or adds it if the topic has no
+// such segment: every intact block goes to a new segment, in order. It returns the
+// new gaps that this leaves in the topic.
 func (t *Topic) Salvage(src Source) ([]Gap, error) {
 	l := t.log
 	m := l.meta
 	m.Number = src.Number
-	old := l.segOf(src.Number)
+	old := l.segNumbered(src.Number)
 	w := &rewriter{t: t, dst: l.newSeg(l.number, 0, 0)}
 	if old != nil {
 		w.floor = old.base
@@ -86,8 +86,8 @@ type rewriter struct {
 	dst     *seg
 	f       vfs.File
 	off     int64
-	floor   uint64 // blocks below are not the segment's
-	next    uint64 // sequence expected next
+	floor   uint64 // blocks below do not belong to the segment
+	next    uint64 // next expected sequence
 	gaps    []Gap
 	entries []segment.Entry
 }
@@ -118,7 +118,7 @@ func (w *rewriter) copyTail(s *seg) error {
 		for len(b) > 0 {
 			h, err := segment.ParseHeader(b, s.place, off)
 			if err != nil || h.Size() > int64(len(b)) {
-				return nil // carried bytes have been checked: nothing behind is lost that was there
+				return nil // carried bytes are verified already: no intact block follows
 			}
 			if err := w.block(h, b[segment.HeaderSize:h.Size()]); err != nil {
 				return err
@@ -192,8 +192,8 @@ func (w *rewriter) gap(from, to uint64) {
 	}
 }
 
-// finish seals the new segment, puts it in the place of old, and notes what is
-// missing.
+// finish seals the new segment, replaces old with it, and adds gaps for missing
+// records.
 func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	t, l, s := w.t, w.t.log, w.dst
 	list := l.list()
@@ -204,7 +204,7 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 				at = i
 			}
 		}
-		end := t.next // where the old segment ended
+		end := t.next // the sequence after the old segment
 		if at+1 < len(list) {
 			end = list[at+1].base
 		}
@@ -247,18 +247,18 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	return w.gaps, nil
 }
 
-// update brings the topic's counters and its index in line with its segments.
+// update brings the topic's counters and index in line with its segments.
 func (w *rewriter) update(old *seg) {
 	t, l, s := w.t, w.t.log, w.dst
 	if old == nil && w.f != nil {
 		if t.empty {
 			t.empty, t.first = false, s.base
 			t.pubFirst.Store(s.base)
-			w.gaps = nil // what came before is not known to have been there
+			w.gaps = nil // whether there were earlier records is not known
 		}
 		t.next, t.time = s.next, s.lastTime
 		t.lastTime.Store(t.time)
-		t.reg.raise(t.time)
+		t.reg.raiseTimeFloor(t.time)
 		t.setEnd(t.reg.published.Load(), t.next, t.reg.published.Load())
 	}
 	if l.cur == old {
@@ -275,7 +275,7 @@ func (w *rewriter) update(old *seg) {
 		}
 	}
 	l.idx = idx
-	l.settle()
+	l.resetPlan()
 	t.resetStaged()
 	t.damage.Store(nil)
 }

@@ -37,7 +37,7 @@ const (
 	flagGrowing = 4
 )
 
-// Captured is a topic's state at the position of a checkpoint.
+// Captured is the state of one topic at the position of a checkpoint.
 type Captured struct {
 	t      *Topic
 	first  uint64
@@ -49,30 +49,30 @@ type Captured struct {
 	segs   []*seg
 	number uint64
 	damage *segment.CorruptError
-	last   seg0 // the growing segment's own state, when there is one
+	last   segState // of the growing segment, if there is one
 
-	// How far its file will be durable, once Flush has returned.
+	// flushed is up to which offset its file will be durable once Flush returns.
 	flushed int64
-	carry   bool // its tail stays out of its file: the snapshot has it
-	// spacing is the least distance, in bytes, of the positions in the growing
-	// segment that the snapshot lists.
+	carry   bool // the snapshot carries its tail, which stays out of the file
+	// spacing is the least distance, in bytes, between the positions in the
+	// growing segment that the snapshot lists.
 	spacing int64
 }
 
-// A snapshot lists positions in growing segments at a distance of coarseSpacing
-// bytes, since it is written again and again. The last one, of a clean close,
-// lists all that are known, for finePositions bytes of growing segments, so that
-// the next opening reads single records as fast as this one.
+// A snapshot lists positions in growing segments at least coarseSpacing bytes
+// apart, because it is written again and again. The last one, at a clean close,
+// lists all known positions, for up to fineMaxBytes of growing segments, so that
+// single records are read as fast after the next opening as before.
 const (
 	coarseSpacing = 8 << 10
-	finePositions = 256 << 20
-	// fineFree is the free space, in bytes, without which the last snapshot is no
-	// larger than those before, by which its space was reserved.
-	fineFree = 64 << 20
+	fineMaxBytes  = 256 << 20
+	// fineMinFree is the free space, in bytes, that a larger last snapshot requires:
+	// the space reserved for it is the size of the earlier ones.
+	fineMinFree = 64 << 20
 )
 
-// seg0 is what changes in a growing segment.
-type seg0 struct {
+// segState is the part of a segment's state that changes while it grows.
+type segState struct {
 	end             int64
 	blocks, records uint64
 	digest          segment.Digest
@@ -80,18 +80,18 @@ type seg0 struct {
 	lastTime        int64
 }
 
-// Checkpoint is the state of all topics at one position, and the files that
-// become garbage once it is durable.
+// Checkpoint is the state of all topics at one position, and the files that become
+// garbage once the checkpoint is durable.
 type Checkpoint struct {
 	Topics  []Captured
-	Carried int64 // bytes of tails that the snapshot has, once Flush has been called
+	Carried int64 // bytes of the tails that the snapshot carries; set by Flush
 
 	nextID uint64
 	floor  int64
 	dead   []deadSeg
 }
 
-// Capture records the applied state. The caller holds the commit lock.
+// Capture captures the applied state. The caller holds the commit lock.
 func (r *Registry) Capture() *Checkpoint {
 	c := &Checkpoint{nextID: r.nextID, floor: r.timeFloor.Load(), dead: r.dead}
 	r.dead = nil
@@ -102,7 +102,7 @@ func (r *Registry) Capture() *Checkpoint {
 			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load(), spacing: coarseSpacing}
 		if s := l.cur; s != nil {
 			end := s.end.Load()
-			k.last = seg0{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
+			k.last = segState{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
 			if s.flushed.Load() == end && s.mu.TryLock() {
 				s.tail.release()
 				s.mu.Unlock()
@@ -127,8 +127,8 @@ func (k *Captured) Append(dst []byte) []byte {
 	dst = enc.AppendString(dst, t.name)
 	dst = u(dst, uint64(t.opts.SegmentSize))
 	dst = append(dst, byte(t.opts.Compression))
-	dst = u(dst, t.created)
-	dst = binary.AppendVarint(dst, t.made)
+	dst = u(dst, t.createdPos)
+	dst = binary.AppendVarint(dst, t.createdMs)
 	dst = u(dst, k.first)
 	dst = u(dst, k.next)
 	dst = binary.AppendVarint(dst, k.time)
@@ -152,10 +152,10 @@ func (k *Captured) Append(dst []byte) []byte {
 		flags, v := byte(flagGrowing), k.last
 		if s.sealed.Load() {
 			flags = flagSealed
-			v = seg0{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
+			v = segState{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
 		}
-		// A file counts once synced blocks are in it; one that was only reserved
-		// may be gone after a power cut.
+		// A file counts once it holds synced blocks. One that was only reserved may
+		// be missing after a power cut.
 		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
@@ -186,8 +186,8 @@ func b2i(b bool) byte {
 
 func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	u := binary.AppendUvarint
-	// What is flushed beyond the captured end will be replayed and written
-	// again; the snapshot only speaks of what lies below it.
+	// Bytes flushed beyond the captured end will be replayed and written again;
+	// the snapshot describes only those below it.
 	flushed := min(k.flushed, k.last.end)
 	dst = u(dst, uint64(flushed))
 	dst = u(dst, uint64(k.last.end-flushed))
@@ -211,13 +211,13 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	return dst
 }
 
-// Done lets go of the files that the durable checkpoint c made garbage and
-// returns how many bytes that freed.
+// Done removes the files that the durable checkpoint c made garbage and returns
+// how many bytes of disk space that freed. err is the first failed removal.
 func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	c.unpin()
 	for _, d := range c.dead {
 		s := d.seg
-		s.bury()
+		s.retire()
 		if !s.hasFile.Load() {
 			continue
 		}
@@ -233,7 +233,7 @@ func (r *Registry) Done(c *Checkpoint) (freed int64, err error) {
 	return freed, err
 }
 
-// RestoreRegistry takes over the registry's payload.
+// RestoreRegistry restores the registry's payload.
 func (r *Registry) RestoreRegistry(b []byte) error {
 	d := enc.Reader{B: b}
 	r.nextID = d.Uvarint()
@@ -247,7 +247,7 @@ func (r *Registry) RestoreRegistry(b []byte) error {
 	return nil
 }
 
-// RestoreTopic takes over one topic's payload, at checkpoint position pos.
+// RestoreTopic restores the payload of one topic, at checkpoint position pos.
 func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	d := enc.Reader{B: b}
 	id := d.Uvarint()
@@ -298,23 +298,23 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 			t.log.cur = s
 		}
 	}
-	t.log.settle()
+	t.log.resetPlan()
 	t.resetStaged()
 	t.pubFirst.Store(t.first)
 	t.size.Store(t.bytes)
 	t.lastTime.Store(t.time)
-	t.slots[0].end.Store(t.next)
-	t.slots[0].pos.Store(min(created, pos))
-	t.slots[1].pos.Store(math.MaxUint64)
+	t.ends[0].end.Store(t.next)
+	t.ends[0].pos.Store(min(created, pos))
+	t.ends[1].pos.Store(math.MaxUint64)
 	r.byID[id], r.byName[name] = t, t
-	if !r.restored { // the registry's section is damaged: its topics tell as much
+	if !r.restored { // the registry's section is damaged: derive its state from the topics
 		r.SkipID(id)
-		r.raise(t.time)
+		r.raiseTimeFloor(t.time)
 	}
 	return nil
 }
 
-// SkipID makes sure that new topics get numbers above id.
+// SkipID makes sure that new topics get ids above id.
 func (r *Registry) SkipID(id uint64) {
 	r.nextID = max(r.nextID, id+1)
 	r.stagedID = max(r.stagedID, r.nextID)
@@ -349,8 +349,8 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
 	}
 	s.flushed.Store(flushed)
-	// What was reserved beyond may be gone, to a trim or to a seal that did not
-	// count.
+	// The space reserved beyond may be lost to a trim, or to a seal that no
+	// snapshot recorded.
 	l.disk.Add(-size)
 	s.reserved.Store(0)
 	if s.hasFile.Load() {
@@ -358,12 +358,12 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		s.reserved.Store(flushed)
 	}
 	if len(carried) > 0 {
-		copy(s.tail.grow(l.spares, flushed, len(carried)), carried)
+		copy(s.tail.grow(l.pool, flushed, len(carried)), carried)
 	}
 	e := index.Entry{Seq: base, Time: time, Segment: number}
 	last := int64(0)
 	n := d.Count(3)
-	s.points.room(n)
+	s.points.reserve(n)
 	for range n {
 		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
 		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)
@@ -379,7 +379,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 	return s, nil
 }
 
-// Uncapture takes back a checkpoint that failed. The caller holds the commit
+// Uncapture undoes Capture after a failed checkpoint. The caller holds the commit
 // lock.
 func (r *Registry) Uncapture(c *Checkpoint) {
 	c.unpin()

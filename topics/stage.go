@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Prepare checks the batch as far as that needs no lock, and encodes,
-// compresses and sums its blocks.
+// Prepare does the checks of a batch that need no lock, and encodes, compresses
+// and checksums its blocks.
 func (r *Registry) Prepare(b *Batch) error {
 	if b.err != nil {
 		return b.err
@@ -37,10 +37,10 @@ func (r *Registry) Prepare(b *Batch) error {
 	return nil
 }
 
-// Stage checks a prepared batch against the applied state and everything
-// staged before it, reserves space for it, and gives it its topics, time and
-// sequences. It returns the time of the command. On error nothing is changed.
-// Commit leader only.
+// Stage checks a prepared batch against the applied state and everything staged
+// before it, reserves disk space, and assigns topics, time and sequences. It
+// returns the time of the command in unix milliseconds. On error it changes
+// nothing. Commit leader only.
 func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 	ms := max(now, r.stagedTime)
 	if err := CheckTime(ms); err != nil {
@@ -64,18 +64,18 @@ func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 		}
 		last := &s.blocks[len(s.blocks)-1]
 		t.staged.next, t.staged.time, t.staged.empty = last.Next(), last.Time, false
-		t.log.accept(s.plan)
+		t.log.acceptPlan(s.plan)
 		r.stagedTime = max(r.stagedTime, last.Time)
 	}
 	return ms, nil
 }
 
-// StagedTime returns the time below which no command may be, with everything
-// that is in flight. Leader only.
+// StagedTime returns the least time of the next command in unix milliseconds,
+// given all commands in flight. Leader only.
 func (r *Registry) StagedTime() int64 { return r.stagedTime }
 
-// StagedNext returns the next sequence of a topic with everything that is in
-// flight, 0 when it does not exist. Leader only.
+// StagedNext returns the next sequence of a topic, including all commands in
+// flight, or 0 if the topic does not exist. Leader only.
 func (r *Registry) StagedNext(name string) uint64 {
 	t := r.fresh[name]
 	if t == nil {
@@ -87,7 +87,7 @@ func (r *Registry) StagedNext(name string) uint64 {
 	return t.staged.next
 }
 
-// First returns the first sequence that a topic has, 0 when it does not exist.
+// First returns the first sequence of a topic, or 0 if the topic does not exist.
 // Leader only: prunes are never in flight.
 func (r *Registry) First(name string) uint64 {
 	if t := r.lookup(name); t != nil {
@@ -96,10 +96,10 @@ func (r *Registry) First(name string) uint64 {
 	return 0
 }
 
-// maxImportSeq leaves every topic more sequences than it can use.
+// maxImportSeq bounds imported sequences; it leaves a topic more than it can use.
 const maxImportSeq = 1 << 63
 
-// CheckTime refuses times that the format cannot hold.
+// CheckTime refuses times, in unix milliseconds, that the format cannot hold.
 func CheckTime(ms int64) error {
 	if ms < 0 || ms >= 1<<47 {
 		return errs.InvalidOptions.With(fmt.Sprintf("Clock: %d milliseconds since 1970 are out of range", ms))
@@ -107,17 +107,19 @@ func CheckTime(ms int64) error {
 	return nil
 }
 
-// unstage forgets the topics that a failing batch would have made.
+// unstage forgets the topics that a failed batch would have created.
 func (r *Registry) unstage(slots []slot) {
 	for i := range slots {
 		s := &slots[i]
 		if s.created {
-			s.topic.log.abort()
-			r.forget(s)
+			s.topic.log.discardPlan()
+			r.unstageTopic(s)
 		}
 	}
 }
 
+// stageSlot checks one slot, assigns its topic, time and sequences, and plans its
+// blocks. It may leave a staged topic behind on error: see unstage.
 func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	s.created = false
@@ -173,8 +175,8 @@ func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 	return err
 }
 
-// checkExplicit checks ids that came with the records. They rose within the
-// batch when they were added.
+// checkExplicit checks ids that came with the records. Adding them has checked
+// that they rise within the batch.
 func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	first := s.blocks[0].Header
@@ -195,7 +197,7 @@ func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 	return nil
 }
 
-// freshID returns the next topic id that nothing staged uses.
+// freshID returns a topic id that no staged topic uses.
 func (r *Registry) freshID() uint64 { return max(r.stagedID, r.nextID) + uint64(len(r.fresh)) }
 
 // Slots calls fn for each topic of a staged batch that has blocks, in order.
@@ -207,8 +209,8 @@ func (b *Batch) Slots(fn func(t *Topic, created bool, blocks []Block)) {
 	}
 }
 
-// Begins calls fn for each topic that gets its first record with a staged
-// batch, when an import makes that one other than 0.
+// Begins calls fn for each topic whose first record is in the staged batch, if an
+// import gives that record a sequence other than 0.
 func (b *Batch) Begins(fn func(topic string, base uint64)) {
 	for i := range b.slots {
 		if s := &b.slots[i]; s.explicit && len(s.blocks) > 0 && s.base > 0 && s.topic.empty {
@@ -225,24 +227,25 @@ func (r *Registry) ApplyBatch(b *Batch, pos uint64, ms int64) {
 			continue
 		}
 		if s.created {
-			s.topic.created = pos
+			s.topic.createdPos = pos
 			delete(r.fresh, s.name)
 			r.add(s.topic)
 		}
 		s.topic.apply(s.blocks, pos, r.published.Load())
 		ms = max(ms, s.blocks[len(s.blocks)-1].Time)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 }
 
-func (r *Registry) raise(ms int64) {
+// raiseTimeFloor makes ms the time floor if it is above it.
+func (r *Registry) raiseTimeFloor(ms int64) {
 	if ms > r.timeFloor.Load() {
 		r.timeFloor.Store(ms)
 	}
 	r.stagedTime = max(r.stagedTime, ms)
 }
 
-// Signal wakes those who wait for records of the batch's topics.
+// Signal wakes the goroutines that wait for records of the batch's topics.
 func (b *Batch) Signal() {
 	for i := range b.slots {
 		if s := &b.slots[i]; len(s.blocks) > 0 {
@@ -251,8 +254,8 @@ func (b *Batch) Signal() {
 	}
 }
 
-// Abort puts the staged state of the batch's topics back to the applied one.
-// The leader calls it for every batch that was staged and will not be applied.
+// Abort resets the staged state of the batch's topics to the applied state. The
+// leader calls it for every staged batch that will not be applied.
 func (r *Registry) Abort(b *Batch) {
 	for i := range b.slots {
 		s := &b.slots[i]
@@ -262,28 +265,28 @@ func (r *Registry) Abort(b *Batch) {
 		}
 		t.resetStaged()
 		if s.created {
-			r.forget(s)
+			r.unstageTopic(s)
 		}
 	}
 	r.stagedID = r.nextID
 	r.stagedTime = r.timeFloor.Load()
 }
 
-// forget drops a topic that came to nothing. Other batches that were staged on
-// it, and are reused, see that it is gone.
-func (r *Registry) forget(s *slot) {
+// unstageTopic drops a staged topic that will not be created. It marks the topic
+// deleted for reused batches that were staged on it too.
+func (r *Registry) unstageTopic(s *slot) {
 	s.topic.deleted.Store(math.MaxUint64)
 	delete(r.fresh, s.name)
 	s.topic, s.created = nil, false
 }
 
 func (t *Topic) resetStaged() {
-	t.log.abort()
+	t.log.discardPlan()
 	t.staged.next, t.staged.time, t.staged.empty = t.next, t.time, t.empty
 }
 
-// StageCreate checks the explicit creation of a topic and returns the id that
-// it will have.
+// StageCreate checks the explicit creation of a topic and returns its future id
+// and its options with defaults filled in.
 func (r *Registry) StageCreate(name string, o Options) (uint64, Options, error) {
 	if err := record.CheckName(name); err != nil {
 		return 0, o, err
@@ -298,17 +301,17 @@ func (r *Registry) StageCreate(name string, o Options) (uint64, Options, error) 
 	return r.freshID(), o, nil
 }
 
-// ApplyCreate makes a topic.
+// ApplyCreate creates a topic.
 func (r *Registry) ApplyCreate(id uint64, name string, o Options, pos uint64, ms int64) *Topic {
 	t := r.newTopic(id, name, o, pos, ms)
 	t.setEnd(pos, 0, r.published.Load())
 	r.add(t)
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	return t
 }
 
-// ApplyAppend applies the blocks of one topic during replay. It fails only
-// when the command does not fit the state, which is damage.
+// ApplyAppend applies the blocks of one topic during replay. It fails only if the
+// command does not fit the state, which is damage.
 func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) error {
 	t := r.byID[id]
 	if t == nil {
@@ -322,8 +325,8 @@ func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) 
 		t.apply(blocks[i:i+1], pos, r.published.Load())
 		ms = max(ms, h.Time)
 	}
-	t.log.settle()
+	t.log.resetPlan()
 	t.resetStaged()
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	return nil
 }

@@ -7,40 +7,40 @@ import (
 	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
-// tail holds, in heap memory, the newest bytes of one segment: those that are
-// not in its file yet. The WAL has them too, so nothing depends on the tail
-// after a crash, and its size is bounded by the WAL's.
+// tail holds the newest bytes of one segment in memory: those that are not in its
+// file yet. The WAL has them too, so nothing depends on the tail after a crash, and
+// the WAL's size bounds the tail's.
 //
-// The commit leader appends, the checkpoint drops what it has written to the
-// file, readers look on without a lock: the list of chunks is replaced whole,
-// and bytes within a chunk are only read below a published sequence.
+// The commit leader appends. The checkpoint drops what it has written to the file.
+// Readers take no lock: the list of chunks is replaced as a whole, and bytes within
+// a chunk are read only below a published sequence.
 //
-// The memory of chunks is used again. So a chunk counts who uses it: the list is
-// one, and each reader that has bytes of it. A reader may join only while there
-// is another; the last one to leave hands the memory on.
+// The memory of chunks is reused. So a chunk counts its references: one for the
+// list, and one for each reader that has bytes of it. A reader may add a reference
+// only while there is another. The last one to be released returns the memory.
 type tail struct {
 	chunks atomic.Pointer[[]*chunk]
-	_      apart
+	_      cacheLinePad
 	cur    *chunk // the chunk being filled; leader only
-	n      int    // bytes of it that are filled; leader only
+	n      int    // filled bytes of cur; leader only
 }
 
-// apart keeps what a writer changes with each block out of the cache lines that
-// readers of the newest blocks look at.
-type apart [64]byte
+// cacheLinePad pads to a cache line, to avoid false sharing between the writer and
+// tail readers.
+type cacheLinePad [64]byte
 
-// chunk is one piece of a tail. Blocks never span chunks. A chunk itself is never
-// used again, only its memory is, so whoever still looks at one that was dropped
-// sees that.
+// chunk is one piece of a tail. Blocks never span chunks. Only a chunk's memory is
+// reused, never the chunk itself, so a reader that still refers to a dropped one
+// can tell.
 type chunk struct {
 	off   int64        // file offset of buf[0]
-	piece              // its length is the capacity in use for the chunk's whole life
-	refs  atomic.Int32 // users of buf
-	pool  *spares
+	piece              // fixed for the chunk's life
+	refs  atomic.Int32 // references to buf
+	pool  *chunkPool
 }
 
-// hold keeps c's memory from being used again until release. It reports whether
-// that was possible; if not, c has left its tail.
+// hold keeps c's memory from being reused until release. It returns false if c has
+// left its tail.
 func (c *chunk) hold() bool {
 	for {
 		n := c.refs.Load()
@@ -53,15 +53,16 @@ func (c *chunk) hold() bool {
 	}
 }
 
-// release undoes hold.
+// release drops a reference. The last one returns c's memory to the pool.
 func (c *chunk) release() {
 	if c.refs.Add(-1) == 0 {
 		c.pool.put(c.piece)
 	}
 }
 
-// grow returns n writable bytes for file offset off, the end of the tail.
-func (t *tail) grow(pool *spares, off int64, n int) []byte {
+// grow returns n writable bytes for file offset off, which must be the end of the
+// tail.
+func (t *tail) grow(pool *chunkPool, off int64, n int) []byte {
 	c := t.cur
 	if c == nil || len(c.buf)-t.n < n {
 		size := minChunk
@@ -88,8 +89,8 @@ func (t *tail) grow(pool *spares, off int64, n int) []byte {
 	return b
 }
 
-// find returns the chunk that has file offset off, or nil when the tail does not
-// hold that offset any more.
+// find returns the chunk that contains file offset off, or nil if the tail no
+// longer has it.
 func (t *tail) find(off int64) *chunk {
 	p := t.chunks.Load()
 	if p == nil {
@@ -115,8 +116,8 @@ func (t *tail) find(off int64) *chunk {
 	return c
 }
 
-// each calls fn with the tail's bytes in [from, to), in order. Both ends must
-// be block boundaries. It belongs to whoever may drop chunks.
+// each calls fn with the tail's bytes in [from, to), in order. Both ends must be
+// block boundaries. The caller is the one that may drop chunks.
 func (t *tail) each(from, to int64, fn func(off int64, b []byte) error) error {
 	p := t.chunks.Load()
 	if p == nil {
@@ -138,7 +139,7 @@ func (t *tail) each(from, to int64, fn func(off int64, b []byte) error) error {
 	return nil
 }
 
-// drop lets go of the chunks that end at or below off, except the newest.
+// drop removes the chunks that end at or below off, except the newest.
 func (t *tail) drop(off int64) {
 	for {
 		old := t.chunks.Load()
@@ -163,9 +164,9 @@ func (t *tail) drop(off int64) {
 	}
 }
 
-// release lets go of everything, the chunk being filled too. It belongs to whoever
-// may drop chunks, holding the leader's lock, and only when all of the tail is in
-// the file.
+// release drops all chunks, including the one being filled. The caller is the one
+// that may drop chunks, nothing may append meanwhile, and nothing of the tail may
+// be needed any more: it is in the file, the segment is pruned, or the node closes.
 func (t *tail) release() {
 	t.cur = nil
 	if p := t.chunks.Swap(nil); p != nil {

@@ -13,7 +13,7 @@ import (
 // TestTailReuse demands that the memory of a dropped chunk is used again, but not
 // while a reader holds it, and that nobody can take hold of a dropped chunk.
 func TestTailReuse(t *testing.T) {
-	pool := &spares{max: 1 << 20}
+	pool := &chunkPool{max: 1 << 20}
 	defer pool.close()
 	var tl tail
 	first := tl.grow(pool, 0, 1000)
@@ -48,7 +48,7 @@ func TestTailReuse(t *testing.T) {
 // memory that goes round: what a reader holds never changes.
 func TestTailReaders(t *testing.T) {
 	const piece, total = 64, 1 << 20
-	pool := &spares{max: 1 << 20}
+	pool := &chunkPool{max: 1 << 20}
 	defer pool.close()
 	var tl tail
 	var start, end atomic.Int64 // what is dropped, and what is there
@@ -105,7 +105,7 @@ func TestTailReaders(t *testing.T) {
 // TestSpares demands that memory is kept within its bound, and given back when
 // it was not needed between two trims.
 func TestSpares(t *testing.T) {
-	p := &spares{max: 2*slabSize + minChunk}
+	p := &chunkPool{max: 2*slabSize + minChunk}
 	var list []piece
 	for range 3*slabChunks + 1 { // in four slabs
 		list = append(list, p.get(1<<30, 1))
@@ -151,7 +151,7 @@ func TestSpares(t *testing.T) {
 
 // TestSlabs demands that pieces never overlap, and that their memory is found again.
 func TestSlabs(t *testing.T) {
-	p := &spares{max: 16 * slabSize}
+	p := &chunkPool{max: 16 * slabSize}
 	defer p.close()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var list []piece

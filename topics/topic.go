@@ -10,11 +10,11 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// Options are a topic's own settings. They are fixed when the topic is made
+// Options are a topic's own settings. They are fixed when the topic is created
 // and are part of its durable state, because they change what a command does.
 type Options struct {
-	// SegmentSize is the size at which a segment is closed and the next one
-	// begun, in bytes. 0 means the node's default.
+	// SegmentSize is the size in bytes at which a segment is closed and the next
+	// one begins. 0 means the node's default.
 	SegmentSize int64
 	// Compression is the codec of new blocks.
 	Compression segment.Codec
@@ -26,15 +26,15 @@ type Gap struct{ From, To uint64 }
 
 // Topic is one log of records.
 type Topic struct {
-	id      uint64
-	name    string
-	opts    Options
-	created uint64 // position of the command that made it
-	made    int64  // its time, unix milliseconds
-	reg     *Registry
-	log     *log
+	id         uint64
+	name       string
+	opts       Options
+	createdPos uint64 // position of the command that created it
+	createdMs  int64  // that command's time, unix milliseconds
+	reg        *Registry
+	log        *log
 
-	// Leader only: the state with what is staged on top.
+	// Leader only: the applied state plus everything staged.
 	staged struct {
 		next  uint64
 		time  int64
@@ -47,8 +47,8 @@ type Topic struct {
 	first uint64
 	bytes int64 // raw bytes of all records ever committed
 
-	slots    [2]slotEnd
-	cur      int // the slot that holds the newest end; leader only
+	ends     [2]topicEnd
+	curEnd   int // the index of the newest end; leader only
 	pubFirst atomic.Uint64
 	size     atomic.Int64
 	lastTime atomic.Int64
@@ -59,22 +59,22 @@ type Topic struct {
 	queued  atomic.Bool // in the registry's list of hot topics
 	waiting atomic.Int32
 	mu      sync.Mutex
-	wake    chan struct{} // closed at the next publication; made by the first waiter
+	wake    chan struct{} // closed at the next publication; created by the first waiter
 }
 
-// slotEnd is one of the two latest ends of a topic: after the command at pos,
-// the next sequence was end. A reader takes the newer of the two that is not
-// beyond the published position.
-type slotEnd struct{ pos, end atomic.Uint64 }
+// topicEnd is one of the two latest ends of a topic: after the command at pos,
+// the next sequence was end. A reader takes the newest one whose pos is
+// published.
+type topicEnd struct{ pos, end atomic.Uint64 }
 
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
-// Is reports whether a topic that could be read before is still the one of that
+// Is reports whether t, which was visible before, is still the topic of that
 // name.
 func (t *Topic) Is(name string) bool { return t.name == name && t.deleted.Load() == 0 }
 
-// ID returns the number that names the topic on disk; never reused.
+// ID returns the number that names the topic on disk. It is never reused.
 func (t *Topic) ID() uint64 { return t.id }
 
 // Options returns the topic's settings.
@@ -84,24 +84,25 @@ func (t *Topic) Options() Options { return t.opts }
 func (t *Topic) Untouched() bool { return t.empty }
 
 // setEnd records that the command at pos moved the next sequence to end. It
-// overwrites the slot that no reader of the published position can need: the
-// one set by a command not published yet, or else the older one. pos goes first: it
-// is not published yet, so nobody takes the slot while it has the end of another.
+// overwrites the entry that no reader of the published position can need: the
+// one set by an unpublished command, or else the older one. It stores pos first:
+// pos is not published yet, so no reader takes the entry while it still holds the
+// end of another command.
 func (t *Topic) setEnd(pos, end, published uint64) {
-	s := &t.slots[t.cur]
+	s := &t.ends[t.curEnd]
 	if s.pos.Load() <= published {
-		t.cur ^= 1
-		s = &t.slots[t.cur]
+		t.curEnd ^= 1
+		s = &t.ends[t.curEnd]
 	}
 	s.pos.Store(pos)
 	s.end.Store(end)
 }
 
-// End returns the next sequence as of the published position. It looks at both
-// ends twice: what stood still in between was there at one moment. The writer
-// has moved on whenever it has to look again.
+// End returns the next sequence as of the published position. It reads both
+// positions again after the ends: if they are unchanged, all values were there at
+// one moment. It retries only if the writer has made progress.
 func (t *Topic) End() uint64 {
-	x, y := &t.slots[0], &t.slots[1]
+	x, y := &t.ends[0], &t.ends[1]
 	for {
 		p := t.reg.published.Load()
 		px, py := x.pos.Load(), y.pos.Load()
@@ -118,7 +119,7 @@ func (t *Topic) End() uint64 {
 	}
 }
 
-// First returns the first sequence that the topic still has.
+// First returns the topic's first sequence that is not pruned.
 func (t *Topic) First() uint64 { return t.pubFirst.Load() }
 
 // Length returns the number of records that can be read.
@@ -144,7 +145,7 @@ func (t *Topic) gapList() []Gap {
 	return nil
 }
 
-// gapAt returns the gap that seq lies in.
+// gapAt returns the gap that contains seq.
 func (t *Topic) gapAt(seq uint64) (Gap, bool) {
 	gaps := t.gapList()
 	i, _ := slices.BinarySearchFunc(gaps, seq, func(g Gap, s uint64) int {
@@ -173,16 +174,17 @@ func (t *Topic) addGap(from, to uint64) {
 	t.gaps.Store(&list)
 }
 
-// MarkDamaged makes the topic refuse commits, because err was found in it.
+// MarkDamaged makes the topic refuse commits because of err. The first damage
+// stays.
 func (t *Topic) MarkDamaged(err *errs.CorruptError) { t.damage.CompareAndSwap(nil, err) }
 
-// Mended makes a topic take commits again, after a repair.
+// Mended makes the topic accept commits again, after a repair.
 func (t *Topic) Mended() { t.damage.Store(nil) }
 
 // Damage returns the first damage found in the topic, or nil.
 func (t *Topic) Damage() *errs.CorruptError { return t.damage.Load() }
 
-// apply appends one staged or replayed block list at position pos.
+// apply appends the blocks of the command at position pos, staged or replayed.
 func (t *Topic) apply(blocks []Block, pos, published uint64) {
 	for i := range blocks {
 		h := &blocks[i].Header
@@ -200,7 +202,7 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 		t.bytes += int64(h.Raw)
 	}
 	t.size.Store(t.bytes)
-	if t.lastTime.Load() != t.time { // a store costs ten times as much
+	if t.lastTime.Load() != t.time { // a store costs ten times as much as a load as a load
 		t.lastTime.Store(t.time)
 	}
 	t.setEnd(pos, t.next, published)
@@ -208,13 +210,14 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 		t.log.hot = false
 		t.reg.queueHot(t)
 	}
-	if t.log.lags {
-		t.log.lags = false
+	if t.log.lagging {
+		t.log.lagging = false
 		t.reg.lagging = append(t.reg.lagging, t)
 	}
 }
 
-// signal wakes those who wait for records; called after publication.
+// signal wakes the goroutines that wait for records. It is called after
+// publication.
 func (t *Topic) signal() {
 	if t.waiting.Load() == 0 {
 		return
@@ -227,10 +230,11 @@ func (t *Topic) signal() {
 	t.mu.Unlock()
 }
 
-// Wait returns when the topic's next sequence is above seq, so that the record
-// seq can be read, or when ctx ends, the topic is deleted or the node closes.
+// Wait returns nil once the topic's next sequence is above seq, so that the record
+// seq can be read. It returns an error when ctx ends, the topic is deleted or the
+// node closes.
 func (t *Topic) Wait(ctx context.Context, seq uint64) error {
-	if ctx.Err() == nil && t.End() > seq { // without a channel, for the writer to close
+	if ctx.Err() == nil && t.End() > seq { // no channel that the writer would have to close
 		return nil
 	}
 	t.waiting.Add(1)

@@ -13,7 +13,7 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// A batch on its way to another process, which commits it. Integers are
+// A batch as it is sent to another process, which commits it. Integers are
 // uvarints unless said otherwise:
 //
 //	topic count | topic… | the records of each topic, in order
@@ -21,21 +21,21 @@ import (
 //	       cut count | cut…
 //	cut:   records | bytes | with explicit ids: time (varint) | sequence of the first
 //
-// The records are as in the body of a block, segment/doc.go, so that they go
-// into the write-ahead log and the segment as the client encoded them. The
+// The records are encoded as in the body of a block (segment/doc.go), so that they
+// go into the write-ahead log and the segment as the client encoded them. The
 // answer is
 //
 //	topic count | { time (varint) | sequence of the first record }…
 //
-// from which the client knows the ids: those of one topic follow each other.
+// from which the client derives the ids: those of one topic are consecutive.
 
 const (
 	wireExpects  = 1
 	wireExplicit = 2
 )
 
-// AppendWire appends what stands before the records to dst, and calls body with
-// the records of each topic, which alias the batch.
+// AppendWire appends everything before the records to dst, and calls body with the
+// records of each topic, which alias the batch.
 func (b *Batch) AppendWire(dst []byte, body func(raw []byte)) ([]byte, error) {
 	if b.err != nil {
 		return dst, b.err
@@ -71,9 +71,8 @@ func (b *Batch) AppendWire(dst []byte, body func(raw []byte)) ([]byte, error) {
 	return dst, nil
 }
 
-// ReadWire makes b the batch that p holds. Its records alias p until Reset.
-// Whatever p is, b is then either a batch that could have been built with Add,
-// or an error is returned.
+// ReadWire decodes the batch in p into b. Its records alias p until Reset. p may
+// be hostile: without an error, b is a batch that could have been built with Add.
 func (b *Batch) ReadWire(p []byte) error {
 	b.Reset()
 	b.lent = true
@@ -162,7 +161,7 @@ func checkWireID(s *slot, c cut) error {
 	return nil
 }
 
-// readRecords checks the records of a slot, and counts them in.
+// readRecords checks the records of a slot and adds them to the batch's totals.
 func (b *Batch) readRecords(s *slot) error {
 	var rec segment.Record
 	at := 0
@@ -185,7 +184,7 @@ func (b *Batch) readRecords(s *slot) error {
 	return nil
 }
 
-// AppendResult appends the ids that a staged batch was given.
+// AppendResult appends the ids of a staged batch.
 func (b *Batch) AppendResult(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b.slots)))
 	for i := range b.slots {
@@ -195,7 +194,7 @@ func (b *Batch) AppendResult(dst []byte) []byte {
 	return dst
 }
 
-// ReadResult takes over the ids that another process gave to the batch.
+// ReadResult decodes the ids that another process assigned to the batch.
 func (b *Batch) ReadResult(p []byte) error {
 	d := enc.Reader{B: p}
 	if n := d.Count(2); n != len(b.slots) {
@@ -214,11 +213,11 @@ func (b *Batch) ReadResult(p []byte) error {
 //
 //	base | time (varint) | records | raw length | codec byte | u64 checksum | body
 //
-// The body is as it is stored, and its checksum is what is checked.
+// The body is as it is stored, and the checksum is that of the stored body.
 
-// NextBlock moves to the next block that holds records of the cursor, whole,
-// without decompressing it unless plain. AppendBlockHead returns it. It must not
-// be mixed with Next.
+// NextBlock moves to the next block that holds records of the cursor, as a whole.
+// It decompresses the block only if plain is set. AppendBlockHead returns the block.
+// NextBlock must not be mixed with Next.
 func (c *Cursor) NextBlock(plain bool) bool {
 	for c.err == nil && c.next < c.end {
 		c.body = nil
@@ -229,7 +228,7 @@ func (c *Cursor) NextBlock(plain bool) bool {
 			if c.head.Base >= c.end {
 				return false
 			}
-			if plain && !c.unpack() {
+			if plain && !c.decompressBlock() {
 				return false
 			}
 			c.first = max(c.next, c.head.Base)
@@ -240,13 +239,13 @@ func (c *Cursor) NextBlock(plain bool) bool {
 	return false
 }
 
-// unpack makes the current block one that is not compressed.
-func (c *Cursor) unpack() bool {
+// decompressBlock replaces the current block by its uncompressed form.
+func (c *Cursor) decompressBlock() bool {
 	h := c.head
 	if h.Codec == segment.None {
 		return true
 	}
-	body, err := c.open(&h, c.body)
+	body, err := c.decompress(&h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), h, true)
 		return false
@@ -257,11 +256,11 @@ func (c *Cursor) unpack() bool {
 }
 
 // BlockFirst returns the first sequence of the current block that the cursor had
-// not passed.
+// not passed before.
 func (c *Cursor) BlockFirst() uint64 { return c.first }
 
-// AppendBlockHead appends what stands before the body of the current block, and
-// returns the body, which is valid until the next call.
+// AppendBlockHead appends everything before the body of the current block to dst,
+// and returns the body too, which is valid until the cursor moves.
 func (c *Cursor) AppendBlockHead(dst []byte) (head, body []byte) {
 	h := &c.head
 	dst = binary.AppendUvarint(dst, h.Base)
@@ -272,12 +271,12 @@ func (c *Cursor) AppendBlockHead(dst []byte) (head, body []byte) {
 	return binary.LittleEndian.AppendUint64(dst, h.Sum), c.body
 }
 
-// errBlock is a block that is not what its checksum says.
+// errBlock reports a malformed block, or one that does not match its checksum.
 var errBlock = errors.New("a block that came from the node is damaged")
 
 // WireBlock iterates over the records of a block that another process sent. The
-// records alias p, or scratch, which holds what had to be decompressed. Without
-// scratch they have memory of their own, which those of the block share.
+// records alias p, or scratch if the block was compressed. With a nil scratch, the
+// records of the block share newly allocated memory instead.
 func WireBlock(p []byte, codecs *segment.Codecs, scratch *[]byte) iter.Seq2[segment.Record, error] {
 	return func(yield func(segment.Record, error) bool) {
 		h, body, err := readBlock(p)

@@ -7,21 +7,21 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// RevCursor walks over records from the newest to the oldest. Blocks cannot be
-// read backwards, so it finds the blocks between one sparse index entry and
-// the next, and goes through them from the last. Rules are those of Cursor.
+// RevCursor iterates over records from the newest to the oldest. Blocks cannot be
+// read backwards, so it finds the blocks from a known position on and takes them
+// from the last. The rules of Cursor apply.
 type RevCursor struct {
 	c     Cursor // for its reader, buffers and damage handling
 	first uint64 // inclusive
-	next  uint64 // everything at or above is delivered
-	win   []blockAt
-	recs  []segment.Record // of the current block, still to be delivered
+	next  uint64 // all records at or above are delivered
+	win   []foundBlock
+	recs  []segment.Record // of the current block, not delivered yet
 	rec   segment.Record
 	err   error
 }
 
-// blockAt is a block found, or damage in its place.
-type blockAt struct {
+// foundBlock is a block, or damage instead of one.
+type foundBlock struct {
 	s          *seg
 	off        int64
 	base, next uint64
@@ -32,20 +32,20 @@ type blockAt struct {
 func (t *Topic) Reverse(sp Span) *RevCursor {
 	r := &RevCursor{first: sp.From, next: sp.To}
 	r.c.codecs = t.reg.Codecs
-	r.c.r = reader{t: t, ahead: seekRead}
+	r.c.r = reader{t: t, readSize: seekRead}
 	return r
 }
 
 // Record returns the current record.
 func (r *RevCursor) Record() *segment.Record { return &r.rec }
 
-// Err is as Cursor.Err.
+// Err returns what stopped Next early, as Cursor.Err does.
 func (r *RevCursor) Err() error { return r.err }
 
 // Close releases the cursor's file.
 func (r *RevCursor) Close() { r.c.Close() }
 
-// Resume goes on behind the damage that Err reported.
+// Resume continues past the damage that Err reported, as Cursor.Resume does.
 func (r *RevCursor) Resume() bool {
 	if _, ok := errors.AsType[*errs.CorruptError](r.err); !ok {
 		return false
@@ -54,7 +54,8 @@ func (r *RevCursor) Resume() bool {
 	return true
 }
 
-// Next moves to the record before. It returns false at the start and on error.
+// Next moves to the previous record. It returns false at the start of the range and
+// on error.
 func (r *RevCursor) Next() bool {
 	for r.err == nil {
 		if n := len(r.recs); n > 0 {
@@ -83,7 +84,7 @@ func (r *RevCursor) Next() bool {
 }
 
 // enter decodes a block's records.
-func (r *RevCursor) enter(b blockAt) {
+func (r *RevCursor) enter(b foundBlock) {
 	t := r.c.r.t
 	if b.err != nil {
 		r.next = min(r.next, max(b.base, r.first))
@@ -93,7 +94,7 @@ func (r *RevCursor) enter(b blockAt) {
 	var h segment.Header
 	body, err := r.c.r.block(b.s, b.off, &h)
 	if err == nil {
-		if body, err = r.c.open(&h, body); err != nil {
+		if body, err = r.c.decompress(&h, body); err != nil {
 			err = t.corrupt(b.s, b.off, "", err)
 		}
 	}
@@ -110,7 +111,7 @@ func (r *RevCursor) enter(b blockAt) {
 	}
 	if err != nil {
 		r.recs = r.recs[:0]
-		err = t.verdict(r.next-1, err)
+		err = t.recheckDamage(r.next-1, err)
 		if c, ok := errors.AsType[*errs.CorruptError](err); ok {
 			c.First, c.Next = b.base, min(b.next, r.next)
 			t.MarkDamaged(c)
@@ -119,8 +120,8 @@ func (r *RevCursor) enter(b blockAt) {
 	}
 }
 
-// window finds the blocks around the record before r.next, from the sparse
-// index entry below it on.
+// window finds the blocks up to the record before r.next, from the known block
+// position at or below it on.
 func (r *RevCursor) window() bool {
 	t := r.c.r.t
 	seq := r.next - 1
@@ -137,9 +138,9 @@ func (r *RevCursor) window() bool {
 	}
 	p, _, err := r.c.r.start(seq)
 	if err != nil {
-		err = t.verdict(seq, err)
+		err = t.recheckDamage(seq, err)
 		r.err = err
-		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment
+		if c, ok := errors.AsType[*errs.CorruptError](err); ok { // the whole segment is affected
 			c.First, c.Next = max(p.s.base, r.first), r.next
 			t.MarkDamaged(c)
 			r.next = c.First
@@ -150,7 +151,7 @@ func (r *RevCursor) window() bool {
 	for p.off < p.s.end.Load() {
 		h, err := r.c.r.head(p.s, p.off)
 		if err != nil {
-			err = t.verdict(seq, err)
+			err = t.recheckDamage(seq, err)
 			c, ok := errors.AsType[*errs.CorruptError](err)
 			if !ok {
 				r.err = err
@@ -165,14 +166,14 @@ func (r *RevCursor) window() bool {
 			}
 			c.First, c.Next = from, base
 			t.MarkDamaged(c)
-			r.win = append(r.win, blockAt{s: p.s, base: from, next: base, err: err})
+			r.win = append(r.win, foundBlock{s: p.s, base: from, next: base, err: err})
 			p.off = off
 			continue
 		}
 		if h.Base > seq {
 			break
 		}
-		r.win = append(r.win, blockAt{s: p.s, off: p.off, base: h.Base, next: h.Next()})
+		r.win = append(r.win, foundBlock{s: p.s, off: p.off, base: h.Base, next: h.Next()})
 		if h.Next() > seq {
 			return true
 		}
@@ -185,8 +186,8 @@ func (r *RevCursor) window() bool {
 	if lost > seq && len(r.win) > 0 {
 		return true
 	}
-	// The record should be here and is not.
-	err = t.verdict(seq, t.corrupt(p.s, p.off, "records are missing", nil))
+	// The record is missing.
+	err = t.recheckDamage(seq, t.corrupt(p.s, p.off, "records are missing", nil))
 	c, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok {
 		r.err = err
@@ -197,6 +198,6 @@ func (r *RevCursor) window() bool {
 	}
 	c.First, c.Next = lost, seq+1
 	t.MarkDamaged(c)
-	r.win = append(r.win, blockAt{s: p.s, base: lost, next: seq + 1, err: c})
+	r.win = append(r.win, foundBlock{s: p.s, base: lost, next: seq + 1, err: c})
 	return true
 }

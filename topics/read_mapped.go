@@ -5,30 +5,30 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// mapped reads blocks of a sealed segment from its mapping. A scan that comes to a
-// file for the second time spares itself the copy of the whole file that reading is:
-// blocks are verified where they lie, and then copied while they are in the
-// processor's cache, so that nobody but the guarded code touches mapped memory.
-type mapped struct {
-	m    *segment.Mapping // nil: not to be used
+// mappedScan reads blocks of a sealed segment from its mapping. It saves a repeated
+// scan of a file the copy of the whole file that ReadAt makes: blocks are verified
+// in place and then copied while they are in the processor's cache, so that only
+// guarded code touches mapped memory.
+type mappedScan struct {
+	m    *segment.Mapping // nil: do not use
 	s    *seg
-	off  int64  // where buf begins in the file
-	next int64  // where the block begins that comes behind the last one
+	off  int64  // file offset of buf[0]
+	next int64  // file offset past the last block returned
 	buf  []byte // verified blocks
-	want int    // how many bytes to verify at once, which take one block at least
-	run  func() // copyOut, as a value that is made once
+	want int    // bytes to verify at once; at least one block is verified
+	run  func() // copyOut, allocated once
 }
 
-// mappedRun is how many bytes are verified at once: what is copied is to stay in the
-// processor's first cache until it is used. A scan begins with firstRun, so that a short
-// one verifies little.
+// mappedRun bounds how many bytes are verified at once, so that the copy stays in the
+// processor's first-level cache until it is used. A scan begins with firstRun, so
+// that a short one verifies little.
 const (
 	mappedRun = 8 << 10
 	firstRun  = 1 << 10
 )
 
-// mappedBlock returns header and body of the block at off, or nil if it is not to be
-// had from the mapping.
+// mappedBlock reads the header of the block at off into h and returns its verified
+// body, or nil if the mapping cannot serve it.
 func (r *reader) mappedBlock(s *seg, off int64, h *segment.Header) []byte {
 	p := &r.mapped
 	follows := p.s == s && p.next == off
@@ -46,8 +46,8 @@ func (r *reader) mappedBlock(s *seg, off int64, h *segment.Header) []byte {
 	return b[segment.HeaderSize:h.Size():h.Size()]
 }
 
-// load verifies and copies blocks from off on. It reports whether there are any.
-func (p *mapped) load(s *seg, off int64) bool {
+// load verifies and copies blocks from off on, and reports whether it has any.
+func (p *mappedScan) load(s *seg, off int64) bool {
 	p.s, p.off, p.next, p.buf = s, off, off, p.buf[:0]
 	end := s.end.Load()
 	if off >= end || !p.m.Scan(off, end) {
@@ -60,7 +60,7 @@ func (p *mapped) load(s *seg, off int64) bool {
 }
 
 // copyOut is the part of load that touches mapped memory.
-func (p *mapped) copyOut() {
+func (p *mappedScan) copyOut() {
 	b := p.m.Bytes()[p.off:p.s.end.Load()]
 	for off := p.off; len(p.buf) < p.want && len(b) > 0; {
 		h, err := segment.ParseHeader(b, p.s.place, off)

@@ -13,10 +13,10 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func isCorrupt(err error) bool { return errors.Is(err, errs.ErrCorrupt) }
 
-// verdict decides about damage that a reader met on its way to sequence seq. It
-// is none when the records were pruned, or the topic deleted, under the
-// reader's eyes.
-func (t *Topic) verdict(seq uint64, err error) error {
+// recheckDamage returns the error for damage that a reader met on its way to
+// sequence seq. It is no damage if the records were pruned or the topic was deleted
+// while the reader was reading.
+func (t *Topic) recheckDamage(seq uint64, err error) error {
 	if !isCorrupt(err) {
 		return err
 	}
@@ -29,8 +29,8 @@ func (t *Topic) verdict(seq uint64, err error) error {
 	return err
 }
 
-// StagePrune checks a prune mark: records below first are to go. It returns
-// the topic's id.
+// StagePrune checks a prune mark, which removes all records below first. It
+// returns the topic's id.
 func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 	t, err := r.Topic(name)
 	if err != nil {
@@ -42,14 +42,14 @@ func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 	return t.id, nil
 }
 
-// ApplyPrune raises the first sequence of a topic. Segments that lie below it
-// whole leave the topic now and their files go once a checkpoint covers that.
+// ApplyPrune raises the first sequence of a topic. Segments entirely below it
+// leave the topic now; their files are unlinked once a checkpoint covers that.
 func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	t := r.byID[id]
 	if t == nil || first > t.next {
 		return fmt.Errorf("prune of topic %d to %d does not fit the state", id, first)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	if first <= t.first {
 		return nil
 	}
@@ -64,13 +64,13 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	if first == t.next {
 		k = len(list) // nothing is left: the next record begins a new segment
 		l.cur = nil
-		l.settle()
+		l.resetPlan()
 	}
-	r.bury(t, list[:k])
+	r.addDead(t, list[:k])
 	rest := slices.Clone(list[k:])
 	l.segs.Store(&rest)
 	// The entries of segments that are not sealed stay, for the footers that a
-	// checkpoint under way may be about to write.
+	// checkpoint in progress may be about to write.
 	keep := first
 	for _, s := range list {
 		if !s.sealed.Load() || len(rest) > 0 && s == rest[0] {
@@ -84,14 +84,14 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 	return nil
 }
 
-// HasDead reports whether files wait for a checkpoint to be unlinked. Leader
-// only.
+// HasDead reports whether files of pruned segments are waiting for a checkpoint.
+// Leader only.
 func (r *Registry) HasDead() bool { return len(r.dead) > 0 }
 
-// bury notes segments whose files may go after the next checkpoint.
-func (r *Registry) bury(t *Topic, segs []*seg) {
+// addDead notes segments whose files are unlinked after the next checkpoint.
+func (r *Registry) addDead(t *Topic, segs []*seg) {
 	for _, s := range segs {
-		r.dead = append(r.dead, deadSeg{t.id, s}) // a checkpoint under way may still make its file
+		r.dead = append(r.dead, deadSeg{t.id, s}) // also without a file: a checkpoint in progress may still create it
 	}
 }
 
@@ -104,27 +104,27 @@ func (r *Registry) StageDelete(name string) (uint64, error) {
 	return t.id, nil
 }
 
-// ApplyDelete removes a topic for good. Readers that hold it finish what they
-// hold.
+// ApplyDelete removes a topic for good. Lookups by name find it until the command
+// is published. Readers may finish with the chunks and files that they hold.
 func (r *Registry) ApplyDelete(id, pos uint64, ms int64) error {
 	t := r.byID[id]
 	if t == nil {
 		return fmt.Errorf("delete of topic %d, which does not exist", id)
 	}
-	r.raise(ms)
+	r.raiseTimeFloor(ms)
 	t.deleted.Store(pos)
-	t.log.abort() // what was reserved for it and never used
-	r.bury(t, t.log.list())
+	t.log.discardPlan() // frees space that was reserved and never used
+	r.addDead(t, t.log.list())
 	r.mu.Lock()
 	delete(r.byID, id)
 	r.mu.Unlock()
-	r.dying = append(r.dying, t)
+	r.deleting = append(r.deleting, t)
 	return nil
 }
 
-// reap takes deleted topics out of sight, at publication.
-func (r *Registry) reap() {
-	for _, t := range r.dying {
+// removeDeleted makes deleted topics invisible, at publication.
+func (r *Registry) removeDeleted() {
+	for _, t := range r.deleting {
 		r.mu.Lock()
 		if r.byName[t.name] == t {
 			delete(r.byName, t.name)
@@ -132,5 +132,5 @@ func (r *Registry) reap() {
 		r.mu.Unlock()
 		t.signal()
 	}
-	r.dying = r.dying[:0]
+	r.deleting = r.deleting[:0]
 }

@@ -15,18 +15,17 @@ import (
 type Getter struct {
 	r   reader
 	raw []byte
-	sum byte // of what touch has read, so that it does read
+	sum byte // of the bytes that prefetch reads, so that the loads are not optimized away
 }
 
-// errTail says that the record is not to be had from a mapping of the file.
-var errTail = errors.New("not in the mapped file")
+// errNotMapped says that a mapping of the file cannot serve the record.
+var errNotMapped = errors.New("not in the mapped file")
 
-// Topic returns the topic of the last read.
+// Topic returns the topic of the last Get.
 func (g *Getter) Topic() *Topic { return g.r.t }
 
-// Get reads the record of sequence seq and appends its parts to the slices of
-// dst, which it reuses. A sequence that does not exist is ErrInvalidToneSearch
-// or a *PrunedError.
+// Get copies the record of sequence seq into dst, whose slices it reuses. For a
+// sequence that does not exist the error is ErrInvalidToneSearch or a *PrunedError.
 func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	if seq >= t.End() {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
@@ -37,23 +36,23 @@ func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	g.r.t = t
 	g.r.winSeg = 0
 	defer g.r.close()
-	err := g.mapped(t, seq, dst)
+	err := g.findMapped(t, seq, dst)
 	if err != nil {
-		if errors.Is(err, errTail) || errors.Is(err, segment.ErrNoMapping) {
-			err = g.plain(t, seq, dst)
+		if errors.Is(err, errNotMapped) || errors.Is(err, segment.ErrNoMapping) {
+			err = g.findPlain(t, seq, dst)
 		}
 		if err != nil {
-			err = t.verdict(seq, err)
+			err = t.recheckDamage(seq, err)
 			t.noteDamage(err)
 		}
 	}
 	return err
 }
 
-// mapped finds the record in the segment's mapping. Whatever it takes from
-// there it verifies and copies under a guard against faults.
-func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
-	s := t.log.at(seq)
+// findMapped reads the record from the segment's mapping. It verifies and copies it
+// under a guard against faults.
+func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
+	s := t.log.segAt(seq)
 	if s == nil {
 		return &PrunedError{Topic: t.name, Seq: seq, First: t.First()}
 	}
@@ -65,26 +64,26 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 	flushed := s.flushed.Load()
 	if !s.sealed.Load() {
 		if from, to = t.log.near(s, seq); from >= flushed {
-			return errTail
+			return errNotMapped
 		}
 	}
 	h, err := g.r.handle(s)
 	if err != nil {
 		return err
 	}
-	if s.sealed.Load() { // perhaps just now, and then near had no points
+	if s.sealed.Load() { // it may be sealed just now, when near had no points
 		if foot, m, err = h.Sealed(s.place); err != nil || m == nil {
-			return errTail // plain tells what is wrong with a footer
+			return errNotMapped // findPlain reports damage of the footer
 		}
 	} else if !h.Often() {
-		return errTail
+		return errNotMapped
 	} else if m, err = h.Mapping(flushed); err != nil {
 		if errors.Is(err, segment.ErrNoMapping) {
 			return err
 		}
 		return fmt.Errorf("topic %q: mapping segment %d: %w", t.name, s.number, err)
 	}
-	p := place{s, from}
+	p := blockPos{s, from}
 	fault := vfs.Guard(m, func() {
 		if foot != nil {
 			var ok bool
@@ -93,7 +92,7 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 			}
 		}
 		m.Near(p.off, flushed)
-		err = g.find(t, m.Bytes()[:flushed], p, to, seq, dst)
+		err = g.findFrom(t, m.Bytes()[:flushed], p, to, seq, dst)
 	})
 	if fault != nil {
 		return t.corrupt(s, p.off, "the file was cut short while mapped", fault)
@@ -101,13 +100,13 @@ func (g *Getter) mapped(t *Topic, seq uint64, dst *segment.Record) error {
 	return err
 }
 
-// touchBytes is how much of a block is read ahead of its verification, in bytes.
-const touchBytes = 4 << 10
+// prefetchBytes bounds the bytes of a block that are read ahead of verifying it.
+const prefetchBytes = 4 << 10
 
-// touch reads a byte of each cache line of b. No load waits for another, so the
-// processor has them all under way at once; a checksum alone sees a few lines
-// ahead only, and waits for memory again and again.
-func (g *Getter) touch(b []byte) {
+// prefetch reads a byte of each cache line of b. The loads are independent, so the
+// processor runs them concurrently. A checksum alone sees only a few lines ahead and
+// waits for memory again and again.
+func (g *Getter) prefetch(b []byte) {
 	var x byte
 	for i := 0; i < len(b); i += 64 {
 		x += b[i]
@@ -115,15 +114,15 @@ func (g *Getter) touch(b []byte) {
 	g.sum = x
 }
 
-// find looks from p on for the block that holds seq; to is where the next known
-// block begins.
-func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *segment.Record) error {
-	if end := min(to, p.off+touchBytes, int64(len(b))); p.off < end {
-		g.touch(b[p.off:end])
+// findFrom finds the block that holds seq, from p on, in b, the mapped data of the
+// file. to is the offset of the next known block.
+func (g *Getter) findFrom(t *Topic, b []byte, p blockPos, to int64, seq uint64, dst *segment.Record) error {
+	if end := min(to, p.off+prefetchBytes, int64(len(b))); p.off < end {
+		g.prefetch(b[p.off:end])
 	}
 	for p.off < int64(len(b)) {
-		// Headers passed over are not verified: a wrong length leads to a place
-		// where no valid header stands.
+		// Headers passed over are not verified: a wrong length leads to an offset
+		// without a valid header.
 		rest := b[p.off:]
 		if len(rest) < segment.HeaderSize {
 			return t.corrupt(p.s, p.off, "the block reaches beyond its data", nil)
@@ -135,7 +134,7 @@ func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *se
 		}
 		h, err := segment.ParseHeader(rest, p.s.place, p.off)
 		if err != nil || h.Size() > int64(len(rest)) {
-			return g.plain(t, seq, dst)
+			return g.findPlain(t, seq, dst)
 		}
 		if h.Base > seq {
 			return g.absent(t, p, h, seq)
@@ -146,19 +145,19 @@ func (g *Getter) find(t *Topic, b []byte, p place, to int64, seq uint64, dst *se
 			e.First, e.Next = h.Base, h.Next()
 			return e
 		}
-		return g.pick(t, p, h, body, seq, dst)
+		return g.copyRecord(t, p, h, body, seq, dst)
 	}
-	return errTail
+	return errNotMapped
 }
 
-// plain finds the record without a mapping. It verifies every header from the
-// place where it starts, so that an error names the one that is really damaged.
-func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
+// findPlain finds the record without a mapping. It verifies every header from its
+// start on, so that an error names the one that is really damaged.
+func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	p, to, err := g.r.start(seq)
 	if err != nil {
 		return err
 	}
-	g.r.ahead = int(min(to-p.off, seekRead))
+	g.r.readSize = int(min(to-p.off, seekRead))
 	for p.off < p.s.end.Load() {
 		h, err := g.r.head(p.s, p.off)
 		if err != nil {
@@ -178,13 +177,14 @@ func (g *Getter) plain(t *Topic, seq uint64, dst *segment.Record) error {
 			}
 			return err
 		}
-		return g.pick(t, p, h, body, seq, dst)
+		return g.copyRecord(t, p, h, body, seq, dst)
 	}
 	return g.absent(t, p, segment.Header{}, seq)
 }
 
-// absent explains why seq is not where it should be.
-func (g *Getter) absent(t *Topic, p place, h segment.Header, seq uint64) error {
+// absent returns the error for a sequence that is missing: it is in a gap, or it is
+// damage. h is the header of the next block, if there is one.
+func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) error {
 	if gap, ok := t.gapAt(seq); ok {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
 	}
@@ -193,8 +193,8 @@ func (g *Getter) absent(t *Topic, p place, h segment.Header, seq uint64) error {
 	return e
 }
 
-// pick copies one record out of a verified block.
-func (g *Getter) pick(t *Topic, p place, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
+// copyRecord copies the record of sequence seq out of a verified block.
+func (g *Getter) copyRecord(t *Topic, p blockPos, h segment.Header, body []byte, seq uint64, dst *segment.Record) error {
 	if h.Codec != segment.None {
 		var err error
 		if g.raw, err = t.reg.Codecs.Decompress(g.raw[:0], body, h.Raw); err != nil {

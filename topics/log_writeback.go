@@ -7,25 +7,25 @@ import (
 	"sync/atomic"
 )
 
-// A checkpoint that finds many topics writes a batch of their files, and then
-// syncs these several at a time: most of a sync is waiting, and file systems make
-// one of several, above all of the names and sizes of files that are new. The
-// batch also bounds how many files are open for that.
+// A checkpoint of many topics writes a batch of their files and then syncs several
+// of them at a time: most of a sync is waiting, and file systems merge concurrent
+// syncs, above all the names and sizes of new files. The batch also bounds how
+// many files are open for this.
 const (
-	syncBatch = 64
-	syncers   = 16
-	syncAlone = 4 // so few are synced one by one
+	syncBatch     = 64
+	syncers       = 16
+	syncSerialMax = 4 // at most this many files are synced one by one
 )
 
 // Flush writes the tails of the captured topics to their files, except small
-// ones, which the snapshot will carry, and seals full segments. Everything it
-// wrote is synced when it returns, but for the directory; the number of files
-// written is returned. carry bounds the bytes of all carried tails together.
-// With trim, growing files give back the space that is reserved and not used.
+// ones, which the snapshot carries, and seals full segments. It returns the number
+// of files written. They are synced when it returns; the directory is not. carry
+// bounds the bytes of all carried tails together. With trim, growing files give
+// back the space that is reserved and not used.
 func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
-	c.share(carry)
-	if trim && r.roomy() {
-		c.fine()
+	c.chooseCarried(carry)
+	if trim && r.hasFreeSpace() {
+		c.listAllPoints()
 	}
 	var work []*Captured
 	for i := range c.Topics {
@@ -33,7 +33,7 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 			work = append(work, k)
 		}
 	}
-	// In the order of their names on disk, so that new ones lie side by side.
+	// In the order of their names on disk, so that new files are adjacent.
 	slices.SortFunc(work, func(a, b *Captured) int { return cmp.Compare(a.t.id, b.t.id) })
 	list := make([]written, 0, min(len(work), syncBatch))
 	for i, k := range work {
@@ -42,8 +42,8 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 			continue
 		}
 		files += len(list)
-		// Also after an error, whose cause may be another topic's. But a failed
-		// sync counts more: nothing may be written after it.
+		// After an error too, because it may concern another topic. A failed sync
+		// takes precedence: nothing may be written after it.
 		if serr := syncAll(list); serr != nil {
 			return files, serr
 		}
@@ -55,15 +55,15 @@ func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err 
 	return files, nil
 }
 
-// written is a file that was written and not synced yet.
+// written is a file that is written and not synced yet.
 type written struct {
 	l    *log
 	s    *seg
-	seal bool // it has its footer
-	all  bool // its size was cut
+	seal bool // the file has its footer
+	all  bool // its size may have been cut: sync that too
 }
 
-// sync makes w durable.
+// sync makes w durable, and sets the segment sealed if it has its footer.
 func (w *written) sync() error {
 	if err := w.s.sync(w.all); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (w *written) sync() error {
 
 // syncAll makes all of list durable. It stops at the first error.
 func syncAll(list []written) error {
-	if len(list) <= syncAlone {
+	if len(list) <= syncSerialMax {
 		for i := range list {
 			if err := list[i].sync(); err != nil {
 				return err
@@ -107,21 +107,21 @@ func syncAll(list []written) error {
 	return nil
 }
 
-// share decides which tails the snapshot carries: those without a file first,
-// which would need one made, and the smallest first, so that as few files as
-// possible are written. budget bounds them all together.
-func (c *Checkpoint) share(budget int64) {
+// chooseCarried decides which tails the snapshot carries: first those without a
+// file, which would have to be created, then the smallest, so that as few files as
+// possible are written. budget bounds the bytes of all of them together.
+func (c *Checkpoint) chooseCarried(budget int64) {
 	type tail struct {
 		k    *Captured
 		rest int64
-		file bool // the leader may make it at any time: looked at once
+		file bool // read once: the leader may create it at any time
 	}
 	var small []tail
 	sum := int64(0)
 	for i := range c.Topics {
 		k := &c.Topics[i]
 		k.carry = false
-		if rest := k.rest(); rest > 0 && rest <= CarryMax {
+		if rest := k.unwritten(); rest > 0 && rest <= CarryMax {
 			small = append(small, tail{k, rest, k.growing().hasFile.Load()})
 			sum += rest
 		}
@@ -143,16 +143,16 @@ func (c *Checkpoint) share(budget int64) {
 	}
 }
 
-// roomy reports whether the disk has space for more than was reserved.
-func (r *Registry) roomy() bool {
+// hasFreeSpace reports whether the disk has space beyond what is reserved.
+func (r *Registry) hasFreeSpace() bool {
 	free, err := r.FS.Free(r.Dir)
-	return err == nil && free > fineFree
+	return err == nil && free > fineMinFree
 }
 
-// fine has the snapshot list all known positions of growing segments, as far as
-// finePositions allows.
-func (c *Checkpoint) fine() {
-	left := int64(finePositions)
+// listAllPoints makes the snapshot list all known positions of growing segments, as
+// far as fineMaxBytes allows.
+func (c *Checkpoint) listAllPoints() {
+	left := int64(fineMaxBytes)
 	for i := range c.Topics {
 		if k := &c.Topics[i]; k.last.end <= left {
 			k.spacing = pointSpacing
@@ -169,8 +169,8 @@ func (k *Captured) growing() *seg {
 	return nil
 }
 
-// rest returns how many bytes of the growing segment are not in its file.
-func (k *Captured) rest() int64 {
+// unwritten returns how many bytes of the growing segment are not in its file.
+func (k *Captured) unwritten() int64 {
 	s := k.growing()
 	if s == nil {
 		return 0
@@ -190,7 +190,7 @@ func (k *Captured) begin(trim bool) bool {
 	defer s.mu.Unlock()
 	s.pinned = k.carry
 	k.flushed = s.flushed.Load()
-	return full || s.dirty != nil || k.rest() > 0 && !k.carry || trim && s.loose(k.flushed)
+	return full || s.dirty != nil || k.unwritten() > 0 && !k.carry || trim && s.trimmable(k.flushed)
 }
 
 // write writes and seals the files of one topic, and appends to list what has

@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Slabs are pieces of slabSize bytes that chunks of maxChunk bytes and their
-// multiples are cut from.
+// A slab has slabSize bytes. Chunks of maxChunk bytes and multiples of it are carved
+// from slabs.
 const (
 	slabSize   = 2 << 20
 	slabChunks = slabSize / maxChunk
@@ -17,19 +17,19 @@ const (
 
 type slab struct {
 	mem   *vfs.Memory
-	used  uint8 // a bit for each chunk; all for a slab of more than slabSize bytes
-	ready int   // bytes whose pages have been brought in
+	used  uint8 // a bit for each chunk; all bits for a slab of more than slabSize bytes
+	ready int   // bytes whose pages are populated
 }
 
-// piece is the memory of a chunk. It keeps the slab that it is cut from reachable.
+// piece is the memory of a chunk. It keeps the slab that it is carved from reachable.
 type piece struct {
 	buf  []byte
-	slab *slab // nil: on the heap
+	slab *slab // nil if buf is on the heap
 }
 
-// cut returns a piece of n bytes or a little more, from the first slab that has
-// room: so the last ones become free. The caller holds p.mu.
-func (p *spares) cut(n int) piece {
+// carve returns a piece of n bytes or a little more, from the first slab that has
+// room, so that the last slabs become free. The caller holds p.mu.
+func (p *chunkPool) carve(n int) piece {
 	if n > slabSize {
 		s := &slab{mem: vfs.NewMemory(n), used: 0xff}
 		s.mem.Populate(0, n)
@@ -39,22 +39,23 @@ func (p *spares) cut(n int) piece {
 	for _, s := range p.slabs {
 		free := ^s.used
 		for range k - 1 {
-			free &= free >> 1 // of runs that long, the first bit
+			free &= free >> 1 // leaves the first bit of each run of k free chunks
 		}
 		if free == 0 {
 			continue
 		}
 		if s.used == 0 {
-			p.less(slabSize)
+			p.noteTaken(slabSize)
 		}
-		return s.cut(bits.TrailingZeros8(free), k)
+		return s.carve(bits.TrailingZeros8(free), k)
 	}
 	s := &slab{mem: vfs.NewMemory(slabSize)}
 	p.slabs = append(p.slabs, s)
-	return s.cut(0, k)
+	return s.carve(0, k)
 }
 
-func (s *slab) cut(at, k int) piece {
+// carve returns k chunks from chunk at on.
+func (s *slab) carve(at, k int) piece {
 	s.used |= (1<<k - 1) << at
 	if end := (at + k) * maxChunk; end > s.ready {
 		s.mem.Populate(s.ready, end-s.ready)
@@ -63,7 +64,7 @@ func (s *slab) cut(at, k int) piece {
 	return piece{s.mem.Bytes()[at*maxChunk : (at+k)*maxChunk : (at+k)*maxChunk], s}
 }
 
-// put takes a piece back and reports whether nothing of the slab is in use now.
+// put takes back a piece and reports whether the slab is unused now.
 func (s *slab) put(b []byte) bool {
 	if len(b) > slabSize {
 		s.used = 0
@@ -74,8 +75,9 @@ func (s *slab) put(b []byte) bool {
 	return s.used == 0
 }
 
-// drop gives the memory of a slab back that is not in use. The caller holds p.mu.
-func (p *spares) drop(s *slab) {
+// discardSlab returns the memory of an unused slab to the system. The caller holds
+// p.mu.
+func (p *chunkPool) discardSlab(s *slab) {
 	s.mem.Discard()
 	p.slabs = slices.DeleteFunc(p.slabs, func(o *slab) bool { return o == s })
 }

@@ -11,29 +11,29 @@ import (
 )
 
 // pointSpacing is the least distance in bytes between two points, and so between
-// two entries of a footer: a record is at most a block or two behind one.
+// two entries of a footer: a record is at most a block or two after one.
 const pointSpacing = 2 << 10
 
-// point is the position of a block of a segment, as 12 bytes: sequence and time
-// count from the segment's first block.
+// point is the position of a block of a segment, in 12 bytes: sequence and time
+// are relative to the segment's first block.
 type point struct{ seq, ms, off uint32 }
 
-// points are the positions of blocks of a growing segment, in order, for reads
-// of single records and for the footer. The commit leader adds, readers search
-// without a lock.
+// points are the positions of blocks of a growing segment, in order. They serve
+// reads of single records and the footer. The commit leader adds points; readers
+// search them without a lock.
 type points struct {
-	n    atomic.Int64 // of list, that are valid
+	n    atomic.Int64 // how many entries of list are valid
 	list atomic.Pointer[[]point]
-	last int64 // offset of the latest, or of one that could not be noted; leader only
+	last int64 // offset of the latest point, or of a later block out of range for one; leader only
 }
 
 // pointSize is the size of a point on the heap, in bytes.
 const pointSize = 12
 
-// add notes the block with base seq and time ms at offset off, if it is far
-// enough behind the one before. One that is too far from the segment's first
-// block to be told in 32 bits is left out: who looks for it finds an earlier one
-// or an entry of the index.
+// add adds a point for the block with base seq and time ms at offset off, if it is
+// at least pointSpacing after the last one. It leaves out a block whose distance
+// from the segment's first block does not fit in 32 bits: a search finds an earlier
+// point or an entry of the index.
 func (p *points) add(s *seg, seq uint64, ms, off int64) {
 	if p.last > 0 && off-p.last < pointSpacing {
 		return
@@ -57,20 +57,20 @@ func (p *points) add(s *seg, seq uint64, ms, off int64) {
 	p.n.Store(int64(n + 1))
 }
 
-// room makes room for n points before the first is added.
-func (p *points) room(n int) {
+// reserve allocates space for n points. No point may have been added yet.
+func (p *points) reserve(n int) {
 	if n > 0 {
 		l := make([]point, n+n/8)
 		p.list.Store(&l)
 	}
 }
 
-// drop lets go of all points, once the segment has a footer.
+// drop frees all points, once the segment has a footer.
 func (p *points) drop() { p.list.Store(nil) }
 
-// all returns the points there are.
+// all returns all points.
 func (p *points) all() []point {
-	n := p.n.Load() // first: a list that comes later has no fewer
+	n := p.n.Load() // before the list: a later list has at least as many
 	l := p.list.Load()
 	if l == nil {
 		return nil
@@ -78,8 +78,8 @@ func (p *points) all() []point {
 	return (*l)[:n]
 }
 
-// floor returns the offset of the last point at or before seq, and that of the
-// next one, or end.
+// floor returns the offset of the last point at or before seq, and the offset of
+// the next point, or end if there is none.
 func (p *points) floor(s *seg, seq uint64, end int64) (from, to int64, ok bool) {
 	if seq < s.base {
 		return 0, end, false
@@ -104,7 +104,7 @@ func (p *points) floor(s *seg, seq uint64, end int64) (from, to int64, ok bool) 
 	return int64(list[lo-1].off), to, true
 }
 
-// before returns the offset of the last point with a time before ms.
+// before returns the offset of the last point with a time below ms.
 func (p *points) before(s *seg, ms int64) (off int64, ok bool) {
 	list := p.all()
 	i, _ := slices.BinarySearchFunc(list, ms-s.time, func(q point, d int64) int { return cmp.Compare(int64(q.ms), d) })
@@ -114,8 +114,8 @@ func (p *points) before(s *seg, ms int64) (off int64, ok bool) {
 	return int64(list[i-1].off), true
 }
 
-// entries returns the positions of blocks of s that are known, in order and at
-// least spacing bytes apart. It belongs to the checkpoint.
+// entries returns the known block positions of s, in order and at least spacing
+// bytes apart. Only the checkpoint calls it.
 func (l *log) entries(s *seg, spacing int64) []segment.Entry {
 	sparse := l.idx.Entries(s.number, s.base)
 	list := s.points.all()

@@ -89,7 +89,7 @@ func (c *Files) Acquire(topic, number uint64) (*Handle, error) {
 	if h := c.handles[key]; h != nil {
 		h.refs.Add(refUser) // the cache's reference keeps it from being closed
 		c.mu.Unlock()
-		h.touch()
+		h.markUsed()
 		return h.opened()
 	}
 	if c.closed {
@@ -99,7 +99,7 @@ func (c *Files) Acquire(topic, number uint64) (*Handle, error) {
 	h := c.newHandle(key)
 	victims := c.insert(h)
 	c.mu.Unlock()
-	drop(victims)
+	unrefAll(victims)
 
 	h.file, h.openErr = c.openFile(key)
 	if h.openErr != nil {
@@ -128,14 +128,14 @@ func (c *Files) Add(topic, number uint64, f vfs.File) *Handle {
 	}
 	old := c.handles[h.key]
 	if old != nil {
-		c.take(old)
+		c.removeLocked(old)
 	}
 	victims := c.insert(h)
 	c.mu.Unlock()
 	if old != nil {
 		old.unref(refCache)
 	}
-	drop(victims)
+	unrefAll(victims)
 	return h
 }
 
@@ -145,7 +145,7 @@ func (c *Files) Forget(topic, number uint64) {
 	c.mu.Lock()
 	h := c.handles[fileKey{topic, number}]
 	if h != nil {
-		c.take(h)
+		c.removeLocked(h)
 	}
 	c.mu.Unlock()
 	if h != nil {
@@ -214,7 +214,7 @@ func (c *Files) insert(h *Handle) (victims []*Handle) {
 	c.ring = append(c.ring, h)
 	for len(c.ring) > c.maxOpen {
 		v := c.victim(h)
-		c.take(v)
+		c.removeLocked(v)
 		victims = append(victims, v)
 	}
 	return victims
@@ -249,9 +249,9 @@ func (c *Files) victim(keep *Handle) *Handle {
 	return held
 }
 
-// take removes h, which must be in the cache, from it. The caller drops the
+// removeLocked removes h, which must be in the cache, from it. The caller drops the
 // cache's reference once it has released c.mu.
-func (c *Files) take(h *Handle) {
+func (c *Files) removeLocked(h *Handle) {
 	delete(c.handles, h.key)
 	last := len(c.ring) - 1
 	c.ring[h.slot] = c.ring[last]
@@ -265,7 +265,7 @@ func (c *Files) remove(h *Handle) {
 	c.mu.Lock()
 	in := c.handles[h.key] == h
 	if in {
-		c.take(h)
+		c.removeLocked(h)
 	}
 	c.mu.Unlock()
 	if in {
@@ -273,7 +273,7 @@ func (c *Files) remove(h *Handle) {
 	}
 }
 
-func drop(hs []*Handle) {
+func unrefAll(hs []*Handle) {
 	for _, h := range hs {
 		h.unref(refCache)
 	}

@@ -72,7 +72,7 @@ func (h *Handle) opened() (*Handle, error) {
 	return h, nil
 }
 
-func (h *Handle) touch() {
+func (h *Handle) markUsed() {
 	if !h.used.Load() { // mostly set: leave the cache line alone
 		h.used.Store(true)
 	}
@@ -87,7 +87,7 @@ func (h *Handle) Retain() bool {
 			return false
 		}
 		if h.refs.CompareAndSwap(n, n+refUser) {
-			h.touch()
+			h.markUsed()
 			return true
 		}
 	}
@@ -189,7 +189,7 @@ func (h *Handle) Mapping(size int64) (*Mapping, error) {
 // Often reports whether the file is read a few records at a time so often that
 // a mapping pays: making one and taking it down costs as much as several reads.
 func (h *Handle) Often() bool {
-	return h.current.Load() != nil || h.reads.Add(1) > fewReads
+	return h.current.Load() != nil || h.reads.Add(1) > minFileReads
 }
 
 // Scanned says that a scan has read n bytes of the file.

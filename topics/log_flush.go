@@ -22,12 +22,12 @@ func (r *Registry) queueHot(t *Topic) {
 	}
 }
 
-// Hot returns a channel that delivers when FlushHot has work.
+// Hot returns a channel that delivers a value when FlushHot has work.
 func (r *Registry) Hot() <-chan struct{} { return r.hotWake }
 
-// FlushHot writes the full chunks of large tails to their files, unsynced, and
-// leaves those alone that a checkpoint carries. An error loses nothing: the bytes
-// stay in the tail, and the next checkpoint reports it.
+// FlushHot writes the full chunks of large tails to their files, without a sync.
+// It skips tails that a checkpoint carries. An error loses nothing: the bytes stay
+// in the tail, and the next checkpoint reports the error.
 func (r *Registry) FlushHot() error {
 	r.hotMu.Lock()
 	list := r.hot
@@ -49,7 +49,7 @@ func (r *Registry) FlushHot() error {
 				s.mu.Lock()
 				to = s.tail.full()
 			} else if !s.mu.TryLock() {
-				continue // it is full, and being sealed, which takes a while
+				continue // it is full and being sealed, which takes a while
 			}
 			if err := t.log.flush(s, to); err != nil && first == nil {
 				first = err
@@ -60,21 +60,21 @@ func (r *Registry) FlushHot() error {
 	return first
 }
 
-// Relieve is FlushHot for the tails that have grown far beyond what is hot,
-// because nobody came round to it: commits are not to take ever more memory while
-// a checkpoint waits for the disk. Leader only.
+// Relieve is FlushHot for tails of at least lagBytes, which no other goroutine has
+// written: commits must not take ever more memory while a checkpoint waits for the
+// disk. Leader only.
 func (r *Registry) Relieve() {
 	for i, t := range r.lagging {
 		r.lagging[i] = nil
 		if s := t.log.cur; s != nil && s.mu.TryLock() {
-			_ = t.log.flush(s, s.tail.full()) // as FlushHot
+			_ = t.log.flush(s, s.tail.full()) // an error loses nothing, as in FlushHot
 			s.mu.Unlock()
 		}
 	}
 	r.lagging = r.lagging[:0]
 }
 
-// full returns the offset up to which all chunks are complete.
+// full returns the file offset up to which all chunks are full.
 func (t *tail) full() int64 {
 	p := t.chunks.Load()
 	if p == nil || len(*p) == 0 {
@@ -83,20 +83,20 @@ func (t *tail) full() int64 {
 	return (*p)[len(*p)-1].off
 }
 
-// flush writes the tail of s up to file offset to, a block boundary, and lets
-// go of what it wrote. The file stays open until sync. The caller holds s.mu, as
-// for all that follows.
+// flush writes the tail of s up to file offset to, a block boundary, and drops
+// what it wrote. It does nothing if s is pruned or pinned. The file stays open
+// until sync. The caller holds s.mu, as for openDirty, trim and seal.
 func (l *log) flush(s *seg, to int64) error {
 	from := s.flushed.Load()
-	if to <= from || s.gone || s.pinned && !mutate.SkipPin {
+	if to <= from || s.pruned || s.pinned && !mutate.SkipPin {
 		return nil
 	}
-	// Reserved already, but for a small tail that is not carried, and for a
-	// segment that was restored or replayed, whose reservation is not known.
-	if err := l.extendTo(s, to); err != nil {
+	// The space is reserved already, except for a small tail that is not carried
+	// and for a restored or replayed segment, whose reservation is not known.
+	if err := l.extendExact(s, to); err != nil {
 		return err
 	}
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (l *log) flush(s *seg, to int64) error {
 	return nil
 }
 
-// hold opens the file of s and keeps it open until sync.
-func (l *log) hold(s *seg) (vfs.File, error) {
+// openDirty opens the file of s and keeps it open until sync.
+func (l *log) openDirty(s *seg) (vfs.File, error) {
 	if s.dirty == nil {
 		h, err := l.open(s)
 		if err != nil {
@@ -124,16 +124,16 @@ func (l *log) hold(s *seg) (vfs.File, error) {
 	return s.dirty.File(), nil
 }
 
-// trim cuts the file of a growing segment to what is in it, if that frees a
-// block of the disk.
+// trim truncates the file of a growing segment to its data, if that frees a disk
+// block.
 func (l *log) trim(s *seg) error {
 	end := s.flushed.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !s.loose(end) {
+	if !s.trimmable(end) {
 		return nil
 	}
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -144,16 +144,15 @@ func (l *log) trim(s *seg) error {
 	return nil
 }
 
-// loose reports whether the file of s has blocks behind end that a trim frees.
-// A file that was only reserved is left as it is: it does not count yet.
-func (s *seg) loose(end int64) bool {
+// trimmable reports whether the file of s has disk blocks past end that a trim
+// frees. A file without data is left as it is: snapshots do not count it yet.
+func (s *seg) trimmable(end int64) bool {
 	return s.hasFile.Load() && end > segment.FileHeaderSize && s.reserved.Load() > blockUp(end)
 }
 
-// seal writes the footer of a segment that no block will be added to, all of
-// whose blocks are in its file.
+// seal writes the footer of a full segment, all of whose blocks are in its file.
 func (l *log) seal(s *seg) error {
-	f, err := l.hold(s)
+	f, err := l.openDirty(s)
 	if err != nil {
 		return err
 	}
@@ -168,7 +167,8 @@ func (l *log) seal(s *seg) error {
 	return nil
 }
 
-// setSealed makes the footer of s what readers search from now on.
+// setSealed makes readers search the footer of s from now on. The footer is
+// durable.
 func (l *log) setSealed(s *seg) {
 	l.files.Forget(l.meta.Topic, s.number) // its mapping has the old size
 	s.sealed.Store(true)
@@ -176,8 +176,8 @@ func (l *log) setSealed(s *seg) {
 	s.points.drop()
 }
 
-// SyncError is a failed sync of a segment file: what the file holds on disk is
-// not known any more.
+// SyncError is a failed sync of a segment file. The content of the file on disk is
+// unknown from then on.
 type SyncError struct{ Err error }
 
 func (e *SyncError) Error() string { return "sync failed: " + e.Err.Error() }
@@ -185,9 +185,10 @@ func (e *SyncError) Error() string { return "sync failed: " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SyncError) Unwrap() error { return e.Err }
 
-// sync makes what was written to the file of s durable. It waits for the disk
-// without s.mu, so that the tail can be written on meanwhile. After a failure the
-// file stays open, and dirty, until LetGo.
+// sync makes the file of s durable, with a full sync if all is set, else with one
+// of its data. It waits for the disk without s.mu, so that more of the tail can be
+// written meanwhile.
+// After a failure the file stays open, and dirty, until LetGo.
 func (s *seg) sync(all bool) error {
 	s.mu.Lock()
 	h := s.dirty
@@ -207,7 +208,7 @@ func (s *seg) sync(all bool) error {
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.dirty != nil { // written to meanwhile
+		if s.dirty != nil { // it was written to meanwhile
 			h.Release()
 		} else {
 			s.dirty = h
@@ -218,31 +219,54 @@ func (s *seg) sync(all bool) error {
 	return nil
 }
 
-// bury lets go of a pruned segment, whose file is about to be unlinked.
-func (s *seg) bury() {
+// retire releases the tail and the file of a pruned segment. The caller then
+// unlinks the file.
+func (s *seg) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
-	s.forget()
+	s.pruned = true
+	s.releaseDirtyLocked()
 	s.tail.release()
 }
 
-// forget lets go of what is held for a sync that will not come.
-func (s *seg) forget() {
+// releaseDirtyLocked closes the file that is held open for a sync. The caller
+// holds s.mu.
+func (s *seg) releaseDirtyLocked() {
 	if s.dirty != nil {
 		s.dirty.Release()
 		s.dirty = nil
 	}
 }
 
-// free lets go of the tail of s when the node is closed.
-func (s *seg) free() {
+// LetGo closes the segment files that are still held open for a sync. It is for
+// closing a node whose last checkpoint failed. No checkpoint or commit may run
+// meanwhile.
+func (r *Registry) LetGo() {
+	for _, t := range r.Topics() {
+		for _, s := range t.log.list() {
+			s.releaseDirty()
+		}
+	}
+	for _, d := range r.dead {
+		d.seg.releaseDirty()
+	}
+}
+
+// releaseDirty closes the file that is held open for a sync that will not come.
+func (s *seg) releaseDirty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.releaseDirtyLocked()
+}
+
+// freeTail releases the tail of s when the node is closed.
+func (s *seg) freeTail() {
 	s.mu.Lock()
 	s.tail.release()
 	s.mu.Unlock()
 }
 
-// unpin lets the tails be written again that a checkpoint carried.
+// unpin allows writing the tails that the checkpoint carries.
 func (c *Checkpoint) unpin() {
 	for i := range c.Topics {
 		if s := c.Topics[i].growing(); s != nil {

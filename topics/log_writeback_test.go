@@ -80,8 +80,8 @@ func TestCarry(t *testing.T) {
 		if k.carry {
 			carried = append(carried, k.t.name)
 		}
-		if want := k.rest() == 0; want == k.carry {
-			t.Errorf("%s: carried %v, %d bytes are not in its file", k.t.name, k.carry, k.rest())
+		if want := k.unwritten() == 0; want == k.carry {
+			t.Errorf("%s: carried %v, %d bytes are not in its file", k.t.name, k.carry, k.unwritten())
 		}
 	}
 	slices.Sort(carried)
@@ -105,5 +105,21 @@ func TestCarry(t *testing.T) {
 	// With room for all nothing is written, and nothing is synced again.
 	if n, err := r.Flush(r.Capture(), 1<<20, false); n != 0 || err != nil {
 		t.Errorf("%d files written, %v", n, err)
+	}
+}
+
+// TestFine demands that the last snapshot lists all positions, as far as it may
+// have.
+func TestFine(t *testing.T) {
+	c := &Checkpoint{Topics: make([]Captured, 3)}
+	for i, end := range []int64{fineMaxBytes / 2, fineMaxBytes, fineMaxBytes / 4} {
+		c.Topics[i].spacing = coarseSpacing
+		c.Topics[i].last.end = end
+	}
+	c.listAllPoints()
+	for i, want := range []int64{pointSpacing, coarseSpacing, pointSpacing} {
+		if got := c.Topics[i].spacing; got != want {
+			t.Errorf("topic %d has a position every %d bytes, not %d", i, got, want)
+		}
 	}
 }

@@ -42,10 +42,10 @@ func CheckHeaders(section []byte) error {
 }
 
 func cutHeader(section []byte) (name, value, rest []byte, err error) {
-	if name, rest, err = prefixed(section); err != nil {
+	if name, rest, err = cutBytes(section); err != nil {
 		return nil, nil, nil, errHeaders
 	}
-	if value, rest, err = prefixed(rest); err != nil {
+	if value, rest, err = cutBytes(rest); err != nil {
 		return nil, nil, nil, errHeaders
 	}
 	return name, value, rest, nil

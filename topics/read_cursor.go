@@ -7,31 +7,31 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// Cursor walks over records in order of sequence. It allocates nothing per
-// record. It is owned by one goroutine, never blocks a writer and must be
-// closed. Bytes of the current record alias the cursor's buffers or immutable
-// memory and are valid until the next call of Next, Resume or Close.
+// Cursor iterates over records in order of sequence. It allocates nothing per
+// record, is owned by one goroutine, never blocks a writer and must be closed.
+// Bytes of the current record alias the cursor's buffers or immutable memory and
+// are valid until the next call of Next, Resume or Close.
 type Cursor struct {
 	r      reader
 	codecs *segment.Codecs
-	s      *seg // nil: look for next
+	s      *seg // nil: seek next
 	off    int64
-	seen   *seg   // the segment whose end was looked at last
-	upTo   int64  // what that was
+	endSeg *seg   // the segment whose end was read last
+	endOff int64  // that end
 	next   uint64 // sequence to deliver next
 	end    uint64 // exclusive
 
-	in    bool // within a block
-	head  segment.Header
-	body  []byte // stored bytes of the block that fetch found
-	first uint64 // see BlockFirst
-	recs  segment.Records
-	raw   []byte // decompressed body
-	rec   segment.Record
-	err   error
+	inBlock bool // recs is valid
+	head    segment.Header
+	body    []byte // stored bytes of the block that fetch found
+	first   uint64 // see BlockFirst
+	recs    segment.Records
+	raw     []byte // decompressed body
+	rec     segment.Record
+	err     error
 
-	run   int    // compressed blocks in a row
-	ahead *ahead // nil: nothing is unpacked ahead
+	compressedRun int       // compressed blocks in a row
+	unpacker      *unpacker // nil: nothing is unpacked ahead
 }
 
 // Cursor returns a cursor over the records of sp.
@@ -41,41 +41,41 @@ func (t *Topic) Cursor(sp Span) *Cursor {
 	return c
 }
 
-// fewRecords is how many records are read without much reading ahead.
+// A cursor over fewer than fewRecords records does not read far ahead.
 const fewRecords = 64
 
-// Reset makes c, which may be a zero Cursor, one over the records of sp in t. It
-// keeps c's memory, and what it has read of the topic's files.
+// Reset makes c, which may be a zero Cursor, iterate over the records of sp in t.
+// It keeps c's memory, and its file window if t is unchanged.
 func (c *Cursor) Reset(t *Topic, sp Span) {
 	c.Close()
-	r := reader{t: t, win: c.r.win, ahead: scanRead}
+	r := reader{t: t, win: c.r.win, readSize: scanRead}
 	r.mapped.buf = c.r.mapped.buf
 	if c.r.t == t {
 		r.winSeg, r.winOff = c.r.winSeg, c.r.winOff
 	}
 	*c = Cursor{r: r, codecs: t.reg.Codecs, next: sp.From, end: sp.To, raw: c.raw[:0]}
 	if sp.To > sp.From && sp.To-sp.From < fewRecords {
-		c.r.ahead = seekRead
+		c.r.readSize = seekRead
 	}
 }
 
-// Expect says how many records will be read, so that not much more is read
-// ahead; a negative number is all.
+// Expect tells the cursor that n records will be read, so that it does not read
+// much more. A negative n means all of them.
 func (c *Cursor) Expect(n int) {
 	if n >= 0 && n < fewRecords {
-		c.r.ahead = seekRead
+		c.r.readSize = seekRead
 	}
 }
 
-// Extend moves the upper end, so that records committed since can be read.
+// Extend raises the upper end to end, so that records committed since can be read.
 func (c *Cursor) Extend(end uint64) {
 	if c.next == c.end {
-		c.endAhead() // it follows now, and needs no more than it is given
+		c.stopUnpacker() // a follower gets few records at a time
 	}
 	c.end = max(c.end, end)
 }
 
-// Pos returns the sequence that Next would deliver or look for.
+// Pos returns the sequence that Next will deliver or look for.
 func (c *Cursor) Pos() uint64 { return c.next }
 
 // Left returns how many sequences lie between Pos and the upper end.
@@ -85,12 +85,12 @@ func (c *Cursor) Left() uint64 { return c.end - min(c.next, c.end) }
 func (c *Cursor) Record() *segment.Record { return &c.rec }
 
 // Err returns what stopped Next early: a *CorruptError, after which Resume
-// goes on behind the damage, a *PrunedError, or an I/O error.
+// continues past the damage, a *PrunedError, or an I/O error.
 func (c *Cursor) Err() error { return c.err }
 
 // Close releases the cursor's file. It may be called twice.
 func (c *Cursor) Close() {
-	c.endAhead()
+	c.stopUnpacker()
 	c.r.close()
 }
 
@@ -100,16 +100,16 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	for {
-		if c.in {
+		if c.inBlock {
 			if c.recs.Next(&c.rec) {
 				if c.rec.Seq >= c.end {
-					c.in, c.s = false, nil // found again if Extend moves the end
+					c.inBlock, c.s = false, nil // seek again if Extend moves the end
 					return false
 				}
 				c.next = c.rec.Seq + 1
 				return true
 			}
-			c.in = false
+			c.inBlock = false
 			if err := c.recs.Err(); err != nil {
 				c.fail(c.r.t.corrupt(c.s, c.off-c.head.Size(), "", err), c.head, true)
 				return false
@@ -121,20 +121,21 @@ func (c *Cursor) Next() bool {
 	}
 }
 
-// load enters the block that holds c.next.
+// load enters the block that holds c.next, or moves c.next over a gap. It returns
+// false on error.
 func (c *Cursor) load() bool {
 	c.body = nil
-	if c.run >= aheadAfter && c.unpacked() {
+	if c.compressedRun >= unpackAfter && c.nextUnpacked() {
 		return true
 	}
 	if !c.fetch() || c.body == nil {
 		return c.err == nil
 	}
 	h := &c.head
-	if c.run++; h.Codec == segment.None {
-		c.run = 0
+	if c.compressedRun++; h.Codec == segment.None {
+		c.compressedRun = 0
 	}
-	body, err := c.open(h, c.body)
+	body, err := c.decompress(h, c.body)
 	if err != nil {
 		c.fail(c.r.t.corrupt(c.s, c.off-h.Size(), "", err), *h, true)
 		return false
@@ -143,12 +144,12 @@ func (c *Cursor) load() bool {
 	if c.next > h.Base {
 		c.recs.Skip(c.next - h.Base)
 	}
-	c.in = true
+	c.inBlock = true
 	return true
 }
 
-// fetch finds the block that holds c.next, and sets head and body, or moves
-// c.next over a gap.
+// fetch finds the block that holds c.next and sets head and body, or moves c.next
+// over a gap and leaves body nil. It returns false on error.
 func (c *Cursor) fetch() bool {
 	t := c.r.t
 	if c.s == nil {
@@ -168,9 +169,9 @@ func (c *Cursor) fetch() bool {
 		}
 	}
 	for c.atEnd() {
-		n := t.log.after(c.s.base)
+		n := t.log.segAfter(c.s.base)
 		if n == nil {
-			if g, ok := t.gapAt(c.next); ok { // the topic ends with it
+			if g, ok := t.gapAt(c.next); ok { // the topic ends with the gap
 				c.s, c.next = nil, g.To
 				return true
 			}
@@ -185,7 +186,7 @@ func (c *Cursor) fetch() bool {
 		c.fail(err, *h, false)
 		return false
 	}
-	if h.Base > c.next && !c.jump(h.Base) {
+	if h.Base > c.next && !c.crossGap(h.Base) {
 		return false
 	}
 	if c.body = body; body == nil {
@@ -195,19 +196,20 @@ func (c *Cursor) fetch() bool {
 	return true
 }
 
-// atEnd reports whether no block of c.s begins at c.off. Ends only rise, and to look
-// at the one of a segment that is being written to delays its writer.
+// atEnd reports whether no block of c.s begins at c.off. It reads the end of c.s only
+// if the last known one is reached: ends only rise, and reading the end of a growing
+// segment delays its writer.
 func (c *Cursor) atEnd() bool {
-	if c.seen == c.s && c.off < c.upTo {
+	if c.endSeg == c.s && c.off < c.endOff {
 		return false
 	}
-	c.seen, c.upTo = c.s, c.s.end.Load()
-	return c.off >= c.upTo
+	c.endSeg, c.endOff = c.s, c.s.end.Load()
+	return c.off >= c.endOff
 }
 
-// jump moves over sequences that are not there: gaps are legal, anything else
-// is damage.
-func (c *Cursor) jump(base uint64) bool {
+// crossGap moves c.next over missing sequences up to base. It returns false with
+// c.err set if they are in no gap: then they were pruned, or it is damage.
+func (c *Cursor) crossGap(base uint64) bool {
 	t := c.r.t
 	for c.next < base {
 		g, ok := t.gapAt(c.next)
@@ -223,7 +225,7 @@ func (c *Cursor) jump(base uint64) bool {
 	if c.next < base {
 		err := t.corrupt(c.s, c.off, "records are missing", nil).(*errs.CorruptError)
 		err.First, err.Next = c.next, base
-		if c.err = t.verdict(c.next, err); c.err == err {
+		if c.err = t.recheckDamage(c.next, err); c.err == err {
 			t.MarkDamaged(err)
 			c.next = base
 		}
@@ -232,7 +234,8 @@ func (c *Cursor) jump(base uint64) bool {
 	return true
 }
 
-func (c *Cursor) open(h *segment.Header, body []byte) ([]byte, error) {
+// decompress returns the raw body of a block, in c.raw if it was compressed.
+func (c *Cursor) decompress(h *segment.Header, body []byte) ([]byte, error) {
 	if h.Codec == segment.None {
 		return body, nil
 	}
@@ -241,11 +244,11 @@ func (c *Cursor) open(h *segment.Header, body []byte) ([]byte, error) {
 	return c.raw, err
 }
 
-// fail records err at the current place. When it is damage, it works out what
-// the damage covers and where to go on. h is the header of the damaged block
-// when it can be trusted, and past says that c.off is behind that block already.
+// fail sets c.err. For damage it determines which sequences are affected and where
+// to continue. h is the header of the damaged block if it is intact. past says that
+// c.off is already past that block.
 func (c *Cursor) fail(err error, h segment.Header, past bool) {
-	err = c.r.t.verdict(c.next, err)
+	err = c.r.t.recheckDamage(c.next, err)
 	c.err = err
 	damage, ok := errors.AsType[*errs.CorruptError](err)
 	if !ok || c.s == nil {
@@ -260,7 +263,7 @@ func (c *Cursor) fail(err error, h segment.Header, past bool) {
 	} else {
 		c.next, c.off = c.r.resync(c.s, c.off)
 		if c.off == 0 {
-			if n := c.r.t.log.after(c.s.base); n != nil {
+			if n := c.r.t.log.segAfter(c.s.base); n != nil {
 				c.s, c.off, c.next = n, segment.FileHeaderSize, n.base
 			} else {
 				c.s, c.next = nil, c.end
@@ -274,18 +277,18 @@ func (c *Cursor) fail(err error, h segment.Header, past bool) {
 	c.r.t.MarkDamaged(damage)
 }
 
-// Resume goes on behind the damage that Err reported. It returns false when
-// the error is of another kind.
+// Resume continues past the damage that Err reported. It returns false if the error
+// is of another kind.
 func (c *Cursor) Resume() bool {
 	if _, ok := errors.AsType[*errs.CorruptError](c.err); !ok {
 		return false
 	}
-	c.err, c.in = nil, false
+	c.err, c.inBlock = nil, false
 	return true
 }
 
-// resync looks for the next valid block behind the damage at off and returns
-// its base and offset, or offset 0 when the segment has none.
+// resync finds the next valid block after the damage at off and returns its base
+// and offset, or offset 0 if the segment has none.
 func (r *reader) resync(s *seg, off int64) (uint64, int64) {
 	flushed := s.flushed.Load()
 	if off < flushed {

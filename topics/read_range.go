@@ -1,0 +1,120 @@
+package topics
+
+import (
+	"fmt"
+
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/record"
+)
+
+// ID and Bound name places in a topic.
+type (
+	ID    = record.ID
+	Bound = record.Bound
+)
+
+// The kinds of bounds.
+const (
+	Open   = record.OpenBound
+	AtID   = record.IDBound
+	AtTime = record.TimeBound
+	AtSeq  = record.SeqBound
+)
+
+// Span is a resolved range of sequences [From, To).
+type Span struct{ From, To uint64 }
+
+// Resolve turns the bounds of a range into sequences as of now. lower and upper
+// are inclusive unless exclusive is set, which does not affect open bounds and
+// whole milliseconds. The sequence of an AtSeq bound must exist, else the error is
+// ErrInvalidToneSearch. lower is resolved first.
+func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
+	r := reader{t: t, readSize: firstRead}
+	defer r.close()
+	sp := Span{t.First(), t.End()}
+	var err error
+	if lower.Kind != Open {
+		if sp.From, err = r.boundSeq(lower, exclusive); err != nil {
+			return Span{}, err
+		}
+	}
+	if upper.Kind != Open {
+		if sp.To, err = r.boundSeq(upper, !exclusive); err != nil {
+			return Span{}, err
+		}
+		if upper.Kind == AtTime {
+			// The whole millisecond, even if exclusive is set.
+			if sp.To, err = r.seekTime(nextMilli(upper.ID.Millis)); err != nil {
+				return Span{}, err
+			}
+		}
+	}
+	sp.From = max(sp.From, t.First())
+	return sp, nil
+}
+
+// boundSeq returns the first sequence at or after b, or after b if after is set.
+func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
+	t := r.t
+	switch b.Kind {
+	case AtTime:
+		return r.seekTime(b.ID.Millis)
+	case AtID:
+		lo, err := r.seekTime(b.ID.Millis)
+		if err != nil {
+			return 0, err
+		}
+		hi, err := r.seekTime(nextMilli(b.ID.Millis))
+		if err != nil {
+			return 0, err
+		}
+		seq := b.ID.Seq
+		if after && seq != 1<<64-1 {
+			seq++
+		}
+		return min(max(seq, lo), hi), nil
+	case AtSeq:
+		seq, first, end := b.ID.Seq, t.First(), t.End()
+		if seq < first && seq < end {
+			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
+		}
+		if _, gap := t.gapAt(seq); gap || seq >= end {
+			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+		}
+		if after {
+			seq++
+		}
+		return seq, nil
+	}
+	return 0, nil
+}
+
+// Lower returns the sequence of the first record whose id is at or above id, in
+// order of time and sequence, or the topic's next sequence if there is none.
+func (t *Topic) Lower(id ID) (uint64, error) {
+	r := reader{t: t, readSize: firstRead}
+	defer r.close()
+	return r.boundSeq(Bound{Kind: AtID, ID: id}, false)
+}
+
+// SeekTime returns the sequence of the first record at or after ms, in unix
+// milliseconds, or the topic's next sequence if there is none.
+func (t *Topic) SeekTime(ms int64) (uint64, error) {
+	r := reader{t: t, readSize: firstRead}
+	defer r.close()
+	return r.seekTime(ms)
+}
+
+// After returns the sequence after the record of sequence seq, which must exist.
+func (t *Topic) After(seq uint64) (uint64, error) {
+	r := reader{t: t}
+	return r.boundSeq(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
+}
+
+// nextMilli returns ms+1, saturated.
+func nextMilli(ms int64) int64 {
+	if ms == 1<<63-1 {
+		return ms
+	}
+	return ms + 1
+}
