@@ -10,7 +10,7 @@ import (
 const (
 	// degree gives nodes of 63 to 127 entries of 32 bytes.
 	degree = 64
-	// batch is how many entries are dropped under one hold of the lock.
+	// batch bounds how many entries are dropped under one hold of the lock.
 	batch = 256
 )
 
@@ -18,17 +18,17 @@ const (
 type Entry struct {
 	Seq     uint64 // sequence of its first record
 	Time    int64  // unix milliseconds
-	Segment uint64 // number of the segment it is in
-	Off     int64  // its offset in the segment's file, not negative
+	Segment uint64 // number of its segment
+	Off     int64  // offset in the segment's file, not negative
 }
 
-// pivotTime is the impossible offset of a value to search for by Time. It sorts
-// before all entries with the same Time or a higher one.
+// pivotTime is an impossible offset that marks a pivot for a search by Time. The
+// pivot sorts before all entries with the same or a higher Time.
 const pivotTime = math.MinInt64
 
-// less orders entries by Seq. As Time never falls as Seq rises, the same order
-// serves pivots by Time. Numbers of segments do fall: after a repair, those that
-// were written anew have the highest ones.
+// less orders entries by Seq. Time never decreases as Seq increases, so the same
+// order serves pivots by Time. Segment numbers may decrease: after a repair, the
+// rewritten segments have the highest ones.
 func less(a, b Entry) bool {
 	switch {
 	case a.Off == pivotTime:
@@ -48,9 +48,9 @@ type Index struct {
 // New returns an empty index.
 func New() *Index { return &Index{tree: btree.NewG(degree, less)} }
 
-// Add adds a position. Time must not fall as Seq rises, over all entries, and those
-// of one segment must follow each other. An entry with the same Seq is replaced; an entry with a negative
-// offset is ignored.
+// Add adds a position. Over all entries, Time must not decrease as Seq increases,
+// and entries of one segment must be adjacent. Add replaces an entry with the same
+// Seq, and ignores a negative offset.
 func (x *Index) Add(e Entry) {
 	if e.Off < 0 {
 		return
@@ -69,8 +69,8 @@ func (x *Index) Floor(seq uint64) (e Entry, ok bool) {
 }
 
 // Before returns the last entry with Time < ms, in unix milliseconds: a scan
-// from there meets the first record with a time of ms or later. ok is false
-// when that is the first record of the topic, or there is none at all.
+// from there meets the first record with a time of ms or later. ok is false if that
+// is the first record of the topic, or if there is none at all.
 func (x *Index) Before(ms int64) (e Entry, ok bool) {
 	x.mu.RLock()
 	e, ok = x.last(Entry{Time: ms, Off: pivotTime})
@@ -92,7 +92,7 @@ func (x *Index) After(seq uint64) (e Entry, ok bool) {
 	return e, ok
 }
 
-// last returns the last entry that is not behind pivot. x.mu is held.
+// last returns the last entry that is not after pivot. x.mu is held.
 func (x *Index) last(pivot Entry) (e Entry, ok bool) {
 	x.tree.DescendLessOrEqual(pivot, func(f Entry) bool {
 		e, ok = f, true
@@ -116,7 +116,7 @@ func (x *Index) Entries(segment, base uint64) []Entry {
 	return list
 }
 
-// Thin drops all entries of a segment except its first, when it is sealed. base is
+// Thin drops all entries of a segment except its first, once it is sealed. base is
 // as in Entries.
 func (x *Index) Thin(segment, base uint64) {
 	all := x.Entries(segment, base)
@@ -126,8 +126,8 @@ func (x *Index) Thin(segment, base uint64) {
 	x.drop(all[1:])
 }
 
-// DropBelow drops the entries with Seq < seq except the last of them that
-// Floor(seq) still needs: an entry at seq itself makes them all superfluous.
+// DropBelow drops the entries with Seq < seq, except the last one if Floor(seq)
+// still needs it, that is, unless there is an entry at seq itself.
 func (x *Index) DropBelow(seq uint64) {
 	for more := true; more; {
 		x.mu.Lock()
@@ -165,8 +165,8 @@ func (x *Index) Len() int {
 	return x.tree.Len()
 }
 
-// Bytes estimates the heap that the index takes, in bytes. Entries that come in
-// order leave the nodes of the tree about half full.
+// Bytes estimates the heap size of the index in bytes. Entries added in order leave
+// the nodes of the tree about half full.
 func (x *Index) Bytes() int {
 	const fixed, perEntry = 256, 64
 	return fixed + x.Len()*perEntry

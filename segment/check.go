@@ -38,15 +38,15 @@ func readFooter(r io.ReaderAt, size int64, p Place) (Footer, error) {
 	}
 }
 
-// Check reads a whole segment file and reports every damage through fn. m is
-// what the file header must say; a zero epoch stands for any. The data end at dataEnd, which for a sealed
-// file may be 0 to leave it to the footer; what lies behind the data of a file
-// that is not sealed is not looked at. Besides all checksums, Check verifies
-// that the blocks are contiguous, that their times do not fall, that every body
-// decompresses and holds exactly its records, and that the footer agrees with
-// the blocks.
+// Check reads a whole segment file and reports all damage through fn. m is the
+// expected content of the file header; a zero epoch matches any. The data end at
+// dataEnd, which may be 0 for a sealed file: then the footer tells. Check ignores
+// everything past the data of a file that is not sealed. Besides all checksums, it
+// verifies that the blocks are contiguous, that their times do not decrease, that
+// every body decompresses and holds exactly its records, and that the footer agrees
+// with the blocks.
 //
-// The summary is about the intact blocks. The error is not about damage: it is
+// The summary covers the intact blocks. The error does not report damage: it is
 // from reading, or wraps ErrVersion.
 func Check(f vfs.File, m Meta, dataEnd int64, sealed bool, fn func(*CorruptError)) (Summary, error) {
 	size, err := f.Size()
@@ -99,9 +99,9 @@ type checker struct {
 
 	sum     Summary
 	digest  Digest
-	next    uint64        // sequence expected next
-	entry   int           // footer entry expected next
-	pending *CorruptError // not reported yet: its extent is not known
+	next    uint64        // next expected sequence
+	entry   int           // next expected footer entry
+	pending *CorruptError // damage not reported yet: its extent is not known
 	damaged bool          // some block is damaged
 }
 
@@ -164,8 +164,8 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 	return nil
 }
 
-// reportPending reports pending damage, after which the intact data go on with
-// sequence next, or 0 if that is not known.
+// reportPending reports pending damage. next is the sequence at which intact data
+// resume, or 0 if that is not known.
 func (c *checker) reportPending(next uint64) {
 	d := c.pending
 	if d == nil {
@@ -173,7 +173,7 @@ func (c *checker) reportPending(next uint64) {
 	}
 	c.pending = nil
 	first := c.next
-	if next <= first { // of no use: leave what the damaged header says
+	if next <= first { // of no use: keep the sequences of the damaged block's header
 		first, next = d.First, d.Next
 	}
 	c.reportRange(d.Offset, d.What, first, next)
@@ -215,7 +215,7 @@ func (c *checker) block(s *Scanner) {
 	c.sum.Digest = c.digest.Sum()
 }
 
-// body checks what the body's checksum does not: that it is well formed.
+// body checks that the body is well formed, which its checksum does not imply.
 func (c *checker) body(h Header, stored []byte) error {
 	raw := stored
 	if h.Codec == Zstd {
@@ -235,8 +235,8 @@ func (c *checker) body(h Header, stored []byte) error {
 	return rs.Err()
 }
 
-// footer compares the footer with what was seen. With damaged blocks it cannot
-// agree, and they have been reported.
+// footer compares the footer with the blocks. With damaged blocks it cannot agree,
+// and they have been reported.
 func (c *checker) footer() {
 	if c.foot == nil || c.damaged {
 		return

@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// zstdWindow is the furthest a match reaches back, in bytes. Blocks are
-	// seldom bigger, and every encoder keeps a history of about this size.
+	// zstdWindow is how far back a match may reach, in bytes. Blocks are seldom
+	// larger, and every encoder keeps a history of about this size.
 	zstdWindow = 1 << 20
 	// A zstd frame is made of blocks of at least 3 bytes that yield at most
 	// 128 KiB each. This bounds what a frame can claim before it is decoded.
 	zstdBlockMin = 3
 	zstdBlockMax = 128 << 10
-	// zstdMargin is the room behind its output that lets the decoder copy 16
-	// bytes at a time up to the end.
+	// zstdMargin is the space after the output, in bytes, that lets the decoder
+	// copy 16 bytes at a time up to the end.
 	zstdMargin = 16
 )
 
 // Codecs compresses and decompresses block bodies. It is safe for concurrent
-// use. The coders are made when they are first needed.
+// use. The coders are created when first needed.
 type Codecs struct {
 	encOnce, decOnce sync.Once
 	enc              *zstd.Encoder
@@ -77,17 +77,16 @@ func (c *Codecs) Close() {
 	}
 }
 
-// Compress returns raw as a zstd frame. It overwrites dst from its start when
-// the capacity is enough; dst and raw must not overlap.
+// Compress returns raw as a zstd frame. It overwrites dst from its start if the
+// capacity is enough; dst and raw must not overlap.
 func (c *Codecs) Compress(dst, raw []byte) []byte {
 	return c.encoder().EncodeAll(raw, dst[:0])
 }
 
-// Decompress returns the rawLen bytes that the zstd frame stored stands for.
-// It overwrites dst from its start when the capacity is enough; dst and stored
-// must not overlap. A frame that would yield more or fewer bytes is refused,
-// and so is, before anything is allocated, one that cannot hold as many as it
-// claims. Errors match ErrCorrupt.
+// Decompress returns the rawLen bytes of the zstd frame stored. It overwrites dst
+// from its start if the capacity is enough; dst and stored must not overlap. It
+// refuses a frame that would yield more or fewer bytes and, before allocating
+// anything, one that cannot hold as many as it claims. Errors match ErrCorrupt.
 func (c *Codecs) Decompress(dst, stored []byte, rawLen uint32) ([]byte, error) {
 	if rawLen > MaxRaw || uint64(rawLen) > uint64(len(stored)/zstdBlockMin)*zstdBlockMax {
 		return nil, errZstdLength
@@ -116,5 +115,5 @@ func (c *Codecs) Decompress(dst, stored []byte, rawLen uint32) ([]byte, error) {
 	if len(out) > 0 && &out[0] != &dst[0] {
 		return out, nil
 	}
-	return dst, nil // the same bytes, with the capacity that dst came with
+	return dst, nil // the same bytes, with dst's own capacity
 }

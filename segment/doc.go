@@ -1,6 +1,6 @@
-// Package segment is the format of segment files: how records become blocks,
-// how blocks follow each other in a file, how a finished file is sealed, and
-// how all of it is read back, checked and shown.
+// Package segment defines the format of segment files: how records become blocks,
+// how a file is made of blocks, and how a finished file is sealed. It reads such
+// files back, checks them and shows them.
 //
 // A topic is a list of segment files. A segment file is a list of blocks. A
 // block holds the records that one command appended to one topic. Every byte
@@ -18,11 +18,11 @@
 //	+-------------+-------+-------+-- --+--+---------+-- --+---------+
 //	                                       |<------- footer -------->|
 //
-// Blocks stand back to back from offset 512. A growing file has no footer: it
-// is preallocated, and what lies beyond the end that the engine's checkpoint
-// records is garbage, to be ignored. A sealed file ends exactly with its
-// footer. The blocks of a segment are contiguous in sequence, the first one
-// starting at the base sequence of the file header, and their times never fall.
+// Blocks are adjacent, from offset 512 on. A growing file has no footer: it is
+// preallocated, and everything past the end that the engine's checkpoint records
+// is garbage, to be ignored. A sealed file ends exactly with its footer. The blocks
+// of a segment are contiguous in sequence, the first one starting at the base
+// sequence of the file header, and their times never decrease.
 //
 // # File header, 512 bytes
 //
@@ -111,9 +111,9 @@
 // # Footer
 //
 // Entries, ascending by sequence, time and offset. The first entry is the first
-// block; after it blocks are listed that begin 2 KiB or more
-// behind the one listed before (writers may choose another distance: readers walk
-// from the last one listed that is not behind what they look for).
+// block. Each further entry is a block that begins at least 2 KiB after the
+// previously listed one. Writers may choose another distance: readers scan from the
+// last listed block that is not after their target.
 //
 //	off  0        8        16      24
 //	    +--------+--------+--------+
@@ -141,7 +141,7 @@
 //
 //	first     sequence of the first record
 //	next      sequence after the last record
-//	data end  offset behind the last block, where the entries begin
+//	data end  offset past the last block, where the entries begin
 //	digest    see [Digest]: it chains the head sums of all blocks in order
 //	sum       xxhash64(entries || trailer [0,88) || u64 place)
 //

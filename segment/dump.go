@@ -11,10 +11,10 @@ import (
 // dumpBytes is how much of a key, value or body Dump shows.
 const dumpBytes = 256
 
-// Dump writes a segment file of size bytes as text: its header, every block,
-// and the footer if it has one. With bodies it adds the records. It is for
-// people and for test failures: damage is shown and passed over, and whatever
-// can be made out is shown. The error is from reading or writing.
+// Dump writes a segment file of size bytes as text: its header, every block, and
+// the footer if it has one. If bodies is set, it adds the records. It is for people
+// and for test failures: it shows damage, skips it, and shows everything that is
+// readable. The error is from reading or writing.
 func Dump(w io.Writer, r io.ReaderAt, size int64, bodies bool) error {
 	d := &dumper{w: bufio.NewWriter(w), r: r, size: size, bodies: bodies, codecs: NewCodecs()}
 	defer d.codecs.Close()
@@ -31,7 +31,7 @@ type dumper struct {
 	raw    []byte
 }
 
-// printf's errors stick in d.w and come out of its Flush.
+// printf ignores errors: d.w keeps the first one, and its Flush returns it.
 func (d *dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
 func (d *dumper) file() error {

@@ -7,22 +7,22 @@ import (
 )
 
 // ErrCorrupt is the target of errors.Is for every error of this package that
-// stands for damage.
+// reports damage.
 var ErrCorrupt = errs.ErrCorrupt
 
 // CorruptError says where damage was found.
 type CorruptError = errs.CorruptError
 
-// ErrVersion reports a segment file that is intact but of a version, or with
-// flags, that this package does not know.
+// ErrVersion reports an intact segment file whose version or flags this package
+// does not know.
 var ErrVersion error = errs.Version.With("segment file of a newer version; use a newer pipeproc")
 
 // ErrNameTooLong reports a topic name that does not fit a file header.
 var ErrNameTooLong = errors.New("segment: topic name longer than 255 bytes")
 
-// damage is an error without coordinates that says what does not hold. Its
-// values are allocated once, so that refusing bytes costs nothing; callers that
-// know where the bytes came from wrap it in a CorruptError.
+// damage is an error without coordinates. Its values are allocated once, so that
+// refusing bytes costs nothing. Callers that know where the bytes came from wrap it
+// in a CorruptError.
 type damage string
 
 func (d damage) Error() string        { return string(d) }

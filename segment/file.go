@@ -9,10 +9,10 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Create makes the file of the segment m in dir, preallocated to size bytes,
-// and writes its file header. A file of that name can only be left over from
-// before a crash and is removed first. Nothing is synced: neither file nor
-// directory. On error no file is left behind, as far as it can be removed.
+// Create creates the file of the segment m in dir, preallocated to size bytes, and
+// writes its file header. It first removes a file of that name, which can only be
+// left over from before a crash. It syncs neither file nor directory. On error it
+// tries to remove the file.
 func Create(fsys vfs.FS, dir string, m Meta, size int64) (f vfs.File, err error) {
 	if len(m.Name) > maxName {
 		return nil, ErrNameTooLong
@@ -35,11 +35,10 @@ func Create(fsys vfs.FS, dir string, m Meta, size int64) (f vfs.File, err error)
 	return f, nil
 }
 
-// Seal writes the footer of the segment at place p behind its blocks, at
-// s.DataEnd, and cuts the file to its exact size. Nothing is synced. Until the
-// caller has synced the file, a crash may leave it with the footer, without it
-// or with a part of it; the blocks before s.DataEnd are not touched, and Seal
-// may be repeated.
+// Seal writes the footer of the segment at place p after its blocks, at s.DataEnd,
+// and truncates the file to its exact size. It syncs nothing. Until the caller has
+// synced the file, a crash may leave it with all, part or nothing of the footer.
+// The blocks before s.DataEnd are not touched, and Seal may be repeated.
 func Seal(f vfs.File, entries []Entry, s Summary, p Place) error {
 	b := AppendFooter(make([]byte, 0, len(entries)*EntrySize+TrailerSize), entries, s, p)
 	if _, err := f.WriteAt(b, s.DataEnd); err != nil {

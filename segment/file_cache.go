@@ -18,13 +18,13 @@ import (
 // use.
 //
 // A file is used through a [Handle], which stays open while anyone holds it. The
-// cache keeps idle handles up to a number of open files, and gives up the ones
-// that were not used for longest (by the clock algorithm). If all are held, it
-// lets go of one all the same, which closes with its last Release.
+// cache keeps idle handles up to a bound on open files, and evicts the least
+// recently used ones (by the clock algorithm). If all are held, it still evicts
+// one, which closes with its last Release.
 //
-// Acquire takes a lock and a map lookup. A reader that comes back often keeps
-// the *Handle without holding it and takes hold with [Handle.Retain], which
-// costs one atomic operation, and falls back on Acquire:
+// Acquire costs a lock and a map lookup. A reader that returns often keeps the
+// *Handle without holding it and calls [Handle.Retain], which costs one atomic
+// operation, and falls back on Acquire:
 //
 //	h := cached.Load()
 //	if h == nil || !h.Retain() {
@@ -33,15 +33,15 @@ import (
 //	}
 //	defer h.Release()
 type Files struct {
-	// Elapsed tells how much time has gone by. With it scans of files that were
-	// scanned before use mappings, see [Handle.Rescan]. Set it before use.
+	// Elapsed returns the time since some fixed moment. If it is set, repeated scans
+	// of a file use mappings, see [Handle.Rescan]. Set it before use.
 	Elapsed func() time.Duration
 
 	fs        vfs.FS
 	dir       string
 	maxOpen   int
 	maxMapped int64
-	open      atomic.Int64 // open files, held ones that left the cache included
+	open      atomic.Int64 // open files, including held ones that left the cache
 	mapped    atomic.Int64 // likewise, mappings
 	bytes     atomic.Int64 // of mappings
 
@@ -79,10 +79,10 @@ func NewFiles(fsys vfs.FS, dir string, maxOpen, maxMapped int) *Files {
 	}
 }
 
-// Acquire returns a held handle of a segment's file, opening the file if it is
-// not in the cache: for reading and writing, or where that fails only for
-// reading. The error wraps fs.ErrNotExist when the file is missing and
-// fs.ErrClosed when the cache was closed.
+// Acquire returns a held handle of a segment's file. If the file is not in the
+// cache, it is opened for reading and writing or, if that is not permitted, only
+// for reading. The error wraps fs.ErrNotExist if the file is missing and
+// fs.ErrClosed if the cache is closed.
 func (c *Files) Acquire(topic, number uint64) (*Handle, error) {
 	key := fileKey{topic, number}
 	c.mu.Lock()
@@ -112,8 +112,8 @@ func (c *Files) Acquire(topic, number uint64) (*Handle, error) {
 	return h.opened()
 }
 
-// Add puts a file that was just created into the cache, which takes it over,
-// and returns a held handle. A handle under the same name is forgotten.
+// Add puts a newly created file into the cache, which then owns it, and returns a
+// held handle. It drops an older handle of the same segment.
 func (c *Files) Add(topic, number uint64, f vfs.File) *Handle {
 	h := c.newHandle(fileKey{topic, number})
 	h.file = f
@@ -139,8 +139,8 @@ func (c *Files) Add(topic, number uint64, f vfs.File) *Handle {
 	return h
 }
 
-// Forget drops a file from the cache, after it was unlinked. It is closed when
-// its last user releases it.
+// Forget drops a file from the cache, for example because it is unlinked or will
+// be mapped anew. The file is closed when its last user releases it.
 func (c *Files) Forget(topic, number uint64) {
 	c.mu.Lock()
 	h := c.handles[fileKey{topic, number}]
@@ -158,8 +158,8 @@ func (c *Files) Stats() (open, mapped int) {
 	return int(c.open.Load()), int(c.mapped.Load())
 }
 
-// Close empties the cache and refuses further use. Files still held stay open
-// until they are released; errors from closing those are lost.
+// Close empties the cache and refuses further use. Held files stay open until they
+// are released; errors from closing those are lost.
 func (c *Files) Close() error {
 	c.mu.Lock()
 	all := c.ring
@@ -196,7 +196,7 @@ func (c *Files) openFile(key fileKey) (vfs.File, error) {
 	name := path.Join(c.dir, FileName(key.topic, key.number))
 	f, err := c.fs.Open(name, vfs.Write)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		// Perhaps it may be read. If not, the first error is the better one.
+		// It may still be readable. If not, the first error is the better one.
 		if r, rerr := c.fs.Open(name, vfs.Read); rerr == nil {
 			return r, nil
 		}
@@ -207,7 +207,8 @@ func (c *Files) openFile(key fileKey) (vfs.File, error) {
 	return f, nil
 }
 
-// insert adds h, and takes out and returns what is then too much. c.mu is held.
+// insert adds h, and removes and returns the handles that exceed the bound. c.mu is
+// held.
 func (c *Files) insert(h *Handle) (victims []*Handle) {
 	c.handles[h.key] = h
 	h.slot = len(c.ring)
@@ -220,8 +221,8 @@ func (c *Files) insert(h *Handle) (victims []*Handle) {
 	return victims
 }
 
-// victim chooses a handle other than keep, which is in the ring with at least
-// one more. Idle ones are preferred. c.mu is held.
+// victim chooses a handle other than keep, preferably an idle one. The ring holds
+// keep and at least one more. c.mu is held.
 func (c *Files) victim(keep *Handle) *Handle {
 	var held *Handle
 	for range 2 * len(c.ring) { // once around to clear the marks, once to find one
@@ -249,8 +250,8 @@ func (c *Files) victim(keep *Handle) *Handle {
 	return held
 }
 
-// removeLocked removes h, which must be in the cache, from it. The caller drops the
-// cache's reference once it has released c.mu.
+// removeLocked removes h, which must be in the cache. c.mu is held. The caller drops
+// the cache's reference once it has released c.mu.
 func (c *Files) removeLocked(h *Handle) {
 	delete(c.handles, h.key)
 	last := len(c.ring) - 1
@@ -260,7 +261,7 @@ func (c *Files) removeLocked(h *Handle) {
 	c.ring = c.ring[:last]
 }
 
-// remove takes h out of the cache unless that has happened.
+// remove removes h from the cache if it is still there.
 func (c *Files) remove(h *Handle) {
 	c.mu.Lock()
 	in := c.handles[h.key] == h
@@ -273,6 +274,7 @@ func (c *Files) remove(h *Handle) {
 	}
 }
 
+// unrefAll drops the cache's references to hs.
 func unrefAll(hs []*Handle) {
 	for _, h := range hs {
 		h.unref(refCache)

@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// ErrNoMapping says that a file is not mapped, because there are too many
-// mappings or the system refuses. The caller reads it with ReadAt.
+// ErrNoMapping reports that a file is not mapped, because there are too many
+// mappings or the system refuses. The caller uses ReadAt instead.
 var ErrNoMapping = errors.New("segment: file is not mapped")
 
 // A handle's references: one for the cache, and one for each user.
@@ -19,21 +19,21 @@ const (
 	refUser  = 2
 )
 
-// footerShare tells how much of a file is footer at most, mostly: all of it will
-// be read at once.
+// footerShare: a footer is usually at most 1/footerShare of its file. That part is
+// populated, because the whole footer is read at once.
 const footerShare = 64
 
-// Handle is an open segment file, perhaps with a mapping. It is safe for
-// concurrent use by those who hold it.
+// Handle is an open segment file, and its mapping if there is one. It is safe for
+// concurrent use by its holders.
 type Handle struct {
 	cache *Files
 	key   fileKey
 	slot  int // index in cache.ring, guarded by cache.mu
 
 	refs atomic.Int64 // 0 once closed, or about to be
-	used atomic.Bool  // since the clock's hand last went by
+	used atomic.Bool  // since the clock's hand last passed
 
-	isOpen  atomic.Bool   // opening has ended
+	isOpen  atomic.Bool   // opening has finished
 	ready   chan struct{} // closed when it has
 	file    vfs.File      // nil if it failed
 	openErr error
@@ -50,8 +50,8 @@ type Handle struct {
 	footerOver *Mapping   // what the footer aliases
 }
 
-// newHandle returns a handle that is not open yet, referred to by the cache
-// and by one user.
+// newHandle returns a handle that is not open yet, with references of the cache and
+// of one user.
 func (c *Files) newHandle(key fileKey) *Handle {
 	h := &Handle{cache: c, key: key, ready: make(chan struct{})}
 	h.refs.Store(refCache + refUser)
@@ -73,13 +73,13 @@ func (h *Handle) opened() (*Handle, error) {
 }
 
 func (h *Handle) markUsed() {
-	if !h.used.Load() { // mostly set: leave the cache line alone
+	if !h.used.Load() { // usually set: do not write to the cache line
 		h.used.Store(true)
 	}
 }
 
-// Retain takes hold of a handle that the caller had before and may have
-// released. It returns false if the file was closed meanwhile.
+// Retain holds a handle again that the caller has had before. It returns false if
+// the file was closed meanwhile.
 func (h *Handle) Retain() bool {
 	for {
 		n := h.refs.Load()
@@ -93,8 +93,8 @@ func (h *Handle) Retain() bool {
 	}
 }
 
-// Release ends one hold. The file, mappings and footers got through it must no
-// longer be used, unless the caller holds the handle once more.
+// Release ends one hold. The caller must no longer use the file, mappings and
+// footers of the handle, unless it holds the handle once more.
 func (h *Handle) Release() {
 	switch n := h.refs.Add(-refUser); {
 	case n == 0:
@@ -115,8 +115,8 @@ func (h *Handle) unref(ref int64) error {
 	return nil
 }
 
-// close closes everything. Nobody refers to h any more, but a reap that was
-// under way may still be.
+// close closes everything. h has no references left, but a reap may still be
+// running.
 func (h *Handle) close() error {
 	if h.file == nil {
 		return nil
@@ -131,7 +131,7 @@ func (h *Handle) close() error {
 		errs = append(errs, m.Close())
 		h.cache.unreserve(m.size)
 	}
-	// Segments remember their handle when it is closed already.
+	// Users may keep a closed handle, which must not keep these reachable.
 	h.current.Store(nil)
 	h.footer.Store(nil)
 	h.footerOver = nil
@@ -139,13 +139,12 @@ func (h *Handle) close() error {
 	return errors.Join(errs...)
 }
 
-// reap closes the mappings that were replaced, if nobody holds h.
+// reap closes the mappings that were replaced, if h is not held.
 func (h *Handle) reap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// A user that comes from now on sees the current mapping: mappings are
-	// replaced under h.mu. One that came before shows in refs, and reaps when
-	// it leaves.
+	// A new user sees the current mapping, because mappings are replaced under
+	// h.mu. An earlier one is counted in refs, and reaps when it releases h.
 	if h.refs.Load() != refCache {
 		return
 	}
@@ -167,13 +166,13 @@ func (h *Handle) reap() {
 func (h *Handle) File() vfs.File { return h.file }
 
 // Mapping returns a read-only mapping of at least the first size bytes of the
-// file. It is shared, must not be closed and is valid while the handle is held;
-// a file that has grown is mapped anew. Its end may lie beyond the file's if
-// the file was cut since: only what the caller knows to be there may be
-// touched, and that under [vfs.Guard].
+// file. It is shared, must not be closed and is valid while the handle is held. A
+// file that has grown is mapped anew. The mapping may extend past the end of a file
+// that was truncated since: the caller may touch only bytes that it knows to exist,
+// and those under [vfs.Guard].
 //
-// The error wraps ErrNoMapping if there is no mapping to be had, and
-// ErrCorrupt if the file is shorter than size.
+// The error wraps ErrNoMapping if no mapping is available, and ErrCorrupt if the
+// file is shorter than size.
 func (h *Handle) Mapping(size int64) (*Mapping, error) {
 	if m := h.current.Load(); m != nil && m.size >= size {
 		return m, nil
@@ -186,17 +185,18 @@ func (h *Handle) Mapping(size int64) (*Mapping, error) {
 	return h.remap(size)
 }
 
-// Often reports whether the file is read a few records at a time so often that
-// a mapping pays: making one and taking it down costs as much as several reads.
+// Often counts a read of a few records, and reports whether there were enough of
+// them for a mapping to pay: creating and removing one costs several reads.
 func (h *Handle) Often() bool {
 	return h.current.Load() != nil || h.reads.Add(1) > minFileReads
 }
 
-// Scanned says that a scan has read n bytes of the file.
+// Scanned notes that a scan has read n bytes of the file with ReadAt.
 func (h *Handle) Scanned(n int) { h.scanned.Add(int64(n)) }
 
-// Rescan returns a mapping of the first size bytes for a scan, if scans have read as
-// much of the file before; else nil, as when there is no mapping to be had.
+// Rescan returns a mapping of the first size bytes for a scan. It returns nil if
+// scans have not read as much of the file before, if Files.Elapsed is not set, or if
+// no mapping is available.
 func (h *Handle) Rescan(size int64) *Mapping {
 	if h.cache.Elapsed == nil || h.scanned.Load() < size-FileHeaderSize {
 		return nil
@@ -242,9 +242,9 @@ func (h *Handle) remap(size int64) (*Mapping, error) {
 	return m, nil
 }
 
-// Footer returns the footer of the sealed segment at place p. It is verified
-// once and then kept; it lives in the mapping if there is one (see [Footer]),
-// and is valid while the handle is held.
+// Footer returns the footer of the sealed segment at place p. It is verified once
+// and then kept. It aliases the mapping if there is one (see [Footer]), and is valid
+// while the handle is held.
 func (h *Handle) Footer(p Place) (Footer, error) {
 	f, _, err := h.Sealed(p)
 	if err != nil {
@@ -253,8 +253,8 @@ func (h *Handle) Footer(p Place) (Footer, error) {
 	return *f, nil
 }
 
-// Sealed returns the footer as Footer does, and the mapping of the whole file
-// that it lives in, or nil if it does not.
+// Sealed returns the footer as Footer does, and the mapping of the whole file that
+// it aliases, or nil if there is none.
 func (h *Handle) Sealed(p Place) (*Footer, *Mapping, error) {
 	if f := h.footer.Load(); f != nil {
 		return f, h.footerOver, nil // set before the footer was published

@@ -26,11 +26,11 @@ type Entry struct {
 	Off  int64  // offset in the file
 }
 
-// Summary says what a segment's blocks hold as a whole.
+// Summary describes a segment's blocks as a whole.
 type Summary struct {
 	First, Next         uint64 // sequences [First, Next); equal when there are none
 	FirstTime, LastTime int64  // of the first and last block, unix milliseconds
-	DataEnd             int64  // offset behind the last block
+	DataEnd             int64  // offset past the last block
 	Blocks, Records     uint64
 	Digest              uint64 // see type Digest
 }
@@ -170,10 +170,9 @@ func (f *Footer) At(i int) Entry {
 // record seq, if the segment holds it.
 func (f *Footer) Floor(seq uint64) (Entry, bool) { return f.last(f.upper(seq)) }
 
-// Near returns the offsets between which the block stands that holds the record
-// seq, if the segment has it: those of the last entry with Seq <= seq and of the
-// one behind it, or the end of the blocks. ok is false when the segment starts
-// behind seq.
+// Near returns the offsets between which the block with the record seq starts, if
+// the segment has it: those of the last entry with Seq <= seq and of the next
+// entry, or the end of the blocks. ok is false if the segment starts after seq.
 func (f *Footer) Near(seq uint64) (from, to int64, ok bool) {
 	i := f.upper(seq)
 	if i == 0 {
@@ -192,10 +191,9 @@ func (f *Footer) off(i int) int64 {
 	return int64(binary.LittleEndian.Uint64(f.entries[i*EntrySize+16:]))
 }
 
-// upper returns the number of entries with Seq <= seq. Records mostly come in
-// blocks of much the same size, so it looks first where seq would be if all had
-// just the same: of the dozens of cache lines that halving from the ends touches
-// nearly all are spared.
+// upper returns the number of entries with Seq <= seq. Blocks are usually of similar
+// size, so it starts where seq would be if all were the same size. That avoids
+// nearly all of the dozens of cache lines that a binary search touches.
 func (f *Footer) upper(seq uint64) int {
 	n := f.Len()
 	if n == 0 || seq < f.First {
@@ -226,8 +224,8 @@ func (f *Footer) upper(seq uint64) int {
 }
 
 // Before returns the last entry with Time < ms, in unix milliseconds: a scan
-// from there meets the first record with a time of ms or later. ok is false
-// when that is the first record of the segment.
+// from there meets the first record with a time of ms or later. ok is false if that
+// is the first record of the segment.
 func (f *Footer) Before(ms int64) (e Entry, ok bool) {
 	lo, hi := 0, f.Len()
 	for lo < hi {

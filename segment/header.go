@@ -61,14 +61,14 @@ func (h *Header) Size() int64 { return HeaderSize + int64(h.Stored) }
 // valid reports whether all fields are within their limits.
 func (h *Header) valid() bool {
 	return h.Stored-1 < MaxStored && h.Raw-1 < MaxRaw &&
-		h.Count-1 < h.Raw && // a record takes a byte at least; Count 0 wraps
+		h.Count-1 < h.Raw && // a record takes at least a byte; Count 0 wraps
 		h.Base <= math.MaxUint64-uint64(h.Count) &&
 		(h.Codec == Zstd || h.Codec == None && h.Stored == h.Raw)
 }
 
-// Put writes the header into the first HeaderSize bytes of dst, for a block
-// that will stand at offset off of the segment at place p. It panics when dst
-// is shorter. A time outside [0, MaxTime] is moved to the nearer bound.
+// Put writes the header into the first HeaderSize bytes of dst, for a block at
+// offset off of the segment at place p. It panics if dst is shorter. A time outside
+// [0, MaxTime] is clamped.
 func (h *Header) Put(dst []byte, p Place, off int64) {
 	sizes := uint64(h.Stored) | uint64(h.Raw)<<32
 	time := uint64(min(max(h.Time, 0), MaxTime)) | uint64(h.Codec)<<48
@@ -82,8 +82,8 @@ func (h *Header) Put(dst []byte, p Place, off int64) {
 	le.PutUint64(b[32:], h.Sum)
 }
 
-// headSum returns the head sum of the header at the start of b, whatever its head sum
-// field holds.
+// headSum computes the head sum of the header at the start of b, and ignores the
+// head sum field.
 func headSum(b []byte, p Place, off int64) uint32 {
 	b = b[:HeaderSize]
 	le := binary.LittleEndian
@@ -108,9 +108,9 @@ func ParseHeader(b []byte, p Place, off int64) (Header, error) {
 	return h, nil
 }
 
-// PeekHeader decodes the block header at the start of b without any check. It
-// is for skipping over headers that were verified before; the caller bounds
-// what it does with the result. It panics when b is shorter than HeaderSize.
+// PeekHeader decodes the block header at the start of b without any check. It is
+// for skipping over headers that were verified before; the caller checks bounds
+// itself. It panics if b is shorter than HeaderSize.
 func PeekHeader(b []byte) Header {
 	_ = b[HeaderSize-1]
 	le := binary.LittleEndian
@@ -127,7 +127,7 @@ func PeekHeader(b []byte) Header {
 }
 
 // HeadSum returns the head sum field of the encoded header at the start of b,
-// as [Digest.Add] wants it. It panics when b is shorter than HeaderSize.
+// for [Digest.Add]. It panics if b is shorter than HeaderSize.
 func HeadSum(b []byte) uint32 { return binary.LittleEndian.Uint32(b[28:HeaderSize]) }
 
 // Sum returns the checksum of a stored body.

@@ -38,8 +38,8 @@ func (m *Meta) Place() Place { return NewPlace(m.Store, m.Topic, m.Number) }
 // FileName returns the base name of the segment's file.
 func (m *Meta) FileName() string { return FileName(m.Topic, m.Number) }
 
-// Encode returns the file header, FileHeaderSize bytes. A name that is too
-// long is cut; [Create] refuses it.
+// Encode returns the file header, FileHeaderSize bytes. It truncates a name that is
+// too long, which [Create] refuses.
 func (m *Meta) Encode() []byte {
 	b := make([]byte, FileHeaderSize)
 	name := m.Name[:min(len(m.Name), maxName)]
@@ -129,7 +129,7 @@ func ParseFileName(name string) (topic, number uint64, ok bool) {
 	return topic, number, true
 }
 
-// equalExceptEpoch reports whether m and o agree in all but the epoch.
+// equalExceptEpoch reports whether m and o agree except for the epoch.
 func (m Meta) equalExceptEpoch(o Meta) bool {
 	m.Epoch = o.Epoch
 	return m == o

@@ -7,8 +7,8 @@ import (
 )
 
 // Place identifies a segment among all segments of all stores. It goes into
-// the checksums of blocks and footers, so that bytes that ended up in another
-// file are not taken for valid ones.
+// the checksums of blocks and footers, so that bytes that ended up in another file
+// are not valid there.
 type Place uint64
 
 // NewPlace returns the place of segment number of a topic of a store.

@@ -2,9 +2,9 @@ package segment
 
 import "encoding/binary"
 
-// AppendRecord appends a record to the raw body dst. The headers section is
-// made with [AppendHeader]. Key, headers and body may be empty; empty ones are
-// read back as nil or empty.
+// AppendRecord appends a record to the raw body dst. headers is made with
+// [AppendHeader]. key, headers and body may be empty; empty ones are read back as
+// nil or empty.
 func AppendRecord(dst, key, headers, body []byte) []byte {
 	lead := uint64(len(body)) << 1
 	if len(key) == 0 && len(headers) == 0 {
@@ -19,8 +19,8 @@ func AppendRecord(dst, key, headers, body []byte) []byte {
 	return append(dst, body...)
 }
 
-// Record is one record of a block. Its slices alias the raw body it was read
-// from and have no spare capacity.
+// Record is one record of a block. Its slices alias the raw body that it was read
+// from, and have no spare capacity.
 type Record struct {
 	Seq     uint64
 	Time    int64 // unix milliseconds
@@ -54,8 +54,8 @@ func NewRecords(h Header, raw []byte) Records {
 	return r
 }
 
-// Next stores the next record in rec. It returns false at the end of the block
-// and at damage; Err tells which, and rec is then of no use.
+// Next stores the next record in rec. It returns false at the end of the block and
+// at damage; Err tells which. rec is then invalid.
 func (r *Records) Next(rec *Record) bool {
 	if r.seq == r.end {
 		return r.finish()
@@ -87,8 +87,8 @@ func (r *Records) Next(rec *Record) bool {
 	return true
 }
 
-// Skip passes over n records, looking only at their lengths. It returns false
-// when the block holds fewer, or at damage.
+// Skip skips n records, reading only their lengths. It returns false if the block
+// holds fewer, or at damage.
 func (r *Records) Skip(n uint64) bool {
 	for ; n > 0; n-- {
 		if r.seq == r.end {
@@ -129,7 +129,7 @@ func extension(raw []byte, pos int) (key, headers []byte, next int, err error) {
 // and carries no coordinates.
 func (r *Records) Err() error { return r.err }
 
-// finish checks, when all records were seen, that nothing follows them.
+// finish checks, after all records were read, that nothing follows them.
 func (r *Records) finish() bool {
 	if r.err == nil && r.pos < len(r.raw) {
 		r.err = errTrailing

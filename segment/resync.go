@@ -2,24 +2,24 @@ package segment
 
 import "encoding/binary"
 
-// resyncWaste bounds what a search for the next valid block spends on blocks
-// whose header is valid and whose body is not, as a multiple of the range.
+// resyncWaste bounds the bytes that a search for the next valid block reads of
+// blocks with a valid header and a damaged body, as a multiple of the range.
 const resyncWaste = 4
 
-// Resync goes on after damage: it looks for the next valid block behind it and
-// makes Next return that block. It returns false when there is none, leaving
-// Err as it is or, if the search itself failed, with the error from reading. It
-// also returns false when Err is no damage.
+// Resync continues after damage: it finds the next valid block after it and makes
+// Next return that block. It returns false if there is none and leaves Err as it
+// is, or sets it to the error from reading if the search itself failed. It also
+// returns false if Err is not damage.
 //
-// A block counts as valid if its header checksum, which includes its offset,
-// and its body checksum fit. If the damaged block has a valid header, a valid
-// block or the end of the range is first looked for where it ends, and behind
-// any such damaged blocks that follow: so what a body holds is not mistaken for
-// blocks. Otherwise every offset is tried.
+// A block is valid if its header checksum, which includes its offset, and its body
+// checksum match. If the damaged block has a valid header, Resync first looks for a
+// valid block, or the end of the range, where that block ends, and past any such
+// damaged blocks that follow: so it does not mistake the content of a body for
+// blocks. Otherwise it tries every offset.
 //
-// The time it takes is linear in the range even where someone planted valid
-// headers: once it has spent a few times the range on bodies that do not fit,
-// it passes over the body of every valid header it meets.
+// The time is linear in the range even if someone planted valid headers: after
+// reading a few times the range of bodies that do not match, Resync skips the body
+// of every valid header.
 func (s *Scanner) Resync() bool {
 	if !s.damaged {
 		return false
@@ -81,9 +81,9 @@ func (s *Scanner) ioError(err error) bool {
 	return true
 }
 
-// implausible returns how many offsets at the start of b, which holds at least
-// a header, cannot be the start of one. It looks only at what is cheap to see:
-// the reserved byte, the codec and a count that is not zero.
+// implausible returns how many offsets at the start of b, which holds at least a
+// header, cannot be the start of one. It checks only what is cheap: that the
+// reserved byte is zero, the codec known and the count not zero.
 func implausible(b []byte) int {
 	n := len(b) - HeaderSize + 1
 	for i := range n {

@@ -10,9 +10,9 @@ import (
 // scanBuffer is the size of a Scanner's own buffer, and so of its reads.
 const scanBuffer = 256 << 10
 
-// Scanner reads the blocks of a segment one after the other and verifies their
-// header and body checksums. It reads as much at once as its buffer holds. It
-// is not safe for concurrent use.
+// Scanner reads the blocks of a segment in order and verifies their header and
+// body checksums. It reads as much at once as its buffer holds. It is not safe for
+// concurrent use.
 //
 //	s := segment.NewScanner(f, place, segment.FileHeaderSize, dataEnd, nil)
 //	for s.Next() {
@@ -38,16 +38,16 @@ type Scanner struct {
 }
 
 // NewScanner returns a scanner over the blocks in [from, to) of the segment at
-// place p: from is the offset of a block and to the end of one. Nothing at or
-// beyond to is read. buf, whose capacity is used, may be nil; it is replaced
-// by a bigger one for a block that does not fit, which is at most to-from.
+// place p: from is the offset of a block and to the end of one. It reads nothing at
+// or past to. buf, whose capacity is used, may be nil. It is replaced by a larger
+// one, of at most to-from bytes, for a block that does not fit.
 func NewScanner(r io.ReaderAt, p Place, from, to int64, buf []byte) *Scanner {
 	s := new(Scanner)
 	s.Reset(r, p, from, to, buf)
 	return s
 }
 
-// Reset makes s as new. With a nil buf it keeps the buffer that it has.
+// Reset makes s as new. With a nil buf it keeps its buffer.
 func (s *Scanner) Reset(r io.ReaderAt, p Place, from, to int64, buf []byte) {
 	if cap(buf) < HeaderSize {
 		buf = s.buf
@@ -89,12 +89,12 @@ func (s *Scanner) HeadSum() uint32 { return s.headSum }
 // next call of Next, Resync or Reset.
 func (s *Scanner) Body() []byte { return s.body }
 
-// Offset returns the offset of the current block, after damage that of the
-// damaged bytes, and at the end that of the end.
+// Offset returns the offset of the current block, of the damaged bytes after
+// damage, or of the end of the range at the end.
 func (s *Scanner) Offset() int64 { return s.off }
 
-// Err returns what ended the scan early: a *CorruptError with the offset, or
-// an error from reading. It is nil at the end of the range.
+// Err returns the error that ended the scan early: a *CorruptError with the
+// offset, or an error from reading. It is nil at the end of the range.
 func (s *Scanner) Err() error { return s.err }
 
 // fail records err. Damage gets its offset, and the sequences of the block if
@@ -107,9 +107,9 @@ func (s *Scanner) fail(err error) {
 	s.err = err
 }
 
-// block reads and verifies the block at off. When only the body is damaged,
-// the header comes along with the error; otherwise it is zero. A damage error
-// is of type damage.
+// block reads and verifies the block at off. If only the body is damaged, it
+// returns the header with the error; after any other error the header is zero. A
+// damage error is of type damage.
 func (s *Scanner) block(off int64) (h Header, headSum uint32, body []byte, err error) {
 	if s.to-off < HeaderSize {
 		return h, 0, nil, errHeadShort
@@ -137,8 +137,8 @@ func (s *Scanner) block(off int64) (h Header, headSum uint32, body []byte, err e
 	return h, HeadSum(b), body, nil
 }
 
-// window returns what the buffer holds from off on, at least n bytes, reading
-// if need be. off+n must not exceed s.to.
+// window returns the buffered bytes from off on, at least n, and reads if
+// necessary. off+n must not exceed s.to.
 func (s *Scanner) window(off, n int64) ([]byte, error) {
 	if i := off - s.bufAt; i >= 0 && i <= int64(len(s.buf)) && int64(len(s.buf))-i >= n {
 		return s.buf[i:], nil
@@ -146,8 +146,8 @@ func (s *Scanner) window(off, n int64) ([]byte, error) {
 	return s.fill(off, n)
 }
 
-// fill moves the buffer to begin at off and fills it, growing it if n bytes do
-// not fit.
+// fill makes the buffer begin at off and fills it, and enlarges it if n bytes do not
+// fit.
 func (s *Scanner) fill(off, n int64) ([]byte, error) {
 	var keep []byte
 	if i := off - s.bufAt; i >= 0 && i < int64(len(s.buf)) {
@@ -155,8 +155,8 @@ func (s *Scanner) fill(off, n int64) ([]byte, error) {
 	}
 	buf := s.buf
 	if n > int64(cap(buf)) {
-		// Room for more than this block, so that a run of bigger and bigger
-		// blocks does not allocate for each.
+		// More than this block needs, so that a run of ever larger blocks does
+		// not allocate for each.
 		buf = make([]byte, 0, min(n+n/4, s.to-off))
 	}
 	have := copy(buf[:cap(buf)], keep)
@@ -164,7 +164,7 @@ func (s *Scanner) fill(off, n int64) ([]byte, error) {
 	got, err := s.r.ReadAt(buf[have:], off+int64(have))
 	s.buf, s.bufAt = buf[:have+max(got, 0)], off
 	if int64(len(s.buf)) >= n {
-		return s.buf, nil // an error will come up again if it matters
+		return s.buf, nil // the error recurs if it matters
 	}
 	if err == nil || err == io.EOF {
 		return nil, errDataEnd
