@@ -54,10 +54,8 @@ func AppendPolicy(dst []byte, topic uint64, p Policy) []byte {
 	if p.Force {
 		flags |= flagForce
 	}
-	dst = append(binary.AppendUvarint(dst, topic), flags)
-	dst = binary.AppendUvarint(dst, uint64(p.MinAge/time.Millisecond))
-	dst = binary.AppendUvarint(dst, uint64(p.MaxAge/time.Millisecond))
-	return binary.AppendUvarint(dst, uint64(p.MaxBytes))
+	dst = append(enc.AppendUvarints(dst, topic), flags)
+	return enc.AppendUvarints(dst, uint64(p.MinAge/time.Millisecond), uint64(p.MaxAge/time.Millisecond), uint64(p.MaxBytes))
 }
 
 // DecodePolicy is the inverse of AppendPolicy. The bytes may be anything: what

@@ -121,31 +121,28 @@ func (c *Checkpoint) AppendRegistry(dst []byte) []byte {
 
 // Append appends the payload of one captured topic, after Flush.
 func (k *Captured) Append(dst []byte) []byte {
-	u := binary.AppendUvarint
+	u := enc.AppendUvarints
 	t := k.t
 	dst = u(dst, t.id)
-	dst = enc.AppendString(dst, t.name)
+	dst = enc.AppendStrings(dst, t.name)
 	dst = u(dst, uint64(t.opts.SegmentSize))
 	dst = append(dst, byte(t.opts.Compression))
 	dst = u(dst, t.created)
-	dst = binary.AppendVarint(dst, t.made)
-	dst = u(dst, k.first)
-	dst = u(dst, k.next)
-	dst = binary.AppendVarint(dst, k.time)
+	dst = enc.AppendVarints(dst, t.made)
+	dst = u(dst, k.first, k.next)
+	dst = enc.AppendVarints(dst, k.time)
 	dst = append(dst, b2i(k.empty))
-	dst = u(dst, uint64(k.bytes))
-	dst = u(dst, k.number)
+	dst = u(dst, uint64(k.bytes), k.number)
 	if d := k.damage; d != nil {
-		dst = enc.AppendString(dst, cmp.Or(d.What, "damaged"))
+		dst = enc.AppendStrings(dst, cmp.Or(d.What, "damaged"))
 		dst = u(dst, d.Segment)
-		dst = binary.AppendVarint(dst, d.Offset)
+		dst = enc.AppendVarints(dst, d.Offset)
 	} else {
-		dst = enc.AppendString(dst, "")
+		dst = enc.AppendStrings(dst, "")
 	}
 	dst = u(dst, uint64(len(k.gaps)))
 	for _, g := range k.gaps {
-		dst = u(dst, g.From)
-		dst = u(dst, g.To-g.From)
+		dst = u(dst, g.From, g.To-g.From)
 	}
 	dst = u(dst, uint64(len(k.segs)))
 	for _, s := range k.segs {
@@ -159,17 +156,14 @@ func (k *Captured) Append(dst []byte) []byte {
 		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
-		dst = u(dst, s.number)
-		dst = u(dst, s.base)
-		dst = binary.AppendVarint(dst, s.time)
+		dst = u(dst, s.number, s.base)
+		dst = enc.AppendVarints(dst, s.time)
 		dst = u(dst, uint64(v.end))
 		dst = append(dst, flags)
-		dst = u(dst, uint64(s.reserved.Load()))
-		dst = u(dst, v.blocks)
-		dst = u(dst, v.records)
+		dst = u(dst, uint64(s.reserved.Load()), v.blocks, v.records)
 		dst = binary.LittleEndian.AppendUint64(dst, v.digest.Sum())
 		dst = u(dst, v.next)
-		dst = binary.AppendVarint(dst, v.lastTime)
+		dst = enc.AppendVarints(dst, v.lastTime)
 		if flags&flagGrowing != 0 {
 			dst = k.appendGrowing(dst, s)
 		}
@@ -185,12 +179,11 @@ func b2i(b bool) byte {
 }
 
 func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
-	u := binary.AppendUvarint
+	u := enc.AppendUvarints
 	// What is flushed beyond the captured end will be replayed and written
 	// again; the snapshot only speaks of what lies below it.
 	flushed := min(k.flushed, k.last.end)
-	dst = u(dst, uint64(flushed))
-	dst = u(dst, uint64(k.last.end-flushed))
+	dst = u(dst, uint64(flushed), uint64(k.last.end-flushed))
 	_ = s.tail.each(flushed, k.last.end, func(_ int64, b []byte) error {
 		dst = append(dst, b...)
 		return nil
@@ -203,9 +196,7 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	dst = u(dst, uint64(n))
 	prev := segment.Entry{Seq: s.base, Time: s.time}
 	for _, e := range entries[:n] {
-		dst = u(dst, e.Seq-prev.Seq)
-		dst = u(dst, uint64(e.Time-prev.Time))
-		dst = u(dst, uint64(e.Off-prev.Off))
+		dst = u(dst, e.Seq-prev.Seq, uint64(e.Time-prev.Time), uint64(e.Off-prev.Off))
 		prev = e
 	}
 	return dst
