@@ -110,4 +110,4 @@ func (m *Machine) Decode(code byte, payload []byte) error {
 
 // Capture returns the applied policies by topic id, for the sections of a
 // snapshot. The caller keeps the leader from changing them meanwhile.
-func (m *Machine) Capture() []Entry { return entries(m.applied) }
+func (m *Machine) Capture() []*Entry { return entries(m.applied) }

@@ -54,6 +54,10 @@ type Captured struct {
 	// How far its file will be durable, once Flush has returned.
 	flushed int64
 	carry   bool // its tail stays out of its file: the snapshot has it
+	// What share goes by, looked at once: the leader may make the file at any time.
+	tail  int64 // rest
+	filed bool  // its growing segment has a file
+
 	// spacing is the least distance, in bytes, of the positions in the growing
 	// segment that the snapshot lists.
 	spacing int64

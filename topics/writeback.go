@@ -111,34 +111,30 @@ func syncAll(list []written) error {
 // which would need one made, and the smallest first, so that as few files as
 // possible are written. budget bounds them all together.
 func (c *Checkpoint) share(budget int64) {
-	type tail struct {
-		k    *Captured
-		rest int64
-		file bool // the leader may make it at any time: looked at once
-	}
-	var small []tail
+	var small []*Captured
 	sum := int64(0)
 	for i := range c.Topics {
 		k := &c.Topics[i]
-		k.carry = false
-		if rest := k.rest(); rest > 0 && rest <= CarryMax {
-			small = append(small, tail{k, rest, k.growing().hasFile.Load()})
-			sum += rest
+		k.carry, k.tail = false, k.rest()
+		if k.tail > 0 && k.tail <= CarryMax {
+			k.filed = k.growing().hasFile.Load()
+			small = append(small, k)
+			sum += k.tail
 		}
 	}
 	if sum > budget {
-		slices.SortFunc(small, func(a, b tail) int {
-			if a.file != b.file {
-				return int(b2i(a.file)) - int(b2i(b.file))
+		slices.SortFunc(small, func(a, b *Captured) int {
+			if a.filed != b.filed {
+				return int(b2i(a.filed)) - int(b2i(b.filed))
 			}
-			return cmp.Or(cmp.Compare(a.rest, b.rest), cmp.Compare(a.k.t.id, b.k.t.id))
+			return cmp.Or(cmp.Compare(a.tail, b.tail), cmp.Compare(a.t.id, b.t.id))
 		})
 	}
 	c.Carried = 0
-	for _, t := range small {
-		if c.Carried+t.rest <= budget {
-			t.k.carry = true
-			c.Carried += t.rest
+	for _, k := range small {
+		if c.Carried+k.tail <= budget {
+			k.carry = true
+			c.Carried += k.tail
 		}
 	}
 }
