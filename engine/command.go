@@ -64,9 +64,9 @@ func closeOp(dst []byte, mark int) {
 
 func appendCreate(dst []byte, id uint64, name string, o topics.Options) []byte {
 	dst, m := openOp(dst, opCreate)
-	dst = binary.AppendUvarint(dst, id)
-	dst = enc.AppendString(dst, name)
-	dst = binary.AppendUvarint(dst, uint64(o.SegmentSize))
+	dst = enc.AppendUvarints(dst, id)
+	dst = enc.AppendStrings(dst, name)
+	dst = enc.AppendUvarints(dst, uint64(o.SegmentSize))
 	dst = append(dst, byte(o.Compression))
 	closeOp(dst, m)
 	return dst

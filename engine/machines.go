@@ -106,7 +106,7 @@ func (m machines) publish(pos uint64, changed func(*procstate.Proc, *procstate.S
 type captured struct {
 	topics  *topics.Checkpoint
 	procs   *procstate.Captured
-	rules   []gcprune.Entry
+	rules   []*gcprune.Entry
 	clients []once.Captured
 }
 

@@ -336,10 +336,9 @@ func (e *Engine) replay() error {
 	for _, c := range res.Cut {
 		e.recovery.Cut = append(e.recovery.Cut, Cut{File: c.File, From: c.From, To: c.To, What: c.What})
 	}
-	var damage *errs.CorruptError
+	damage, ok := errors.AsType[*errs.CorruptError](err)
 	switch {
-	case errors.Is(err, errStop):
-	case errors.As(err, &damage):
+	case ok, errors.Is(err, errStop):
 	case err != nil:
 		return fmt.Errorf("replaying the write-ahead log: %w", err)
 	default:

@@ -54,10 +54,8 @@ func AppendPolicy(dst []byte, topic uint64, p Policy) []byte {
 	if p.Force {
 		flags |= flagForce
 	}
-	dst = append(binary.AppendUvarint(dst, topic), flags)
-	dst = binary.AppendUvarint(dst, uint64(p.MinAge/time.Millisecond))
-	dst = binary.AppendUvarint(dst, uint64(p.MaxAge/time.Millisecond))
-	return binary.AppendUvarint(dst, uint64(p.MaxBytes))
+	dst = append(enc.AppendUvarints(dst, topic), flags)
+	return enc.AppendUvarints(dst, uint64(p.MinAge/time.Millisecond), uint64(p.MaxAge/time.Millisecond), uint64(p.MaxBytes))
 }
 
 // DecodePolicy is the inverse of AppendPolicy. The bytes may be anything: what
@@ -112,4 +110,4 @@ func (m *Machine) Decode(code byte, payload []byte) error {
 
 // Capture returns the applied policies by topic id, for the sections of a
 // snapshot. The caller keeps the leader from changing them meanwhile.
-func (m *Machine) Capture() []Entry { return entries(m.applied) }
+func (m *Machine) Capture() []*Entry { return entries(m.applied) }

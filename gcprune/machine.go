@@ -49,7 +49,7 @@ func (m *Machine) Any() bool {
 }
 
 // All returns all visible policies, by topic id.
-func (m *Machine) All() []Entry {
+func (m *Machine) All() []*Entry {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return entries(m.shown)
@@ -104,11 +104,11 @@ func put(policies map[uint64]Policy, topic uint64, p Policy) {
 	}
 }
 
-func entries(policies map[uint64]Policy) []Entry {
-	list := make([]Entry, 0, len(policies))
+func entries(policies map[uint64]Policy) []*Entry {
+	list := make([]*Entry, 0, len(policies))
 	for topic, p := range policies {
-		list = append(list, Entry{topic, p})
+		list = append(list, &Entry{topic, p})
 	}
-	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Topic, b.Topic) })
+	slices.SortFunc(list, func(a, b *Entry) int { return cmp.Compare(a.Topic, b.Topic) })
 	return list
 }

@@ -1,8 +1,8 @@
 package once
 
 import (
+	"cmp"
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/enc"
@@ -54,7 +54,12 @@ type Captured struct {
 	id      Client
 	floor   uint64
 	seen    int64
-	replies map[uint64][]byte
+	replies []*reply // in any order until Append
+}
+
+type reply struct {
+	seq  uint64
+	body []byte
 }
 
 // Capture records the applied state, in order. The caller keeps the leader from
@@ -65,7 +70,11 @@ func (m *Machine) Capture() []Captured {
 	out := make([]Captured, 0, m.order.Len())
 	for e := m.order.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*client)
-		out = append(out, Captured{c.id, c.floor, c.seen, maps.Clone(c.replies)})
+		replies := make([]*reply, 0, len(c.replies))
+		for seq, body := range c.replies {
+			replies = append(replies, &reply{seq, body})
+		}
+		out = append(out, Captured{c.id, c.floor, c.seen, replies})
 	}
 	return out
 }
@@ -73,12 +82,13 @@ func (m *Machine) Capture() []Captured {
 // Append appends the payload of a client's section.
 func (c *Captured) Append(dst []byte) []byte {
 	dst = append(dst, c.id[:]...)
-	dst = binary.AppendUvarint(dst, c.floor)
-	dst = binary.AppendVarint(dst, c.seen)
-	dst = binary.AppendUvarint(dst, uint64(len(c.replies)))
-	for _, seq := range slices.Sorted(maps.Keys(c.replies)) {
-		dst = binary.AppendUvarint(dst, seq)
-		dst = enc.AppendBytes(dst, c.replies[seq])
+	dst = enc.AppendUvarints(dst, c.floor)
+	dst = enc.AppendVarints(dst, c.seen)
+	dst = enc.AppendUvarints(dst, uint64(len(c.replies)))
+	slices.SortFunc(c.replies, func(a, b *reply) int { return cmp.Compare(a.seq, b.seq) })
+	for _, r := range c.replies {
+		dst = enc.AppendUvarints(dst, r.seq)
+		dst = enc.AppendBytes(dst, r.body)
 	}
 	return dst
 }

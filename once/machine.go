@@ -5,7 +5,7 @@ import (
 	"container/list"
 	"errors"
 	"maps"
-	"slices"
+	"math"
 	"sync"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
@@ -169,7 +169,11 @@ func (m *Machine) apply(op *Op, ms int64) {
 		c.bytes += len(op.Reply)
 	}
 	for len(c.replies) > maxReplies || c.bytes > maxBytes && len(c.replies) > 1 {
-		c.raise(slices.Min(slices.Collect(maps.Keys(c.replies))) + 1)
+		lowest := uint64(math.MaxUint64)
+		for seq := range c.replies {
+			lowest = min(lowest, seq)
+		}
+		c.raise(lowest + 1)
 	}
 	for m.order.Len() > maxClients || m.order.Len() > keepAlways && m.oldest().seen < ms-maxSilence {
 		m.drop(m.oldest())

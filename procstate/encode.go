@@ -81,24 +81,21 @@ func (op *Op) Encode(dst []byte, open func(dst []byte, code byte) ([]byte, int),
 
 func appendProc(dst []byte, s *State) []byte {
 	d := s.Def
-	dst = binary.AppendUvarint(dst, d.ID)
-	dst = enc.AppendString(dst, d.Name)
-	dst = enc.AppendString(dst, d.Topic)
-	dst = binary.AppendVarint(dst, d.CreatedAt)
-	dst = binary.AppendUvarint(dst, d.Owner)
-	dst = enc.AppendString(dst, d.System)
+	dst = enc.AppendUvarints(dst, d.ID)
+	dst = enc.AppendStrings(dst, d.Name, d.Topic)
+	dst = enc.AppendVarints(dst, d.CreatedAt)
+	dst = enc.AppendUvarints(dst, d.Owner)
+	dst = enc.AppendStrings(dst, d.System)
 	dst = appendOptions(dst, &d.Options)
 	return appendState(dst, s)
 }
 
 func appendOptions(dst []byte, o *Options) []byte {
-	dst = enc.AppendString(dst, o.Offset)
-	dst = binary.AppendVarint(dst, int64(o.MaxReclaims))
-	dst = binary.AppendVarint(dst, int64(o.ReclaimTimeout)/millisecond)
+	dst = enc.AppendStrings(dst, o.Offset)
+	dst = enc.AppendVarints(dst, int64(o.MaxReclaims), int64(o.ReclaimTimeout)/millisecond)
 	dst = append(dst, byte(o.OnMax))
-	dst = enc.AppendString(dst, o.DeadLetter)
-	dst = binary.AppendVarint(dst, int64(o.Backoff)/millisecond)
-	return binary.AppendVarint(dst, int64(o.MaxBackoff)/millisecond)
+	dst = enc.AppendStrings(dst, o.DeadLetter)
+	return enc.AppendVarints(dst, int64(o.Backoff)/millisecond, int64(o.MaxBackoff)/millisecond)
 }
 
 func appendID(dst []byte, id record.ID) []byte {
@@ -163,30 +160,24 @@ func (op *Op) ReadResult(d *enc.Reader) error {
 }
 
 func appendSystem(dst []byte, s *System) []byte {
-	dst = enc.AppendString(dst, s.Name)
-	dst = enc.AppendString(dst, s.Processor)
+	dst = enc.AppendStrings(dst, s.Name, s.Processor)
 	dst = appendList(appendList(dst, s.From), s.To)
 	var many byte
 	if s.Many {
 		many = 1
 	}
 	dst = append(dst, many)
-	dst = binary.AppendUvarint(dst, uint64(s.Count))
-	dst = binary.AppendUvarint(dst, uint64(s.Lanes))
-	dst = binary.AppendVarint(dst, s.CreatedAt)
+	dst = enc.AppendUvarints(dst, uint64(s.Count), uint64(s.Lanes))
+	dst = enc.AppendVarints(dst, s.CreatedAt)
 	dst = appendOptions(dst, &s.Options)
 	if len(s.Command) == 0 {
 		return dst // as in versions without commands
 	}
-	return enc.AppendString(appendList(dst, s.Command), s.Source)
+	return enc.AppendStrings(appendList(dst, s.Command), s.Source)
 }
 
 func appendList(dst []byte, list []string) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(list)))
-	for _, t := range list {
-		dst = enc.AppendString(dst, t)
-	}
-	return dst
+	return enc.AppendStrings(enc.AppendUvarints(dst, uint64(len(list))), list...)
 }
 
 func decodeList(d *enc.Reader) (list []string) {

@@ -1,18 +1,12 @@
 package procstate
 
-import "reflect"
+import "slices"
 
 // SameSystem reports whether two definitions are equal, apart from CreatedAt.
 func SameSystem(a, b *System) bool {
-	x, y := *a, *b
-	x.CreatedAt, y.CreatedAt = 0, 0
-	for _, s := range []*System{&x, &y} { // empty is nil
-		if len(s.To) == 0 {
-			s.To = nil
-		}
-		if len(s.Command) == 0 {
-			s.Command = nil
-		}
-	}
-	return reflect.DeepEqual(x, y)
+	return a.Name == b.Name && a.Processor == b.Processor &&
+		slices.Equal(a.From, b.From) && slices.Equal(a.To, b.To) &&
+		a.Many == b.Many && a.Count == b.Count && a.Lanes == b.Lanes &&
+		a.Options == b.Options &&
+		slices.Equal(a.Command, b.Command) && a.Source == b.Source
 }

@@ -26,8 +26,7 @@ func readFooter(r io.ReaderAt, size int64, p Place) (Footer, error) {
 			return Footer{}, fmt.Errorf("read: %w", err)
 		}
 		f, err := ParseFooter(b, size, p)
-		var short *ShortFooterError
-		if errors.As(err, &short) && short.Need > need {
+		if short, ok := errors.AsType[*ShortFooterError](err); ok && short.Need > need {
 			need = short.Need // at most size, and more than before
 			if need > math.MaxInt>>2 {
 				return Footer{}, fmt.Errorf("a footer of %d bytes: %w", need, syscall.ENOMEM)

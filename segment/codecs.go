@@ -23,21 +23,27 @@ const (
 // use. The coders are created when first needed.
 type Codecs struct {
 	encOnce, decOnce sync.Once
-	enc              *zstd.Encoder
-	dec              *zstd.Decoder
+	// Methods of a zstd.Encoder and a Decoder: fields of these types would keep
+	// their streams in every program.
+	encode   func(raw, dst []byte) []byte
+	decode   func(frame, dst []byte) ([]byte, error)
+	closeDec func()
 }
 
 // NewCodecs returns a new set of coders.
 func NewCodecs() *Codecs { return new(Codecs) }
 
-func (c *Codecs) encoder() *zstd.Encoder {
-	c.encOnce.Do(func() { c.enc = newEncoder() })
-	return c.enc
+func (c *Codecs) encoder() func(raw, dst []byte) []byte {
+	c.encOnce.Do(func() { c.encode = newEncoder().EncodeAll })
+	return c.encode
 }
 
-func (c *Codecs) decoder() *zstd.Decoder {
-	c.decOnce.Do(func() { c.dec = newDecoder() })
-	return c.dec
+func (c *Codecs) decoder() func(frame, dst []byte) ([]byte, error) {
+	c.decOnce.Do(func() {
+		d := newDecoder()
+		c.decode, c.closeDec = d.DecodeAll, d.Close
+	})
+	return c.decode
 }
 
 func newEncoder() *zstd.Encoder {
@@ -67,20 +73,18 @@ func newDecoder() *zstd.Decoder {
 	return dec
 }
 
-// Close frees the coders. The set must not be in use, nor be used afterwards.
+// Close frees the decoder; an encoder without a stream has nothing to free. The
+// set must not be in use, nor be used afterwards.
 func (c *Codecs) Close() {
-	if c.enc != nil {
-		_ = c.enc.Close() // nothing is buffered: only whole bodies are encoded
-	}
-	if c.dec != nil {
-		c.dec.Close()
+	if c.closeDec != nil {
+		c.closeDec()
 	}
 }
 
 // Compress returns raw as a zstd frame. It overwrites dst from its start if the
 // capacity is enough; dst and raw must not overlap.
 func (c *Codecs) Compress(dst, raw []byte) []byte {
-	return c.encoder().EncodeAll(raw, dst[:0])
+	return c.encoder()(raw, dst[:0])
 }
 
 // Decompress returns the rawLen bytes of the zstd frame stored. It overwrites dst
@@ -105,7 +109,7 @@ func (c *Codecs) Decompress(dst, stored []byte, rawLen uint32) ([]byte, error) {
 	}
 	dst = dst[:rawLen]
 	// The limit on the capacity keeps the decoder from growing the buffer.
-	out, err := c.decoder().DecodeAll(stored, dst[:0:room])
+	out, err := c.decoder()(stored, dst[:0:room])
 	if err != nil {
 		return nil, errZstd
 	}

@@ -79,7 +79,11 @@ func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
 		}
 	}
 	l.idx.DropBelow(keep)
-	gaps := slices.DeleteFunc(slices.Clone(t.gapList()), func(g Gap) bool { return g.To <= first })
+	gaps := t.gapList()
+	for len(gaps) > 0 && gaps[0].To <= first {
+		gaps = gaps[1:]
+	}
+	gaps = slices.Clone(gaps)
 	t.gaps.Store(&gaps)
 	return nil
 }

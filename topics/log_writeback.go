@@ -111,34 +111,30 @@ func syncAll(list []written) error {
 // file, which would have to be created, then the smallest, so that as few files as
 // possible are written. budget bounds the bytes of all of them together.
 func (c *Checkpoint) chooseCarried(budget int64) {
-	type tail struct {
-		k    *Captured
-		rest int64
-		file bool // read once: the leader may create it at any time
-	}
-	var small []tail
+	var small []*Captured
 	sum := int64(0)
 	for i := range c.Topics {
 		k := &c.Topics[i]
-		k.carry = false
-		if rest := k.unwritten(); rest > 0 && rest <= CarryMax {
-			small = append(small, tail{k, rest, k.growing().hasFile.Load()})
-			sum += rest
+		k.carry, k.tail = false, k.unwritten()
+		if k.tail > 0 && k.tail <= CarryMax {
+			k.hasFile = k.growing().hasFile.Load()
+			small = append(small, k)
+			sum += k.tail
 		}
 	}
 	if sum > budget {
-		slices.SortFunc(small, func(a, b tail) int {
-			if a.file != b.file {
-				return int(b2i(a.file)) - int(b2i(b.file))
+		slices.SortFunc(small, func(a, b *Captured) int {
+			if a.hasFile != b.hasFile {
+				return int(b2i(a.hasFile)) - int(b2i(b.hasFile))
 			}
-			return cmp.Or(cmp.Compare(a.rest, b.rest), cmp.Compare(a.k.t.id, b.k.t.id))
+			return cmp.Or(cmp.Compare(a.tail, b.tail), cmp.Compare(a.t.id, b.t.id))
 		})
 	}
 	c.Carried = 0
-	for _, t := range small {
-		if c.Carried+t.rest <= budget {
-			t.k.carry = true
-			c.Carried += t.rest
+	for _, k := range small {
+		if c.Carried+k.tail <= budget {
+			k.carry = true
+			c.Carried += k.tail
 		}
 	}
 }

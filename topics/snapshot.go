@@ -54,6 +54,10 @@ type Captured struct {
 	// flushed is up to which offset its file will be durable once Flush returns.
 	flushed int64
 	carry   bool // the snapshot carries its tail, which stays out of the file
+	// What chooseCarried compares, read once: the leader may create the file at any time.
+	tail    int64 // unwritten bytes
+	hasFile bool  // its growing segment has a file
+
 	// spacing is the least distance, in bytes, between the positions in the
 	// growing segment that the snapshot lists.
 	spacing int64
@@ -121,31 +125,28 @@ func (c *Checkpoint) AppendRegistry(dst []byte) []byte {
 
 // Append appends the payload of one captured topic, after Flush.
 func (k *Captured) Append(dst []byte) []byte {
-	u := binary.AppendUvarint
+	u := enc.AppendUvarints
 	t := k.t
 	dst = u(dst, t.id)
-	dst = enc.AppendString(dst, t.name)
+	dst = enc.AppendStrings(dst, t.name)
 	dst = u(dst, uint64(t.opts.SegmentSize))
 	dst = append(dst, byte(t.opts.Compression))
 	dst = u(dst, t.createdPos)
-	dst = binary.AppendVarint(dst, t.createdMs)
-	dst = u(dst, k.first)
-	dst = u(dst, k.next)
-	dst = binary.AppendVarint(dst, k.time)
+	dst = enc.AppendVarints(dst, t.createdMs)
+	dst = u(dst, k.first, k.next)
+	dst = enc.AppendVarints(dst, k.time)
 	dst = append(dst, b2i(k.empty))
-	dst = u(dst, uint64(k.bytes))
-	dst = u(dst, k.number)
+	dst = u(dst, uint64(k.bytes), k.number)
 	if d := k.damage; d != nil {
-		dst = enc.AppendString(dst, cmp.Or(d.What, "damaged"))
+		dst = enc.AppendStrings(dst, cmp.Or(d.What, "damaged"))
 		dst = u(dst, d.Segment)
-		dst = binary.AppendVarint(dst, d.Offset)
+		dst = enc.AppendVarints(dst, d.Offset)
 	} else {
-		dst = enc.AppendString(dst, "")
+		dst = enc.AppendStrings(dst, "")
 	}
 	dst = u(dst, uint64(len(k.gaps)))
 	for _, g := range k.gaps {
-		dst = u(dst, g.From)
-		dst = u(dst, g.To-g.From)
+		dst = u(dst, g.From, g.To-g.From)
 	}
 	dst = u(dst, uint64(len(k.segs)))
 	for _, s := range k.segs {
@@ -159,17 +160,14 @@ func (k *Captured) Append(dst []byte) []byte {
 		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
-		dst = u(dst, s.number)
-		dst = u(dst, s.base)
-		dst = binary.AppendVarint(dst, s.time)
+		dst = u(dst, s.number, s.base)
+		dst = enc.AppendVarints(dst, s.time)
 		dst = u(dst, uint64(v.end))
 		dst = append(dst, flags)
-		dst = u(dst, uint64(s.reserved.Load()))
-		dst = u(dst, v.blocks)
-		dst = u(dst, v.records)
+		dst = u(dst, uint64(s.reserved.Load()), v.blocks, v.records)
 		dst = binary.LittleEndian.AppendUint64(dst, v.digest.Sum())
 		dst = u(dst, v.next)
-		dst = binary.AppendVarint(dst, v.lastTime)
+		dst = enc.AppendVarints(dst, v.lastTime)
 		if flags&flagGrowing != 0 {
 			dst = k.appendGrowing(dst, s)
 		}
@@ -185,12 +183,11 @@ func b2i(b bool) byte {
 }
 
 func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
-	u := binary.AppendUvarint
+	u := enc.AppendUvarints
 	// Bytes flushed beyond the captured end will be replayed and written again;
 	// the snapshot describes only those below it.
 	flushed := min(k.flushed, k.last.end)
-	dst = u(dst, uint64(flushed))
-	dst = u(dst, uint64(k.last.end-flushed))
+	dst = u(dst, uint64(flushed), uint64(k.last.end-flushed))
 	_ = s.tail.each(flushed, k.last.end, func(_ int64, b []byte) error {
 		dst = append(dst, b...)
 		return nil
@@ -203,9 +200,7 @@ func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
 	dst = u(dst, uint64(n))
 	prev := segment.Entry{Seq: s.base, Time: s.time}
 	for _, e := range entries[:n] {
-		dst = u(dst, e.Seq-prev.Seq)
-		dst = u(dst, uint64(e.Time-prev.Time))
-		dst = u(dst, uint64(e.Off-prev.Off))
+		dst = u(dst, e.Seq-prev.Seq, uint64(e.Time-prev.Time), uint64(e.Off-prev.Off))
 		prev = e
 	}
 	return dst

@@ -164,13 +164,12 @@ func (t *Topic) addGap(from, to uint64) {
 	if to <= from {
 		return
 	}
-	list := append(slices.Clip(t.gapList()), Gap{from, to})
-	slices.SortFunc(list, func(a, b Gap) int {
-		if a.From < b.From {
-			return -1
-		}
-		return 1
-	})
+	list := append(slices.Clip(t.gapList()), Gap{})
+	i := len(list) - 1
+	for ; i > 0 && list[i-1].From >= from; i-- {
+		list[i] = list[i-1]
+	}
+	list[i] = Gap{from, to}
 	t.gaps.Store(&list)
 }
 

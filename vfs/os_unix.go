@@ -53,23 +53,13 @@ func openRegular(name string, how int) (*os.File, error) {
 
 func (osFS) MkdirAll(name string) error { return os.MkdirAll(name, dirMode) }
 
-func (osFS) ReadDir(name string) ([]Info, error) {
-	entries, err := os.ReadDir(name)
+func (o osFS) ReadDir(name string) ([]Info, error) {
+	d, err := o.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}
-	infos := make([]Info, 0, len(entries))
-	for _, e := range entries {
-		fi, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		infos = append(infos, osInfo(fi))
-	}
-	return infos, nil
+	defer d.Close()
+	return d.ReadDir(".")
 }
 
 func (osFS) Stat(name string) (Info, error) {

@@ -87,6 +87,38 @@ func (r *Reader) Count(size int) int {
 	return int(n)
 }
 
+// AppendUvarints, AppendVarints and AppendStrings append several values, one
+// behind the other. They are for what is written seldom, definitions and
+// snapshots: inlined into those they would be most of their code.
+//
+//go:noinline
+func AppendUvarints(dst []byte, list ...uint64) []byte {
+	for _, v := range list {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	return dst
+}
+
+// AppendVarints appends zigzag varints.
+//
+//go:noinline
+func AppendVarints(dst []byte, list ...int64) []byte {
+	for _, v := range list {
+		dst = binary.AppendVarint(dst, v)
+	}
+	return dst
+}
+
+// AppendStrings appends a length and the string for each of list.
+//
+//go:noinline
+func AppendStrings(dst []byte, list ...string) []byte {
+	for _, s := range list {
+		dst = AppendString(dst, s)
+	}
+	return dst
+}
+
 // AppendBytes appends a length and b.
 func AppendBytes(dst, b []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b)))
