@@ -12,10 +12,10 @@ build: ## build the program into ./pipeproc
 	go build -o pipeproc ./cmd/pipeproc
 
 test: ## all tests
-	go test ./...
+	go test work
 
 race: ## all tests with the race detector
-	go test -race ./...
+	go test -race work
 
 # What needs no more than a file system and memory. Platforms: vfs/doc.go.
 CORE = ./vfs ./wal ./segment ./index ./topics ./engine ./procstate ./gcprune ./once ./record ./internal/enc ./internal/errs ./internal/xxh
@@ -32,9 +32,13 @@ cross: ## build and vet the core for every platform that vfs/doc.go lists
 
 lint: ## gofmt, vet (of the mutants too), staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
-	go vet ./...
-	go vet -tags mutate ./...
-	go run $(STATICCHECK) ./...
+	go vet work
+	go vet -tags mutate work
+	go run $(STATICCHECK) ./... ./tests/...
+
+tidy: ## see that go.mod and go.sum of each module are as go mod tidy makes them
+	GOWORK=off go mod tidy -diff
+	./tests/tidy.sh
 
 fuzz: ## fuzz every target for FUZZTIME
 	./fuzz/run.sh $(FUZZTIME)
@@ -43,22 +47,22 @@ mutants: ## remove each rule in turn and see its test fail
 	PIPEPROC_MUTANTS=1 go test -count=1 -v -run TestMutants ./internal/mutate
 
 torture: ## model and kill tests for DURATION each, every crash point, failing call and bit
-	go test -count=1 -timeout 0 -v ./internal/modeltest -run 'TestCrashPoints|TestFaults|TestDiskFull' -modeltest.full
-	go test -count=1 -timeout 0 -v ./internal/pipetest -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
-	go test -race -count=1 -timeout 0 -v ./internal/modeltest -run 'TestModel$$' -modeltest.duration=$(DURATION)
-	go test -race -count=1 -timeout 0 -v ./internal/proctest -run TestKill -rounds=2000
-	go test -count=1 -timeout 0 -v ./internal/proctest -run TestFlip -flips.all
-	GOGC=800 go test -count=1 -timeout 0 -v ./internal/faulttest -faults.full -faults.rounds=100
-	go test -race -count=1 -timeout 0 -v ./internal/lintest -lintest.ops=100000
+	go test -count=1 -timeout 0 -v ./tests/model -run 'TestCrashPoints|TestFaults|TestDiskFull' -model.full
+	go test -count=1 -timeout 0 -v ./tests/pipelines -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
+	go test -race -count=1 -timeout 0 -v ./tests/model -run 'TestModel$$' -model.duration=$(DURATION)
+	go test -race -count=1 -timeout 0 -v ./tests/kills -run TestKill -rounds=2000
+	go test -count=1 -timeout 0 -v ./tests/kills -run TestFlip -flips.all
+	GOGC=800 go test -count=1 -timeout 0 -v ./tests/faults -faults.full -faults.rounds=100
+	go test -race -count=1 -timeout 0 -v ./tests/linear -linear.ops=100000
 
 faults: ## failing system calls, power cuts, hurt files, limits, security: a sample of each
-	go test -count=1 -timeout 10m -v ./internal/faulttest
+	go test -count=1 -timeout 10m -v ./tests/faults
 
 soak: ## everything at once on one node for DURATION, watching for growth
-	go test -count=1 -timeout 0 -v ./internal/faulttest -run TestSoak -soak.duration=$(DURATION)
+	go test -count=1 -timeout 0 -v ./tests/faults -run TestSoak -soak.duration=$(DURATION)
 
 scale: ## 10 million records and 10,000 topics
-	go test -count=1 -v -timeout 30m ./internal/scaletest -scale.full
+	go test -count=1 -v -timeout 30m ./tests/scale -scale.full
 
 bench: ## benchmarks of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
@@ -69,4 +73,8 @@ bench-compare: ## compare benchmarks with commit REF
 demo: ## the main job on real input
 	go run ./cmd/pipeproc demo
 
+<<<<<<< HEAD
 .PHONY: help build test race test-386 cross lint fuzz mutants torture faults soak scale bench bench-compare demo
+=======
+.PHONY: help build test race lint tidy fuzz mutants torture faults soak scale bench bench-compare demo
+>>>>>>> wip/tests

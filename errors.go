@@ -58,14 +58,19 @@ var (
 )
 
 type (
-	// CorruptError says where damage was found.
+	// CorruptError says where damage was found: at Offset of File, which holds
+	// records of Topic. If it is known which sequences cannot be read because of it,
+	// they are [First, Next). What says what does not hold.
 	CorruptError = errs.CorruptError
-	// ConflictError reports a conditional commit that came too late.
+	// ConflictError reports a conditional commit that came too late, or too soon:
+	// its batch expected that the next sequence of Topic is Expect, and it is Next.
+	// Nothing was committed.
 	ConflictError = topics.ConflictError
-	// PrunedError reports a read of records that are gone, and where the topic
-	// starts now.
+	// PrunedError reports a read of records that are gone: Seq was asked for in
+	// Topic. First is the first sequence that the topic still has.
 	PrunedError = topics.PrunedError
-	// LockedError names the process that holds a data directory.
+	// LockedError names the process that holds a data directory: PID is its id, 0 if
+	// it is unknown. Path is the file that it has locked.
 	LockedError = vfs.LockedError
 )
 

@@ -3,7 +3,6 @@ module github.com/pipeproc/pipeproc
 go 1.26.0
 
 require (
-	github.com/anishathalye/porcupine v1.3.1
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/edsrzf/mmap-go v1.2.0
 	github.com/google/btree v1.1.3

@@ -13,14 +13,16 @@ import (
 
 // Token names one claim of a proc. An acknowledgement that carries it cannot
 // reach another claim: it fails with ErrClaimLost once the claim timed out or
-// was given back.
+// was given back. Epoch is that of the node, which no two openings of a store share,
+// and Serial a number within it. String returns the text form, which ParseToken
+// reads.
 type Token = procstate.Token
 
 // ParseToken parses the text form of a Token.
 func ParseToken(s string) (Token, error) { return procstate.ParseToken(s) }
 
-// IDRange is a run of records of one topic, both ends included. Its text form
-// is "first..last", and "" for none.
+// IDRange is a run of records of one topic, from First to Last, both included, and
+// Count of them. Its text form is "first..last", and "" for none.
 type IDRange = record.Range
 
 // Headers that a record gets when it goes to a dead-letter topic.

@@ -25,7 +25,10 @@ import (
 // until it returns.
 type Processor = worker.Processor
 
-// Work is what a Processor is called with.
+// Work is what a Processor is called with: Records of Topic, and Emit, EmitRecord
+// and EmitTo for what comes of them. Attempt says how often the records were
+// delivered. It is valid until the processor returns, and not safe for concurrent
+// use.
 type Work = worker.Work
 
 // Each makes a Processor of a function over single records.

@@ -163,7 +163,7 @@ func serveNode(t testing.TB, log *slog.Logger) transport.Addr {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, &rpc.ServeOptions{Logger: log, AllowExec: nil}) }()
+	go func() { done <- rpc.Serve(ctx, n, l, &rpc.ServeOptions{Logger: log, AllowExec: nil}) }()
 	t.Cleanup(func() {
 		cancel()
 		<-done

@@ -26,8 +26,8 @@ var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see 
 // Folders of tests, relative to the repository's root.
 const (
 	root   = "../.."
-	model  = "internal/modeltest"
-	linear = "internal/lintest"
+	model  = "tests/model"
+	linear = "tests/linear"
 )
 
 // mutants lists each rule and the test that must go red without it.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // TestF14Program: system calls of the program, as it is built, fail one by one
@@ -23,10 +25,7 @@ import (
 // run goes on.
 func TestF14Program(t *testing.T) {
 	needStrace(t)
-	program := filepath.Join(t.TempDir(), "pipeproc")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/pipeproc/pipeproc/cmd/pipeproc").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	program := process.Build(t, "cmd/pipeproc")
 	var lines []string
 	for i := range 60 {
 		lines = append(lines, fmt.Sprintf("%d %s", i, strings.Repeat("x", i*37%900)))

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"bytes"
@@ -17,13 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
-
-func descriptors() int {
-	list, _ := os.ReadDir("/proc/self/fd")
-	return len(list)
-}
 
 // openFiles lists what is open.
 func openFiles() (names []string) {
@@ -77,14 +73,14 @@ func limitBody(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d ", i), 2
 
 // filesChild works on a store with 1, 2, 3, … free descriptors, until nothing
 // fails any more.
-func filesChild() error {
-	dir := filepath.Join(os.Getenv("FAULTTEST_DIR"), "data")
+func filesChild(args []string) error {
+	dir := filepath.Join(args[0], "data")
 	if r, w, err := os.Pipe(); err != nil { // Go's poller takes two at its first use, and panics without
 		return err
 	} else if err := errors.Join(r.Close(), w.Close()); err != nil {
 		return err
 	}
-	was := descriptors()
+	was := process.Descriptors()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
@@ -101,7 +97,7 @@ func filesChild() error {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 			return err
 		}
-		if now := descriptors(); now != was {
+		if now := process.Descriptors(); now != was {
 			return fmt.Errorf("%d free descriptors: %d are open afterwards, not %d: %v, %w", free, now, was, openFiles(), err)
 		}
 		if err == nil {
@@ -134,7 +130,7 @@ func filesChild() error {
 	if err := runsOut(dir, limit); err != nil {
 		return err
 	}
-	if now := descriptors(); now != was {
+	if now := process.Descriptors(); now != was {
 		return fmt.Errorf("%d descriptors are open in the end, not %d: %v", now, was, openFiles())
 	}
 	return nil
@@ -250,8 +246,8 @@ func TestF29Descriptors(t *testing.T) {
 
 // memoryChild works under a limit of its address space, until the runtime gives
 // up or the work is done.
-func memoryChild() error {
-	dir := filepath.Join(os.Getenv("FAULTTEST_DIR"), "data")
+func memoryChild(args []string) error {
+	dir := filepath.Join(args[0], "data")
 	n, err := pipeproc.Open(dir, &pipeproc.Options{WALSize: 1 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 1 << 20}})
 	if err != nil {
 		return err
@@ -263,7 +259,7 @@ func memoryChild() error {
 	}
 	_, _ = fmt.Sscan(string(b), &size, &other)
 	var extra int
-	_, _ = fmt.Sscan(os.Getenv("FAULTTEST_MODE"), &extra)
+	_, _ = fmt.Sscan(args[1], &extra)
 	limit := size*uint64(os.Getpagesize()) + uint64(extra)
 	if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
 		return err
@@ -284,7 +280,7 @@ func memoryChild() error {
 // TestF29Memory: with too little memory the process gets an error where a mapping
 // fails, or ends, as the Go runtime does then; what it acknowledged is there.
 func TestF29Memory(t *testing.T) {
-	if raceOn {
+	if process.Race {
 		t.Skip("the race detector needs address space without end")
 	}
 	ended, done, failed := 0, 0, 0

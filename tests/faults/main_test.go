@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"flag"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 var (
@@ -20,59 +20,14 @@ var (
 	soakFor = flag.Duration("soak.duration", 4*time.Second, "how long the soak runs")
 )
 
-// childEnv makes the test binary a child that works on a store.
-const childEnv = "FAULTTEST_CHILD"
-
 func TestMain(m *testing.M) {
-	switch os.Getenv(childEnv) {
-	case "":
-		flag.Parse()
-		if *seed == 0 {
-			*seed = uint64(time.Now().UnixNano())
-		}
-		fmt.Printf("seed %d: go test ./internal/faulttest -faults.seed %d repeats its choices\n", *seed, *seed)
-		os.Exit(m.Run())
-	case "work":
-		exit(workChild())
-	case "files":
-		exit(filesChild())
-	case "memory":
-		exit(memoryChild())
-	default:
-		exit(fmt.Errorf("unknown child %q", os.Getenv(childEnv)))
+	process.Main(map[string]func(args []string) error{"work": workChild, "files": filesChild, "memory": memoryChild})
+	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
 	}
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "child:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-// need skips a test that this machine cannot run, or fails it where it must run.
-func need(t *testing.T, what string, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("PIPEPROC_CI") == "1" {
-		t.Fatalf("this test must run here, but it needs %s: %v", what, err)
-	}
-	t.Skipf("SKIPPED: it needs %s: %v", what, err)
-}
-
-var modes = []string{"always", "interval", "never"}
-
-func modeByName(name string) pipeproc.SyncMode {
-	switch name {
-	case "interval":
-		return pipeproc.SyncInterval(2 * time.Millisecond)
-	case "never":
-		return pipeproc.SyncNever
-	}
-	return pipeproc.SyncAlways
+	fmt.Printf("seed %d: go test ./tests/faults -faults.seed %d repeats its choices\n", *seed, *seed)
+	os.Exit(m.Run())
 }
 
 // clear complains of an error that an operator could not read: none, several

@@ -1,19 +1,17 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // outcome is what a child said.
@@ -32,10 +30,8 @@ type outcome struct {
 // command returns the child that does steps from from on, in dir. What comes
 // before is put in front of it.
 func command(ctx context.Context, kind, dir, mode string, from, steps int, before ...string) *exec.Cmd {
-	args := append(before, os.Args[0])
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), childEnv+"="+kind, "FAULTTEST_DIR="+dir, "FAULTTEST_MODE="+mode,
-		fmt.Sprint("FAULTTEST_FROM=", from), fmt.Sprint("FAULTTEST_STEPS=", steps), "GOMAXPROCS=1", "GOTRACEBACK=single")
+	cmd := process.Command(ctx, before, kind, dir, mode, fmt.Sprint(from), fmt.Sprint(steps))
+	cmd.Env = append(cmd.Env, "GOMAXPROCS=1", "GOTRACEBACK=single")
 	return cmd
 }
 
@@ -43,28 +39,14 @@ func command(ctx context.Context, kind, dir, mode string, from, steps int, befor
 func follow(t *testing.T, cmd *exec.Cmd, from int, each func(o *outcome)) *outcome {
 	t.Helper()
 	o := &outcome{next: from, durable: from}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := bufio.NewReader(out)
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			break // what is left of a line was never said
-		}
-		o.line(t, strings.TrimSuffix(line, "\n"))
+	c := process.Start(t, cmd)
+	for line, ok := c.Line(); ok; line, ok = c.Line() {
+		o.line(t, line)
 		if each != nil {
 			each(o)
 		}
 	}
-	err = cmd.Wait()
-	o.code, o.stderr = fmt.Sprint(err), stderr.String()
+	o.code, o.stderr = fmt.Sprint(c.Wait()), c.Stderr()
 	return o
 }
 
@@ -106,7 +88,8 @@ func check(t *testing.T, when, dir, mode string, lo, hi int) (k int, ok bool) {
 	t.Helper()
 	fail := func(format string, a ...any) (int, bool) {
 		t.Helper()
-		t.Errorf("%s: %s%s", when, fmt.Sprintf(format, a...), keep(dir))
+		t.Errorf("%s: %s", when, fmt.Sprintf(format, a...))
+		process.Keep(t, dir)
 		return 0, false
 	}
 	data := filepath.Join(dir, "data")
@@ -144,16 +127,4 @@ func check(t *testing.T, when, dir, mode string, lo, hi int) (k int, ok bool) {
 		return fail("verify: %v, %v", rep, err)
 	}
 	return k, true
-}
-
-// keep saves the directory of a failure.
-func keep(dir string) string {
-	to, err := os.MkdirTemp("", "faulttest-")
-	if err == nil {
-		err = os.CopyFS(to, os.DirFS(dir))
-	}
-	if err != nil {
-		return ""
-	}
-	return "; the directory is kept in " + to
 }

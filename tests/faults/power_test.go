@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // disk is an ext4 file system in a file.
@@ -45,8 +47,8 @@ func newDisk(t *testing.T, in string, size int64) *disk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	need(t, "mkfs.ext4", run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", d.image))
-	need(t, "a loop mount (root)", d.mount())
+	process.Need(t, "mkfs.ext4", run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", d.image))
+	process.Need(t, "a loop mount (root)", d.mount())
 	t.Cleanup(func() {
 		if d.mounted {
 			d.unmount()
@@ -100,7 +102,7 @@ func (d *disk) shut() error {
 func TestF04PowerCut(t *testing.T) {
 	d := newDisk(t, t.TempDir(), 96<<20)
 	cuts, acked, lost := 0, 0, map[string]int{}
-	for i, mode := range modes {
+	for i, mode := range process.Modes {
 		rnd := rand.New(rand.NewPCG(*seed, uint64(400+i)))
 		k := 0
 		for round := range *rounds {
@@ -135,7 +137,7 @@ func TestF04PowerCut(t *testing.T) {
 			cancel()
 			select {
 			case err := <-cut:
-				need(t, "the shutdown ioctl of ext4", err)
+				process.Need(t, "the shutdown ioctl of ext4", err)
 			default:
 				t.Fatalf("%s, round %d: the child ended before the cut: %s %s %v", mode, round, o.code, o.stderr, o.failed)
 			}
@@ -196,7 +198,7 @@ func TestF14SyncFailsAndPowerCut(t *testing.T) {
 			}
 			d.sync() // else the cut brings them back
 			o := strace(t, d.dir, mode, calls, "error=EIO", n, 0, 40)
-			need(t, "the shutdown ioctl of ext4", d.shut())
+			process.Need(t, "the shutdown ioctl of ext4", d.shut())
 			d.unmount()
 			if err := d.mount(); err != nil {
 				t.Fatal(err)
@@ -228,9 +230,9 @@ func TestF14SyncFailsAndPowerCut(t *testing.T) {
 func TestF14DeviceFails(t *testing.T) {
 	said, sticky := 0, 0
 	for round := range min(*rounds, 3) {
-		mode := modes[round%2]
+		mode := process.Modes[round%2]
 		small := t.TempDir()
-		need(t, "a mount of tmpfs (root)", unix.Mount("tmpfs", small, "tmpfs", 0, "size=10m"))
+		process.Need(t, "a mount of tmpfs (root)", unix.Mount("tmpfs", small, "tmpfs", 0, "size=10m"))
 		t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
 		ballast := filepath.Join(small, "ballast")
 		if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
@@ -251,7 +252,7 @@ func TestSecurityIntegers(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, nil) }()
+	go func() { done <- rpc.Serve(ctx, n, l, nil) }()
 	defer func() { cancel(); <-done }()
 	c, err := rpc.Connect(ctx, addr.String(), nil)
 	if err != nil {
@@ -271,16 +272,26 @@ func TestSecurityIntegers(t *testing.T) {
 			if _, err := s.Get(ctx, "t", k); err == nil {
 				t.Errorf("record %d", k)
 			}
-			for _, o := range []pipeproc.RangeOptions{{Start: mustBound(fmt.Sprint(":", k))}, {End: mustBound(fmt.Sprint(":", k))}, {Start: mustBound(fmt.Sprint(k))}, {End: mustBound(fmt.Sprint(k))},
-				{Start: mustBound(fmt.Sprintf("0-%d", k))}, {Start: mustBound(fmt.Sprintf("%d-%d", k, k)), Exclusive: true}, {Limit: int(k)}, {Limit: -int(k)}} {
-				for _, backwards := range []bool{false, true} {
+			ranges := []pipeproc.RangeOptions{{Limit: int(k)}, {Limit: -int(k)}}
+			bounds := []pipeproc.Bound{pipeproc.AtSeq(k), pipeproc.AtTime(time.UnixMilli(int64(k))), pipeproc.AtID(pipeproc.ID{Seq: k}),
+				pipeproc.AtID(pipeproc.ID{Millis: int64(k)}), pipeproc.AtID(pipeproc.ID{Millis: int64(k), Seq: k})}
+			for _, text := range []string{fmt.Sprint(":", k), fmt.Sprint(k), fmt.Sprintf("0-%d", k), fmt.Sprintf("%d-%d", k, k)} {
+				b, err := pipeproc.ParseBound(text)
+				if err != nil {
+					clear(t, "bound", err)
+					continue
+				}
+				bounds = append(bounds, b)
+			}
+			for _, b := range bounds {
+				ranges = append(ranges, pipeproc.RangeOptions{Start: b}, pipeproc.RangeOptions{End: b}, pipeproc.RangeOptions{Start: b, Exclusive: true})
+			}
+			for _, o := range ranges {
+				for _, reverse := range []bool{false, true} {
 					calls++
-					rng := s.Range
-					if backwards {
-						rng = s.RevRange
-					}
+					o.Reverse = reverse
 					got := 0
-					for _, err := range rng(ctx, "t", o) {
+					for _, err := range s.Range(ctx, "t", o) {
 						if err != nil {
 							clear(t, "range", err)
 							break

@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // reading is what is watched for growth.
@@ -47,7 +48,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = r.Close(), w.Close()
-	before := descriptors()
+	before := process.Descriptors()
 	rnd := rand.New(rand.NewPCG(*seed, 100))
 	failing := rand.New(rand.NewPCG(*seed, 101))
 	var failMu sync.Mutex
@@ -152,11 +153,7 @@ func TestSoak(t *testing.T) {
 			}
 		})
 		work(20*time.Millisecond, func(r *rand.Rand) {
-			rng := n.Range
-			if r.IntN(2) == 0 {
-				rng = n.RevRange
-			}
-			for _, err := range rng(ctx, name(i), pipeproc.RangeOptions{Limit: r.IntN(500)}) {
+			for _, err := range n.Range(ctx, name(i), pipeproc.RangeOptions{Reverse: r.IntN(2) == 0, Limit: r.IntN(500)}) {
 				if err != nil {
 					check("range", err)
 					break
@@ -201,7 +198,7 @@ func TestSoak(t *testing.T) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		r := reading{at: time.Since(begin), heap: int64(m.HeapAlloc), disk: diskOf(dir), descriptors: descriptors(), gos: runtime.NumGoroutine(),
+		r := reading{at: time.Since(begin), heap: int64(m.HeapAlloc), disk: diskOf(dir), descriptors: process.Descriptors(), gos: runtime.NumGoroutine(),
 			commits: commits.Load(), reads: reads.Load(), pro: processed.Load()}
 		mu.Lock()
 		slices.Sort(times)
@@ -220,7 +217,7 @@ func TestSoak(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := descriptors(); n > before {
+	if n := process.Descriptors(); n > before {
 		t.Errorf("%d descriptors are open in the end, %d were in the beginning", n, before)
 	}
 	// The first readings are those of a store that grows to its bounds.

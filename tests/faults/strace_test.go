@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // injected is what a run under strace gave.
@@ -64,14 +66,14 @@ func needStrace(t *testing.T) {
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
 	}
-	need(t, "strace (the package strace, and the right to trace)", err)
+	process.Need(t, "strace (the package strace, and the right to trace)", err)
 }
 
 // scratch returns a folder in memory if there is one: whoever is only killed needs
 // no disk.
 func scratch(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "faulttest-")
+	dir, err := os.MkdirTemp("/dev/shm", "faults-")
 	if err != nil {
 		return t.TempDir()
 	}
@@ -120,7 +122,7 @@ func TestF02SyscallKills(t *testing.T) {
 	kills, survived := map[string]int{}, 0
 	var mu sync.Mutex
 	for i, calls := range []string{"fsync", "fdatasync", "msync", "fallocate", "ftruncate", "renameat,rename,renameat2", "unlinkat,unlink", "linkat,link", "pwrite64,pwritev", "mkdirat,mkdir"} {
-		for j, mode := range modes {
+		for j, mode := range process.Modes {
 			if !*full && (calls == "mkdirat,mkdir" || calls == "fallocate" || calls == "ftruncate" || calls == "linkat,link" || calls == "pwrite64,pwritev") && i%3 != j {
 				continue // in one mode, as it does not matter to them
 			}
@@ -162,7 +164,7 @@ func TestF14SyncFails(t *testing.T) {
 	var mu sync.Mutex
 	faults, sticky, goesOn, closes := 0, 0, 0, 0
 	for _, calls := range []string{"fsync", "fdatasync", "msync"} {
-		for _, mode := range modes {
+		for _, mode := range process.Modes {
 			parallel(rnd, func(n int) bool {
 				dir := scratch(t)
 				o := strace(t, dir, mode, calls, "error=EIO", n, 0, workSteps)
@@ -212,7 +214,7 @@ func TestF15NoSpaceOnce(t *testing.T) {
 		{"fallocate", "error=ENOSPC"}, {"pwrite64,pwritev", "error=ENOSPC"}, {"pwrite64,pwritev", "error=EIO"}, {"ftruncate", "error=EIO"},
 		{"renameat,rename,renameat2", "error=ENOSPC"}, {"unlinkat,unlink", "error=EIO"}, {"linkat,link", "error=ENOSPC"},
 	} {
-		for j, mode := range modes {
+		for j, mode := range process.Modes {
 			if !*full && i%3 != j && fault.calls != "pwrite64,pwritev" {
 				continue
 			}

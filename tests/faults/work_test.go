@@ -1,6 +1,6 @@
 //go:build linux
 
-package faulttest
+package faults
 
 import (
 	"context"
@@ -16,13 +16,14 @@ import (
 	"strings"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // The work of a child is a list of steps, of which each is one command at most.
 // What a store holds after the first k of them follows from k.
 
 func workOptions(mode string) *pipeproc.Options {
-	return &pipeproc.Options{Sync: modeByName(mode), WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
+	return &pipeproc.Options{Sync: process.Mode(mode), WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
 }
 
 // body is the body of record j that step i writes to a topic.
@@ -253,16 +254,16 @@ func find(got *ledger, lo, hi int) (int, error) {
 
 // workChild does steps and prints each one that succeeded. What fails is said,
 // and tried again unless the node takes no writes any more.
-func workChild() error {
+func workChild(args []string) error {
 	runtime.LockOSThread()
-	from, _ := strconv.Atoi(os.Getenv("FAULTTEST_FROM"))
-	steps, _ := strconv.Atoi(os.Getenv("FAULTTEST_STEPS"))
-	dir := os.Getenv("FAULTTEST_DIR")
+	dir, mode := args[0], args[1]
+	from, _ := strconv.Atoi(args[2])
+	steps, _ := strconv.Atoi(args[3])
 	say := func(format string, a ...any) {
 		line := strings.ReplaceAll(fmt.Sprintf(format, a...), "\n", "\\n")
 		_, _ = os.Stdout.WriteString(line + "\n") // one write: whole or not at all
 	}
-	n, err := pipeproc.Open(filepath.Join(dir, "data"), workOptions(os.Getenv("FAULTTEST_MODE")))
+	n, err := pipeproc.Open(filepath.Join(dir, "data"), workOptions(mode))
 	if err != nil {
 		say("open failed %s", err)
 		return err

@@ -1,7 +1,6 @@
-package proctest
+package kills
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 const (
@@ -100,17 +100,14 @@ func parseKey(s string) (k batchKey, err error) {
 	return batchKey{n[0], n[1], n[2]}, nil
 }
 
-// commitChild commits until it is killed and prints every acknowledged batch.
-func commitChild() error {
-	mode, err := modeByName(os.Getenv("PROCTEST_MODE"))
+// commitChild commits to a directory, in a mode and a round, until it is killed, and
+// prints every acknowledged batch.
+func commitChild(args []string) error {
+	round, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
 	}
-	round, err := strconv.Atoi(os.Getenv("PROCTEST_ROUND"))
-	if err != nil {
-		return err
-	}
-	n, err := pipeproc.Open(os.Getenv("PROCTEST_DIR"), killOptions(mode))
+	n, err := pipeproc.Open(args[0], killOptions(process.Mode(args[1])))
 	if err != nil {
 		return err
 	}
@@ -154,12 +151,12 @@ func commitWorker(n *pipeproc.Node, round, worker int) error {
 }
 
 // holdChild holds a directory until its standard input ends.
-func holdChild() error {
-	n, err := pipeproc.Open(os.Getenv("PROCTEST_DIR"), nil)
+func holdChild(args []string) error {
+	n, err := pipeproc.Open(args[0], nil)
 	if err != nil {
 		return err
 	}
 	fmt.Println("held")
-	_, _ = io.Copy(io.Discard, bufio.NewReader(os.Stdin))
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	return n.Close()
 }

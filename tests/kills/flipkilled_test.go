@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -86,7 +87,7 @@ func TestFlipKilled(t *testing.T) {
 	for _, mode := range []string{"always", "never"} {
 		t.Run(mode, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(*seed, 2))
-			sync, _ := modeByName(mode)
+			sync := process.Mode(mode)
 			k := newKilledStore(t, sync, rnd)
 			count := map[string]*killedTally{}
 			fails := 0
@@ -110,7 +111,7 @@ func TestFlipKilled(t *testing.T) {
 						}
 					}
 					step := stride
-					if raceOn {
+					if process.Race {
 						step *= 61
 					}
 					if off >= live && !*flipAll {

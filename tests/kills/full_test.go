@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // loopExt4 makes a file system of its own in a file and mounts it, or skips the
@@ -33,13 +34,13 @@ func loopExt4(t *testing.T, size int64) string {
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
-	need(t, "mkfs.ext4", err)
+	process.Need(t, "mkfs.ext4", err)
 	dir := t.TempDir()
 	out, err = exec.Command("mount", "-o", "loop", image, dir).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
-	need(t, "a loop mount (root)", err)
+	process.Need(t, "a loop mount (root)", err)
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v: %s", err, out)
@@ -54,9 +55,9 @@ func TestDiskFull(t *testing.T) {
 		"tmpfs": func(t *testing.T) string { return tmpfs(t, "24m") },
 		"ext4":  func(t *testing.T) string { return loopExt4(t, 40<<20) },
 	} {
-		for _, mode := range []string{"always", "interval", "never"} {
+		for _, mode := range process.Modes {
 			t.Run(name+"/"+mode, func(t *testing.T) {
-				sync, _ := modeByName(mode)
+				sync := process.Mode(mode)
 				f := &fullDisk{t: t, mount: mount(t), truth: newTruth(), rnd: rand.New(rand.NewPCG(*seed, 6))}
 				f.o = &pipeproc.Options{Sync: sync, WALSize: 1 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 1 << 20}}
 				f.run()

@@ -1,7 +1,6 @@
-package proctest
+package kills
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,32 +11,20 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // hold starts a child that holds dir. release ends it in an orderly way.
-func hold(t *testing.T, dir string) (cmd *exec.Cmd, release func()) {
+func hold(t *testing.T, dir string) (c *process.Child, release func()) {
 	t.Helper()
-	cmd = exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=hold", "PROCTEST_DIR="+dir)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+	c = process.Start(t, process.Command(process.Soon(t), nil, "hold", dir))
+	if line, ok := c.Line(); line != "held" || !ok {
+		t.Fatalf("the child says %q: %v: %s", line, c.Wait(), c.Stderr())
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held\n" {
-		t.Fatalf("the child says %q: %v", line, err)
-	}
-	return cmd, func() {
-		_ = in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the child: %v", err)
+	return c, func() {
+		c.End()
+		if err := c.Wait(); err != nil {
+			t.Errorf("the child: %v: %s", err, c.Stderr())
 		}
 	}
 }
@@ -56,7 +43,7 @@ func wantInUse(t *testing.T, when string, err error, pid int) {
 func TestInUseByOther(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	child, release := hold(t, dir)
-	pid := child.Process.Pid
+	pid := child.Pid()
 	for _, o := range []*pipeproc.Options{nil, {ReadOnly: true}, {MustExist: true}} {
 		_, err := pipeproc.Open(dir, o)
 		wantInUse(t, fmt.Sprintf("open with %+v", o), err, pid)
@@ -73,10 +60,10 @@ func TestInUseByOther(t *testing.T) {
 	}
 	// The lock of a process that is gone blocks nobody.
 	child, _ = hold(t, dir)
-	if err := child.Process.Kill(); err != nil {
+	child.Kill()
+	if err := child.Wait(); !process.Killed(err) {
 		t.Fatal(err)
 	}
-	_ = child.Wait()
 	if n, err = pipeproc.Open(dir, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +131,7 @@ func TestNoStore(t *testing.T) {
 // starts others, which have copies of its descriptors for a moment.
 func TestReopenWhileForking(t *testing.T) {
 	path, err := exec.LookPath("true")
-	need(t, "the command true", err)
+	process.Need(t, "the command true", err)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 4 {

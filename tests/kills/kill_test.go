@@ -1,12 +1,9 @@
-package proctest
+package kills
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // A child process commits to ten topics and is killed with SIGKILL, again and
@@ -24,14 +22,13 @@ import (
 // lost, in any sync mode, and no batch may be torn.
 func TestKill(t *testing.T) {
 	t.Logf("seed %d", *seed)
-	modes := []string{"always", "interval", "never"}
 	var kills, acks, ids, survivors, cuts atomic.Int64
 	t.Run("modes", func(t *testing.T) {
-		for i, mode := range modes {
+		for i, mode := range process.Modes {
 			t.Run(mode, func(t *testing.T) {
 				t.Parallel()
 				k := &killer{t: t, mode: mode, dir: filepath.Join(t.TempDir(), "data"), rnd: rand.New(rand.NewPCG(*seed, uint64(i)))}
-				for round := range *rounds/len(modes) + b2i(i < *rounds%len(modes)) {
+				for round := range *rounds/len(process.Modes) + b2i(i < *rounds%len(process.Modes)) {
 					k.round(round)
 				}
 				k.whole()
@@ -95,8 +92,7 @@ type ack struct {
 func (k *killer) round(round int) {
 	acks := k.run(round)
 	k.kills++
-	o := killOptions(pipeproc.SyncAlways)
-	o.Sync, _ = modeByName(k.mode)
+	o := killOptions(process.Mode(k.mode))
 	o.ReadOnly = k.rnd.IntN(2) == 0 // then the next child finds the killed store
 	n, err := pipeproc.Open(k.dir, o)
 	if err != nil {
@@ -120,50 +116,31 @@ func (k *killer) round(round int) {
 }
 
 // keep saves the directory of a failure.
-func (k *killer) keep() {
-	dst, err := os.MkdirTemp("", "proctest-")
-	if err == nil {
-		_ = os.CopyFS(dst, os.DirFS(k.dir))
-		k.t.Logf("the directory is kept in %s", dst)
-	}
-}
+func (k *killer) keep() { process.Keep(k.t, k.dir) }
 
 // run starts a child, kills it at a random moment after its first
 // acknowledgement and returns what it printed.
 func (k *killer) run(round int) []ack {
 	t := k.t
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=commit", "PROCTEST_DIR="+k.dir, "PROCTEST_MODE="+k.mode, fmt.Sprintf("PROCTEST_ROUND=%d", round))
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), process.Patience)
+	defer cancel()
+	c := process.Start(t, process.Command(ctx, nil, "commit", k.dir, k.mode, fmt.Sprint(round)))
 	var timer *time.Timer
 	after := time.Millisecond + time.Duration(k.rnd.Int64N(int64(59*time.Millisecond)))
 	var acks []ack
-	in := bufio.NewReaderSize(out, 1<<20)
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			break // what is left of a line was never printed whole
-		}
+	for line, ok := c.Line(); ok; line, ok = c.Line() {
 		if timer == nil {
-			timer = time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			timer = time.AfterFunc(after, c.Kill)
 		}
 		acks = append(acks, parseAck(t, line))
 	}
-	err = cmd.Wait()
+	err := c.Wait()
 	if timer == nil {
-		t.Fatalf("round %d: the child acknowledged nothing: %v: %s", round, err, stderr.String())
+		t.Fatalf("round %d: the child acknowledged nothing: %v: %s", round, err, c.Stderr())
 	}
 	timer.Stop()
-	if err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("round %d: the child ended by itself: %v: %s", round, err, stderr.String())
+	if !process.Killed(err) || ctx.Err() != nil {
+		t.Fatalf("round %d: the child ended by itself, or did not: %v: %s", round, err, c.Stderr())
 	}
 	return acks
 }

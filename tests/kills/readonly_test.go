@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // tmpfs mounts a file system in memory until the test ends, or skips the test.
@@ -19,7 +20,7 @@ func tmpfs(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size)
-	need(t, "a mount of tmpfs (root)", err)
+	process.Need(t, "a mount of tmpfs (root)", err)
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 			t.Errorf("unmount: %v", err)

@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/segment"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -168,7 +169,7 @@ func (l *layout) kind(name string, off int64) (kind string, counts bool) {
 func (l *layout) stride(name string, off int64) int64 {
 	kind, counts := l.kind(name, off)
 	wide := int64(1)
-	if raceOn {
+	if process.Race {
 		wide = 31 // the run without the race detector does them all
 	}
 	for _, r := range l.big[name] {

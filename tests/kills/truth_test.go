@@ -1,4 +1,4 @@
-package proctest
+package kills
 
 import (
 	"bytes"
@@ -171,7 +171,8 @@ func (tr *truth) readMore(n *pipeproc.Node, name string, t *truthTopic, r *readi
 		}
 	}
 	at := t.recs[(int(t.first)+len(t.recs))/2].ID.Millis
-	o := pipeproc.RangeOptions{Start: mustBound(fmt.Sprint(at)), End: mustBound(fmt.Sprint(at))}
+	moment := pipeproc.AtTime(time.UnixMilli(at))
+	o := pipeproc.RangeOptions{Start: moment, End: moment}
 	want := 0
 	for _, rec := range t.recs[t.first:] {
 		want += b2i(rec.ID.Millis == at)

@@ -1,12 +1,12 @@
-// Package lintest checks that operations on procs, made by many clients at once,
+// Package linear checks that operations on procs, made by many clients at once,
 // are linearizable: that each takes effect at one moment between its call and its
 // return, as if they had been made one after the other. One thing is said of
 // AckCommit besides: its records can be seen a moment before the acknowledgement.
 //
-//	go test -race ./internal/lintest
-//	go test ./internal/lintest -lintest.ops 200000 -lintest.clients 16
-//	go test ./internal/lintest -run TestLinearizable -lintest.seed 7
+//	go test -race ./tests/linear
+//	go test ./tests/linear -linear.ops 200000 -linear.clients 16
+//	go test ./tests/linear -run TestLinearizable -linear.seed 7
 //
 // A seed gives the same operations, not the same order of them. TestRejects, and
 // the mutants of package internal/mutate, show that the check can fail.
-package lintest
+package linear

@@ -1,4 +1,4 @@
-package lintest
+package linear
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/engine"
 	"github.com/pipeproc/pipeproc/procstate"
+	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -61,6 +62,10 @@ func (e onEngine) Commit(ctx context.Context, recs ...pipeproc.Record) ([]pipepr
 		return nil, err
 	}
 	return b.IDs(), nil
+}
+
+func (e onEngine) CreateTopic(ctx context.Context, name string, o pipeproc.TopicOptions) error {
+	return e.Engine.CreateTopic(ctx, name, topics.Options{SegmentSize: o.SegmentSize, Compression: segment.Codec(o.Compression)})
 }
 
 func (e onEngine) Length(_ context.Context, topic string) (uint64, error) {

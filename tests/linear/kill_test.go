@@ -1,4 +1,4 @@
-package lintest
+package linear
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package lintest
+package linear
 
 import (
 	"flag"
@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	seedFlag = flag.Uint64("lintest.seed", 0, "seed of the operations; 0: from the clock")
-	opsFlag  = flag.Int("lintest.ops", 12000, "operations of all clients together")
-	clients  = flag.Int("lintest.clients", 8, "clients")
+	seedFlag = flag.Uint64("linear.seed", 0, "seed of the operations; 0: from the clock")
+	opsFlag  = flag.Int("linear.ops", 12000, "operations of all clients together")
+	clients  = flag.Int("linear.clients", 8, "clients")
 )
 
 func seedOf(t *testing.T) uint64 {
@@ -26,7 +26,7 @@ func seedOf(t *testing.T) uint64 {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d (-lintest.seed)", seed)
+	t.Logf("seed %d (-linear.seed)", seed)
 	return seed
 }
 

@@ -1,4 +1,4 @@
-package lintest
+package linear
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func TestLinearizableRemote(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l, nil) }()
+	go func() { done <- rpc.Serve(ctx, n, l, nil) }()
 	defer func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pipeproc/pipeproc"
 )
@@ -64,50 +65,79 @@ func cmpBound(id pipeproc.ID, b bound) int {
 	}
 }
 
-// naiveRange is range and revrange over the model, record by record.
-func (s *state) naiveRange(topic string, o pipeproc.RangeOptions, rev bool) ([]rec, error) {
+// span is what to read of a topic, with bounds as the text that they are given as.
+type span struct {
+	start, end         string
+	exclusive, reverse bool
+	limit              int
+}
+
+// options returns what the store makes of a span, or its error.
+func (p span) options() (o pipeproc.RangeOptions, err error) {
+	o = pipeproc.RangeOptions{Exclusive: p.exclusive, Reverse: p.reverse, Limit: p.limit}
+	if o.Start, err = pipeproc.ParseBound(p.start); err != nil {
+		return o, err
+	}
+	o.End, err = pipeproc.ParseBound(p.end)
+	return o, err
+}
+
+// bounds returns the bounds as the model reads them.
+func (p span) bounds() (start, end bound, err error) {
+	if start, err = parseBound(p.start); err != nil {
+		return start, end, err
+	}
+	end, err = parseBound(p.end)
+	return start, end, err
+}
+
+// naiveRange is a range over the model, record by record.
+func (s *state) naiveRange(topic string, p span) ([]rec, error) {
 	t := s.topics[topic]
 	if t == nil {
 		return nil, pipeproc.ErrInvalidTopic
 	}
-	var bs [2]bound
-	for i, text := range []string{o.Start, o.End} {
-		b, err := parseBound(text)
-		if err != nil {
-			return nil, pipeproc.ErrInvalidRangeOffset
-		}
-		bs[i] = b
+	lower, upper, err := p.bounds()
+	if err != nil {
+		return nil, err
 	}
-	for _, b := range bs {
+	for _, b := range []bound{lower, upper} {
 		if b.form == 's' && (b.seq < t.first || t.rec(b.seq) == nil) {
 			return nil, pipeproc.ErrInvalidSequence
 		}
 	}
-	lower, upper := bs[0], bs[1]
-	if rev {
+	if p.reverse {
 		lower, upper = upper, lower
 	}
 	var out []rec
 	for _, r := range t.live() {
 		if lower.form != 0 {
-			if c := cmpBound(r.id, lower); c < 0 || c == 0 && o.Exclusive && lower.form != 't' {
+			if c := cmpBound(r.id, lower); c < 0 || c == 0 && p.exclusive && lower.form != 't' {
 				continue
 			}
 		}
 		if upper.form != 0 {
-			if c := cmpBound(r.id, upper); c > 0 || c == 0 && o.Exclusive && upper.form != 't' {
+			if c := cmpBound(r.id, upper); c > 0 || c == 0 && p.exclusive && upper.form != 't' {
 				continue
 			}
 		}
 		out = append(out, r)
 	}
-	if rev {
+	if p.reverse {
 		slices.Reverse(out)
 	}
-	if o.Limit > 0 && len(out) > o.Limit {
-		out = out[:o.Limit]
+	if p.limit > 0 && len(out) > p.limit {
+		out = out[:p.limit]
 	}
 	return out, nil
+}
+
+// moment returns a time of unix milliseconds; zero stays zero.
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // same reports how a record that was read differs from the model's, or nil.
@@ -153,14 +183,19 @@ func sameSeq(seq iter.Seq2[pipeproc.Record, error], topic string, want []rec) er
 	return nil
 }
 
-// checkRange compares one range of the node with the naive one.
-func checkRange(n *pipeproc.Node, s *state, topic string, o pipeproc.RangeOptions, rev bool) error {
-	want, wantErr := s.naiveRange(topic, o, rev)
-	seq := n.Range(bg, topic, o)
-	if rev {
-		seq = n.Range(bg, topic, reversed(o))
+// checkRange compares one range of the node with the naive one. Bounds that are
+// none are refused when they are parsed, before the node is asked.
+func checkRange(n *pipeproc.Node, s *state, topic string, p span) error {
+	want, wantErr := s.naiveRange(topic, p)
+	where := fmt.Sprintf("range %+v", p)
+	o, err := p.options()
+	if _, _, bad := p.bounds(); bad != nil || err != nil {
+		if bad == nil || !errors.Is(err, pipeproc.ErrInvalidRangeOffset) {
+			return fmt.Errorf("%s: the bounds are %v, want error %v", where, err, bad)
+		}
+		return nil
 	}
-	where := fmt.Sprintf("range %+v reverse=%v", o, rev)
+	seq := n.Range(bg, topic, o)
 	if wantErr == nil {
 		if err := sameSeq(seq, topic, want); err != nil {
 			return fmt.Errorf("%s: %w", where, err)
@@ -189,13 +224,16 @@ func checkTopic(n *pipeproc.Node, s *state, name string) error {
 	if err != nil {
 		return err
 	}
-	last := int64(0)
+	var oldest, newest int64 // as times, zero for none
+	if live := t.live(); len(live) > 0 {
+		oldest = live[0].id.Millis
+	}
 	if len(t.recs) > 0 {
-		last = t.recs[len(t.recs)-1].id.Millis
+		newest = t.recs[len(t.recs)-1].id.Millis
 	}
 	if i.Name != name || i.First != t.first || i.Next != t.next || i.Records != uint64(len(t.live())) ||
-		i.CreatedAt != t.made || i.LastTime != last || i.Options != t.opts || i.Damaged != nil {
-		return fmt.Errorf("topic %s: info %+v, want first %d next %d made %d last %d options %+v", name, i, t.first, t.next, t.made, last, t.opts)
+		i.CreatedAt != moment(t.made) || i.FirstTime != moment(oldest) || i.LastTime != moment(newest) || i.Options != t.opts || i.Damaged != nil {
+		return fmt.Errorf("topic %s: info %+v, want first %d (%d) next %d (%d) made %d options %+v", name, i, t.first, oldest, t.next, newest, t.made, t.opts)
 	}
 	if l, err := n.Length(bg, name); err != nil || l != i.Records {
 		return fmt.Errorf("topic %s: length %d, %v, want %d", name, l, err, i.Records)

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"encoding/binary"
@@ -29,7 +29,7 @@ func TestConcurrent(t *testing.T) {
 		for _, seed := range seeds {
 			n, err := runConcurrent(seed)
 			if err != nil {
-				t.Fatalf("seed %d: %v\nrun it again with: go test ./internal/modeltest -run TestConcurrent -modeltest.seed=%d", seed, err, seed)
+				t.Fatalf("seed %d: %v\nrun it again with: go test ./tests/model -run TestConcurrent -model.seed=%d", seed, err, seed)
 			}
 			t.Logf("seed %d: %d crash images opened", seed, n)
 		}

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func fewUnits() int {
 }
 
 // cutStride is which of the points of long operations are tried without
-// -modeltest.full.
+// -model.full.
 const cutStride = 4
 
 // subsets returns the ways to cut the power at a disk: all of them, if complete.
@@ -74,7 +74,7 @@ type midway struct {
 	name   string
 	dirs   []string // what the checks look at
 	check  func(img *vfs.Crash) error
-	stride int // of the points that are tried, without -modeltest.full
+	stride int // of the points that are tried, without -model.full
 
 	mu   sync.Mutex
 	kept []*vfs.Crash

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ func TestFaults(t *testing.T) {
 }
 
 // eachFault calls run for n = 1, 2, 3… (or each stride-th, without
-// -modeltest.full) until a run reports that it has no operation n.
+// -model.full) until a run reports that it has no operation n.
 func eachFault(t *testing.T, stride int64, run func(n int64) (bool, error)) {
 	if *flagFull {
 		stride = 1

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"fmt"
@@ -114,7 +114,7 @@ type verdicts struct {
 }
 
 // sampled is how many crash points are passed over for each that is tried,
-// without -modeltest.full.
+// without -model.full.
 const sampled = 5
 
 func crashPoints(t *testing.T, cfg config) {

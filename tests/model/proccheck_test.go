@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"errors"
@@ -10,11 +10,11 @@ import (
 
 // info returns what a node must say of a proc.
 func (s *state) info(p *procState) pipeproc.ProcInfo {
-	i := pipeproc.ProcInfo{Name: p.name, Topic: p.topic, Offset: p.offset, CreatedAt: p.made, LastClaimedAt: p.lastClaimedAt,
-		LastAckedAt: p.lastAckedAt, LastClaimed: p.lastClaimed, PreviousClaimed: p.prevClaimed, LastAcked: p.lastAcked,
-		Disabled: p.disabled, Reclaims: p.reclaims, MaxReclaims: p.maxReclaims, ReclaimTimeout: p.timeout, OnMaxReclaims: p.onMax,
-		DeadLetterTopic: p.dead, Backoff: p.backoff, MaxBackoff: p.maxBackoff, Claim: p.token, Next: p.next,
-		Pending: s.pending(p), Skipped: p.skipped, RetryAt: p.retryAt, Ephemeral: p.ephemeral, System: p.system}
+	i := pipeproc.ProcInfo{Name: p.name, Topic: p.topic, Offset: p.offset, CreatedAt: moment(p.made), LastClaimedAt: moment(p.lastClaimedAt),
+		LastAckedAt: moment(p.lastAckedAt), LastClaimed: p.lastClaimed, PreviousClaimed: p.prevClaimed, LastAcked: p.lastAcked,
+		Disabled: p.disabled, Reclaims: p.reclaims, Retry: pipeproc.RetryPolicy{MaxReclaims: p.maxReclaims, ReclaimTimeout: p.timeout,
+			OnMaxReclaims: p.onMax, DeadLetterTopic: p.dead, Backoff: p.backoff, MaxBackoff: p.maxBackoff}, Claim: p.token, Next: p.next,
+		Pending: s.pending(p), Skipped: p.skipped, RetryAt: moment(p.retryAt), Ephemeral: p.ephemeral, System: p.system}
 	return i
 }
 
@@ -80,7 +80,7 @@ func checkProcs(n *pipeproc.Node, s *state) error {
 	for k, name := range s.systemNames() {
 		y, i := s.systems[name], systems[k]
 		if i.Name != name || i.Processor != y.processor || !slices.Equal(i.From, y.from) || !slices.Equal(i.To, y.to) ||
-			!slices.Equal(i.Procs, y.procNames(name)) || i.Count != y.count || i.Lanes != y.lanes || i.CreatedAt != y.made || i.Running {
+			!slices.Equal(i.Procs, y.procNames(name)) || i.Count != y.count || i.Lanes != y.lanes || i.CreatedAt != moment(y.made) || i.Running {
 			return fmt.Errorf("system proc %q:\n got %+v\nwant %+v", name, i, *y)
 		}
 	}

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"flag"
@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	flagSeed     = flag.Uint64("modeltest.seed", 0, "run this one seed of TestModel")
-	flagSeeds    = flag.Int("modeltest.seeds", 12, "number of seeds that TestModel runs")
-	flagDuration = flag.Duration("modeltest.duration", 0, "run TestModel and TestConcurrent for this long, with new seeds")
-	flagOnly     = flag.String("modeltest.only", "", "of -modeltest.seed, the operations to run, such as 3,7-9")
-	flagShrink   = flag.Duration("modeltest.shrink", 20*time.Second, "how long to look for a shorter history when TestModel fails")
-	flagOps      = flag.Int("modeltest.ops", 300, "operations of one run of TestModel")
-	flagFull     = flag.Bool("modeltest.full", false, "try every crash point and every fault instead of a sample")
+	flagSeed     = flag.Uint64("model.seed", 0, "run this one seed of TestModel")
+	flagSeeds    = flag.Int("model.seeds", 12, "number of seeds that TestModel runs")
+	flagDuration = flag.Duration("model.duration", 0, "run TestModel and TestConcurrent for this long, with new seeds")
+	flagOnly     = flag.String("model.only", "", "of -model.seed, the operations to run, such as 3,7-9")
+	flagShrink   = flag.Duration("model.shrink", 20*time.Second, "how long to look for a shorter history when TestModel fails")
+	flagOps      = flag.Int("model.ops", 300, "operations of one run of TestModel")
+	flagFull     = flag.Bool("model.full", false, "try every crash point and every fault instead of a sample")
 )
 
 // seedConfig derives a run's settings from its seed.

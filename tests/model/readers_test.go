@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"context"
@@ -225,7 +225,7 @@ func (r *readers) ranges() error {
 		}
 		o := pipeproc.RangeOptions{}
 		if end > 50 && rng.IntN(3) > 0 {
-			o.Start = fmt.Sprintf("0-%d", end-50) // a time of 0: before everything
+			o.Start = pipeproc.AtID(pipeproc.ID{Seq: end - 50}) // a time of 0: before everything
 		}
 		next, started, pruned := uint64(0), false, false
 		for rec, err := range r.node.Range(r.ctx, rName(b), o) {

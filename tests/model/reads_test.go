@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"fmt"
@@ -55,8 +55,8 @@ func (w *world) ranges() error {
 		t = &topicState{}
 	}
 	for range 4 {
-		o := pipeproc.RangeOptions{Start: mustBound(w.randomBound(t)), End: mustBound(w.randomBound(t)), Exclusive: w.rng.IntN(3) == 0, Limit: w.rng.IntN(12) - 4}
-		if err := checkRange(w.node, w.st, name, o, w.rng.IntN(2) == 0); err != nil {
+		p := span{start: w.randomBound(t), end: w.randomBound(t), exclusive: w.rng.IntN(3) == 0, limit: w.rng.IntN(12) - 4, reverse: w.rng.IntN(2) == 0}
+		if err := checkRange(w.node, w.st, name, p); err != nil {
 			return err
 		}
 	}

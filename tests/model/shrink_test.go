@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func shrink(list []int, first error, until time.Time, run func(list []int) (done
 
 // replayLine is the command that runs a list of operations again.
 func replayLine(seed uint64, list []int) string {
-	return fmt.Sprintf("go test ./internal/modeltest -run 'TestModel$' -modeltest.seed=%d -modeltest.only=%s", seed, formatList(list))
+	return fmt.Sprintf("go test ./tests/model -run 'TestModel$' -model.seed=%d -model.only=%s", seed, formatList(list))
 }
 
 // formatList writes a list that rises as parseList reads it.

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ func TestTimers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &timeWorld{t: t, rng: rand.New(rand.NewPCG(seed, 0x74696d65)), fs: vfs.NewMem(), counts: map[string]int{}}
 				if err := w.run(200); err != nil {
-					t.Errorf("seed %d: %v\nrun it again with: go test ./internal/modeltest -run TestTimers -modeltest.seed=%d", seed, err, seed)
+					t.Errorf("seed %d: %v\nrun it again with: go test ./tests/model -run TestTimers -model.seed=%d", seed, err, seed)
 				} else {
 					t.Logf("seed %d: %v", seed, w.counts)
 				}

@@ -1,7 +1,6 @@
-package pipetest
+package pipelines
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +9,13 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // claimTimeout is how long a claim stays open that a killed process leaves.
 const claimTimeout = 100 * time.Millisecond
 
-// orders are what a child is told, as text in its environment.
+// orders are what a child is told, as text.
 type orders struct {
 	Dir, Mode string
 	Life      int // which one of this store
@@ -31,7 +31,7 @@ func (o *orders) String() string {
 }
 
 func storeOptions(mode string, small bool) *pipeproc.Options {
-	o := &pipeproc.Options{Sync: modeByName(mode), Workers: 4, WALSize: 4 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 4 << 20}}
+	o := &pipeproc.Options{Sync: process.Mode(mode), Workers: 4, WALSize: 4 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 4 << 20}}
 	if small {
 		o.WALSize, o.Topic.SegmentSize = 256<<10, 128<<10
 	}
@@ -41,13 +41,13 @@ func storeOptions(mode string, small bool) *pipeproc.Options {
 // child runs the pipeline and commits its input until all of it is processed,
 // and then, unless this is its final life, waits to be killed. It says how far
 // it is, a line at a time.
-func child() error {
+func child(args []string) error {
 	var o orders
-	if _, err := fmt.Sscanf(os.Getenv(childEnv), ordersFormat, &o.Dir, &o.Mode, &o.Life, &o.Target, &o.Ahead, &o.Final); err != nil {
+	if _, err := fmt.Sscanf(args[0], ordersFormat, &o.Dir, &o.Mode, &o.Life, &o.Target, &o.Ahead, &o.Final); err != nil {
 		return err
 	}
 	go func() { // ends with the parent
-		_, _ = io.Copy(io.Discard, bufio.NewReader(os.Stdin))
+		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1)
 	}()
 	fmt.Println("started")

@@ -1,4 +1,4 @@
-package pipetest
+package pipelines
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // cpuTime returns what this process has used so far.
@@ -26,7 +27,7 @@ func cpuTime(t *testing.T) time.Duration {
 // TestIdleProcs: a node with 100 system procs that have nothing to do uses less
 // than a hundredth of a processor.
 func TestIdleProcs(t *testing.T) {
-	n, err := pipeproc.Open(filepath.Join(t.TempDir(), "data"), &pipeproc.Options{Sync: modeByName("interval"), GC: &pipeproc.GCOptions{}})
+	n, err := pipeproc.Open(filepath.Join(t.TempDir(), "data"), &pipeproc.Options{Sync: process.Mode("interval"), GC: &pipeproc.GCOptions{}})
 	if err != nil {
 		t.Fatal(err)
 	}

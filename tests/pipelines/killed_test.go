@@ -1,22 +1,18 @@
-package pipetest
+package pipelines
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // TestOnceKilled: a pipeline runs in a process that is killed again and again,
@@ -26,7 +22,7 @@ func TestOnceKilled(t *testing.T) {
 	start := time.Now()
 	var killed, inputs, missing, doubled atomic.Int64
 	t.Run("modes", func(t *testing.T) {
-		for i, mode := range modes {
+		for i, mode := range process.Modes {
 			t.Run(mode, func(t *testing.T) {
 				t.Parallel()
 				k := &killer{t: t, mode: mode, dir: filepath.Join(t.TempDir(), "data"), rnd: rand.New(rand.NewPCG(*seed, uint64(i)))}
@@ -80,43 +76,24 @@ func (k *killer) run() *report {
 // at times already while it opens the store. The final one ends by itself.
 func (k *killer) life(o *orders, until int) {
 	t := k.t
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+o.String())
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stdin.Close()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute+time.Duration(*records)*500*time.Microsecond)
+	defer cancel()
+	c := process.Start(t, process.Command(ctx, nil, "pipeline", o.String()))
 	var timer *time.Timer
 	kill := func(most time.Duration) {
 		if timer == nil && !o.Final {
-			timer = time.AfterFunc(time.Duration(k.rnd.Int64N(int64(most))), func() { _ = cmd.Process.Kill() })
+			timer = time.AfterFunc(time.Duration(k.rnd.Int64N(int64(most))), c.Kill)
 		}
 	}
-	deadline := time.AfterFunc(5*time.Minute+time.Duration(*records)*500*time.Microsecond, func() { _ = cmd.Process.Kill() })
 	early := k.rnd.IntN(6) == 0
 	idle, drained := false, false
-	lines := bufio.NewReader(out)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			break
-		}
+	for line, ok := c.Line(); ok; line, ok = c.Line() {
 		have := 0
 		switch _, _ = fmt.Sscanf(line, "in %d", &have); {
-		case line == "started\n" && early && !o.Final:
+		case line == "started" && early && !o.Final:
 			kill(40 * time.Millisecond)
 			k.early++
-		case line == "drained\n":
+		case line == "drained":
 			drained, idle = true, timer == nil
 			kill(time.Millisecond)
 		case have > 0:
@@ -126,25 +103,24 @@ func (k *killer) life(o *orders, until int) {
 			}
 		}
 	}
-	err = cmd.Wait()
-	_, _ = io.Copy(io.Discard, lines)
-	if !deadline.Stop() {
+	err := c.Wait()
+	if ctx.Err() != nil {
 		k.keep()
-		t.Fatalf("life %d: it hung, with %d inputs: %s", o.Life, k.have, stderr.String())
+		t.Fatalf("life %d: it hung, with %d inputs: %s", o.Life, k.have, c.Stderr())
 	}
 	if o.Final {
 		if err != nil || !drained {
 			k.keep()
-			t.Fatalf("the final life: %v: %s", err, stderr.String())
+			t.Fatalf("the final life: %v: %s", err, c.Stderr())
 		}
 		return
 	}
 	if timer != nil {
 		timer.Stop()
 	}
-	if err == nil || !strings.Contains(err.Error(), "killed") {
+	if !process.Killed(err) {
 		k.keep()
-		t.Fatalf("life %d ended by itself: %v: %s", o.Life, err, stderr.String())
+		t.Fatalf("life %d ended by itself: %v: %s", o.Life, err, c.Stderr())
 	}
 	k.kills++
 	if idle {
@@ -185,10 +161,4 @@ func (k *killer) check(done bool) *report {
 }
 
 // keep saves the directory of a failure.
-func (k *killer) keep() {
-	dst, err := os.MkdirTemp("", "pipetest-")
-	if err == nil {
-		_ = os.CopyFS(dst, os.DirFS(k.dir))
-		k.t.Logf("the directory is kept in %s", dst)
-	}
-}
+func (k *killer) keep() { process.Keep(k.t, k.dir) }

@@ -1,13 +1,12 @@
-package pipetest
+package pipelines
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"testing"
 	"time"
 
-	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 var (
@@ -18,32 +17,11 @@ var (
 	seed    = flag.Uint64("once.seed", 0, "seed of random choices, 0 for a new one")
 )
 
-// childEnv makes the test binary the child instead of running tests.
-const childEnv = "PIPETEST_CHILD"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
-		if err := child(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	process.Main(map[string]func(args []string) error{"pipeline": child})
 	flag.Parse()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	os.Exit(m.Run())
-}
-
-var modes = []string{"always", "interval", "never"}
-
-func modeByName(name string) pipeproc.SyncMode {
-	switch name {
-	case "interval":
-		return pipeproc.SyncInterval(2 * time.Millisecond)
-	case "never":
-		return pipeproc.SyncNever
-	}
-	return pipeproc.SyncAlways
 }

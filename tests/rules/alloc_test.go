@@ -1,4 +1,4 @@
-package limits
+package rules
 
 import (
 	"context"
@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
 func skipRace(t *testing.T) {
 	t.Helper()
-	if raceOn {
+	if process.Race {
 		t.Skip("the race detector allocates by itself; the run without it counts")
 	}
 }
@@ -103,11 +104,7 @@ func TestCursorAllocations(t *testing.T) {
 				}
 				read := func(limit int, reverse bool) float64 {
 					return testing.AllocsPerRun(5, func() {
-						open := n.Cursor
-						if reverse {
-							open = n.RevCursor
-						}
-						c, err := open(ctx, "topic", pipeproc.RangeOptions{Limit: limit})
+						c, err := n.Cursor(ctx, "topic", pipeproc.RangeOptions{Limit: limit, Reverse: reverse})
 						if err != nil {
 							t.Fatal(err)
 						}

@@ -1,181 +1,237 @@
-package limits
+package rules
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
-const module = "github.com/pipeproc/pipeproc"
-
-// allowed are the packages that a program gets with the root package, besides
-// the standard library.
+// allowed are the modules that a program gets with packages of the library.
 var allowed = []string{
 	module, "github.com/edsrzf/mmap-go", "github.com/klauspost/compress", "github.com/cespare/xxhash/v2",
 	"github.com/google/btree", "golang.org/x/sys",
 }
 
+// deps returns what a program that imports a package links, for each of some
+// packages.
+func deps(t *testing.T, pkgs ...string) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-f", `{{.ImportPath}} {{join .Deps " "}}`}, pkgs...)...)
+	cmd.Dir = process.Root(t)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	list := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		list[f[0]] = f[1:]
+	}
+	if len(list) != len(pkgs) {
+		t.Fatalf("go list says something of %d packages, of %d that it was asked for", len(list), len(pkgs))
+	}
+	return list
+}
+
+// TestImportGraph: packages of the library need nothing that their users do not
+// expect, and no program of the repository.
 func TestImportGraph(t *testing.T) {
-	for _, pkg := range []string{module, module + "/engine", module + "/topics", module + "/segment", module + "/wal", module + "/index", module + "/vfs",
-		module + "/record", module + "/procstate", module + "/gcprune", module + "/once", module + "/worker", module + "/worker/program", module + "/rpc"} {
-		cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
+	var libraries []string
+	for dir, may := range floors {
+		if may != nil {
+			libraries = append(libraries, strings.TrimSuffix(module+"/"+dir, "/"))
 		}
-		for _, dep := range strings.Fields(string(out)) {
+	}
+	for pkg, list := range deps(t, libraries...) {
+		for _, dep := range list {
+			if first, _, _ := strings.Cut(dep, "/"); !strings.Contains(first, ".") { // the standard library
+				continue
+			}
 			if !slices.ContainsFunc(allowed, func(a string) bool { return dep == a || strings.HasPrefix(dep, a+"/") }) {
 				t.Errorf("%s needs %s", pkg, dep)
 			}
-			if strings.HasPrefix(dep, module+"/cmd") {
-				t.Errorf("%s needs the command %s", pkg, dep)
+			if rel, ok := inModule(dep); ok && floors[floorOf(rel)] == nil {
+				t.Errorf("%s needs %s, which is no library", pkg, dep)
 			}
 		}
 	}
 }
 
-// layers lists what a layer must not import: those above it.
-var layers = map[string][]string{
-	"vfs":       {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "wal", "record"},
-	"wal":       {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "record"},
-	"segment":   {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "wal", "record"},
-	"index":     {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "segment", "wal", "vfs", "record"},
-	"record":    {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "once", "index", "segment", "wal", "vfs"},
-	"topics":    {"", "worker", "rpc", "engine", "procstate", "gcprune", "once", "wal"},
-	"procstate": {"", "worker", "rpc", "engine", "topics", "gcprune", "once", "index", "segment", "wal", "vfs"},
-	"gcprune":   {"", "worker", "rpc", "engine", "topics", "procstate", "once", "index", "segment", "wal", "vfs"},
-	"once":      {"", "worker", "rpc", "engine", "topics", "procstate", "gcprune", "record", "index", "segment", "wal", "vfs"},
-	"engine":    {"", "worker", "rpc"},
-	"worker":    {"", "engine", "rpc", "wal", "vfs"},
-	"rpc":       {"", "worker", "engine", "topics", "procstate", "gcprune", "once", "record", "index", "segment", "wal", "vfs"},
-}
-
-// sources are the non-test Go files of the library, parsed.
-func sources(t *testing.T, fn func(rel string, fset *token.FileSet, f *ast.File)) {
-	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fset := token.NewFileSet()
-	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.IsDir() && (strings.HasPrefix(e.Name(), ".") && path != root || e.Name() == "testdata") {
-			return filepath.SkipDir
-		}
-		if e.IsDir() && path != root { // another module is no library
-			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil {
-				return filepath.SkipDir
+// TestEmbeddedLinks: who only embeds a store links no sockets, no TLS and nothing
+// that starts programs.
+func TestEmbeddedLinks(t *testing.T) {
+	list := deps(t, module)[module]
+	for _, dep := range list {
+		for _, no := range []string{"net", "crypto/tls", "os/exec", module + "/rpc", module + "/worker/program"} {
+			if dep == no || strings.HasPrefix(dep, no+"/") {
+				t.Errorf("the root package links %s", dep)
 			}
 		}
-		if e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		f, err := parser.ParseFile(fset, path, nil, 0)
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(root, path)
-		fn(filepath.ToSlash(rel), fset, f)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+	if !slices.Contains(list, module+"/engine") || !slices.Contains(list, "os") {
+		t.Errorf("these are not the packages of a store: %v", list)
 	}
 }
 
-func TestLayers(t *testing.T) {
-	sources(t, func(rel string, _ *token.FileSet, f *ast.File) {
-		dir, _, _ := strings.Cut(rel, "/")
-		for _, i := range f.Imports {
-			path := strings.Trim(i.Path.Value, `"`)
-			for _, above := range layers[dir] {
-				if path == strings.TrimSuffix(module+"/"+above, "/") {
-					t.Errorf("%s imports %s, which is above it", rel, path)
-				}
-			}
-		}
-	})
+// anything lets a floor import every package of the module. Nobody imports such a
+// floor.
+var anything []string
+
+// floors says which floors of the module each one imports. A floor is a folder with
+// all below it that has no floor of its own; the root, "", is the root package only.
+var floors = map[string][]string{
+	"cmd":         anything,
+	"bench":       anything,
+	"conformance": anything,
+	"examples":    anything,
+	"fuzz":        anything,
+	"tests":       anything,
+
+	// A store in another process.
+	"rpc": {"rpc/message", "rpc/transport", "", "worker/program", "worker/pipeline", "worker", "engine", "once", "procstate", "topics", "segment", "record",
+		"internal/hook", "internal/owned", "internal/turns", "internal/clock", "internal/child", "internal/errs"},
+	"rpc/message":   {"", "once", "procstate", "topics", "segment", "record", "vfs", "internal/owned", "internal/enc", "internal/errs"},
+	"rpc/transport": {"internal/errs"},
+
+	// The store in this process, and what runs its processors.
+	"": {"worker/pipeline", "worker", "engine", "procstate", "gcprune", "topics", "segment", "record", "vfs",
+		"internal/hook", "internal/owned", "internal/turns", "internal/clock", "internal/errs"},
+	"worker/program":  {"worker", "record", "internal/jsontext", "internal/child", "internal/errs"},
+	"worker/pipeline": {"worker", "procstate", "internal/errs"},
+	"worker":          {"procstate", "topics", "segment", "record", "internal/errs"},
+
+	// What there is, and how it changes.
+	"engine":    {"procstate", "gcprune", "once", "topics", "wal", "segment", "record", "vfs", "internal/mutate", "internal/enc", "internal/errs"},
+	"procstate": {"record", "internal/mutate", "internal/enc", "internal/errs"},
+	"gcprune":   {"record", "internal/enc", "internal/errs"},
+	"once":      {"internal/mutate", "internal/enc"},
+	"topics":    {"segment", "index", "record", "vfs", "internal/mutate", "internal/enc", "internal/errs"},
+
+	// Files.
+	"wal":     {"vfs", "internal/xxh", "internal/mutate", "internal/errs"},
+	"segment": {"vfs", "internal/xxh", "internal/mutate", "internal/errs"},
+	"index":   {},
+	"record":  {"internal/errs"},
+	"vfs":     {},
+
+	// What several floors share.
+	"internal/hook":     {"engine", "topics", "worker/pipeline"},
+	"internal/owned":    {"segment", "record"},
+	"internal/jsontext": {"record"},
+	"internal/turns":    {},
+	"internal/clock":    {},
+	"internal/child":    {},
+	"internal/mutate":   {},
+	"internal/xxh":      {},
+	"internal/enc":      {},
+	"internal/errs":     {},
 }
 
-// uses calls fn for every use of pkg.Name in f, by the package's import path.
-func uses(f *ast.File, pkg string, fn func(sel *ast.SelectorExpr)) {
-	local := ""
-	for _, i := range f.Imports {
-		if strings.Trim(i.Path.Value, `"`) == pkg {
-			local = pkg[strings.LastIndexByte(pkg, '/')+1:]
-			if i.Name != nil {
-				local = i.Name.Name
-			}
+// floorOf returns the floor of a package: the longest one that holds its folder.
+// The root holds no folders.
+func floorOf(pkg string) string {
+	for dir := pkg; dir != ""; dir = folder(dir) {
+		if _, ok := floors[dir]; ok {
+			return dir
 		}
 	}
-	if local == "" {
-		return
+	if pkg == "" {
+		return ""
 	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		if sel, ok := n.(*ast.SelectorExpr); ok {
-			if x, ok := sel.X.(*ast.Ident); ok && x.Name == local {
-				fn(sel)
-			}
-		}
+	return "none"
+}
+
+// mayImport reports whether a package may import another one of the module.
+func mayImport(pkg, imported string) bool {
+	from, to := floorOf(pkg), floorOf(imported)
+	may, known := floors[from]
+	target, there := floors[to]
+	switch {
+	case !known || !there:
+		return false
+	case from == to:
 		return true
-	})
+	case target == nil: // a program or a test
+		return false
+	}
+	return may == nil || slices.Contains(may, to)
 }
 
-// socketFile looks after the files that unix sockets are, and reads certificates.
-const socketFile = "rpc/socketfile.go"
-
-// whole are the files that are a whole process: one that Main runs.
-var whole = []string{"self.go", "spawnnode.go"}
-
-// mutants is part of no normal build: it reads from the environment which rules a
-// test build removes.
-const mutants = "internal/mutate/rules_mutate.go"
-
-// Files are touched through vfs only, and the clock is read in one place, so
-// that tests can stand in for both. Libraries print nothing.
-func TestNoBackDoors(t *testing.T) {
-	fileIO := []string{"Open", "OpenFile", "Create", "CreateTemp", "ReadFile", "WriteFile", "ReadDir", "Remove", "RemoveAll",
-		"Rename", "Link", "Symlink", "Mkdir", "MkdirAll", "MkdirTemp", "Stat", "Lstat", "Truncate", "Chmod", "OpenRoot", "DirFS", "CopyFS"}
-	std := []string{"Stdout", "Stderr", "Stdin", "Exit", "Getenv"}
-	clock := []string{"Now", "Since", "Until"}
-	sources(t, func(rel string, fset *token.FileSet, f *ast.File) {
-		if strings.HasPrefix(rel, "cmd/") || strings.HasPrefix(rel, "examples/") || strings.HasPrefix(rel, "conformance/") { // programs and tests
-			return
+// TestLayers: imports go down only.
+func TestLayers(t *testing.T) {
+	used := map[[2]string]bool{}
+	sources(t, func(rel string, _ *token.FileSet, f *ast.File) {
+		pkg := folder(rel)
+		if floorOf(pkg) == "none" {
+			t.Errorf("%s is on no floor", rel)
 		}
-		at := func(sel *ast.SelectorExpr) string { return fset.Position(sel.Pos()).String() }
-		uses(f, "os", func(sel *ast.SelectorExpr) {
-			if !strings.HasPrefix(rel, "vfs/") && rel != socketFile && slices.Contains(fileIO, sel.Sel.Name) {
-				t.Errorf("%s: os.%s outside of vfs", at(sel), sel.Sel.Name)
-			}
-			if slices.Contains(std, sel.Sel.Name) && !slices.Contains(whole, rel) && rel != mutants {
-				t.Errorf("%s: os.%s in a library", at(sel), sel.Sel.Name)
-			}
-		})
-		uses(f, "time", func(sel *ast.SelectorExpr) {
-			if rel != "options.go" && rel != "clock.go" && slices.Contains(clock, sel.Sel.Name) {
-				t.Errorf("%s: time.%s in place of the Clock option", at(sel), sel.Sel.Name)
-			}
-		})
-		uses(f, "fmt", func(sel *ast.SelectorExpr) {
-			if strings.HasPrefix(sel.Sel.Name, "Print") {
-				t.Errorf("%s: fmt.%s in a library", at(sel), sel.Sel.Name)
-			}
-		})
 		for _, i := range f.Imports {
-			if path := strings.Trim(i.Path.Value, `"`); path == "log" || path == "io/ioutil" || path == "math/rand" {
-				t.Errorf("%s imports %s", rel, path)
+			to, ok := inModule(pathOf(i))
+			if !ok {
+				continue
+			}
+			used[[2]string{floorOf(pkg), floorOf(to)}] = true
+			if !mayImport(pkg, to) {
+				t.Errorf("%s imports %q, which is not below it", rel, to)
 			}
 		}
 	})
+	for from, list := range floors {
+		for _, to := range list {
+			if !used[[2]string{from, to}] {
+				t.Errorf("%q may import %q, which it does not do", from, to)
+			}
+		}
+	}
+}
+
+// TestFloors: the floors have no cycle, and hold packages that are deeper than they
+// are.
+func TestFloors(t *testing.T) {
+	height := map[string]int{}
+	var climb func(dir string, above []string)
+	climb = func(dir string, above []string) {
+		if slices.Contains(above, dir) {
+			t.Fatalf("%q is above itself: %q", dir, above)
+		}
+		for _, to := range floors[dir] {
+			if _, ok := floors[to]; !ok {
+				t.Fatalf("%q may import %q, which is no floor", dir, to)
+			}
+			if height[to] == 0 {
+				climb(to, append(slices.Clone(above), dir))
+			}
+			height[dir] = max(height[dir], height[to])
+		}
+		height[dir]++
+	}
+	for dir := range floors {
+		climb(dir, nil)
+	}
+	for _, c := range []struct {
+		pkg, imported string
+		may           bool
+	}{
+		{"engine", "worker/program", false}, {"engine", "worker", false}, {"engine", "worker/pipeline", false}, {"engine", "rpc/transport", false},
+		{"engine", "", false}, {"engine/deeper", "worker/program", false}, {"engine", "engine/deeper", true}, {"engine/deeper", "vfs", true},
+		{"engine", "vfs/deeper", true}, {"vfs", "record", false}, {"record", "vfs", false}, {"", "rpc", false}, {"", "rpc/message", false},
+		{"", "worker/program", false}, {"", "worker/pipeline", true}, {"worker", "worker/program", false}, {"worker/program", "worker", true},
+		{"worker/pipeline", "worker/program", false}, {"worker", "engine", false}, {"worker", "", false}, {"worker/program", "", false},
+		{"rpc/transport", "rpc", false}, {"rpc/transport", "", false}, {"rpc/transport", "record", false}, {"rpc/message", "", true},
+		{"rpc/message", "rpc", false}, {"rpc/message", "rpc/transport", false}, {"rpc", "rpc/message", true}, {"rpc", "cmd/pipeproc/jsonline", false},
+		{"rpc", "internal/hook", true}, {"rpc/message", "internal/hook", false}, {"cmd/pipeproc", "internal/hook", true}, {"cmd/pipeproc", "cmd/pipeproc/jsonline", true},
+		{"cmd/pipeproc", "engine", true}, {"topics", "wal", false}, {"topics", "internal/xxh", false}, {"nowhere", "vfs", false}, {"vfs", "nowhere", false},
+		{"internal/errs", "record", false}, {"internal/new", "internal/errs", false}, {"rpc", "conformance", false}, {"engine", "tests/internal/process", false}, {"procstate", "topics", false},
+	} {
+		if mayImport(c.pkg, c.imported) != c.may {
+			t.Errorf("%q may import %q: %v", c.pkg, c.imported, !c.may)
+		}
+	}
 }

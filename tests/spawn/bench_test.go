@@ -1,10 +1,11 @@
-package spawntest
+package spawn
 
 import (
 	"context"
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/worker/program"
 )
 
 // BenchmarkExternalProcessor is how many records of 128 bytes go through a system
@@ -12,7 +13,7 @@ import (
 // worker, and committed with the acknowledgement.
 func BenchmarkExternalProcessor(b *testing.B) {
 	ctx := context.Background()
-	n, err := pipeproc.Open(b.TempDir()+"/store", &pipeproc.Options{Sync: pipeproc.SyncNever, Program: self})
+	n, err := pipeproc.Open(b.TempDir()+"/store", &pipeproc.Options{Sync: pipeproc.SyncNever, Programs: runner(b, program.RunnerOptions{Self: self})})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
 // hello is the first frame of a client.
@@ -54,7 +55,7 @@ func TestHostileClients(t *testing.T) {
 		for i := range recs {
 			recs[i] = pipeproc.Record{Topic: "big", Body: make([]byte, 1000)}
 		}
-		if _, err := s.Commit(soon(t), recs...); err != nil {
+		if _, err := s.Commit(process.Soon(t), recs...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,11 +104,11 @@ func TestHostileClients(t *testing.T) {
 	if got := bodies(t, s, "mine"); len(got) != 200 {
 		t.Errorf("%d records", len(got))
 	}
-	if n, err := s.Length(soon(t), "big"); err != nil || n != 10_000 {
+	if n, err := s.Length(process.Soon(t), "big"); err != nil || n != 10_000 {
 		t.Error(n, err)
 	}
-	const bound = 8 * 64 << 20          // of the eight that do not read; see DESIGN.md, "Limits"
-	if most-before > bound && !raceOn { // which takes many times the memory
+	const bound = 8 * 64 << 20                // of the eight that do not read; see DESIGN.md, "Limits"
+	if most-before > bound && !process.Race { // which takes many times the memory
 		t.Errorf("the node's memory grew from %d to %d MiB", before>>20, most>>20)
 	}
 	t.Logf("memory: %d MiB before, %d at most", before>>20, most>>20)

@@ -1,8 +1,7 @@
-package spawntest
+package spawn
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,47 +13,20 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/worker/program"
 )
-
-// roleVar makes the test binary one of the programs of a test.
-const roleVar = "PIPEPROC_TEST_ROLE"
 
 // self is the test binary as a program that can be spawned.
 var self *program.Self
 
 func TestMain(m *testing.M) {
 	self = rpc.Main(processors)
-	if role := os.Getenv(roleVar); role != "" {
-		os.Exit(play(role))
-	}
+	process.Main(map[string]func(args []string) error{"parent": parent, "client": client})
 	os.Exit(m.Run())
-}
-
-// patience is how long tests wait for what must happen soon.
-const patience = time.Minute
-
-func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// until waits for ok to become true.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	end := time.After(patience)
-	for tick := time.NewTicker(5 * time.Millisecond); !ok(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("it has not come to this: %s", what)
-		}
-	}
 }
 
 // world is the surroundings of a test: a folder, and a check that nothing is left
@@ -74,11 +46,11 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{t: t, dir: dir, mark: fmt.Sprintf("%s/%d", t.Name(), os.Getpid()), log: new(log)}
 	t.Setenv("PIPEPROC_TEST_MARK", w.mark) // children inherit it
-	goroutines, files := runtime.NumGoroutine(), descriptors()
+	goroutines, files := runtime.NumGoroutine(), process.Descriptors()
 	t.Cleanup(func() {
-		until(t, "no process is left", func() bool { return len(w.family()) == 0 })
-		until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
-		until(t, "no descriptor is left", func() bool { return descriptors() <= files })
+		process.Until(t, "no process is left", func() bool { return len(w.family()) == 0 })
+		process.Until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
+		process.Until(t, "no descriptor is left", func() bool { return process.Descriptors() <= files })
 		if list, _ := filepath.Glob(dir + "/*.sock"); len(list) > 0 {
 			t.Errorf("sockets are left: %v", list)
 		}
@@ -88,11 +60,6 @@ func newWorld(t testing.TB) *world {
 		os.RemoveAll(dir)
 	})
 	return w
-}
-
-func descriptors() int {
-	list, _ := os.ReadDir("/proc/self/fd")
-	return len(list)
 }
 
 // family returns the processes of the test, but for this one.
@@ -116,7 +83,7 @@ func (w *world) options() *rpc.SpawnOptions {
 // spawn spawns a node that ends with the test.
 func (w *world) spawn(o *rpc.SpawnOptions) *rpc.Spawned {
 	w.t.Helper()
-	s, err := rpc.Spawn(soon(w.t), o)
+	s, err := rpc.Spawn(process.Soon(w.t), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -126,6 +93,16 @@ func (w *world) spawn(o *rpc.SpawnOptions) *rpc.Spawned {
 		}
 	})
 	return s
+}
+
+// runner returns what runs the programs of a node in this process.
+func runner(t testing.TB, o program.RunnerOptions) *program.Runner {
+	t.Helper()
+	r, err := program.NewRunner(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // log keeps what is logged.
@@ -157,7 +134,7 @@ func commit(t testing.TB, s pipeproc.Store, topic string, bodies ...string) {
 	for _, b := range bodies {
 		recs = append(recs, pipeproc.Record{Topic: topic, Body: []byte(b)})
 	}
-	if _, err := s.Commit(soon(t), recs...); err != nil {
+	if _, err := s.Commit(process.Soon(t), recs...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -165,7 +142,7 @@ func commit(t testing.TB, s pipeproc.Store, topic string, bodies ...string) {
 // bodies returns the bodies of a topic, none if there is no such topic.
 func bodies(t testing.TB, s pipeproc.Store, topic string) (list []string) {
 	t.Helper()
-	for rec, err := range s.Range(soon(t), topic, pipeproc.RangeOptions{}) {
+	for rec, err := range s.Range(process.Soon(t), topic, pipeproc.RangeOptions{}) {
 		if errors.Is(err, pipeproc.ErrInvalidTopic) {
 			return nil
 		}
@@ -180,7 +157,7 @@ func bodies(t testing.TB, s pipeproc.Store, topic string) (list []string) {
 // wantBodies waits until a topic has these bodies.
 func wantBodies(t testing.TB, s pipeproc.Store, topic string, want ...string) {
 	t.Helper()
-	until(t, fmt.Sprintf("topic %s holds %d records", topic, len(want)), func() bool { return len(bodies(t, s, topic)) >= len(want) })
+	process.Until(t, fmt.Sprintf("topic %s holds %d records", topic, len(want)), func() bool { return len(bodies(t, s, topic)) >= len(want) })
 	if got := bodies(t, s, topic); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Fatalf("topic %s holds %q, not %q", topic, got, want)
 	}

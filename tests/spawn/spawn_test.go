@@ -1,7 +1,6 @@
-package spawntest
+package spawn
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
 	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
@@ -30,10 +30,10 @@ func TestSpawn(t *testing.T) {
 			t.Errorf("the node has the process id %d", pid)
 		}
 		commit(t, s, "a", fmt.Sprint(i))
-		if n, err := s.Length(soon(t), "a"); err != nil || n != uint64(i+1) {
+		if n, err := s.Length(process.Soon(t), "a"); err != nil || n != uint64(i+1) {
 			t.Errorf("%d records, %v", n, err)
 		}
-		other, err := rpc.Connect(soon(t), w.options().Address, nil)
+		other, err := rpc.Connect(process.Soon(t), w.options().Address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestSpawn(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Errorf("closed again: %v", err)
 		}
-		if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrClosed) {
+		if _, err := s.Commit(process.Soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrClosed) {
 			t.Errorf("a commit after Close: %v", err)
 		}
 		select {
@@ -86,7 +86,7 @@ func TestSpawnNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := rpc.Connect(soon(t), addr.String(), nil)
+	c, err := rpc.Connect(process.Soon(t), addr.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestSpawnOptions(t *testing.T) {
 	o.Node.MaxBody = 100
 	o.Node.GC = &pipeproc.GCOptions{Interval: time.Hour}
 	s := w.spawn(o)
-	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a", Body: make([]byte, 101)}); !errors.Is(err, pipeproc.ErrTooLarge) {
+	if _, err := s.Commit(process.Soon(t), pipeproc.Record{Topic: "a", Body: make([]byte, 101)}); !errors.Is(err, pipeproc.ErrTooLarge) {
 		t.Errorf("a body over Node.MaxBody: %v", err)
 	}
 	for name, change := range map[string]func(o *rpc.SpawnOptions){
@@ -112,11 +112,11 @@ func TestSpawnOptions(t *testing.T) {
 		"Namespace":   func(o *rpc.SpawnOptions) { o.Namespace = "x" },
 		"Binary":      func(o *rpc.SpawnOptions) { o.Binary = "x" },
 		"TLS":         func(o *rpc.SpawnOptions) { o.ServerTLS.CA = "x" },
-		"Processes":   func(o *rpc.SpawnOptions) { o.Node.Processes.Concurrency = -1 },
+		"Concurrency": func(o *rpc.SpawnOptions) { o.Programs.Concurrency = -1 },
 	} {
 		o := w.options()
 		change(o)
-		if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidOptions) || !strings.Contains(err.Error(), name) {
+		if _, err := rpc.Spawn(process.Soon(t), o); !errors.Is(err, pipeproc.ErrInvalidOptions) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -128,12 +128,12 @@ func TestSpawnInUse(t *testing.T) {
 	s := w.spawn(w.options())
 	o := w.options()
 	o.Dir += "2"
-	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, transport.ErrAddressInUse) {
+	if _, err := rpc.Spawn(process.Soon(t), o); !errors.Is(err, transport.ErrAddressInUse) {
 		t.Errorf("the address of a live node: %v", err)
 	}
 	o = w.options()
 	o.Address += "2.sock"
-	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, pipeproc.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(s.Pid())) {
+	if _, err := rpc.Spawn(process.Soon(t), o); !errors.Is(err, pipeproc.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(s.Pid())) {
 		t.Errorf("the store of a live node: %v", err)
 	}
 	commit(t, s, "a", "x")
@@ -146,7 +146,7 @@ func TestSpawnNothing(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
 	o.Program, o.Binary = nil, "no-such-program"
-	if _, err := rpc.Spawn(soon(t), o); !errors.Is(err, exec.ErrNotFound) {
+	if _, err := rpc.Spawn(process.Soon(t), o); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("a program that is not there: %v", err)
 	}
 	for _, binary := range []string{"true", "false", "sleep"} { // none of them calls Main
@@ -154,7 +154,7 @@ func TestSpawnNothing(t *testing.T) {
 		if binary != "sleep" {
 			o.Timeout = 0
 		}
-		_, err := rpc.Spawn(soon(t), o)
+		_, err := rpc.Spawn(process.Soon(t), o)
 		if err == nil || binary == "true" && !strings.Contains(err.Error(), "rpc.Main") {
 			t.Errorf("%s: %v", binary, err)
 		}
@@ -188,7 +188,7 @@ func TestSpawnDies(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := s.Commit(soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, rpc.ErrNodeExited) {
+	if _, err := s.Commit(process.Soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, rpc.ErrNodeExited) {
 		t.Error(err)
 	}
 	s2 := w.spawn(w.options()) // at the socket that was left
@@ -220,7 +220,7 @@ func TestSpawnRestarts(t *testing.T) {
 	if !errors.Is(s.Err(), rpc.ErrNodeExited) {
 		t.Error(s.Err())
 	}
-	until(t, "four ends were reported", func() bool {
+	process.Until(t, "four ends were reported", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(again) == 4
@@ -249,19 +249,12 @@ func killIfAny(t testing.TB, pid int) bool {
 // When the parent is killed nothing is left, worker processes neither.
 func TestSpawnParentKilled(t *testing.T) {
 	w := newWorld(t)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVar+"=parent "+w.dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd := process.Command(process.Soon(t), nil, "parent", w.dir)
 	cmd.Stderr = w.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
+	c := process.Start(t, cmd)
+	line, ok := c.Line()
+	if !ok {
+		t.Fatal(c.Wait())
 	}
 	var pids []int
 	if err := json.Unmarshal([]byte(line), &pids); err != nil {
@@ -270,10 +263,12 @@ func TestSpawnParentKilled(t *testing.T) {
 	if family := w.family(); len(family) != 3 { // parent, node, worker
 		t.Errorf("processes: %v", family)
 	}
-	kill(t, cmd.Process.Pid)
-	_ = cmd.Wait()
+	c.Kill()
+	if err := c.Wait(); !process.Killed(err) {
+		t.Fatal(err)
+	}
 	for _, pid := range pids {
-		until(t, "the process ends", func() bool { return !alive(pid) })
+		process.Until(t, "the process ends", func() bool { return !alive(pid) })
 	}
 	n, err := pipeproc.Open(w.dir+"/store", nil) // it was closed properly
 	if err != nil {
@@ -285,28 +280,10 @@ func TestSpawnParentKilled(t *testing.T) {
 	}
 }
 
-// play is the test binary as another program.
-func play(role string) int {
-	name, arg, _ := strings.Cut(role, " ")
-	var err error
-	switch name {
-	case "parent":
-		err = parent(arg)
-	case "client":
-		err = client(arg)
-	default:
-		err = fmt.Errorf("unknown role %q", role)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 // parent spawns a node with a worker process, and waits for its own end.
-func parent(dir string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func parent(args []string) error {
+	dir := args[0]
+	ctx, cancel := context.WithTimeout(context.Background(), process.Patience)
 	defer cancel()
 	s, err := rpc.Spawn(ctx, &rpc.SpawnOptions{Program: self, Dir: dir + "/store", Address: "unix://" + dir + "/node.sock"})
 	if err != nil {
@@ -336,7 +313,7 @@ func parent(dir string) error {
 func TestExample(t *testing.T) {
 	newWorld(t)
 	cmd := exec.Command("go", "run", "./examples/spawn")
-	cmd.Dir = "../.."
+	cmd.Dir = process.Root(t)
 	out, err := cmd.Output()
 	if err != nil || string(out) != "TEA\nCAKE\n" {
 		t.Errorf("%q %v", out, err)
@@ -347,10 +324,7 @@ func TestExample(t *testing.T) {
 func TestSpawnBinary(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Program, o.Binary = nil, w.dir+"/pipeproc"
-	if out, err := exec.Command("go", "build", "-o", o.Binary, "../../cmd/pipeproc").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	o.Program, o.Binary = nil, process.Build(t, "cmd/pipeproc")
 	s := w.spawn(o)
 	commit(t, s, "a", "x")
 	wantBodies(t, s, "a", "x")

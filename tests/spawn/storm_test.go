@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
@@ -42,7 +43,7 @@ func TestStorm(t *testing.T) {
 	o := w.options()
 	o.Restarts = 1 << 20
 	o.Node.WALSize = 1 << 20
-	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
+	o.Programs = program.RunnerOptions{Workers: 2, Concurrency: 2, RestartAfter: 50}
 	s := w.spawn(o)
 	for i := range 4 {
 		w.system(s, pipeproc.SystemProcOptions{Name: fmt.Sprint("stage", i), From: []string{stormIn(i)}, To: []string{stormOut(i)}, Count: 100,
@@ -82,8 +83,7 @@ func (st *storm) start(slot int) {
 	st.t.Helper()
 	name := fmt.Sprintf("c%d-%d", slot, st.started)
 	st.started++
-	cmd := exec.Command(os.Args[0], name)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=client %s %d %s", roleVar, name, slot%4, st.w.dir))
+	cmd := process.Command(st.t.Context(), nil, "client", name, fmt.Sprint(slot%4), st.w.dir)
 	cmd.Stderr = st.w.log
 	if err := cmd.Start(); err != nil {
 		st.t.Fatal(err)
@@ -189,7 +189,7 @@ func (st *storm) finish() map[string]int {
 
 // settle waits until all is done, and checks it.
 func (st *storm) settle(acked map[string]int) {
-	t, ctx := st.t, soon(st.t)
+	t, ctx := st.t, process.Soon(st.t)
 	var consumers []string
 	list, err := st.s.Procs(ctx)
 	if err != nil {
@@ -257,7 +257,7 @@ func (st *storm) consumed(proc string) int {
 		}
 		next = r.Last.Seq + 1
 	}
-	i, err := st.s.InspectProc(soon(st.t), proc)
+	i, err := st.s.InspectProc(process.Soon(st.t), proc)
 	if err != nil || !i.LastAcked.Empty() && i.LastAcked.Last.Seq+1 != next || i.LastAcked.Empty() && next != 0 {
 		st.t.Errorf("proc %s: %d acknowledged, but %+v %v", proc, next, i, err)
 	}
@@ -266,17 +266,17 @@ func (st *storm) consumed(proc string) int {
 
 // client is a client process: it commits, notes what was acknowledged, reads, and
 // consumes, until it is told to stop or killed.
-func client(arg string) error {
-	var name, dir string
-	var topic int
-	if _, err := fmt.Sscan(arg, &name, &topic, &dir); err != nil {
+func client(args []string) error {
+	name, dir := args[0], args[2]
+	topic, err := strconv.Atoi(args[1])
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	c, err := rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
+	c, err := rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: process.Patience, RetryFor: process.Patience, Name: name})
 	for tick := time.NewTicker(10 * time.Millisecond); err != nil && ctx.Err() == nil; <-tick.C { // the node may be dead just now
-		c, err = rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: patience, RetryFor: patience, Name: name})
+		c, err = rpc.Connect(ctx, "unix://"+dir+"/node.sock", &rpc.ConnectOptions{Timeout: process.Patience, RetryFor: process.Patience, Name: name})
 	}
 	if err != nil {
 		return err

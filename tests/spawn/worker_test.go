@@ -1,4 +1,4 @@
-package spawntest
+package spawn
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/rpc"
 	"github.com/pipeproc/pipeproc/rpc/transport"
+	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
@@ -71,7 +72,7 @@ func obey(ctx context.Context, rec pipeproc.Record, w *pipeproc.Work) error {
 
 func (w *world) system(s pipeproc.Store, o pipeproc.SystemProcOptions) {
 	w.t.Helper()
-	if _, err := s.DefineSystemProc(soon(w.t), o); err != nil {
+	if _, err := s.DefineSystemProc(process.Soon(w.t), o); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -98,7 +99,7 @@ func TestWorkerSelf(t *testing.T) {
 	if n := len(w.family()); n != 2 { // both procs share the worker
 		t.Errorf("%d processes", n)
 	}
-	list, err := s.SystemProcs(soon(t))
+	list, err := s.SystemProcs(process.Soon(t))
 	if err != nil || len(list) != 2 || !list[0].Running || !slices.Equal(list[0].Command, []string{program.CommandSelf}) {
 		t.Errorf("%+v %v", list, err)
 	}
@@ -113,7 +114,7 @@ func TestWorkerSelf(t *testing.T) {
 
 func wantBodiesNumber(t testing.TB, s pipeproc.Store, topic string, n int) {
 	t.Helper()
-	until(t, fmt.Sprintf("topic %s holds %d records", topic, n), func() bool { return len(bodies(t, s, topic)) >= n })
+	process.Until(t, fmt.Sprintf("topic %s holds %d records", topic, n), func() bool { return len(bodies(t, s, topic)) >= n })
 }
 
 // Whatever a worker does harms its own claim only, which is processed again by
@@ -123,7 +124,7 @@ func TestWorkerMisbehaves(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t)
 			o := w.options()
-			o.Node.Processes.Workers = 2
+			o.Programs.Workers = 2
 			s := w.spawn(o)
 			p := through("obey")
 			if what == "hang" || what == "flood" {
@@ -137,12 +138,12 @@ func TestWorkerMisbehaves(t *testing.T) {
 			commit(t, s, "in", what)
 			wantBodies(t, s, "out", what+" again")
 			wantBodies(t, s, "out2", "A")
-			i, err := s.InspectProc(soon(t), "other")
+			i, err := s.InspectProc(process.Soon(t), "other")
 			if err != nil || i.Reclaims != 0 {
 				t.Errorf("the other proc: %+v %v", i, err)
 			}
 			if strings.HasPrefix(what, "exit") {
-				until(t, "what it said is in the log, with its name", func() bool {
+				process.Until(t, "what it said is in the log, with its name", func() bool {
 					return w.log.has(`line="leaving with 3"`) && w.log.has("proc=p")
 				})
 			}
@@ -157,13 +158,13 @@ func TestWorkerPrints(t *testing.T) {
 	w.system(s, through("obey"))
 	commit(t, s, "in", "print hello")
 	wantBodies(t, s, "out", "print hello")
-	until(t, "it is in the log", func() bool { return w.log.has("line=hello") })
+	process.Until(t, "it is in the log", func() bool { return w.log.has("line=hello") })
 }
 
 func TestWorkerRestartAfter(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Node.Processes.RestartAfter = 2
+	o.Programs.RestartAfter = 2
 	s := w.spawn(o)
 	w.system(s, through("pid"))
 	commit(t, s, "in", "1", "2", "3", "4")
@@ -178,7 +179,7 @@ func TestWorkerRestartAfter(t *testing.T) {
 func TestWorkersMany(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Node.Processes = program.RunnerOptions{Workers: 2, Concurrency: 2}
+	o.Programs = program.RunnerOptions{Workers: 2, Concurrency: 2}
 	s := w.spawn(o)
 	for i := range 4 {
 		p := through("hold " + w.dir)
@@ -187,7 +188,7 @@ func TestWorkersMany(t *testing.T) {
 		w.system(s, p)
 		commit(t, s, fmt.Sprint("in", i), "x")
 	}
-	until(t, "four are at work", func() bool {
+	process.Until(t, "four are at work", func() bool {
 		list, _ := os.ReadDir(w.dir + "/held")
 		return len(list) == 4
 	})
@@ -212,7 +213,7 @@ done`, dir}
 // Any program will do, also on a node in this process.
 func TestWorkerProgram(t *testing.T) {
 	w := newWorld(t)
-	n, err := pipeproc.Open(w.dir+"/store", &pipeproc.Options{Logger: w.log.logger()})
+	n, err := pipeproc.Open(w.dir+"/store", &pipeproc.Options{Logger: w.log.logger(), Programs: runner(t, program.RunnerOptions{Logger: w.log.logger()})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,18 +225,18 @@ func TestWorkerProgram(t *testing.T) {
 	wantBodies(t, n, "out", "one", "one")
 	q := p
 	q.Command = append(slices.Clone(p.Command[:3]), "two")
-	if _, err := n.DefineSystemProc(soon(t), q); !errors.Is(err, pipeproc.ErrProcDiffers) {
+	if _, err := n.DefineSystemProc(process.Soon(t), q); !errors.Is(err, pipeproc.ErrProcDiffers) {
 		t.Errorf("another command: %v", err)
 	}
 	q.Replace = true
 	w.system(n, q)
 	commit(t, n, "in", "z")
 	wantBodies(t, n, "out", "one", "one", "two")
-	until(t, "the first program is gone", func() bool { return len(w.family()) == 1 })
-	if _, err := n.DestroyProc(soon(t), "p"); err != nil {
+	process.Until(t, "the first program is gone", func() bool { return len(w.family()) == 1 })
+	if _, err := n.DestroyProc(process.Soon(t), "p"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "no program is left", func() bool { return len(w.family()) == 0 })
+	process.Until(t, "no program is left", func() bool { return len(w.family()) == 0 })
 	// From a function to a program and back.
 	p.Replace = true
 	f := pipeproc.SystemProcOptions{Name: "p", From: p.From, To: p.To, Replace: true, Offset: "$>", Processor: func(_ context.Context, w *pipeproc.Work) error {
@@ -252,23 +253,24 @@ func TestWorkerProgram(t *testing.T) {
 	w.system(n, f)
 	commit(t, n, "in", "3")
 	wantBodies(t, n, "out", "one", "one", "two", "function", "one", "function")
-	until(t, "no program is left", func() bool { return len(w.family()) == 0 })
+	process.Until(t, "no program is left", func() bool { return len(w.family()) == 0 })
 }
 
 // A system proc whose program cannot run waits, and says why.
 func TestWorkerWaits(t *testing.T) {
 	newWorld(t)
 	for why, o := range map[string]*pipeproc.Options{
-		"no worker processes":      {Program: self, Processes: program.RunnerOptions{Workers: -1}},
-		"Options.Program":          {},
-		`knows no processor "nix"`: {Program: self},
+		"no worker processes":       {Programs: runner(t, program.RunnerOptions{Self: self, Workers: -1})},
+		"the node runs no programs": {},
+		"program.Main":              {Programs: runner(t, program.RunnerOptions{})},
+		`knows no processor "nix"`:  {Programs: runner(t, program.RunnerOptions{Self: self})},
 	} {
 		n, err := pipeproc.OpenMemory(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := through("nix")
-		list, err := n.DefineSystemProc(soon(t), p)
+		list, err := n.DefineSystemProc(process.Soon(t), p)
 		if err != nil || len(list) != 1 || !strings.Contains(list[0].Waiting, why) {
 			t.Errorf("%s: %+v %v", why, list, err)
 		}
@@ -289,7 +291,7 @@ func TestWorkerWaits(t *testing.T) {
 		"bytes":   {Command: []string{"a"}, Source: strings.Repeat("x", 1<<20+1)},
 	} {
 		o.Name, o.From = "p", []string{"in"}
-		if _, err := n.DefineSystemProc(soon(t), o); !errors.Is(err, pipeproc.ErrInvalidProcOptions) || !strings.Contains(err.Error(), name) {
+		if _, err := n.DefineSystemProc(process.Soon(t), o); !errors.Is(err, pipeproc.ErrInvalidProcOptions) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -303,8 +305,8 @@ func TestWorkerMissing(t *testing.T) {
 	p.Command, p.Retry.MaxReclaims = []string{w.dir + "/nothing"}, 2
 	w.system(s, p)
 	commit(t, s, "in", "x")
-	until(t, "the proc is disabled", func() bool {
-		i, err := s.InspectProc(soon(t), "p")
+	process.Until(t, "the proc is disabled", func() bool {
+		i, err := s.InspectProc(process.Soon(t), "p")
 		return err == nil && i.Disabled
 	})
 	if !w.log.has("cannot be started") {
@@ -336,7 +338,7 @@ func TestExecRules(t *testing.T) {
 	define := func(command ...string) error {
 		p := through("upper")
 		p.Command, p.Replace = command, true
-		_, err := s.DefineSystemProc(soon(t), p)
+		_, err := s.DefineSystemProc(process.Soon(t), p)
 		return err
 	}
 	for _, bad := range []string{"/bin/sh", "sh", w.dir + "/other/run", w.dir + "/allowed/../other/run", w.dir + "/allowed/link",
@@ -345,7 +347,7 @@ func TestExecRules(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	if list, err := s.SystemProcs(soon(t)); err != nil || len(list) != 0 {
+	if list, err := s.SystemProcs(process.Soon(t)); err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
 	for i, good := range []string{w.dir + "/allowed/run", w.dir + "/other/back", program.CommandSelf} {
@@ -368,21 +370,21 @@ func TestExecRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	l, err := transport.Listen(soon(t), addr, nil)
+	l, err := transport.Listen(process.Soon(t), addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- n.Serve(ctx, l, &rpc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
-	c, err := rpc.Connect(soon(t), l.Address().String(), nil)
+	go func() { served <- rpc.Serve(ctx, n, l, &rpc.ServeOptions{AllowExec: []string{w.dir + "/other/run"}}) }()
+	c, err := rpc.Connect(process.Soon(t), l.Address().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"/other/run": "", "/allowed/link": "", "/allowed/run": "forbidden", "/other/back": "forbidden"} {
 		p := through("x")
 		p.Command, p.Replace = []string{w.dir + path}, true
-		if _, err := c.DefineSystemProc(soon(t), p); pipeproc.Code(err) != want {
+		if _, err := c.DefineSystemProc(process.Soon(t), p); pipeproc.Code(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

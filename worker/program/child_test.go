@@ -19,8 +19,8 @@ type told struct {
 	Body json.RawMessage
 }
 
-// child is what the test binary does as a program. It returns its exit code.
-func child(mode string) int {
+// play is what the test binary does as a program. It returns its exit code.
+func play(mode string) int {
 	switch mode {
 	case "node":
 		return node()

@@ -28,7 +28,7 @@ const modeEnv = "PIPEPROC_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(modeEnv); mode != "" {
-		os.Exit(child(mode))
+		os.Exit(play(mode))
 	}
 	os.Exit(m.Run())
 }

@@ -1,4 +1,4 @@
-package modeltest
+package model
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 )
+
+// The operations of TestTimers.
 
 func wants(err, want error) error {
 	if !errors.Is(err, want) {

@@ -1,5 +1,0 @@
-//go:build race
-
-package spawntest
-
-const raceOn = true
