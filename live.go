@@ -63,7 +63,7 @@ func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error)
 	return l, nil
 }
 
-// LiveProc makes a LiveProc on the node; see NewLiveProc.
+// OpenLiveProc makes a LiveProc on the node; see NewLiveProc.
 func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
 	return NewLiveProc(ctx, n, o)
 }
@@ -138,6 +138,7 @@ func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
 	return func(yield func(Claim, error) bool) {
 		for {
 			c, err := l.next(ctx)
+			//nolint:errorlint // this one, which errors.Is takes for any ErrClosed
 			if err == errCancelled || !yield(c, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
 				return
 			}

@@ -374,7 +374,7 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 	}
 }
 
-// WaitFor returns once the record of that sequence can be read. The topic need
+// WaitForRecord returns once the record of that sequence can be read. The topic need
 // not exist yet.
 func (n *Node) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	t, err := n.e.WaitTopic(ctx, topic)

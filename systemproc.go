@@ -186,7 +186,7 @@ func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
 	return s.Options.Check(topic)
 }
 
-// SystemProc defines a system proc, with its procs, and runs it when there is
+// DefineSystemProc defines a system proc, with its procs, and runs it when there is
 // a processor for it. Called again with the same definition it does nothing but
 // attach the processor; topics that came to From are added. Any other
 // definition is ErrProcDiffers without Replace. Procs that exist keep their

@@ -39,7 +39,7 @@ func (n *Node) View(ctx context.Context) (*View, error) {
 // Position returns the position of the newest commit in the view.
 func (v *View) Position() uint64 { return v.pos }
 
-// Next returns the next sequence that a topic had, 0 if it did not exist.
+// End returns the next sequence that a topic had, 0 if it did not exist.
 func (v *View) End(topic string) uint64 { return v.end[topic].end }
 
 // Range iterates over the records of a topic in the view, as Node.Range does.
