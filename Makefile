@@ -34,7 +34,7 @@ lint: ## gofmt, vet (of the mutants too), staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
 	go vet work
 	go vet -tags mutate work
-	go run $(STATICCHECK) ./... ./tests/...
+	go run $(STATICCHECK) ./... ./tests/... ./cmd/pipeproc/...
 
 tidy: ## see that go.mod and go.sum of each module are as go mod tidy makes them
 	GOWORK=off go mod tidy -diff
@@ -73,8 +73,4 @@ bench-compare: ## compare benchmarks with commit REF
 demo: ## the main job on real input
 	go run ./cmd/pipeproc demo
 
-<<<<<<< HEAD
-.PHONY: help build test race test-386 cross lint fuzz mutants torture faults soak scale bench bench-compare demo
-=======
-.PHONY: help build test race lint tidy fuzz mutants torture faults soak scale bench bench-compare demo
->>>>>>> wip/tests
+.PHONY: help build test race test-386 cross lint tidy fuzz mutants torture faults soak scale bench bench-compare demo

@@ -20,22 +20,22 @@ type VerifyOptions struct {
 	Progress func(VerifyProgress) // called after each file
 }
 
-// VerifyProgress says how far a verification has come.
+// VerifyProgress says how far a verification has got.
 type VerifyProgress struct {
-	File              string // being read
+	File              string // the file that was read last
 	Files, FilesTotal int
 	Bytes, BytesTotal int64
 }
 
-// VerifyReport is what a verification found. An empty Damage means that every
-// byte that counts is what was written.
+// VerifyReport is what a verification found. If Damage is empty, every byte that counts
+// is what was written.
 type VerifyReport struct {
 	Files    int
 	Bytes    int64
-	Records  uint64 // that can be read, as far as the state says
+	Records  uint64 // records that can be read, according to the state
 	Topics   int
 	Damage   []*CorruptError
-	Warnings []string // nothing lost, but worth knowing
+	Warnings []string // worth knowing, though nothing is lost
 	Elapsed  time.Duration
 }
 
@@ -54,9 +54,9 @@ func progressFunc(fn func(VerifyProgress)) func(engine.VerifyProgress) {
 	return func(p engine.VerifyProgress) { fn(VerifyProgress(p)) }
 }
 
-// Verify reads and checks everything in the store in directory dir, which must
-// not be in use, and changes nothing. Damage is in the report; the error says
-// why Verify could not run.
+// Verify reads and checks everything in the store in directory dir, which must not be in
+// use. It changes nothing. Damage is in the report; the error says why Verify could not
+// finish.
 func Verify(ctx context.Context, dir string, o *VerifyOptions) (*VerifyReport, error) {
 	if o == nil {
 		o = &VerifyOptions{}
@@ -72,8 +72,8 @@ func Verify(ctx context.Context, dir string, o *VerifyOptions) (*VerifyReport, e
 	return n.Verify(ctx, o)
 }
 
-// Verify reads and checks everything that the node has on disk, while it goes
-// on working. Topics in which damage is found refuse commits from then on.
+// Verify reads and checks everything that the node has on disk, while the node continues
+// to work. A topic in which damage is found refuses commits from then on.
 func (n *Node) Verify(ctx context.Context, o *VerifyOptions) (*VerifyReport, error) {
 	var progress func(VerifyProgress)
 	if o != nil {
@@ -87,13 +87,13 @@ func (n *Node) Verify(ctx context.Context, o *VerifyOptions) (*VerifyReport, err
 type BackupReport struct {
 	Files, Linked int
 	Bytes         int64  // copied
-	Position      uint64 // in the order of commits, that the copy is at
+	Position      uint64 // of the copy, in the order of commits
 }
 
-// Backup puts a complete copy of the store, at one position in the order of
-// commits, into directory dest, which must not exist or be empty. Commits go
-// on meanwhile. Segments that will never change are hard links where the file
-// system allows it. The copy opens like any store.
+// Backup writes a complete copy of the store, at one position in the order of commits,
+// to directory dest, which must be empty or not exist. Commits continue meanwhile.
+// Segments that will never change are hard links where the file system allows it. The
+// copy opens like any store.
 func (n *Node) Backup(ctx context.Context, dest string) (*BackupReport, error) {
 	r, err := n.e.Backup(ctx, dest)
 	if r == nil {
@@ -103,8 +103,8 @@ func (n *Node) Backup(ctx context.Context, dest string) (*BackupReport, error) {
 	return &b, err
 }
 
-// Restore copies the store in src, a backup say, to dest, which must not exist
-// or be empty. It verifies src first and refuses a damaged one.
+// Restore copies the store in src, for example a backup, to dest, which must be empty or
+// not exist. It verifies src first and refuses a damaged one.
 func Restore(ctx context.Context, src, dest string) error {
 	c, err := (&Options{ReadOnly: true}).config(src)
 	if err != nil {
@@ -115,12 +115,12 @@ func Restore(ctx context.Context, src, dest string) error {
 
 // DumpOptions configure Dump. nil means the defaults.
 type DumpOptions struct {
-	Bodies bool   // show the records, too
+	Bodies bool   // show the bodies of records, too
 	FS     vfs.FS // default: the operating system's
 }
 
-// Dump writes a file of a store (segment, write-ahead log, snapshot or STORE)
-// as text, for people. It shows damage and goes on behind it.
+// Dump writes a file of a store (segment, write-ahead log, snapshot or STORE) as text for
+// people. It shows damage and continues after it.
 func Dump(w io.Writer, file string, o *DumpOptions) error {
 	if o == nil {
 		o = &DumpOptions{}
@@ -134,18 +134,17 @@ func Dump(w io.Writer, file string, o *DumpOptions) error {
 
 // ImportOptions configure Import. nil means the defaults.
 type ImportOptions struct {
-	// Force takes ids that lie further in the future than Options.MaxFuture.
-	// No record of the node, of any topic, will have a lower time after that.
+	// Force accepts ids that lie further in the future than Options.MaxFuture.
+	// After that no new record of any topic will have an earlier time.
 	Force bool
-	// BatchRecords is the number of records that are committed at once.
-	// Default 1000.
+	// BatchRecords is the largest number of records in one commit. Default 1000.
 	BatchRecords int
 }
 
-// Import appends records that have ids already to a topic without records, in
-// batches, and returns how many it committed. Ids must rise in time and
-// sequence; sequences may leave gaps. Nobody else can commit to the topic in
-// between: the import would fail with a *ConflictError.
+// Import appends records that already have ids to a topic without records, in batches,
+// and returns how many it committed. Ids must rise in time and sequence; sequences may
+// leave gaps. If another commit to the topic comes in between, the import fails with a
+// *ConflictError.
 func (n *Node) Import(ctx context.Context, topic string, recs iter.Seq2[Record, error], o *ImportOptions) (uint64, error) {
 	if o == nil {
 		o = &ImportOptions{}

@@ -12,15 +12,14 @@ type Durability uint8
 
 // Durabilities of a commit. The zero value follows the node's SyncMode.
 const (
-	ByMode   = Durability(engine.ByMode)
-	Durable  = Durability(engine.Durable)  // only once it is on disk
-	Buffered = Durability(engine.Buffered) // once the operating system has it
+	ByMode   Durability = iota // as the node's SyncMode says
+	Durable                    // only once it is on disk
+	Buffered                   // once the operating system has it
 )
 
-// Batch gathers records of any topics for one atomic commit. It copies what is
-// added and keeps its memory: a batch that is used again and again allocates
-// nothing. The zero value is ready for use. A Batch is not safe for concurrent
-// use.
+// Batch collects records of any topics for one atomic commit. It copies the records and
+// keeps its memory, so that a reused batch allocates nothing. The zero value is ready for
+// use. A Batch is not safe for concurrent use.
 type Batch struct {
 	// Durability overrides the node's SyncMode for commits of this batch.
 	Durability Durability
@@ -32,8 +31,8 @@ type Batch struct {
 	headers []byte
 }
 
-// Add appends a record with just a body. An error (a bad topic name) makes the
-// commit of the batch fail, too, so it may be left to that.
+// Add appends a record that has only a body. After an error (a bad topic name) the commit
+// of the batch fails with it, too, so it need not be checked here.
 func (b *Batch) Add(topic string, body []byte) error { return b.b.Add(topic, nil, nil, body) }
 
 // AddRecord appends a record with its key and headers. rec.ID is ignored.
@@ -42,7 +41,7 @@ func (b *Batch) AddRecord(rec *Record) error {
 	return b.b.Add(rec.Topic, rec.Key, b.headers, rec.Body)
 }
 
-// fill makes b a batch of the records, as durable as the node's mode says.
+// fill makes b a batch of recs that follows the node's SyncMode.
 func (b *Batch) fill(recs []Record) error {
 	b.Reset()
 	b.Durability = ByMode
@@ -54,9 +53,9 @@ func (b *Batch) fill(recs []Record) error {
 	return nil
 }
 
-// Expect makes the commit conditional: it goes through only if the topic's
-// next sequence is next (0 for a topic without records). Otherwise it fails
-// with a *ConflictError and commits nothing.
+// Expect makes the commit conditional: it succeeds only if the topic's next sequence is
+// next (0 for a topic that never had records). Otherwise it fails with a *ConflictError
+// and commits nothing.
 func (b *Batch) Expect(topic string, next uint64) error { return b.b.Expect(topic, next) }
 
 // Reset empties the batch for its next use.
@@ -68,7 +67,7 @@ func (b *Batch) Len() int { return b.b.Len() }
 // Size returns the encoded size of the records in bytes.
 func (b *Batch) Size() int { return b.b.Bytes() }
 
-// IDs returns the ids that the commit gave to the records, in the order added.
+// IDs returns the ids that the commit gave to the records, in the order of adding.
 // The slice is valid until the batch is used again.
 func (b *Batch) IDs() []ID { return b.b.IDs() }
 

@@ -12,19 +12,18 @@
 //	}
 //
 // Procs consume topics: a named, persisted position claims records and
-// acknowledges them, alone or in one commit with what came of them, so that a
+// acknowledges them, alone or in one commit with the records they led to, so that a
 // pipeline of system procs is exactly once in effect:
 //
-//	node.SystemProc(ctx, pipeproc.SystemProcOptions{Name: "upper",
+//	node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: "upper",
 //		From: []string{"orders"}, To: []string{"loud"}, Processor: upper})
 //
-// It promises that an acknowledged commit is durable as the SyncMode says
-// (by default: on disk), that a batch is visible whole or not at all, that ids
-// of a topic rise, and that bytes that were damaged on disk are reported and
-// never returned as data; that an acknowledgement and the records that come
-// with it are there both or not at all. DESIGN.md lists the promises and the tests that hold
-// them.
+// It promises that an acknowledged commit is as durable as the SyncMode says (by
+// default: on disk), that a batch is visible whole or not at all, that the ids of a
+// topic rise, that bytes damaged on disk are reported and never returned as data, and
+// that an acknowledgement and the records committed with it are both there or neither is.
+// DESIGN.md lists the promises and the tests that check them.
 //
-// It does not replicate, does not encrypt, and does not protect from a disk
-// that acknowledges writes it has not done.
+// It does not replicate, does not encrypt, and does not protect against a disk that
+// acknowledges writes it has not done.
 package pipeproc

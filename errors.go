@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Errors to test for with errors.Is. Each has a code, which Code returns; the
-// text of an error that matches may say more.
+// Errors to test for with errors.Is. Code returns the code of each. The text of a
+// matching error may say more.
 var (
 	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
 	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name
@@ -34,7 +34,7 @@ var (
 
 	ErrInvalidProc         error = errs.InvalidProc         // no such proc
 	ErrInvalidProcOptions  error = errs.InvalidProcOptions  // the text names the option
-	ErrProcDisabled        error = errs.ProcDisabled        // resume it to go on
+	ErrProcDisabled        error = errs.ProcDisabled        // resume it first
 	ErrProcNameNotUnique   error = errs.ProcNameNotUnique   // the proc reads another topic
 	ErrProcAlreadyDisabled error = errs.ProcAlreadyDisabled // DisableProc of a disabled proc
 	ErrProcAlreadyActive   error = errs.ProcAlreadyActive   // ResumeProc of an active proc
@@ -52,8 +52,8 @@ var (
 
 	// ErrCorrupt matches every *CorruptError.
 	ErrCorrupt = errs.ErrCorrupt
-	// ErrInUse matches the error of opening a directory that a process holds,
-	// which names the process.
+	// ErrInUse matches the error of opening a directory that a process holds. The
+	// error names the process.
 	ErrInUse = vfs.ErrLocked
 )
 
@@ -75,8 +75,8 @@ type (
 )
 
 // Code returns the machine-readable code of an error of this package, such as
-// "invalid_topic" or "corrupt", or "" for others. Of several errors that were
-// joined it is that of the first that has one.
+// "invalid_topic" or "corrupt", or "" for any other error. For joined errors it returns
+// the first code.
 func Code(err error) string {
 	if c := errs.Code(err); c != "" {
 		return c

@@ -10,22 +10,22 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// GCOptions say how records that nobody needs are collected: those that all
-// procs of a topic are done with, two claims behind, once they have the age,
-// and on a topic without procs those that have the age. A proc protects what it
-// has not acknowledged, a disabled one as well. DESIGN.md has the rules.
+// GCOptions say how records that no proc needs are collected: on a topic with procs,
+// those older than MinAge that precede the last two claims of all procs; on a topic
+// without procs, those older than MinAge. A proc, even a disabled one, protects what it
+// has not acknowledged. DESIGN.md has the rules.
 type GCOptions struct {
 	// Interval is the time between two collections. Default 30 s.
 	Interval time.Duration
 	// MinAge is the age that records must have. Default 30 s.
 	MinAge time.Duration
-	// IgnoreDisabled lets disabled procs protect nothing.
+	// IgnoreDisabled means that disabled procs protect nothing.
 	IgnoreDisabled bool
 }
 
 const defaultGCInterval = 30 * time.Second
 
-// settings checks o; nil is off, but for the retention of topics.
+// settings checks o. nil means off, except for the retention of topics.
 func (o *GCOptions) settings() (engine.GCSettings, error) {
 	s := engine.GCSettings{Interval: defaultGCInterval}
 	if o != nil {
@@ -40,24 +40,25 @@ func (o *GCOptions) settings() (engine.GCSettings, error) {
 	return s, err
 }
 
-// Retention says what may be pruned from one topic, besides what the node's GC
-// option says. It never passes an active proc, unless Force is set; a proc that
-// was passed is told by its next claim. The zero value takes it back.
+// Retention says what may be pruned from one topic, besides what the node's GC option
+// says. It never prunes what an active proc has not acknowledged, unless Force is set; a
+// proc learns from its next claim how much it missed. The zero value removes the
+// retention.
 type Retention struct {
 	// GC turns the rule of GCOptions on or off for this topic.
 	GC Switch
 	// MinAge is as in GCOptions. 0: the node's.
 	MinAge time.Duration
-	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
+	// IgnoreDisabled means that disabled procs protect nothing, under all rules.
 	IgnoreDisabled Switch
-	// MaxAge lets records go that are older. 0: no retention by age.
+	// MaxAge is the age from which records are pruned. 0: no retention by age.
 	MaxAge time.Duration
-	// MaxBytes lets the oldest segments go, whole, while the topic's segment files
-	// take more bytes. 0: no retention by size.
+	// MaxBytes is the size of the topic's segment files, in bytes, above which the
+	// oldest segments are pruned whole. 0: no retention by size.
 	MaxBytes int64
-	// Force lets retention by age and size pass procs that have not acknowledged.
-	// Without it such a proc keeps its records for as long as it takes, and the topic
-	// may grow beyond both limits.
+	// Force lets retention by age and size prune records that procs have not
+	// acknowledged. Without it such a proc keeps its records indefinitely, and the
+	// topic may grow beyond both limits.
 	Force bool
 }
 
@@ -71,9 +72,9 @@ type Switch uint8
 
 // Positions of a Switch.
 const (
-	SwitchInherit = Switch(gcprune.Inherit)
-	SwitchOn      = Switch(gcprune.On)
-	SwitchOff     = Switch(gcprune.Off)
+	SwitchInherit Switch = iota // what the node's options say
+	SwitchOn
+	SwitchOff
 )
 
 // String returns "inherit", "on" or "off".
@@ -88,9 +89,9 @@ func ParseSwitch(s string) (Switch, error) {
 // Pruned is a topic that lost records to a collection.
 type Pruned struct {
 	Topic       string
-	First, Next uint64 // the sequences [First, Next) are gone
+	First, Next uint64 // the sequences [First, Next) were pruned
 	Reason      PruneReason
-	Passed      []string // procs that had not seen them, which Retention.Force allows
+	Passed      []string // procs that had not acknowledged them, which only Retention.Force allows
 }
 
 // PruneReason is the rule by which a collection removed records. String returns
@@ -99,16 +100,16 @@ type PruneReason uint8
 
 // Reasons.
 const (
-	PrunedAcknowledged = PruneReason(gcprune.Acknowledged) // all procs were done with them
-	PrunedByAge        = PruneReason(gcprune.Age)          // Retention.MaxAge
-	PrunedBySize       = PruneReason(gcprune.Size)         // Retention.MaxBytes
+	PrunedAcknowledged PruneReason = 1 + iota // all procs had acknowledged them
+	PrunedByAge                               // Retention.MaxAge
+	PrunedBySize                              // Retention.MaxBytes
 )
 
 // String returns "acknowledged", "age" or "size".
 func (r PruneReason) String() string { return gcprune.Reason(r).String() }
 
-// SetRetention sets what may be pruned from a topic. It is kept in the store
-// and done at the interval of the node's GC option, 30 s by default.
+// SetRetention sets what may be pruned from a topic. It is kept in the store and applied
+// at the interval of the node's GC option, 30 s by default.
 func (n *Node) SetRetention(ctx context.Context, topic string, r Retention) error {
 	return n.e.SetPolicy(ctx, topic, r.policy())
 }
@@ -123,8 +124,8 @@ func (n *Node) Retention(ctx context.Context, topic string) (Retention, error) {
 		MaxBytes: p.MaxBytes, Force: p.Force}, err
 }
 
-// GC collects now, by the rules that o and the retention of each topic make,
-// and returns what went. Disk space is freed by whole segments, soon after.
+// GC collects now, by the rules in o and the retention of each topic, and returns what
+// was pruned. Disk space is freed by whole segments, soon after.
 func (n *Node) GC(ctx context.Context, o GCOptions) ([]Pruned, error) {
 	s, err := o.settings()
 	if err != nil {

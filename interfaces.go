@@ -21,7 +21,7 @@ type Reader interface {
 	WaitForRecord(ctx context.Context, topic string, seq uint64) error
 }
 
-// Admin looks after topics.
+// Admin administers topics.
 type Admin interface {
 	Topic(ctx context.Context, name string) (TopicInfo, error)
 	Topics(ctx context.Context) ([]TopicInfo, error)
@@ -61,9 +61,11 @@ type Pipelines interface {
 	OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error)
 }
 
-// Store is what an application needs of a node. It is satisfied by a Node in
-// the same process; code written against it will run against a node in another
-// one as it is.
+// Store is what an application needs of a node. It is satisfied by a Node in the
+// same process and by a client of a node in another one (package rpc), so code
+// written against it runs with both. Later versions of the module may add methods to
+// it, through further embedded interfaces; a type that implements Store should embed
+// one to stay complete.
 type Store interface {
 	Committer
 	Reader

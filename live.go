@@ -13,21 +13,21 @@ import (
 
 // LiveOptions define a LiveProc.
 type LiveOptions struct {
-	Topic string // it need not exist yet
+	Topic string // need not exist yet
 	// Offset is where it begins, as in ProcOptions. Default: OffsetNew.
 	Offset string
-	// Count is how many records a claim holds at most. Default 1.
+	// Count is the largest number of records in a claim. Default 1.
 	Count int
-	// Name makes a proc that stays when the LiveProc ends, and that a later
-	// LiveProc of the same name continues. Without one the proc is ephemeral.
+	// Name names a proc that outlives the LiveProc: a later LiveProc of the same
+	// name continues it. Without a name the proc is ephemeral.
 	Name string
 	// Retry says what happens to records whose processing failed.
 	Retry RetryPolicy
 }
 
-// LiveProc reacts to a topic as it grows, in the process that made it. Whoever
-// uses it acknowledges what it was given, or gives it back; until then nothing
-// else comes. Nothing polls: a commit wakes it.
+// LiveProc delivers the records of a topic as they are committed, in the process that
+// created it. Its user acknowledges each claim or gives it back; until then no other
+// claim is delivered. Nothing polls: a commit wakes it.
 type LiveProc struct {
 	s      Store
 	o      ProcOptions
@@ -37,16 +37,16 @@ type LiveProc struct {
 	mu   sync.Mutex
 	last Token // of the latest claim
 
-	// gate is held for reading while a claim is made, which also makes the proc
-	// if it is missing, so that nothing is claimed, or made, behind Cancel.
+	// gate is held for reading while a claim is made, which also creates the proc if
+	// it is missing, so that nothing is claimed or created after Cancel.
 	gate sync.RWMutex
-	done bool // Cancel has done its work; under gate
+	done bool // Cancel has destroyed the proc; under gate
 }
 
 var errCancelled = errs.Closed.With("the live proc was cancelled")
 
-// NewLiveProc makes a LiveProc on any store. By default it begins with the
-// first record that is committed after NewLiveProc returned.
+// NewLiveProc creates a LiveProc on any store. By default it begins with the first
+// record that is committed after NewLiveProc returned.
 func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error) {
 	p := ProcOptions{Name: o.Name, Topic: o.Topic, Count: countOf(o.Count), Offset: cmp.Or(o.Offset, OffsetNew), Retry: o.Retry}
 	if p.Name == "" {
@@ -63,7 +63,7 @@ func NewLiveProc(ctx context.Context, s Store, o LiveOptions) (*LiveProc, error)
 	return l, nil
 }
 
-// OpenLiveProc makes a LiveProc on the node; see NewLiveProc.
+// OpenLiveProc creates a LiveProc on the node; see NewLiveProc.
 func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, error) {
 	return NewLiveProc(ctx, n, o)
 }
@@ -118,9 +118,9 @@ func (l *LiveProc) ended(err error) error {
 	return err
 }
 
-// Claims iterates over claims: the loop body handles each and acknowledges it, or
-// gives it back, with the methods of l; the next one comes after that. While there is
-// nothing to claim it waits.
+// Claims iterates over claims. The loop body processes each claim and acknowledges it or
+// gives it back, with the methods of l, before the next one. While there is nothing to
+// claim, the loop waits.
 //
 //	for c, err := range l.Claims(ctx) {
 //		if err != nil {
@@ -132,8 +132,9 @@ func (l *LiveProc) ended(err error) error {
 //		}
 //	}
 //
-// When ctx ends, its cause comes last. Cancel ends the loop without an error.
-// After any other error the loop may go on.
+// When ctx ends, the last error yielded is its cause. Cancel ends the loop without an
+// error. ErrClosed and ErrInvalidProc end it, too; after any other error the loop may
+// continue.
 func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
 	return func(yield func(Claim, error) bool) {
 		for {
@@ -177,7 +178,7 @@ func (l *LiveProc) Disable(ctx context.Context) (ProcInfo, error) {
 	return l.s.DisableProc(ctx, l.o.Name)
 }
 
-// Resume lets deliveries go on.
+// Resume lets deliveries continue.
 func (l *LiveProc) Resume(ctx context.Context) (ProcInfo, error) {
 	return l.s.ResumeProc(ctx, l.o.Name)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/pipeproc/pipeproc/worker/pipeline"
 )
 
-// Node is an open store. Its methods are safe for concurrent use. Reading
-// records never waits for commits; View, Stats and DurablePosition wait for the
-// one that is being written, and so for its sync.
+// Node is an open store. Its methods are safe for concurrent use. Reading records never
+// waits for commits. View, Stats and DurablePosition wait for the commit that is being
+// written, and so for its sync.
 type Node struct {
 	e       *engine.Engine
 	batches sync.Pool // *Batch, for Commit
@@ -24,12 +24,12 @@ type Node struct {
 	pipes   *pipeline.Manager
 }
 
-// Open opens the store in directory dir, creating both if need be. A nil
-// Options means the defaults. Only one process can hold a directory: the error
-// for a second one matches ErrInUse and names the first.
+// Open opens the store in directory dir, and creates both if they do not exist. A nil
+// Options means the defaults. Only one process can hold a directory: the error for a
+// second one matches ErrInUse and names the first.
 //
-// After a crash, Open replays the write-ahead log. Damage does not keep a
-// store from opening; see Recovery, Verify and Repair.
+// After a crash, Open replays the write-ahead log. A damaged store still opens; see
+// Recovery, Verify and Repair.
 func Open(dir string, o *Options) (*Node, error) {
 	if o == nil {
 		o = &Options{}
@@ -45,8 +45,8 @@ func Open(dir string, o *Options) (*Node, error) {
 	return newNode(e, o)
 }
 
-// OpenMemory opens a node that lives in memory and is gone when it is closed.
-// It behaves as any other; o.Sync is ignored.
+// OpenMemory opens a node that lives in memory and is gone when it is closed. Otherwise
+// it behaves like any node. It ignores o.Sync.
 func OpenMemory(o *Options) (*Node, error) {
 	var m Options
 	if o != nil {
@@ -83,12 +83,11 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 }
 
 // Commit appends the records as one atomic batch, to one topic or several, and
-// returns their ids in order. A topic comes to be with its first record. When
-// Commit returns without error the batch is visible, and as durable as the
-// node's SyncMode says.
+// returns their ids in order. A topic is created with its first record. When Commit
+// returns without error, the batch is visible and as durable as the node's SyncMode says.
 //
-// If ctx ends before the batch has reached the write-ahead log, nothing
-// happened; after that, Commit waits for the outcome.
+// If ctx ends before the batch has reached the write-ahead log, nothing is committed;
+// after that, Commit waits for the outcome.
 func (n *Node) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
 	b := n.batches.Get().(*Batch)
 	defer n.batches.Put(b)
@@ -101,23 +100,23 @@ func (n *Node) Commit(ctx context.Context, recs ...Record) ([]ID, error) {
 	return append([]ID(nil), b.IDs()...), nil
 }
 
-// CommitBatch commits a batch as Commit does. The ids are in b.IDs. The batch
-// may be committed again, or reset and filled anew.
+// CommitBatch commits a batch as Commit does. The ids are in b.IDs. The batch may be
+// committed again, or reset and filled again.
 func (n *Node) CommitBatch(ctx context.Context, b *Batch) error {
 	b.req.Batch = &b.b
 	b.req.Durability = engine.Durability(b.Durability)
 	return n.e.Commit(ctx, &b.req)
 }
 
-// Sync makes everything that has been acknowledged durable.
+// Sync makes everything acknowledged so far durable.
 func (n *Node) Sync(ctx context.Context) error { return n.e.Sync(ctx) }
 
 // DurablePosition returns the position, in the order of all commits, up to
 // which everything would survive a power cut. Compare Batch.Position.
 func (n *Node) DurablePosition() uint64 { return n.e.Durable() }
 
-// Checkpoint brings everything to its final files, so that opening has nothing
-// to replay. The node does so by itself when the write-ahead log has grown.
+// Checkpoint writes everything to its final files, so that the next open has nothing to
+// replay. The node does so by itself when the write-ahead log has grown to WALSize.
 func (n *Node) Checkpoint(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -125,9 +124,9 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 	return n.e.Checkpoint()
 }
 
-// Close finishes running commits, brings everything to disk and releases the
-// directory. Calls after it fail with ErrClosed; closing again does nothing.
+// Close finishes running commits, writes everything to disk and releases the directory.
+// Later calls fail with ErrClosed; closing again does nothing.
 //
-// Processors of system procs are told to stop first. What they had claimed is
-// acknowledged, if they still succeed, or given back.
+// Processors of system procs are told to stop first. Their claims are acknowledged if
+// they still succeed, or given back.
 func (n *Node) Close() error { return errors.Join(n.pipes.Close(), n.e.Close()) }

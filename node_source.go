@@ -30,7 +30,7 @@ func (h host) Source() worker.Source { return source(h) }
 // source lets the pool work on the engine of the same process.
 type source struct{ e *engine.Engine }
 
-// memory is what a worker's claim keeps from one time to the next.
+// memory is what a worker.Task keeps from one use to the next.
 type memory struct {
 	claimed engine.Claimed
 	op      procstate.Op
@@ -38,7 +38,7 @@ type memory struct {
 	req     engine.Request
 }
 
-func (s source) Claim(ctx context.Context, proc string, count int, c *worker.Claim) error {
+func (s source) Claim(ctx context.Context, proc string, count int, c *worker.Task) error {
 	m, _ := c.Own.(*memory)
 	if m == nil {
 		m = new(memory)
@@ -52,7 +52,7 @@ func (s source) Claim(ctx context.Context, proc string, count int, c *worker.Cla
 	return nil
 }
 
-func (s source) AckCommit(ctx context.Context, c *worker.Claim, out *topics.Batch) error {
+func (s source) AckCommit(ctx context.Context, c *worker.Task, out *topics.Batch) error {
 	m := c.Own.(*memory)
 	m.op = procstate.Op{Kind: procstate.Ack, Name: c.Proc, Token: c.Token, Commit: true}
 	m.ops[0] = &m.op
@@ -63,12 +63,12 @@ func (s source) AckCommit(ctx context.Context, c *worker.Claim, out *topics.Batc
 	return s.e.Commit(ctx, &m.req)
 }
 
-func (s source) Reclaim(ctx context.Context, c *worker.Claim, reason error) error {
+func (s source) Reclaim(ctx context.Context, c *worker.Task, reason error) error {
 	_, err := s.e.Reclaim(ctx, c.Proc, c.Token, reason.Error())
 	return err
 }
 
-func (s source) Release(ctx context.Context, c *worker.Claim) error {
+func (s source) Release(ctx context.Context, c *worker.Task) error {
 	return s.e.Release(ctx, c.Proc, c.Token)
 }
 

@@ -29,8 +29,8 @@ type SyncMode time.Duration
 
 // Sync modes. SyncInterval makes the third kind.
 const (
-	SyncAlways = SyncMode(engine.SyncAlways)
-	SyncNever  = SyncMode(engine.SyncNever)
+	SyncAlways SyncMode = 0
+	SyncNever  SyncMode = -1
 )
 
 // SyncInterval returns the mode that syncs at most d after a commit.
@@ -62,7 +62,7 @@ type Options struct {
 	// MaxDisk bounds the bytes that segments and the records in the write-ahead
 	// log take together; preallocated and spare log files (16 MiB each) and
 	// snapshots come on top. Commits that would pass it fail with ErrDiskLimit; reads and
-	// everything that frees space go on. 0 means no bound.
+	// everything that frees space continue to work. 0 means no bound.
 	MaxDisk int64
 	// WALSize is the size of the write-ahead log, in bytes, at which its
 	// contents are brought to the segments. It bounds the time that opening
@@ -75,13 +75,13 @@ type Options struct {
 	// too: 512 MiB.
 	MaxOpenFiles int
 	MaxMapped    int
-	// MaxFuture is how far ahead of the clock the id of an imported record may
-	// be. Default 24 hours.
+	// MaxFuture is how far ahead of the clock the time in the id of an imported
+	// record may be. Default 24 hours.
 	MaxFuture time.Duration
 
-	// GC makes the node prune what all procs of a topic are done with, and of a
-	// topic without procs what is old. Default: off. Retention that SetRetention
-	// gave to a topic is done in any case.
+	// GC makes the node prune records that no proc of their topic needs any more and,
+	// on topics without procs, old records. Default: off. Retention set with
+	// SetRetention applies in any case.
 	GC *GCOptions
 
 	// Processors are attached to the system procs that name them, as with
@@ -97,13 +97,13 @@ type Options struct {
 	// CloseGrace is how long Close waits for processors that run. Default 10 s.
 	CloseGrace time.Duration
 
-	// Logger receives what an operator should read. Default: nothing.
+	// Logger receives what an operator should read. Default: nothing is logged.
 	Logger *slog.Logger `json:"-"`
-	// OnEvent is called for every Event, on the goroutine where it happens: it
-	// must return soon and must not call the node.
+	// OnEvent is called for every Event, on the goroutine that causes it. It must
+	// return soon and must not call the node.
 	OnEvent func(Event) `json:"-"`
-	// Clock gives the time. Default the system's, which is followed within 100 ms
-	// when it is set. Ids never go back, whatever it does.
+	// Clock gives the time. Default: the system's; a change of it takes effect within
+	// 100 ms. Ids never go back, whatever the clock does.
 	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS `json:"-"`

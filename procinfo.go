@@ -15,21 +15,21 @@ type ProcInfo struct {
 	CreatedAt           time.Time // times are zero where there is none
 	LastClaimedAt       time.Time
 	LastAckedAt         time.Time
-	LastClaimed         IDRange // as it was before the claim, once that was given back
-	PreviousClaimed     IDRange // the one before
+	LastClaimed         IDRange // of the latest claim, or of the one before it once that was given back
+	PreviousClaimed     IDRange // of the claim before the latest
 	LastAcked           IDRange
 	Disabled            bool
 	Reclaims            int         // since the last acknowledgement
 	Retry               RetryPolicy // with its defaults filled in
-	Claim               Token       // of the open claim; zero: none is
-	Next                uint64      // every sequence below is acknowledged
-	Pending             uint64      // sequences that are not
-	Skipped             uint64      // sequences that were pruned, by force, before it saw them
+	Claim               Token       // of the open claim; zero if there is none
+	Next                uint64      // every sequence below it is acknowledged
+	Pending             uint64      // number of sequences that are not acknowledged
+	Skipped             uint64      // number of sequences that were pruned, by force, before it saw them
 	RetryAt             time.Time   // when records that failed can be claimed again; zero: now
 	Ephemeral           bool
-	System              string // the system proc that it belongs to
-	// Waiting says why its system proc does not run, "" if it does or there is
-	// none.
+	System              string // the system proc that it belongs to, or ""
+	// Waiting says why its system proc does not run. It is "" if it does, or if there
+	// is no system proc.
 	Waiting string
 }
 
@@ -65,8 +65,8 @@ func (i *ProcInfo) Status() string {
 	return "active"
 }
 
-// MarshalJSON returns the description with the original's field names, times
-// and timeouts in milliseconds (-1: never), and more fields behind.
+// MarshalJSON returns the description with the original's field names, with times and
+// timeouts in milliseconds (-1: never), followed by fields that the original lacks.
 func (i ProcInfo) MarshalJSON() ([]byte, error) {
 	ms := func(d time.Duration) int64 { return int64(d / time.Millisecond) }
 	var b bytes.Buffer

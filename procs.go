@@ -27,11 +27,11 @@ type IDRange = record.Range
 
 // Headers that a record gets when it goes to a dead-letter topic.
 const (
-	HeaderDeadProc     = engine.DeadProc     // the proc that could not process it
-	HeaderDeadID       = engine.DeadID       // the id that it had
-	HeaderDeadTopic    = engine.DeadTopic    // the topic that it was in
-	HeaderDeadAttempts = engine.DeadAttempts // how often it was delivered
-	HeaderDeadReason   = engine.DeadReason   // why the last time failed
+	HeaderDeadProc     = "pipeproc-dead-proc"     // the proc that could not process it
+	HeaderDeadID       = "pipeproc-dead-id"       // the id that it had
+	HeaderDeadTopic    = "pipeproc-dead-topic"    // the topic that it was in
+	HeaderDeadAttempts = "pipeproc-dead-attempts" // how often it was delivered
+	HeaderDeadReason   = "pipeproc-dead-reason"   // why the last time failed
 )
 
 // Offsets at both ends of a topic; see ProcOptions.Offset.
@@ -40,40 +40,38 @@ const (
 	OffsetNew   = "$>" // the first record committed from now on
 )
 
-// ProcOptions say what a proc is, when it is made, and how many records to
-// claim. A proc that exists keeps what it was made with; only Count counts
-// then.
+// ProcOptions define a proc and say how many records to claim. An existing proc keeps the
+// options that it was created with, so only Count applies to it.
 type ProcOptions struct {
 	// Name names the proc in the node: 1 to 255 bytes of printable UTF-8.
 	Name string
-	// Topic is what it reads. It need not exist yet.
+	// Topic is the topic that it reads. It need not exist yet.
 	Topic string
 	// Offset is where it begins:
 	//
 	//	">"                the first record of the topic: OffsetFirst, the default
-	//	"$>"               the first one committed after the proc was made: OffsetNew
+	//	"$>"               the first one committed after the proc was created: OffsetNew
 	//	"1700000000000"    the first one at or after a time, unix milliseconds
 	//	"1700000000000-5"  the first one after an id, which need not exist
 	//	":5"               the first one after the record of a sequence, which must
 	Offset string
-	// Count is how many records to claim at most. Default 1; negative: all
-	// there are. A claim holds 16 MiB at most, or one record.
+	// Count is the largest number of records to claim. Default 1; negative: all there
+	// are. A claim holds at most about 16 MiB, but always at least one record.
 	Count int
 	// Retry says what happens to records whose processing failed.
 	Retry RetryPolicy
-	// Ephemeral makes a proc that ends when the node is closed, or a while after
-	// the client of another process that made it is gone.
+	// Ephemeral makes a proc that ends when the node is closed or, if a client in
+	// another process created it, a while after that client has disconnected.
 	Ephemeral bool
 }
 
-// Validate reports what is wrong with o. Every method that takes options checks them
-// itself.
+// Validate reports what is wrong with o. Every method that takes options also calls it.
 func (o *ProcOptions) Validate() error {
 	_, err := o.def()
 	return err
 }
 
-// def checks o and makes a definition of it.
+// def checks o and returns it as a definition.
 func (o *ProcOptions) def() (procstate.Def, error) {
 	d := procstate.Def{Name: o.Name, Topic: o.Topic}
 	if err := record.CheckProcName(o.Name); err != nil {
@@ -90,8 +88,8 @@ func (o *ProcOptions) def() (procstate.Def, error) {
 	return d, err
 }
 
-// Claim is what a proc was given to process. Until it is acknowledged or given
-// back the proc gives nothing else.
+// Claim holds records that a proc gave out for processing. Until it is acknowledged,
+// given back or times out, the proc gives out no others.
 type Claim struct {
 	Proc, Topic string
 	Token       Token
@@ -101,15 +99,15 @@ type Claim struct {
 	// Skipped is how many sequences were pruned, by force, before the proc saw
 	// them.
 	Skipped uint64
-	Records []Record // empty when there is nothing to do; the bytes are the caller's
+	Records []Record // empty if there was nothing to claim; the caller may keep them
 }
 
 // Empty reports whether there was nothing to claim.
 func (c *Claim) Empty() bool { return len(c.Records) == 0 }
 
-// Claim claims records for the proc of that name, which it makes if need be.
-// The claim is empty when the proc has seen everything, when a claim of it is
-// open, or while it waits before a retry. A disabled proc is ErrProcDisabled.
+// Claim claims records for the proc that o names, and creates the proc if it does not
+// exist. The claim is empty if the proc has seen everything, has an open claim, or waits
+// before a retry. The error for a disabled proc is ErrProcDisabled.
 func (n *Node) Claim(ctx context.Context, o ProcOptions) (Claim, error) {
 	if _, err := n.ensure(ctx, &o); err != nil {
 		return Claim{}, err
@@ -124,8 +122,8 @@ func countOf(n int) int {
 	return n
 }
 
-// EnsureProc returns the description of the proc of that name, which it makes
-// if need be, and claims nothing.
+// EnsureProc returns the description of the proc that o names, and creates the proc if it
+// does not exist. It claims nothing.
 func (n *Node) EnsureProc(ctx context.Context, o ProcOptions) (ProcInfo, error) {
 	s, err := n.ensure(ctx, &o)
 	if err != nil {
@@ -159,10 +157,10 @@ func (n *Node) claim(ctx context.Context, name string, count int) (Claim, error)
 		Skipped: c.Skipped, Records: c.Own()}, nil
 }
 
-// ClaimAny makes the procs of the list that do not exist, and claims for
-// one that has something to claim: the one that was served here longest ago, so
-// that none is starved, whoever asks. Disabled procs are passed over. Without work
-// the claim is empty.
+// ClaimAny creates the procs of the list that do not exist, and claims for one that has
+// something to claim: the one that ClaimAny served longest ago on this node, for any
+// caller, so that none starves. It skips disabled procs. If there is no work, the claim
+// is empty.
 func (n *Node) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error) {
 	if len(list) == 0 {
 		return Claim{}, errs.InvalidProcOptions.With("the list of procs is empty")
@@ -192,8 +190,8 @@ func (n *Node) ClaimAny(ctx context.Context, list ...ProcOptions) (Claim, error)
 	return Claim{}, nil
 }
 
-// Ack acknowledges a claim and returns its range. A zero token means the claim
-// that is open; without one the error is ErrInvalidAck. It is as durable as the
+// Ack acknowledges a claim and returns its range. A zero token means whichever claim is
+// open. The error is ErrInvalidAck if none is. The acknowledgement is as durable as the
 // node's SyncMode says.
 func (n *Node) Ack(ctx context.Context, proc string, t Token) (IDRange, error) {
 	op := &procstate.Op{Kind: procstate.Ack, Name: proc, Token: t}
@@ -201,10 +199,10 @@ func (n *Node) Ack(ctx context.Context, proc string, t Token) (IDRange, error) {
 	return op.Claim.Range, err
 }
 
-// AckCommit acknowledges a claim and commits records, both or neither, also
-// across a crash. It returns the range that was acknowledged and the ids of the
-// records. Without an open claim the error is ErrInvalidAckCommit, without
-// records ErrUncommitted, and nothing happens.
+// AckCommit acknowledges a claim and commits records, both or neither, even in a crash.
+// It returns the acknowledged range and the ids of the records. If there is no open claim
+// the error is ErrInvalidAckCommit, if there are no records ErrUncommitted, and nothing
+// changes.
 func (n *Node) AckCommit(ctx context.Context, proc string, t Token, recs ...Record) (IDRange, []ID, error) {
 	b := n.batches.Get().(*Batch)
 	defer n.batches.Put(b)
@@ -231,11 +229,10 @@ func (n *Node) AckCommitBatch(ctx context.Context, proc string, t Token, b *Batc
 	return b.op.Claim.Range, nil
 }
 
-// Reclaim gives a claim back: its records will be claimed again, after the
-// proc's backoff. A zero token means the claim that is open; without one the
-// error is ErrNothingToReclaim. It counts as a failure: with the MaxReclaims-th
-// the proc's strategy takes effect, and reason, which may be empty, is what a
-// dead letter gives as its reason. It returns the range claimed before.
+// Reclaim gives a claim back: its records can be claimed again after the proc's backoff.
+// A zero token means whichever claim is open. The error is ErrNothingToReclaim if none
+// is. Reclaim counts as a failure: after MaxReclaims failures OnMaxReclaims applies, and
+// dead letters carry reason, which may be empty. It returns the range claimed before.
 func (n *Node) Reclaim(ctx context.Context, proc string, t Token, reason string) (IDRange, error) {
 	if reason == "" {
 		reason = "reclaimed"
@@ -247,8 +244,8 @@ func (n *Node) Reclaim(ctx context.Context, proc string, t Token, reason string)
 	return s.LastClaimed, nil
 }
 
-// DisableProc stops a proc from claiming. Its open claim, if there is one, can
-// still be acknowledged.
+// DisableProc stops a proc from claiming. Its open claim, if any, can still be
+// acknowledged.
 func (n *Node) DisableProc(ctx context.Context, name string) (ProcInfo, error) {
 	return n.change(ctx, procstate.Stop, name)
 }
@@ -258,8 +255,8 @@ func (n *Node) ResumeProc(ctx context.Context, name string) (ProcInfo, error) {
 	return n.change(ctx, procstate.Resume, name)
 }
 
-// DestroyProc removes a proc for good, with its system proc when it has one,
-// and returns what it was. A proc of that name that is made later begins anew.
+// DestroyProc removes a proc for good, together with its part of a system proc, and
+// returns its last description. A proc created later under that name is a new one.
 func (n *Node) DestroyProc(ctx context.Context, name string) (ProcInfo, error) {
 	info, err := n.change(ctx, procstate.Destroy, name)
 	if err == nil {
@@ -277,8 +274,8 @@ func (n *Node) change(ctx context.Context, k procstate.Kind, name string) (ProcI
 	return n.info(op.State), nil
 }
 
-// SeekProc moves a proc to an offset, back or forth; see ProcOptions.Offset.
-// Its open claim, if there is one, is lost.
+// SeekProc moves a proc to an offset, backwards or forwards; see ProcOptions.Offset. Its
+// open claim, if any, is lost.
 func (n *Node) SeekProc(ctx context.Context, name, offset string) (ProcInfo, error) {
 	s, err := n.e.SeekProc(ctx, name, offset)
 	if err != nil {
@@ -315,9 +312,9 @@ func (n *Node) Procs(ctx context.Context) ([]ProcInfo, error) {
 	return out, nil
 }
 
-// WaitForProcs returns once all procs, or those named, have acknowledged
-// everything in their topics, all at one moment. A proc that is disabled or
-// does not exist, or whose topic does not, has nothing to do.
+// WaitForProcs returns once there was a moment at which all procs, or those named, had
+// acknowledged everything in their topics. A proc that is disabled, does not exist or
+// whose topic does not exist has nothing to do.
 func (n *Node) WaitForProcs(ctx context.Context, names ...string) error {
 	return n.e.WaitForProcs(ctx, names)
 }

@@ -17,16 +17,16 @@ import (
 // the text form that [ParseBound] reads.
 type Bound = record.Bound
 
-// AtSeq returns the bound of the record with a sequence. Reading a range fails
-// with ErrInvalidSequence if there is no such record, and with a *PrunedError if
-// it is gone.
+// AtSeq returns the bound of the record with a sequence. Reading a range fails with
+// ErrInvalidSequence if there is no such record, and with a *PrunedError if it was
+// pruned.
 func AtSeq(seq uint64) Bound { return record.AtSeq(seq) }
 
 // AtID returns the bound of an id, which need not exist.
 func AtID(id ID) Bound { return record.AtID(id) }
 
-// AtTime returns the bound of the millisecond that t is in: as a lower bound it
-// begins with it, as an upper bound it includes all of it.
+// AtTime returns the bound of the millisecond that contains t. All of that millisecond is
+// in the range, whether the bound is a lower or an upper one.
 func AtTime(t time.Time) Bound { return record.AtTime(t) }
 
 // ParseBound parses the text form of a bound, and returns ErrInvalidRangeOffset
@@ -41,8 +41,8 @@ func ParseBound(s string) (Bound, error) { return record.ParseBound(s) }
 // RangeOptions select records of a topic. The zero value selects all, oldest
 // first.
 type RangeOptions struct {
-	// Start is where reading begins and End where it ends: with Reverse, Start is
-	// the newest record and End the oldest. Both are part of the range.
+	// Start is where reading begins and End where it ends. With Reverse, Start is the
+	// newest record and End the oldest. Both are part of the range.
 	Start, End Bound
 	// Exclusive leaves out the records exactly at Start and End, if those are ids
 	// or sequences.
@@ -56,9 +56,8 @@ type RangeOptions struct {
 // Range iterates over the records that were visible when the loop began. The
 // bytes of records are the caller's to keep and change.
 //
-// An error is yielded with a zero Record. After a *CorruptError, which says
-// what cannot be read, the iteration continues after the damage if the loop
-// does; every other error is the last.
+// An error comes with a zero Record. A *CorruptError says what cannot be read; if the
+// loop continues, so does the iteration, after the damage. Any other error is the last.
 func (n *Node) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c, err := n.Cursor(ctx, topic, o)
@@ -117,20 +116,19 @@ func (o *RangeOptions) resolve(t *topics.Topic) (topics.Span, error) {
 //	if err := c.Err(); err != nil { … }
 //
 // Key, Headers and Body return bytes that were verified and are valid until
-// the next call of Next, Resume or Close; they must not be changed. They are
-// the cursor's own memory, never a mapped file. A Cursor allocates nothing per
-// record, is owned by one goroutine and must be closed.
+// the next call of Next, Resume or Close; they must not be changed. They are the
+// cursor's own memory, never a mapped file. A Cursor allocates nothing per record, must
+// not be used concurrently and must be closed.
 type Cursor struct {
 	fwd   *topics.Cursor
 	rev   *topics.RevCursor
 	left  int // records still allowed, -1 for no limit
 	topic string
-	tail  *topics.Topic // what Wait waits for; nil: the cursor has an end
+	tail  *topics.Topic // the topic whose new records Wait waits for; nil: the cursor has an end
 }
 
-// Cursor returns a cursor over the records that Range would yield. Without
-// End, Limit and Reverse it can continue with those that come later, see
-// [Cursor.Wait].
+// Cursor returns a cursor over the records that Range would yield. Without End, Limit and
+// Reverse it can continue with later records; see [Cursor.Wait].
 func (n *Node) Cursor(ctx context.Context, topic string, o RangeOptions) (*Cursor, error) {
 	t, sp, err := n.span(ctx, topic, o)
 	if err != nil {
@@ -184,7 +182,8 @@ func (c *Cursor) cur() *segment.Record {
 	return c.rev.Record()
 }
 
-// more returns how many records come behind the current one, at most.
+// more returns an upper bound of the number of records after the current one, or 0 for a
+// reverse cursor.
 func (c *Cursor) more() uint64 {
 	if c.fwd == nil {
 		return 0
@@ -220,8 +219,7 @@ func (c *Cursor) Err() error {
 	return c.rev.Err()
 }
 
-// Resume goes on behind the damage that Err reported and reports whether that
-// is possible.
+// Resume moves past the damage that Err reported and reports whether that is possible.
 func (c *Cursor) Resume() bool {
 	if c.fwd != nil {
 		return c.fwd.Resume()
@@ -229,18 +227,18 @@ func (c *Cursor) Resume() bool {
 	return c.rev.Resume()
 }
 
-// Wait waits until there are records behind those that Next has returned; Next then
-// goes on with them. This is Follow without a copy, or anything else to collect, of
-// each record:
+// Wait waits until there are records after those that Next has returned. Next then
+// continues with them. So a loop can follow a topic, as Follow does, without copying
+// records and without garbage:
 //
 //	for err == nil {
 //		for c.Next() { use(c.Body()) }
 //		if err = c.Err(); err == nil { err = c.Wait(ctx) }
 //	}
 //
-// It returns the cause of ctx when that ends, ErrInvalidTopic when the topic is
-// deleted, ErrClosed when the node is closed, and ErrInvalidOptions for a cursor that
-// has an end: that of a View, or one made with End, Limit or Reverse.
+// It returns the cause of ctx if ctx ends, ErrInvalidTopic if the topic is deleted,
+// ErrClosed if the node is closed, and ErrInvalidOptions if the cursor has an end, that
+// is, if it was made with End, Limit or Reverse.
 func (c *Cursor) Wait(ctx context.Context) error {
 	if c.tail == nil {
 		return errs.InvalidOptions.With("Cursor.Wait: the cursor has an end; it needs one of Node.Cursor without End, Limit and Reverse")
@@ -261,8 +259,8 @@ func (c *Cursor) Close() {
 	}
 }
 
-// Get returns the record of a sequence. One that does not exist is
-// ErrInvalidSequence, one that is gone a *PrunedError.
+// Get returns the record of a sequence. The error is ErrInvalidSequence if there is none,
+// and a *PrunedError if it was pruned.
 func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error) {
 	if ctx.Err() != nil {
 		return Record{}, context.Cause(ctx)
@@ -273,14 +271,14 @@ func (n *Node) Get(ctx context.Context, topic string, seq uint64) (Record, error
 	return rec, err
 }
 
-// getter reads single records, and keeps the memory that this takes.
+// getter reads single records and reuses the memory for it.
 type getter struct {
 	topics.Getter
 	rec segment.Record
 }
 
-// ownBody is the size of a body, in bytes, that is handed out as it was read
-// instead of being copied once more.
+// ownBody is the size, in bytes, from which a body is handed out as it was read instead of
+// being copied once more.
 const ownBody = 4 << 10
 
 func (g *getter) get(n *Node, topic string, seq uint64) (Record, error) {
@@ -302,7 +300,7 @@ func (g *getter) get(n *Node, topic string, seq uint64) (Record, error) {
 	return rec, nil
 }
 
-// Length returns the number of records of a topic that can be read.
+// Length returns the number of records that can be read from a topic.
 func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -314,11 +312,11 @@ func (n *Node) Length(ctx context.Context, topic string) (uint64, error) {
 	return t.Length(), nil
 }
 
-// Follow iterates over the records of a topic from sequence from on, and then
-// over new ones as they are committed, without polling, until ctx ends, whose
-// cause it yields last, or the loop is left. The topic need not exist yet. If
-// from has been pruned it yields a *PrunedError and goes on, if the loop does,
-// with the first record there is. Bytes of records are the caller's.
+// Follow iterates over the records of a topic from sequence from on, and then over new
+// ones as they are committed, without polling. It ends when the loop does, or when ctx
+// ends, whose cause it yields last. The topic need not exist yet. If from has been pruned
+// it yields a *PrunedError; if the loop continues, the next record is the first one there
+// is. The bytes of records are the caller's to keep and change.
 func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		t, err := n.e.WaitTopic(ctx, topic)
@@ -374,8 +372,8 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 	}
 }
 
-// WaitForRecord returns once the record of that sequence can be read. The topic need
-// not exist yet.
+// WaitForRecord returns once the record of a sequence can be read. The topic need not
+// exist yet.
 func (n *Node) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	t, err := n.e.WaitTopic(ctx, topic)
 	if err != nil {

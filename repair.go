@@ -26,19 +26,18 @@ type RepairReport struct {
 
 // Dropped is something that a repair could not keep.
 type Dropped struct {
-	Topic       string
+	Topic       string // "" if it is not known
 	First, Next uint64 // the sequences [First, Next), if they are known
 	What        string
 }
 
-// ErrNotConfirmed is returned by Repair when Confirm said no.
+// ErrNotConfirmed is returned by Repair if Confirm returned false.
 var ErrNotConfirmed = engine.ErrNotConfirmed
 
-// Repair verifies the store in dir, which must not be in use. If it finds
-// damage, and Confirm agrees, it writes everything that is intact outside the
-// damage anew, leaves gaps in the sequences of what is lost, and moves the
-// damaged files to the folder quarantine in dir. It says what it dropped. A
-// store without damage is not touched.
+// Repair verifies the store in dir, which must not be in use. If it finds damage and
+// Confirm agrees, it rewrites what is intact in the damaged files, leaves gaps in the
+// sequences of lost records, and moves the damaged files to the folder quarantine in dir.
+// The report says what was dropped. A store without damage is not changed.
 func Repair(ctx context.Context, dir string, o *RepairOptions) (*RepairReport, error) {
 	if o == nil {
 		o = &RepairOptions{}

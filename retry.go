@@ -6,11 +6,10 @@ import (
 	"github.com/pipeproc/pipeproc/procstate"
 )
 
-// RetryPolicy says what happens to records whose processing failed: how long a
-// claim may stay open, how often and how soon its records are delivered again,
-// and what is done when that was not enough. The zero value is the default of the
-// proc that it is given to. A claim can fail in two ways: Reclaim gives it back,
-// or ReclaimTimeout passes.
+// RetryPolicy says what happens to records whose processing failed: how long a claim may
+// stay open, how often and how soon its records are delivered again, and what happens
+// after too many failures. Zero fields mean the defaults, which depend on the kind of
+// proc. A claim can fail in two ways: Reclaim gives it back, or ReclaimTimeout passes.
 type RetryPolicy struct {
 	// MaxReclaims is how often the same records may fail before OnMaxReclaims is
 	// applied. Default 10; -1: no limit.
@@ -24,28 +23,28 @@ type RetryPolicy struct {
 	// DeadLetterTopic is where StrategyDeadLetter moves the records. Default: the
 	// name of the topic they come from, followed by "__dead".
 	DeadLetterTopic string
-	// Backoff is the wait before records that failed can be claimed again. It
-	// doubles each time, up to MaxBackoff. Default: for procs and live procs no
-	// wait, with a MaxBackoff of 1 min; for system procs 10 ms, with a MaxBackoff of
-	// 3 s. Negative: for a system proc, no wait.
+	// Backoff is the wait before records that failed can be claimed again. It doubles
+	// each time, up to MaxBackoff. Default: no wait, and a MaxBackoff of 1 min; for
+	// system procs 10 ms, and a MaxBackoff of 3 s. A negative Backoff means no wait, but
+	// only for a system proc.
 	Backoff, MaxBackoff time.Duration
 }
 
-// options returns the policy as the state of a proc holds it, not checked yet.
+// options returns the policy in the form that a proc's state holds, not checked yet.
 func (r RetryPolicy) options(offset string) procstate.Options {
 	return procstate.Options{Offset: offset, MaxReclaims: r.MaxReclaims, ReclaimTimeout: r.ReclaimTimeout,
 		OnMax: r.OnMaxReclaims, DeadLetter: r.DeadLetterTopic, Backoff: r.Backoff, MaxBackoff: r.MaxBackoff}
 }
 
-// Strategy is what happens to a proc whose records failed as often as
-// RetryPolicy.MaxReclaims allows. ParseStrategy reads what String returns.
+// Strategy is what happens to a proc whose records have failed as often as
+// RetryPolicy.MaxReclaims allows. ParseStrategy parses what String returns.
 type Strategy = procstate.Strategy
 
 // Strategies.
 const (
 	StrategyDisable    = procstate.Disable    // the proc is disabled until it is resumed
-	StrategyContinue   = procstate.Continue   // the records are delivered again, without end
-	StrategyDeadLetter = procstate.DeadLetter // the records go to DeadLetterTopic and the proc moves on
+	StrategyContinue   = procstate.Continue   // the records are delivered again, without limit
+	StrategyDeadLetter = procstate.DeadLetter // the records move to DeadLetterTopic and the proc continues after them
 )
 
 // ParseStrategy parses "disable", "continue" or "deadletter".

@@ -6,12 +6,12 @@ import (
 	"github.com/pipeproc/pipeproc/engine"
 )
 
-// Stats are a node's counters since Open, and present sizes.
+// Stats holds a node's counters since Open and its current sizes.
 type Stats struct {
 	Commits, Records, Bytes uint64 // acknowledged
 	Groups                  uint64 // group commits
 	Syncs                   uint64 // syncs of the write-ahead log by commits
-	Rejected                uint64 // commands refused
+	Rejected                uint64 // refused commands
 	Checkpoints             uint64
 	Position                uint64 // newest visible command
 	Durable                 uint64 // newest durable command
@@ -19,7 +19,7 @@ type Stats struct {
 	WALBytes, WALFiles      int64
 	SegmentBytes            int64 // on disk
 	TailBytes               int64 // records in memory that are not in segment files yet
-	IndexBytes              int64 // heap
+	IndexBytes              int64 // on the heap
 	OpenFiles, Mapped       int
 	Err                     error // why writes are refused, or nil
 }
@@ -32,24 +32,24 @@ func (n *Node) Stats() Stats { return Stats(n.e.Stats()) }
 type Recovery struct {
 	Clean    bool          // the store was closed properly
 	Commands uint64        // commands replayed from the write-ahead log
-	Bytes    int64         // their size
+	Bytes    int64         // size of those commands
 	Cut      []Cut         // torn frames, never acknowledged as durable
-	Duration time.Duration // of the whole Open
-	Mended   []error       // copies of STORE that were damaged while the other one was whole
-	Damage   []error       // what is damaged: the node is read-only, or topics refuse commits
+	Duration time.Duration // how long Open took
+	Mended   []error       // damaged copies of STORE whose other copy was intact
+	Damage   []error       // other damage: the node is read-only or topics refuse commits
 }
 
-// Cut is a piece of the write-ahead log that was being written when the process or
-// the machine died.
+// Cut is a torn write: a piece of the write-ahead log that was being written when the
+// process or the machine died.
 type Cut struct {
 	File     string
 	From, To int64 // bytes of File
 	What     string
-	Kept     string // the file in the folder quarantine that has its bytes, "" if that failed
+	Kept     string // the file in the folder quarantine with its bytes, "" if they could not be copied
 }
 
-// Recovery returns what Open found: whether the store had been closed
-// properly, what was replayed, what was cut off and what is damaged.
+// Recovery returns what Open found: whether the store had been closed properly, what was
+// replayed, what was cut off and what is damaged.
 func (n *Node) Recovery() Recovery {
 	r := n.e.Recovery()
 	out := Recovery{Clean: r.Clean, Commands: r.Commands, Bytes: r.Bytes, Duration: r.Duration, Mended: r.Mended, Damage: r.Damage}
@@ -59,15 +59,15 @@ func (n *Node) Recovery() Recovery {
 	return out
 }
 
-// Err returns why the node takes no writes, or nil.
+// Err returns why the node accepts no writes, or nil.
 func (n *Node) Err() error { return n.e.Err() }
 
 // Event is something that an operator may want to know; see Options.OnEvent.
 type Event struct {
 	Kind     EventKind
-	Position uint64 // of the command concerned, where there is one
+	Position uint64 // of the newest command concerned, if any
 	File     string
-	Name     string // of the proc or topic concerned, where there is one
+	Name     string // of the proc or topic concerned, if any
 	Err      error
 }
 
@@ -87,7 +87,7 @@ const (
 	EventClaimTimeout EventKind = "claim_timeout" // the node took a claim back; Name is the proc
 )
 
-// eventFunc hands events of the engine to fn.
+// eventFunc returns a function that converts events of the engine and calls fn, or nil.
 func eventFunc(fn func(Event)) func(engine.Event) {
 	if fn == nil {
 		return nil

@@ -17,12 +17,11 @@ import (
 	"github.com/pipeproc/pipeproc/worker"
 )
 
-// Processor processes the records of one claim. When it returns nil, what it
-// emitted is committed and the claim acknowledged, in one commit; when it
-// returns an error or panics, the claim is given back, to be processed again
-// after the proc's backoff. Its context is cancelled when the reclaim timeout
-// has passed and when the node is closed. Records and their bytes are valid
-// until it returns.
+// Processor processes the records of one claim. If it returns nil, one commit contains
+// the records it emitted and the acknowledgement of the claim. If it returns an error or
+// panics, the claim is given back and processed again after the proc's backoff. Its
+// context is cancelled when the reclaim timeout has passed and when the node is closed.
+// Records and their bytes are valid until it returns.
 type Processor = worker.Processor
 
 // Work is what a Processor is called with: Records of Topic, and Emit, EmitRecord
@@ -31,10 +30,10 @@ type Processor = worker.Processor
 // use.
 type Work = worker.Work
 
-// Each makes a Processor of a function over single records.
+// Each returns a Processor that calls fn for each record.
 func Each(fn func(ctx context.Context, rec Record, w *Work) error) Processor { return worker.Each(fn) }
 
-// Backoff of system procs without one of their own.
+// Default backoff of system procs.
 const (
 	systemBackoff    = 10 * time.Millisecond
 	systemMaxBackoff = 3 * time.Second
@@ -55,21 +54,22 @@ type SystemProcOptions struct {
 	// Processor may be nil: the proc then waits for Register.
 	Processor     Processor `json:"-"`
 	ProcessorName string
-	// Command, in place of a Processor, is a program with its arguments, which the
-	// node runs in worker processes of its own (see ProcessOptions): any program
-	// that speaks the protocol of package worker/program, or Self. It is kept in
-	// the store, so that it runs again when the node is opened. It runs in the
-	// node's folder, with the node's environment and rights.
+	// Command, instead of a Processor, is a program with its arguments that the node
+	// runs in worker processes (see Options.Programs): any program that speaks the
+	// protocol of package worker/program, or program.CommandSelf. It is kept in the
+	// store, so that it runs again when the node is opened. It runs in the node's
+	// folder, with the node's environment and rights.
 	Command []string
-	// Source is handed to the program with the names of the proc and of the
+	// Source is passed to the program with the names of the proc and of the
 	// processor. System procs with a Source and the same Command share processes.
 	Source string
-	// Count is how many records a processor is called with at most. Default 1.
+	// Count is the largest number of records that a processor is called with.
+	// Default 1.
 	Count int
-	// Lanes is how many parts of one claim may be processed side by side. Records
+	// Lanes is how many parts of one claim may be processed concurrently. Records
 	// with the same key stay in one lane, in order. Default 1.
 	Lanes int
-	// Replace allows a definition that differs from the one there is.
+	// Replace allows a definition that differs from the existing one.
 	Replace bool
 
 	// Offset is where the procs begin, as in ProcOptions.
@@ -89,7 +89,7 @@ func (o *SystemProcOptions) Validate() error {
 	return err
 }
 
-// system checks o and makes a definition of it.
+// system checks o and returns it as a definition.
 func (o *SystemProcOptions) system() (*procstate.System, error) {
 	bad := func(name, format string, a ...any) (*procstate.System, error) {
 		return nil, errs.InvalidProcOptions.With(name + ": " + fmt.Sprintf(format, a...))
@@ -153,7 +153,7 @@ const (
 	maxSource  = 1 << 20
 )
 
-// checkCommand says what is wrong with Command or Source; nothing if why is "".
+// checkCommand returns which of Command and Source is wrong, and why, or "" and "".
 func (o *SystemProcOptions) checkCommand() (name, why string) {
 	size := 0
 	for _, a := range o.Command {
@@ -186,11 +186,11 @@ func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
 	return s.Options.Check(topic)
 }
 
-// DefineSystemProc defines a system proc, with its procs, and runs it when there is
-// a processor for it. Called again with the same definition it does nothing but
-// attach the processor; topics that came to From are added. Any other
-// definition is ErrProcDiffers without Replace. Procs that exist keep their
-// position. The error is ErrProcNameNotUnique when one reads another topic.
+// DefineSystemProc defines a system proc, with its procs, and runs it if there is a
+// processor for it. Called again with the same definition, it only attaches the
+// processor. New topics in From are added. Any other difference needs Replace; without it
+// the error is ErrProcDiffers. Existing procs keep their position. The error is
+// ErrProcNameNotUnique if one of them reads another topic.
 func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
 	want, err := o.system()
 	if err != nil {
@@ -232,7 +232,7 @@ func (n *Node) define(ctx context.Context, want *procstate.System, replace bool)
 		}
 	}
 	put := &procstate.Op{Kind: procstate.PutSystem, System: want, SeenSystem: old}
-	ops := []*procstate.Op{put} // first: what goes then finds itself gone from it
+	ops := []*procstate.Op{put} // first, so that procs destroyed below no longer belong to it
 	if old != nil {
 		for _, t := range old.From {
 			if !want.Reads(old.ProcName(t), t) {
@@ -255,8 +255,8 @@ func (n *Node) define(ctx context.Context, want *procstate.System, replace bool)
 	return n.e.Propose(ctx, engine.ByMode, ops...)
 }
 
-// defineProc returns what makes the proc that reads topic one of want, nil if
-// it is that already.
+// defineProc returns the proposal that makes the proc that reads topic part of want, or
+// nil if it is that already.
 func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*procstate.Op, error) {
 	opts, err := procOptions(want, topic)
 	if err != nil {
@@ -269,7 +269,7 @@ func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*
 		return n.e.Creation(d)
 	case err != nil:
 		return nil, err
-	case s.Def.Topic != topic && s.Def.System == want.Name && replace: // it is destroyed before
+	case s.Def.Topic != topic && s.Def.System == want.Name && replace: // define destroys it first
 		return n.e.Creation(d)
 	case s.Def.Topic != topic:
 		return nil, procstate.NotUnique(s.Def, topic)
@@ -288,8 +288,8 @@ func (n *Node) defineProc(want *procstate.System, topic string, replace bool) (*
 	return &procstate.Op{Kind: procstate.Redefine, Name: d.Name, Def: d}, nil
 }
 
-// extends reports, as an error, a definition that is neither that of old nor
-// old with more topics to read.
+// extends returns an error unless want is the definition old, or old with more topics to
+// read.
 func extends(want, old *procstate.System) error {
 	w := *want
 	w.From = slices.DeleteFunc(slices.Clone(w.From), func(t string) bool { return !slices.Contains(old.From, t) })
@@ -299,8 +299,8 @@ func extends(want, old *procstate.System) error {
 	return errs.ProcDiffers.With(fmt.Sprintf("there is a system proc %q with another definition; set Replace to change it", want.Name))
 }
 
-// Register attaches a processor to all system procs, present and future ones,
-// that name it. A processor of that name that is attached already is replaced.
+// Register attaches a processor to all present and future system procs that name it. It
+// replaces an earlier processor of that name.
 func (n *Node) Register(name string, p Processor) error {
 	if err := checkProcessor(name, p); err != nil {
 		return err
@@ -327,7 +327,7 @@ type SystemProcInfo struct {
 	Count     int
 	Lanes     int
 	CreatedAt time.Time
-	Running   bool // there is something to run it with
+	Running   bool // a processor or program is attached, here or in another process
 }
 
 // systemProcJSON is the JSON form of a SystemProcInfo.

@@ -13,8 +13,8 @@ type Compression uint8
 
 // Compressions.
 const (
-	NoCompression = Compression(segment.None)
-	Zstd          = Compression(segment.Zstd)
+	NoCompression Compression = iota
+	Zstd
 )
 
 // String returns "none" or "zstd".
@@ -22,8 +22,8 @@ func (c Compression) String() string { return segment.Codec(c).String() }
 
 // TopicOptions are the settings of one topic, fixed when it is created.
 type TopicOptions struct {
-	// SegmentSize is the size in bytes at which a segment is closed and the next one
-	// begun: 64 KiB to 2 GiB. Disk space is freed by whole segments. Default 64 MiB,
+	// SegmentSize is the size in bytes at which a segment is sealed and the next one
+	// begins: 64 KiB to 2 GiB. Disk space is freed by whole segments. Default 64 MiB,
 	// or what Options.Topic says.
 	SegmentSize int64
 	// Compression is the codec of new records.
@@ -38,12 +38,12 @@ func (o TopicOptions) options() topics.Options {
 type TopicInfo struct {
 	Name      string
 	ID        uint64 // its number in the store, which names its files
-	First     uint64 // the first sequence that can be read; Next if there is none
-	Next      uint64 // the sequence that the next record will have
+	First     uint64 // first sequence that can be read; Next if there is none
+	Next      uint64 // sequence that the next record will get
 	Records   uint64 // records that can be read
 	CreatedAt time.Time
 	FirstTime time.Time // of the first record that can be read
-	LastTime  time.Time // of the newest record, even if it was pruned since
+	LastTime  time.Time // of the newest record, even if it has been pruned
 	Bytes     int64     // encoded bytes of all records ever committed, uncompressed
 	DiskBytes int64     // bytes that its segment files take
 	Segments  int
@@ -67,8 +67,8 @@ func timeOf(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// Topic returns the description of a topic. One that does not exist is
-// ErrInvalidTopic.
+// Topic returns the description of a topic. The error is ErrInvalidTopic if it does not
+// exist.
 func (n *Node) Topic(ctx context.Context, name string) (TopicInfo, error) {
 	if ctx.Err() != nil {
 		return TopicInfo{}, context.Cause(ctx)
@@ -96,20 +96,20 @@ func (n *Node) Topics(ctx context.Context) ([]TopicInfo, error) {
 	return out, nil
 }
 
-// CreateTopic makes a topic with options of its own. Zero options mean the
-// node's defaults. A topic that exists is ErrTopicExists.
+// CreateTopic creates a topic with options of its own. Zero options mean the node's
+// defaults. The error is ErrTopicExists if the topic exists.
 func (n *Node) CreateTopic(ctx context.Context, name string, o TopicOptions) error {
 	return n.e.CreateTopic(ctx, name, o.options())
 }
 
-// DeleteTopic removes a topic and all its records for good. A topic of that
-// name that is created later has nothing to do with it.
+// DeleteTopic removes a topic and all its records for good. A topic created later under
+// that name is a new one.
 func (n *Node) DeleteTopic(ctx context.Context, name string) error {
 	return n.e.DeleteTopic(ctx, name)
 }
 
-// Prune removes the records of a topic with sequences below first. Disk space
-// is freed by whole segments. Sequences and ids of the others stay.
+// Prune removes the records of a topic with sequences below first. The others keep their
+// sequences and ids. Disk space is freed by whole segments.
 func (n *Node) Prune(ctx context.Context, topic string, first uint64) error {
 	return n.e.Prune(ctx, topic, first)
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// View is all topics as of one position in the order of commits: it holds a
-// batch whole or not at all, however many topics the batch went to. It costs
-// nothing to keep, holds no records back from pruning, and may be used by many
-// goroutines.
+// View is all topics as of one position in the order of commits: it contains a batch
+// whole or not at all, however many topics the batch went to. Keeping a View costs
+// nothing and does not hold up pruning. It is safe for concurrent use.
 type View struct {
 	n   *Node
 	pos uint64
@@ -39,7 +38,8 @@ func (n *Node) View(ctx context.Context) (*View, error) {
 // Position returns the position of the newest commit in the view.
 func (v *View) Position() uint64 { return v.pos }
 
-// End returns the next sequence that a topic had, 0 if it did not exist.
+// End returns the sequence after the last record of a topic in the view, or 0 if the
+// topic did not exist.
 func (v *View) End(topic string) uint64 { return v.end[topic].end }
 
 // Range iterates over the records of a topic in the view, as Node.Range does.

@@ -15,6 +15,22 @@ func procOn(topic string) pipeproc.ProcOptions {
 }
 
 var procTests = []test{
+	{name: "an empty claim tells nothing of another one", run: func(l *lab) {
+		l.commit("secret", "0")
+		l.create("t")
+		o := pipeproc.ProcOptions{Name: "of-secret", Topic: "secret"}
+		for range 8 { // whatever memory they share is used again
+			c, err := l.Claim(l.ctx, o)
+			l.ok(err)
+			_, err = l.Reclaim(l.ctx, o.Name, c.Token, "")
+			l.ok(err)
+			c, err = l.Claim(l.ctx, pipeproc.ProcOptions{Name: "of-t", Topic: "t"})
+			l.ok(err)
+			if c.Topic != "" || c.Timeout != 0 || c.Attempt != 0 || c.Token != (pipeproc.Token{}) || !c.Empty() {
+				l.t.Fatalf("%+v", c)
+			}
+		}
+	}},
 	{name: "the first call makes it and claims", run: func(l *lab) {
 		l.commit("t", "0", "1")
 		o := procOn("t")

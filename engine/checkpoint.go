@@ -205,7 +205,7 @@ func (e *Engine) freeSegments(run *checkpointRun) {
 	e.event(Event{Kind: EventCheckpoint, Position: run.store.Position})
 }
 
-// recycleWAL lets go of the WAL files that the checkpoint covers, and closes the WAL
+// recycleWAL recycles the WAL files that the checkpoint covers, and closes the WAL
 // after the final one.
 func (e *Engine) recycleWAL(run *checkpointRun) {
 	if run.log == nil {

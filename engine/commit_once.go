@@ -109,7 +109,7 @@ func errKeyReused() error {
 // claimedBefore looks for the claim that was made under key k when the command was
 // sent the first time. known says whether there was one. claim is nil if it is no
 // longer open.
-func (e *Engine) claimedBefore(k once.Key, s *procstate.State) (claim *procstate.Claim, known bool) {
+func (e *Engine) claimedBefore(k once.Key, s *procstate.State) (claim *procstate.OpenClaim, known bool) {
 	reply, ok := e.once.Lookup(k)
 	if !ok {
 		return nil, false

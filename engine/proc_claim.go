@@ -21,9 +21,9 @@ const claimBytes = 16 << 20
 // Claimed is a claim with its records, as Engine.Claim fills it in. It keeps its memory
 // from one Claim to the next, and then allocates nothing per record.
 //
-// Four types are about a claim. procstate.Claim is what the state holds of an open
+// Four types are about a claim. procstate.OpenClaim is what the state holds of an open
 // claim: token, range and time, no records. Claimed adds the records, in memory that is
-// reused. worker.Claim is what the pool gives a processor, from an engine or from
+// reused. worker.Task is what the pool gives a processor, from an engine or from
 // another process. pipeproc.Claim is what applications get; its records are theirs to
 // keep.
 type Claimed struct {
@@ -92,6 +92,7 @@ const (
 // claimSettled.
 func (e *Engine) tryClaim(ctx context.Context, name string, count int, c *Claimed) (claimOutcome, error) {
 	c.Records, c.Token, c.Range = c.Records[:0], procstate.Token{}, record.Range{}
+	c.Proc, c.Topic, c.Timeout, c.Attempt, c.Skipped = name, "", 0, 0, 0 // of an empty claim
 	p, s, err := e.procs.Get(name)
 	switch {
 	case e.shut.Load():
@@ -164,7 +165,7 @@ func (e *Engine) commitClaim(ctx context.Context, s *procstate.State, c *Claimed
 
 // claimAgain reads the records of a claim whose reply was lost. If claim is nil, c
 // stays empty.
-func (e *Engine) claimAgain(s *procstate.State, claim *procstate.Claim, c *Claimed) error {
+func (e *Engine) claimAgain(s *procstate.State, claim *procstate.OpenClaim, c *Claimed) error {
 	if claim == nil {
 		return nil
 	}

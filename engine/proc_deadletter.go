@@ -29,7 +29,7 @@ const (
 
 // moveToDeadLetters commits copies of a claim's records to the dead-letter topic and
 // acknowledges the claim, in one command.
-func (e *Engine) moveToDeadLetters(ctx context.Context, s *procstate.State, claim procstate.Claim, reason string) (*procstate.State, error) {
+func (e *Engine) moveToDeadLetters(ctx context.Context, s *procstate.State, claim procstate.OpenClaim, reason string) (*procstate.State, error) {
 	b := new(topics.Batch)
 	b.Unbounded()
 	if err := e.addDeadLetters(b, s, claim, reason); err != nil {
@@ -46,7 +46,7 @@ func (e *Engine) moveToDeadLetters(ctx context.Context, s *procstate.State, clai
 
 // addDeadLetters adds the records of a claim to b. A record without a body stands for
 // records that cannot be read, and its reason says why.
-func (e *Engine) addDeadLetters(b *topics.Batch, s *procstate.State, claim procstate.Claim, reason string) error {
+func (e *Engine) addDeadLetters(b *topics.Batch, s *procstate.State, claim procstate.OpenClaim, reason string) error {
 	t, err := e.Topic(s.Def.Topic)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Proc is what pruning looks at in a proc.
+// Proc is the part of a proc's state that pruning depends on.
 type Proc struct {
 	Name     string
 	Disabled bool
@@ -24,7 +24,7 @@ type Segment struct {
 	Bytes      int64  // that its file takes
 }
 
-// Topic is what pruning looks at in a topic.
+// Topic is the part of a topic's state that pruning depends on.
 type Topic struct {
 	Name        string
 	First, Next uint64    // its records have sequences from First to below Next
@@ -41,7 +41,7 @@ type Reason uint8
 
 // Reasons.
 const (
-	None         Reason = iota // nothing is to go
+	None         Reason = iota // nothing may be pruned
 	Acknowledged               // the acknowledgement rule
 	Age                        // retention by age
 	Size                       // retention by size
@@ -58,20 +58,20 @@ func (r Reason) String() string {
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
 
-// Mark says from where on a topic is kept.
+// Mark is the sequence from which a topic is kept.
 type Mark struct {
-	First  uint64 // everything below goes; Topic.First when nothing is to go
+	First  uint64 // everything below may be pruned; Topic.First if nothing may
 	Reason Reason // the rule that reaches furthest, the first of equals
 	// Passed names the protecting procs that have not acknowledged everything
-	// below First, in the order in which the topic has them. Without Force there
-	// are none.
+	// below First, in the order in which the topic has them. Without Force it
+	// is empty.
 	Passed []string
 }
 
 // Decide returns the mark up to which r lets t be pruned at the time now, in
-// unix milliseconds: the furthest of what the rules that are on allow, within
-// the topic. An error is that of Seek, and nothing is to go then. It changes
-// nothing and may be called by several goroutines.
+// unix milliseconds: the furthest that any rule in force allows, within the
+// topic. An error is that of Seek, and nothing may be pruned then. Decide
+// changes nothing and is safe for concurrent use.
 func Decide(t Topic, r Rules, now int64) (Mark, error) {
 	m := Mark{First: t.First}
 	now = max(now, 0) // before 1970 nothing is old; taking an age off must not wrap
@@ -134,10 +134,10 @@ func (t *Topic) acknowledged(r Rules, now int64, bound uint64, protected bool) (
 	if !protected {
 		return t.since(cutoff + 1)
 	}
-	// What is acknowledged could go without harm to any proc. The two latest
-	// claims of each stay nevertheless, so that there is something to look at when
-	// a proc turns out to have done wrong. It is the age of the earlier one that
-	// counts, not that of the records that go.
+	// Acknowledged records could be pruned without harm to any proc. The two
+	// latest claims of each proc are kept nevertheless, for inspection when a
+	// proc turns out to have done wrong. The age that counts is that of the
+	// earlier of these claims, not that of the pruned records.
 	var f record.ID
 	found := false
 	for i := range t.Procs {

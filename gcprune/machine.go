@@ -13,7 +13,8 @@ type Entry struct {
 }
 
 // Machine holds the policies of all topics that have one. One goroutine at a
-// time, the commit leader, stages, applies and publishes; everybody reads.
+// time, the commit leader, stages, applies and publishes; any goroutine may
+// read.
 type Machine struct {
 	// A topic without an entry in one of these maps has the zero Policy there.
 
@@ -74,8 +75,8 @@ func (m *Machine) Publish() {
 	m.changed = m.changed[:0]
 }
 
-// TopicGone forgets the policy of a deleted topic. It is part of what deleting a
-// topic does; nothing may be in flight. Leader only.
+// TopicGone forgets the policy of a deleted topic. It is part of deleting a
+// topic; nothing may be in flight. Leader only.
 func (m *Machine) TopicGone(topic uint64) {
 	if m.applied[topic] != (Policy{}) {
 		m.settle(topic, Policy{})
@@ -94,7 +95,7 @@ func (m *Machine) settle(topic uint64, p Policy) {
 	m.set(topic, p)
 }
 
-// put keeps zero policies out of the maps, which so hold what there is.
+// put sets a policy, and keeps zero policies out of the maps.
 func put(policies map[uint64]Policy, topic uint64, p Policy) {
 	if p == (Policy{}) {
 		delete(policies, topic)

@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// Switch is on, off, or as the node says.
+// Switch is on, off, or inherited from the node.
 type Switch uint8
 
 // Positions of a Switch. The numbers are part of the format.
@@ -50,20 +50,20 @@ func (s Switch) or(node bool) bool {
 // Policy says what may be pruned from one topic. The zero Policy is what a
 // topic without one has: the node's settings and no retention.
 type Policy struct {
-	// GC turns the acknowledgement rule on or off: what every proc has
-	// acknowledged goes, but for its two latest claims; on a topic without
-	// procs, every record that is old enough.
+	// GC turns the acknowledgement rule on or off: records that every proc has
+	// acknowledged are pruned, except those of its two latest claims; on a
+	// topic without procs, every record that is old enough is.
 	GC Switch
-	// MinAge is the age that the acknowledgement rule asks for: of the
-	// earlier of those claims, or of the record. 0: the node's.
+	// MinAge is the minimum age for the acknowledgement rule: of the earlier of
+	// those claims, or of the record. 0: the node's.
 	MinAge time.Duration
 	// IgnoreDisabled lets disabled procs protect nothing, under all rules.
 	IgnoreDisabled Switch
 
-	// MaxAge lets records go that are older. 0: no retention by age.
+	// MaxAge lets older records be pruned. 0: no retention by age.
 	MaxAge time.Duration
-	// MaxBytes lets the oldest segments go, whole, while the topic's segment
-	// files take more bytes. 0: no retention by size.
+	// MaxBytes lets the oldest segments be removed, whole, while the topic's
+	// segment files take more bytes. 0: no retention by size.
 	MaxBytes int64
 	// Force lets retention by age and size pass procs that have not
 	// acknowledged. Without it such a proc keeps its records for as long as it
@@ -75,7 +75,7 @@ type Policy struct {
 const maxDuration = 100 * 365 * 24 * time.Hour
 
 // Check returns p with durations rounded up to whole milliseconds, and refuses
-// what cannot be. The error is ErrInvalidOptions and names the field.
+// invalid values. The error is ErrInvalidOptions and names the field.
 func (p Policy) Check() (Policy, error) {
 	bad := func(name, format string, a ...any) (Policy, error) {
 		return p, errs.InvalidOptions.With(name + ": " + fmt.Sprintf(format, a...))

@@ -10,7 +10,7 @@ type Op struct {
 	before Policy
 }
 
-// Stage decides a proposal against the state with everything that is in flight.
+// Stage decides a proposal against the state including everything in flight.
 // The error is ErrInvalidOptions or ErrInvalidTopic, and nothing is changed
 // then. Leader only, as are all methods that take an Op.
 func (m *Machine) Stage(op *Op) error {
@@ -33,8 +33,8 @@ func (op *Op) Changes() bool { return op.Policy != op.before }
 // Undo takes back a staged proposal, in the reverse order of staging.
 func (m *Machine) Undo(op *Op) { put(m.staged, op.Topic, op.before) }
 
-// Abort puts what a staged proposal touched back to the applied state, when
-// everything that is staged and not applied comes to nothing.
+// Abort resets what a staged proposal touched to the applied state, when
+// everything staged and not applied is discarded.
 func (m *Machine) Abort(op *Op) { put(m.staged, op.Topic, m.applied[op.Topic]) }
 
 // Apply makes a staged proposal part of the applied state. It cannot fail.

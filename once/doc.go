@@ -1,17 +1,18 @@
 // Package once remembers, for each client, the replies of its latest commands,
-// so that a command that is sent again, because the connection broke before the
-// reply came, is answered and not done twice.
+// so that a command that is resent, because the connection broke before the
+// reply came, is answered and not applied twice.
 //
-// A client numbers its commands from 1 and says with each of them below which
-// number it has all replies (the floor). What lies below the floor is forgotten;
-// of what lies above, every command that was applied has its reply here. It is a
-// state machine like the others: the key is staged, applied, encoded and
-// snapshotted with the command itself, so that both are there or neither.
+// A client numbers its commands from 1 and sends with each the number below
+// which it has all replies (the floor). Replies below the floor are forgotten;
+// every applied command at or above it has its reply here. It is a state
+// machine like the others: the key is staged, applied, encoded and snapshotted
+// with the command itself, so that both are there or neither.
 //
-// It is bounded: replies and bytes for each client, and clients, of which those
-// go first that have been silent for longest, and none for an hour unless there
-// are very many. A command sent again after that is ErrForgotten: nobody knows
-// any more whether it was done.
+// It is bounded in replies and bytes per client, and in clients. The client
+// that has been silent for longest is dropped first, and none within an hour
+// unless there are very many. A command resent after that gives ErrForgotten:
+// whether it was applied is no longer known.
 //
-// It knows no connection and does not ask who a client is: a number is enough.
+// It knows no connections and does not authenticate clients: it identifies them
+// by a number.
 package once

@@ -14,9 +14,9 @@ import (
 // Limits. They decide what replay remembers, and are part of the format.
 const (
 	maxReplies = 4096           // of one client
-	maxBytes   = 1 << 20        // of the replies of one client, but for the newest
+	maxBytes   = 1 << 20        // of the replies of one client, except the newest
 	maxClients = 16384          // in all
-	keepAlways = 1024           // clients that do not go because of their age
+	keepAlways = 1024           // clients that are not dropped because of their age
 	maxSilence = 60 * 60 * 1000 // milliseconds
 )
 
@@ -25,7 +25,7 @@ var (
 	// ErrRepeated: the command was applied, or is about to be; Lookup has the
 	// reply once it is visible.
 	ErrRepeated = errors.New("the command was sent before")
-	// ErrForgotten: it cannot be told any more whether the command was applied.
+	// ErrForgotten: whether the command was applied is no longer known.
 	ErrForgotten = errors.New("it is not known any more whether the command was done")
 )
 
@@ -56,7 +56,7 @@ type applied struct {
 	ms int64
 }
 
-// client is what is known of a client.
+// client is the state of a client.
 type client struct {
 	id      Client
 	floor   uint64
@@ -67,7 +67,7 @@ type client struct {
 }
 
 // Machine remembers replies. One goroutine at a time, the commit leader, stages
-// and applies; everybody looks up.
+// and applies; any goroutine may look up.
 type Machine struct {
 	mu      sync.Mutex
 	clients map[Client]*client
@@ -78,7 +78,7 @@ type Machine struct {
 	pending []applied // not visible yet
 }
 
-// New returns a machine that knows nobody.
+// New returns a machine without clients.
 func New() *Machine {
 	return &Machine{clients: map[Client]*client{}, order: list.New(), staged: map[inflight]struct{}{}}
 }
@@ -183,7 +183,7 @@ func (m *Machine) drop(c *client) {
 	delete(m.clients, c.id)
 }
 
-// raise forgets what lies below floor.
+// raise forgets replies below floor.
 func (c *client) raise(floor uint64) {
 	if floor <= c.floor {
 		return

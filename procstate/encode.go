@@ -12,8 +12,8 @@ import (
 )
 
 // Operations of a command, and sections of a snapshot, have these payloads.
-// Integers are uvarints unless said otherwise; text and lists have their length
-// in front; times and durations are varints in milliseconds.
+// Integers are uvarints unless said otherwise; text and lists are preceded by
+// their length; times and durations are varints in milliseconds.
 //
 //	proc:        id | definition | state
 //	proc state:  id | state
@@ -32,9 +32,9 @@ import (
 //	range:       count | if not 0: first id | last id
 //	id:          time (varint) | sequence
 //
-// A claim and an acknowledged range above Next are lists from the first version
-// on, because a proc with several claims will need both; a program that does not
-// know how to go on from them refuses them.
+// Claims and acknowledged ranges above Next are lists from the first version
+// on, because a proc with several claims will need both; a version that cannot
+// handle them refuses them.
 
 // Codes of operations within a command. They are part of the format.
 const (
@@ -47,9 +47,8 @@ const (
 
 const millisecond = int64(time.Millisecond)
 
-// Encode appends every operation that a staged proposal comes to, in order.
-// open appends the start of one, with its code, and shut, given what open
-// returned, completes it.
+// Encode appends the operations of a staged proposal, in order. open appends
+// the start of one, with its code; shut completes it, given the result of open.
 func (op *Op) Encode(dst []byte, open func(dst []byte, code byte) ([]byte, int), shut func(dst []byte, mark int)) []byte {
 	var mark int
 	for i := range op.procs {
@@ -139,8 +138,8 @@ func appendState(dst []byte, s *State) []byte {
 	return u(binary.AppendVarint(dst, s.RetryAt), s.Skipped)
 }
 
-// AppendResult appends what became of a staged proposal: its claim, and the proc
-// as it is afterwards.
+// AppendResult appends the result of a staged proposal: its claim, and the
+// proc's state afterwards.
 func (op *Op) AppendResult(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, op.Claim.Token.Epoch)
 	dst = binary.AppendUvarint(dst, op.Claim.Token.Serial)
@@ -153,7 +152,7 @@ func (op *Op) AppendResult(dst []byte) []byte {
 
 // ReadResult is the inverse of AppendResult.
 func (op *Op) ReadResult(d *enc.Reader) error {
-	op.Claim = Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d)}
+	op.Claim = OpenClaim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d)}
 	p := enc.Reader{B: d.Bytes()}
 	if d.Err != nil || len(p.B) == 0 {
 		return d.Err
@@ -177,7 +176,7 @@ func appendSystem(dst []byte, s *System) []byte {
 	dst = binary.AppendVarint(dst, s.CreatedAt)
 	dst = appendOptions(dst, &s.Options)
 	if len(s.Command) == 0 {
-		return dst // as before there were commands
+		return dst // as in versions without commands
 	}
 	return enc.AppendString(appendList(dst, s.Command), s.Source)
 }
@@ -197,8 +196,8 @@ func decodeList(d *enc.Reader) (list []string) {
 	return list
 }
 
-// Decode takes an operation over into the applied state, as replay does. It
-// fails when the operation is malformed or does not fit the state.
+// Decode applies an operation, as replay does. It fails if the operation is
+// malformed or does not fit the state.
 func (m *Machine) Decode(code byte, payload []byte) error {
 	d := enc.Reader{B: payload}
 	var err error
@@ -330,7 +329,7 @@ func decodeState(d *enc.Reader, s *State) error {
 		return errs.Version.With("a proc of a kind that a newer version made")
 	}
 	for range n {
-		c := Claim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d), At: d.Varint()}
+		c := OpenClaim{Token: Token{d.Uvarint(), d.Uvarint()}, Range: decodeRange(d), At: d.Varint()}
 		if c.Range.Empty() || c.Token == (Token{}) {
 			return enc.ErrMalformed
 		}

@@ -56,7 +56,7 @@ func randomState(rnd *rand.Rand) *State {
 		s.Floor = randomID(rnd)
 	}
 	if r := randomRange(rnd); !r.Empty() {
-		s.Claims = []Claim{{Token: Token{u() + 1, u()}, Range: r, At: ms()}}
+		s.Claims = []OpenClaim{{Token: Token{u() + 1, u()}, Range: r, At: ms()}}
 	}
 	return s
 }
@@ -83,7 +83,7 @@ func TestProcBytes(t *testing.T) {
 	}
 	o := Options{Offset: "$>", MaxReclaims: -1, ReclaimTimeout: 300 * time.Millisecond, OnMax: DeadLetter, DeadLetter: "d", Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}
 	s := &State{Def: &Def{ID: 300, Name: "p", Topic: "t", CreatedAt: 5, Owner: 6, System: "s", Options: o}, Next: 7, Floor: record.ID{Millis: 8, Seq: 9}, Disabled: true,
-		Claims:      []Claim{{Token: Token{1, 2}, Range: record.Range{First: record.ID{Millis: 3, Seq: 4}, Last: record.ID{Millis: 5, Seq: 6}, Count: 3}, At: 10}},
+		Claims:      []OpenClaim{{Token: Token{1, 2}, Range: record.Range{First: record.ID{Millis: 3, Seq: 4}, Last: record.ID{Millis: 5, Seq: 6}, Count: 3}, At: 10}},
 		LastClaimed: record.Range{First: record.ID{Millis: 3, Seq: 4}, Last: record.ID{Millis: 5, Seq: 6}, Count: 3}, LastClaimedAt: 11, LastAckedAt: 12, Reclaims: 13, RetryAt: 14, Skipped: 15}
 	options := "\x02$>" + "\x01" + "\xd8\x04" + "\x02" + "\x01d" + "\x02" + "\x04"
 	claim := "\x03\x06\x04\x0a\x06" // three records, 3-4 to 5-6
@@ -170,7 +170,7 @@ func TestNewerVersions(t *testing.T) {
 		}
 	}
 	two := *s
-	two.Claims = []Claim{{Token: Token{1, 1}, Range: span(0, 1), At: 1}, {Token: Token{1, 2}, Range: span(2, 3), At: 1}}
+	two.Claims = []OpenClaim{{Token: Token{1, 1}, Range: span(0, 1), At: 1}, {Token: Token{1, 2}, Range: span(2, 3), At: 1}}
 	if err := m.Decode(OpProc, AppendProc(nil, &two)); !errors.Is(err, errs.Version) {
 		t.Errorf("two claims: %v", err)
 	}
@@ -195,8 +195,8 @@ func TestImpossibleStates(t *testing.T) {
 			s.LastAcked = record.Range{First: record.ID{Seq: 2}, Last: record.ID{Seq: 1}, Count: 1}
 		},
 		"the last sequence": func(s *State) { s.LastAcked = record.Range{Last: record.ID{Seq: math.MaxUint64}, Count: 1} },
-		"an empty claim":    func(s *State) { s.Claims = []Claim{{Token: Token{1, 1}}} },
-		"a claim of nobody": func(s *State) { s.Claims = []Claim{{Range: span(0, 1)}} },
+		"an empty claim":    func(s *State) { s.Claims = []OpenClaim{{Token: Token{1, 1}}} },
+		"a claim of nobody": func(s *State) { s.Claims = []OpenClaim{{Range: span(0, 1)}} },
 	} {
 		s := &State{Def: &Def{ID: 1, Name: "p", Topic: "t"}}
 		change(s)

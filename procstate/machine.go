@@ -12,7 +12,7 @@ import (
 )
 
 // Machine holds all procs and system procs of a node. One goroutine at a time,
-// the commit leader, stages, applies and publishes; everybody reads.
+// the commit leader, stages, applies and publishes; any goroutine may read.
 type Machine struct {
 	mu      sync.RWMutex // the maps
 	byName  map[string]*Proc
@@ -37,9 +37,10 @@ type Machine struct {
 type Proc struct {
 	name, topic string
 	id          uint64
-	shown       atomic.Pointer[State] // what readers see; nil: not there
-	prev        *Proc                 // what had the name, until this one is visible; under Machine.mu
-	// Leader only: the applied state, and that with everything in flight.
+	shown       atomic.Pointer[State] // visible to readers; nil if the proc does not exist
+	prev        *Proc                 // previous proc of the name, until this one is visible; under Machine.mu
+	// Leader only: the applied state, and the state including everything in
+	// flight.
 	applied, staged *State
 }
 
@@ -52,7 +53,7 @@ func (p *Proc) Topic() string { return p.topic }
 // ID returns the proc's number, which is never reused.
 func (p *Proc) ID() uint64 { return p.id }
 
-// State returns the visible state, or nil when the proc is not there.
+// State returns the visible state, or nil if the proc does not exist.
 func (p *Proc) State() *State { return p.shown.Load() }
 
 type systemCell struct {
@@ -67,7 +68,7 @@ func New(epoch uint64) *Machine {
 		byTopic: map[string][]*Proc{}, systems: map[string]*systemCell{}, closed: make(chan struct{})}
 }
 
-// Close wakes everybody who waits.
+// Close wakes all waiting goroutines.
 func (m *Machine) Close() { close(m.closed) }
 
 // Get returns a proc by name. The error is ErrInvalidProc.
@@ -129,8 +130,8 @@ func (m *Machine) OfTopic(dst []*State, topic string) []*State {
 	return dst
 }
 
-// StagedOfTopic appends the states of the procs on a topic, with everything
-// that is in flight, to dst. Leader only.
+// StagedOfTopic appends the states of the procs on a topic, including
+// everything in flight, to dst. Leader only.
 func (m *Machine) StagedOfTopic(dst []*State, topic string) []*State {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -167,7 +168,7 @@ func (m *Machine) Systems() []*System {
 }
 
 // Changed returns a channel that is closed when any proc's visible state
-// changes next. stop must be called when the caller does not look any more.
+// changes next. The caller must call stop when it stops waiting.
 func (m *Machine) Changed() (ch <-chan struct{}, stop func()) {
 	m.waiting.Add(1)
 	m.waitMu.Lock()
@@ -179,7 +180,7 @@ func (m *Machine) Changed() (ch <-chan struct{}, stop func()) {
 	return ch, func() { m.waiting.Add(-1) }
 }
 
-// Wake makes whoever waits for a change look again.
+// Wake wakes all goroutines that wait for a change.
 func (m *Machine) Wake() {
 	if m.waiting.Load() == 0 {
 		return
@@ -219,13 +220,13 @@ func (m *Machine) add(d *Def) *Proc {
 	return p
 }
 
-// remove forgets a proc that is gone.
+// remove forgets a destroyed proc.
 func (m *Machine) remove(p *Proc) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.byName[p.name] == p {
 		delete(m.byName, p.name)
-		if p.prev != nil && p.prev.State() != nil { // it comes to nothing
+		if p.prev != nil && p.prev.State() != nil { // p was never published: the older proc keeps the name
 			m.byName[p.name] = p.prev
 		}
 	}
@@ -261,7 +262,7 @@ func (m *Machine) setSystem(c *systemCell, s *System) {
 }
 
 // Publish makes everything applied visible and calls fn for every proc that
-// changed, with its new state, nil for one that is gone.
+// changed, with its new state, nil for a destroyed one.
 func (m *Machine) Publish(fn func(p *Proc, s *State)) {
 	if len(m.changed) == 0 && len(m.altered) == 0 {
 		return
@@ -274,7 +275,7 @@ func (m *Machine) Publish(fn func(p *Proc, s *State)) {
 			m.mu.Unlock()
 		}
 	}
-	for _, p := range m.changed { // before those that go: one may have the name of another
+	for _, p := range m.changed { // before destroyed ones, whose names they may have
 		if p.applied != nil {
 			p.shown.Store(p.applied)
 			if p.prev != nil {

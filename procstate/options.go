@@ -18,7 +18,7 @@ const (
 // maxDuration bounds timeouts and delays; longer ones are mistakes.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-// Check fills in the defaults of a proc on topic, and refuses what cannot be.
+// Check fills in the defaults of a proc on topic, and refuses invalid values.
 // Durations are rounded up to milliseconds.
 func (o Options) Check(topic string) (Options, error) {
 	bad := func(name, format string, a ...any) (Options, error) {

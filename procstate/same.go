@@ -2,7 +2,7 @@ package procstate
 
 import "reflect"
 
-// SameSystem reports whether two definitions say the same, whenever they were made.
+// SameSystem reports whether two definitions are equal, apart from CreatedAt.
 func SameSystem(a, b *System) bool {
 	x, y := *a, *b
 	x.CreatedAt, y.CreatedAt = 0, 0

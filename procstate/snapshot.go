@@ -17,7 +17,7 @@ type Captured struct {
 	nextID  uint64
 }
 
-// Capture records the applied state. The caller keeps the leader from
+// Capture records the applied state. The caller must keep the leader from
 // changing it meanwhile.
 func (m *Machine) Capture() *Captured {
 	c := &Captured{nextID: m.nextID}
@@ -49,7 +49,7 @@ func AppendProc(dst []byte, s *State) []byte { return appendProc(dst, s) }
 // AppendSystem appends the payload of one system proc.
 func AppendSystem(dst []byte, s *System) []byte { return appendSystem(dst, s) }
 
-// RestoreHead takes over the machine's own payload.
+// RestoreHead restores the machine's own payload.
 func (m *Machine) RestoreHead(b []byte) error {
 	d := enc.Reader{B: b}
 	next := d.Uvarint()

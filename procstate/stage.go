@@ -11,9 +11,10 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Errors of Stage that are for its user to handle, not for people.
+// Errors of Stage for its caller to handle, not to report.
 var (
-	// ErrStale: the proc has changed since the proposal was made; make it anew.
+	// ErrStale: the proc has changed since the proposal was made; make a new
+	// one.
 	ErrStale = errors.New("the proc has changed meanwhile")
 	// ErrExists: there is a proc of that name, on the same topic.
 	ErrExists = errors.New("the proc exists")
@@ -50,8 +51,8 @@ type Op struct {
 	System *System
 	Next   uint64
 	Floor  record.ID
-	AtEnd  bool  // for the user: Next is to be the end of the topic, known when it is staged
-	Token  Token // zero: whatever is claimed
+	AtEnd  bool  // for the caller: set Next to the end of the topic when staging
+	Token  Token // zero: the open claim, whichever it is
 	Seen   *State
 	// SeenSystem is the definition that PutSystem replaces, nil for none.
 	SeenSystem *System
@@ -60,8 +61,9 @@ type Op struct {
 	Commit     bool // the ack comes with records
 
 	// Results. Claim is the one that was made, acknowledged or taken back;
-	// State is the proc afterwards, or as it was when it is gone.
-	Claim Claim
+	// State is the proc's state afterwards, or its last one if it was
+	// destroyed.
+	Claim OpenClaim
 	State *State
 
 	procs []change
@@ -79,8 +81,9 @@ type sysChange struct {
 	before, after *System
 }
 
-// Stage decides a proposal against the state with everything that is in
-// flight, for a command at time ms. On error nothing is changed. Leader only.
+// Stage decides a proposal against the state including everything in flight,
+// for a command at time ms, in unix milliseconds. On error nothing is changed.
+// Leader only.
 func (m *Machine) Stage(op *Op, ms int64) error {
 	op.procs, op.cells = op.first[:0], op.cells[:0]
 	switch op.Kind {
@@ -214,7 +217,7 @@ func (m *Machine) decide(op *Op, s *State, ms int64) (*State, error) {
 	return &n, nil
 }
 
-// begin forgets what belongs to the old position.
+// begin resets the state that belongs to the old position.
 func (s *State) begin() {
 	s.Claims, s.LastClaimed, s.PrevClaimed = nil, record.Range{}, record.Range{}
 	s.Reclaims, s.RetryAt = 0, 0
@@ -225,10 +228,10 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 	case s != op.Seen && !mutate.SkipSeen:
 		return nil, ErrStale
 	case s.Disabled || len(s.Claims) > 0 && !mutate.SkipOpenClaim || op.Range.Empty() || op.Range.First.Seq < s.Next:
-		return nil, ErrStale // the proposer looks before it proposes
+		return nil, ErrStale // the proposer has checked this, so the state has changed
 	}
 	m.serial++
-	op.Claim = Claim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
+	op.Claim = OpenClaim{Token: Token{m.epoch, m.serial}, Range: op.Range, At: ms}
 	if mutate.SkipTokenEpoch {
 		op.Claim.Token.Epoch = 0
 	}
@@ -245,23 +248,23 @@ func (m *Machine) take(op *Op, s *State, ms int64) (*State, error) {
 	return &n, nil
 }
 
-// find returns the open claim that op speaks of.
-func find(op *Op, s *State, ms int64) (Claim, error) {
+// find returns the open claim that op refers to.
+func find(op *Op, s *State, ms int64) (OpenClaim, error) {
 	if op.Token == (Token{}) || mutate.SkipToken {
 		if c := s.Claim(); c != nil {
 			return *c, nil
 		}
 		if op.Commit {
-			return Claim{}, errs.InvalidAckCommit.With(fmt.Sprintf("proc %q has claimed nothing, so nothing was committed", s.Def.Name))
+			return OpenClaim{}, errs.InvalidAckCommit.With(fmt.Sprintf("proc %q has claimed nothing, so nothing was committed", s.Def.Name))
 		}
 		if op.Kind == Reclaim {
-			return Claim{}, errs.NothingToReclaim.With(fmt.Sprintf("proc %q has no unacknowledged claim", s.Def.Name))
+			return OpenClaim{}, errs.NothingToReclaim.With(fmt.Sprintf("proc %q has no unacknowledged claim", s.Def.Name))
 		}
-		return Claim{}, errs.InvalidAck.With(fmt.Sprintf("proc %q has claimed nothing", s.Def.Name))
+		return OpenClaim{}, errs.InvalidAck.With(fmt.Sprintf("proc %q has claimed nothing", s.Def.Name))
 	}
-	i := slices.IndexFunc(s.Claims, func(c Claim) bool { return c.Token == op.Token })
+	i := slices.IndexFunc(s.Claims, func(c OpenClaim) bool { return c.Token == op.Token })
 	if i < 0 {
-		return Claim{}, errs.ClaimLost.With(fmt.Sprintf("claim %s of proc %q is not open any more: it timed out, was given back or was acknowledged already", op.Token, s.Def.Name))
+		return OpenClaim{}, errs.ClaimLost.With(fmt.Sprintf("claim %s of proc %q is not open any more: it timed out, was given back or was acknowledged already", op.Token, s.Def.Name))
 	}
 	return s.Claims[i], nil
 }
@@ -303,8 +306,8 @@ func Disabled(s *State) error {
 	return errs.ProcDisabled.With(fmt.Sprintf("proc %q is disabled%s; resume it to go on", s.Def.Name, why))
 }
 
-// leaveSystem takes the topic of a proc that is destroyed out of its system
-// proc, which ends with its last topic.
+// leaveSystem removes the topic of a destroyed proc from its system proc, which
+// ends with its last topic.
 func (m *Machine) leaveSystem(op *Op, p *Proc) {
 	name := p.staged.Def.System
 	if name == "" {
@@ -315,7 +318,7 @@ func (m *Machine) leaveSystem(op *Op, p *Proc) {
 		return
 	}
 	if !c.staged.Reads(p.name, p.topic) {
-		return // it goes because the definition was replaced
+		return // the proc is destroyed because the definition was replaced
 	}
 	s := *c.staged
 	s.From = slices.DeleteFunc(slices.Clone(s.From), func(t string) bool { return t == p.topic })
@@ -339,8 +342,8 @@ func (m *Machine) Undo(op *Op) {
 	op.procs, op.cells = nil, nil
 }
 
-// keep makes a proc that a proposal has let go of known again, or forgets it when
-// it came to nothing.
+// keep restores the name of a proc whose destruction was undone, or forgets a
+// proc whose creation was.
 func (m *Machine) keep(p *Proc) {
 	if p.staged == nil && p.applied == nil {
 		m.remove(p)
@@ -351,8 +354,8 @@ func (m *Machine) keep(p *Proc) {
 	}
 }
 
-// Abort puts what a staged proposal touched back to the applied state, when
-// everything that is staged and not applied comes to nothing.
+// Abort resets what a staged proposal touched to the applied state, when
+// everything staged and not applied is discarded.
 func (m *Machine) Abort(op *Op) {
 	for _, k := range op.procs {
 		k.p.staged = k.p.applied
@@ -373,9 +376,9 @@ func (m *Machine) Apply(op *Op) {
 	}
 }
 
-// TopicGone puts the procs of a deleted topic to the start of a topic of that
-// name that may come to be later. Their claims are lost. It is part of what
-// deleting a topic does; nothing may be in flight.
+// TopicGone moves the procs of a deleted topic to the start of any topic of
+// that name created later. Their claims are lost. It is part of deleting a
+// topic; nothing may be in flight.
 func (m *Machine) TopicGone(topic string) {
 	m.eachOf(topic, func(n *State) bool {
 		n.Next, n.Floor = 0, record.ID{}
@@ -384,8 +387,8 @@ func (m *Machine) TopicGone(topic string) {
 	})
 }
 
-// TopicBegins raises the procs of a topic whose first record has sequence
-// base to it. It is part of what the first commit to the topic does.
+// TopicBegins raises the procs of a topic whose first record has sequence base
+// to it. It is part of the first commit to the topic.
 func (m *Machine) TopicBegins(topic string, base uint64) {
 	m.eachOf(topic, func(n *State) bool {
 		n.Next = max(n.Next, base)
@@ -393,8 +396,8 @@ func (m *Machine) TopicBegins(topic string, base uint64) {
 	})
 }
 
-// TopicPruned makes whoever waits for the procs of a topic look again: there may
-// be nothing left that they have to do.
+// TopicPruned marks the procs of a topic as changed, so that goroutines that
+// wait for them check again: nothing may be left to process.
 func (m *Machine) TopicPruned(topic string) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -405,7 +408,8 @@ func (m *Machine) TopicPruned(topic string) {
 	}
 }
 
-// eachOf gives every proc of a topic a changed state, if fn says so.
+// eachOf calls fn with a copy of the state of every proc of a topic, and
+// applies it if fn returns true.
 func (m *Machine) eachOf(topic string, fn func(n *State) bool) {
 	m.mu.RLock()
 	list := slices.Clone(m.byTopic[topic])
@@ -420,8 +424,8 @@ func (m *Machine) eachOf(topic string, fn func(n *State) bool) {
 	}
 }
 
-// Clamp puts procs that are beyond the end of their topic back to it, after a
-// repair has shortened it, and returns how many there were.
+// Clamp moves procs beyond the end of their topic back to the end, after a
+// repair has shortened the topic, and returns their number.
 func (m *Machine) Clamp(end func(topic string) uint64) int {
 	k := 0
 	for _, p := range m.byID {

@@ -11,14 +11,14 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// Strategy is what becomes of a proc whose claim was reclaimed as often as its
-// MaxReclaims allows.
+// Strategy says what happens to a proc whose claim was reclaimed as often as
+// its MaxReclaims allows.
 type Strategy uint8
 
 // Strategies.
 const (
 	Disable    Strategy = iota // the proc is disabled until somebody resumes it
-	Continue                   // nothing: it goes on trying
+	Continue                   // nothing: the proc continues to retry
 	DeadLetter                 // the records go to a topic of their own, and the proc moves on
 	numStrategies
 )
@@ -55,8 +55,8 @@ func (t Token) String() string {
 	return strconv.FormatUint(t.Epoch, 10) + "-" + strconv.FormatUint(t.Serial, 10)
 }
 
-// ParseToken is the inverse of String. The error is ErrClaimLost: whatever such
-// a text named, it is no open claim.
+// ParseToken is the inverse of String. The error is ErrClaimLost: such a text
+// cannot name an open claim.
 func ParseToken(s string) (Token, error) {
 	if s == "" {
 		return Token{}, nil
@@ -82,7 +82,7 @@ func (t *Token) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Options are what a proc was made with.
+// Options are the options that a proc was created with.
 type Options struct {
 	Offset         string        // where it began, as text
 	MaxReclaims    int           // -1: no limit
@@ -93,7 +93,7 @@ type Options struct {
 	MaxBackoff     time.Duration // at most
 }
 
-// Def is what a proc is. A Def is never changed.
+// Def is the definition of a proc. It is immutable.
 type Def struct {
 	ID        uint64 // never reused
 	Name      string
@@ -104,25 +104,26 @@ type Def struct {
 	Options
 }
 
-// Claim is what a proc has been given and has not acknowledged.
-type Claim struct {
+// OpenClaim is a range of records that a proc was given and has not acknowledged. It is
+// the claim as the state keeps it; see engine.Claimed for the other forms.
+type OpenClaim struct {
 	Token Token
 	Range record.Range
 	At    int64 // unix milliseconds
 }
 
-// State is a proc at one moment. A State is never changed.
+// State is the state of a proc at one moment. It is immutable.
 type State struct {
 	Def *Def
 	// Next is the sequence below which everything is acknowledged.
 	Next uint64
-	// Floor bounds what the proc wants from below, in order of ids, beyond
-	// Next: an offset that lies in the future.
+	// Floor is a lower bound on ids, in addition to Next: for an offset that
+	// lies in the future.
 	Floor record.ID
 
 	Disabled bool
-	Claims   []Claim // open ones; at most one at present
-	one      [1]Claim
+	Claims   []OpenClaim // open ones; at most one at present
+	one      [1]OpenClaim
 
 	LastClaimed, PrevClaimed, LastAcked record.Range
 	LastClaimedAt, LastAckedAt          int64  // unix milliseconds, 0: never
@@ -132,7 +133,7 @@ type State struct {
 }
 
 // Claim returns the open claim, or nil.
-func (s *State) Claim() *Claim {
+func (s *State) Claim() *OpenClaim {
 	if len(s.Claims) == 0 {
 		return nil
 	}
@@ -156,8 +157,8 @@ func (o *Options) Delay(n int) time.Duration {
 	return d
 }
 
-// System is the definition of a system proc: what runs over which topics. A
-// System is never changed.
+// System is the definition of a system proc: what runs over which topics. It is
+// immutable.
 type System struct {
 	Name      string
 	Processor string   // the name under which a program registers it

@@ -38,7 +38,7 @@ func AtTime(t time.Time) Bound {
 	return Bound{Kind: TimeBound, ID: ID{Millis: max(t.UnixMilli(), 0)}}
 }
 
-// ParseBound parses the text form of a bound. Anything but the four forms is
+// ParseBound parses the text form of a bound. Any other text gives
 // ErrInvalidRangeOffset.
 func ParseBound(s string) (Bound, error) {
 	switch {

@@ -1,7 +1,7 @@
 package record
 
 // Record is one entry of a topic. Bodies are arbitrary bytes, empty ones
-// included. When committing, ID is ignored; the node gives it.
+// included. When committing, ID is ignored; the node assigns it.
 type Record struct {
 	ID      ID
 	Topic   string

@@ -14,7 +14,7 @@ import (
 // remoteSource lets a pool in this process work on a node in another one.
 type remoteSource struct{ c *Client }
 
-func (s remoteSource) Claim(ctx context.Context, proc string, count int, c *worker.Claim) error {
+func (s remoteSource) Claim(ctx context.Context, proc string, count int, c *worker.Task) error {
 	k, err := s.c.claim(ctx, proc, "", count)
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func (s remoteSource) Claim(ctx context.Context, proc string, count int, c *work
 	return nil
 }
 
-func (s remoteSource) AckCommit(ctx context.Context, c *worker.Claim, out *topics.Batch) error {
+func (s remoteSource) AckCommit(ctx context.Context, c *worker.Task, out *topics.Batch) error {
 	if out == nil || out.Len() == 0 {
 		_, err := s.c.Ack(ctx, c.Proc, c.Token)
 		return err
@@ -33,12 +33,12 @@ func (s remoteSource) AckCommit(ctx context.Context, c *worker.Claim, out *topic
 	return err
 }
 
-func (s remoteSource) Reclaim(ctx context.Context, c *worker.Claim, reason error) error {
+func (s remoteSource) Reclaim(ctx context.Context, c *worker.Task, reason error) error {
 	_, err := s.c.Reclaim(ctx, c.Proc, c.Token, reason.Error())
 	return err
 }
 
-func (s remoteSource) Release(ctx context.Context, c *worker.Claim) error {
+func (s remoteSource) Release(ctx context.Context, c *worker.Task) error {
 	_, err := s.c.ofClaim(ctx, message.MethodRelease, message.OfClaim{Proc: c.Proc, Token: c.Token})
 	return err
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Append appends frames, giving them consecutive positions: first, first+1 and
-// so on. It belongs to the leader, and does not sync.
+// Append appends frames at consecutive positions: first, first+1 and so on.
+// Only the leader may call it. It does not sync.
 //
-// n is how many were appended. If n < len(frames), err says why, and the others
-// left nothing: the next Append may be tried and gives its frames the positions
-// that they did not use. A frame above Config.MaxFrame makes the whole call
-// fail with ErrTooLarge before anything is written. After a failed sync every
-// Append fails with ErrFailed.
+// n is the number of frames appended. If n < len(frames), err says why, and the
+// others left no trace: the next Append may be tried and uses their positions.
+// A frame above Config.MaxFrame makes the whole call fail with ErrTooLarge
+// before anything is written. After a failed sync every Append fails with
+// ErrFailed.
 func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 	first = l.position.Load() + 1
 	if err := l.failure(); err != nil {
@@ -58,30 +58,30 @@ func (l *Log) measure(frames []Frame) error {
 	return nil
 }
 
-// From how many bytes on frames are written with WriteAt to a file that is mapped: a
-// store that faults costs as much as writing several pages. Where pages come in
-// large pieces, see Config.Fill, stores are cheaper for longer. Both reach the same
-// page cache.
+// Frames of at least this size, in bytes, are written with WriteAt even if the
+// file is mapped: a store that faults costs as much as writing several pages.
+// Where pages come in large pieces, see Config.Fill, stores stay cheaper up to
+// a larger size. Both reach the same page cache.
 const (
 	writeMin     = 1 << 10
 	writeMinFill = 64 << 10
 )
 
-// populateStep is for how much the leader has pages brought in at once: that costs
-// a sixth of as many faults, and holds it up for some 50 µs.
+// populateStep is how many bytes of pages the leader populates at once: that
+// takes a sixth of the time of as many faults, and delays it by some 50 µs.
 const populateStep = 64 << 10
 
-// fillStep is how much of a new file is written with zeroes at once, see
-// Config.Fill: file systems that can make of it one piece of their cache, which is
+// fillStep is how many bytes of a new file are written with zeroes at once, see
+// Config.Fill. File systems can make one piece of their cache of it, which is
 // then also mapped as one.
 const fillStep = 256 << 10
 
-// bringIn makes pages ready for n bytes at off, where the frames end.
+// bringIn populates pages for n bytes at off, where the frames end.
 func (l *Log) bringIn(off, n int64) {
 	f := l.cur
 	step := int64(populateStep)
 	if l.cfg.Fill && off+n > f.filled {
-		// Nothing that counts lies in the pages behind the one that off is in.
+		// The pages after the one that off is in hold nothing valid.
 		step = fillStep
 		f.fill(roundUp(off, headerSize), min(off+max(n, step), f.size))
 	}
@@ -90,7 +90,8 @@ func (l *Log) bringIn(off, n int64) {
 	f.ready = to
 }
 
-// isShort reports whether frames of the given sizes are to be stored, not written.
+// isShort reports whether frames of the given sizes should be stored to the
+// mapping instead of written.
 func (l *Log) isShort(sizes []int64) bool {
 	least := int64(writeMin)
 	if l.cfg.Fill {
@@ -106,16 +107,16 @@ func (l *Log) isShort(sizes []int64) bool {
 }
 
 // publish makes n more frames, which end at offset end of the current file,
-// part of the log. The order matters to Sync: whoever sees the position finds
-// the end to be at least there.
+// part of the log. Sync relies on the order: a goroutine that sees the position
+// also sees an end that covers it.
 func (l *Log) publish(n int, end int64) {
 	l.cur.end.Store(end)
 	l.position.Add(uint64(n))
 }
 
-// wipe overwrites what a failed write may have left where the next frame would
-// have been, so that it cannot be taken for one even if the machine dies before
-// the next file, which voids it, is durable. Best effort.
+// wipe overwrites what a failed write may have left at the place of the next
+// frame. So it cannot be taken for a frame even if the machine dies before the
+// next file, which voids it, is durable. Best effort.
 func (l *Log) wipe() {
 	f := l.cur
 	end := f.end.Load()

@@ -17,10 +17,10 @@ type entry struct {
 	number uint64 // from the name
 	size   int64
 	head   fileHeader
-	bad    string // why the file has no header that counts, "" if it has
-	epoch  uint64 // what the header says, even if it is damaged
-	// unreadable means that there is no intact header at all, so that one
-	// may have been lost.
+	bad    string // why the header is not valid here, "" if it is
+	epoch  uint64 // as in the header, even if that is damaged
+	// unreadable means that there is no intact header at all: one may have been
+	// lost.
 	unreadable bool
 }
 
@@ -109,7 +109,7 @@ func (e *entry) read(fsys vfs.FS, dir string, store [16]byte, buf []byte) error 
 	return nil
 }
 
-// limit returns where the file's frames must end at the latest.
+// limit returns the offset at which the file's frames must end at the latest.
 func (e *entry) limit() int64 {
 	if e.bad == "" {
 		return min(e.size, e.head.size)
@@ -117,7 +117,7 @@ func (e *entry) limit() int64 {
 	return e.size
 }
 
-// find returns file number, nil if it is missing.
+// find returns file number, or nil if it is missing.
 func (c *catalog) find(number uint64) *entry {
 	for _, e := range c.files {
 		if e.number == number {
@@ -127,8 +127,8 @@ func (c *catalog) find(number uint64) *entry {
 	return nil
 }
 
-// successor returns the file that follows file number: of those whose header
-// says so the one with the highest number, nil if there is none.
+// successor returns the file that follows file number, or nil if there is none:
+// of the files whose header says so, the one with the highest number.
 func (c *catalog) successor(number uint64) *entry {
 	var last *entry
 	for _, e := range c.files {
@@ -149,15 +149,15 @@ func (c *catalog) from(number uint64) []*entry {
 	return nil
 }
 
-// keys returns the keys that frames in e may have. If its header is unreadable
-// they are guesses: the epoch that it says, and those of the
-// intact files nearest to it.
+// keys returns the keys that frames in e may have. If the header is unreadable
+// they are guesses: from the epoch in the header, and from those of the nearest
+// intact files.
 func (c *catalog) keys(e *entry, store [16]byte) []key {
 	if e.bad == "" {
 		return []key{e.head.key()}
 	}
 	if !e.unreadable {
-		return nil // a spare under way to or from another number
+		return nil // a spare that is being renumbered
 	}
 	epochs := []uint64{e.epoch}
 	add := func(o *entry) {

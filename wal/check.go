@@ -1,13 +1,13 @@
 package wal
 
 // Check reads a log like Replay, without delivering it, and calls fn for all
-// damage: what Replay finds, and files that hold frames after the end of the
-// log but whose header is damaged. It writes nothing. The error is that of the
+// damage: what Replay finds, and files after the end of the log that hold
+// frames but have a damaged header. It writes nothing. The error is that of the
 // file system, or wraps ErrVersion or ErrTooLarge.
 //
-// A file that a crash kept from getting its header looks like the latter. So
-// Check of a log that was not closed in an orderly way may report what Replay
-// rightly cuts off.
+// A file whose header a crash kept from being written looks like the latter. So
+// Check of a log that was not closed properly may report what Replay rightly
+// cuts off.
 func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
 	r := &replay{cfg: cfg}
 	if err := r.run(); err != nil {

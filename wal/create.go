@@ -10,18 +10,18 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Create opens a log for writing. It makes cfg.Dir if need be (durably linking
-// it into its parent is the caller's), and starts file number, which must be
-// above every file in the directory. The next frame will have the given
-// position, at least 1, and follows prev: the tail that Replay found, zero if
-// there is none. spares are the numbers of files whose content is void; they
-// are recycled or removed.
+// Create opens a log for writing. It creates cfg.Dir if needed (the caller
+// makes its entry in the parent durable) and starts file number, which must be
+// above every file in the directory. The next frame gets the given position, at
+// least 1, and follows prev: the tail that Replay found, zero if there is none.
+// spares are the numbers of files whose content is void; they are recycled or
+// removed.
 //
-// When Create returns, the first file and everything that is in the directory
-// already is durable, even if the writer of the latter never synced it: what
-// Replay has delivered cannot vanish any more.
+// When Create returns, the first file and everything that was already in the
+// directory are durable, even if they were written and never synced: frames
+// that Replay has delivered cannot vanish any more.
 //
-// The caller makes sure that no other process writes the directory.
+// The caller ensures that no other process writes the directory.
 func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint64) (*Log, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -47,7 +47,7 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 		l.abandon()
 		return nil, fmt.Errorf("wal: taking over old files: %w", err)
 	}
-	for _, f := range surplus { // first, since the new file may need the room
+	for _, f := range surplus { // first, since the new file may need the space
 		l.discard(f)
 	}
 	if err := l.roll(0, prev); err != nil {
@@ -61,7 +61,7 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	return l, nil
 }
 
-// abandon closes all files of a log that nobody has got hold of yet.
+// abandon closes all files of a log that Create does not return.
 func (l *Log) abandon() {
 	for _, f := range slices.Concat(l.live, l.spares) {
 		_ = f.close()
@@ -69,9 +69,9 @@ func (l *Log) abandon() {
 	_ = l.dir.Close()
 }
 
-// takeOver looks at what is in the directory. Files in spares become spares, or
-// surplus if there are enough or their size is not the usual one. The others
-// become live and are synced.
+// takeOver takes over the files in the directory. Files in spares become
+// spares, or surplus if there are enough or they do not have the usual size.
+// The others become live and are synced.
 func (l *Log) takeOver(number uint64, prev Tail, spares []uint64) (surplus []*file, err error) {
 	infos, err := l.cfg.FS.ReadDir(l.cfg.Dir)
 	if err != nil {
@@ -105,8 +105,8 @@ func (l *Log) takeOver(number uint64, prev Tail, spares []uint64) (surplus []*fi
 	return surplus, nil
 }
 
-// inherit syncs a live file that an earlier Log has written and corrects the
-// end of its predecessor, which is known from the file's header.
+// inherit syncs a live file that an earlier Log wrote. It corrects the end of
+// the file's predecessor, which the file's header has.
 func (l *Log) inherit(f *file) error {
 	h, err := l.cfg.FS.Open(l.path(f.number), vfs.Write)
 	if err != nil {
@@ -114,7 +114,7 @@ func (l *Log) inherit(f *file) error {
 	}
 	defer h.Close()
 	f.end.Store(f.size)
-	f.synced = math.MaxInt64 // whatever end will be
+	f.synced = math.MaxInt64 // however large end becomes
 	if l.cfg.Rewrite {
 		if err := rewrite(h, f.size); err != nil {
 			return err
@@ -139,7 +139,7 @@ func (l *Log) inherit(f *file) error {
 	return nil
 }
 
-// rewrite writes what h holds once more, so that its pages are dirty again.
+// rewrite writes the content of h again, so that its pages are dirty again.
 func rewrite(h vfs.File, size int64) error {
 	buf := make([]byte, min(size, 1<<20))
 	for off := int64(0); off < size; {

@@ -1,12 +1,11 @@
 // Package wal is the shared write-ahead log: one sequence of frames, each
-// holding one atomic command, in numbered files that are recycled once nobody
-// needs their frames any more.
+// holding one atomic command, in numbered files that are recycled once their
+// frames are no longer needed.
 //
 // A frame has a position: 1, 2, 3 and so on without gaps, across all files. One
 // leader appends, any number of goroutines sync, and after a crash [Replay]
-// delivers a prefix of what was appended that holds at least everything that
-// was ever reported durable. Anything else is reported as damage, never
-// delivered.
+// delivers a prefix of the appended frames that holds at least those ever
+// reported durable. Anything else is reported as damage, never delivered.
 //
 // All integers are little endian, all sizes and offsets are in bytes, all sums
 // are 64-bit xxHash with seed 0.
@@ -33,14 +32,15 @@
 //	    80 4008  zero
 //	  4088    8  sum of bytes 0 to 4087
 //
-// The pair (prev, prev end) chains the files and is the durable word on where
-// the previous file ends: whatever lies beyond is void for ever. If several
-// files name the same predecessor, the one with the highest number is right and
-// the others are void.
+// The pair (prev, prev end) chains the files and says durably where the
+// previous file ends: anything beyond is void for ever. If several files name
+// the same predecessor, the one with the highest number is right and the others
+// are void.
 //
-// A file is void, and only good for recycling, if its header is not valid, says
-// another number than its name, or is not reached by the chain. That is the
-// normal state of a spare file, and of a file whose creation a crash cut short.
+// A file is void, and only good for recycling, if its header is not valid, has
+// a number other than that in its name, or is not reached by the chain. That is
+// the normal state of a spare file, and of a file whose creation a crash cut
+// short.
 //
 // # Frames
 //
@@ -75,30 +75,30 @@
 //	             file's seed (u64)
 //
 // The seed of a file is the sum of "wal", store id, epoch and file number. So
-// bytes that an earlier use of the file left behind, that belong to another
+// bytes that are left from an earlier use of the file, that belong to another
 // epoch, or that moved, are never taken for frames.
 //
 // # Where the log ends
 //
 // A file's frames end where its successor says, or else at the first offset
-// without a valid frame. Such an offset short of what the successor says, or
-// one that is followed by bytes of this file's frames, is either the trace of
-// a crash or damage. The durable fields decide: if any later frame says that
-// the position expected there was durable, something that must be there is
-// not, and that is damage. Otherwise the rest was never acknowledged as durable
-// and is cut off.
+// without a valid frame. Such an offset before the end that the successor says,
+// or one that is followed by bytes of this file's frames, is either the trace
+// of a crash or damage. The durable fields decide: if any later frame says that
+// the position expected there was durable, a frame that must be there is
+// missing, and that is damage. Otherwise the rest was never acknowledged as
+// durable and is cut off.
 //
 // # Durability
 //
 // Append alone survives the death of the process, not of the machine. Sync
 // makes everything appended before it durable: oldest file first, then the
 // directory. A file's bytes, header and name are durable before a frame in it
-// is reported so. After a failed sync nobody can know what the disk holds, so
-// nothing is ever reported durable again by the same Log.
+// is reported durable. After a failed sync the content of the disk is unknown,
+// so the same Log never reports anything durable again.
 //
 // # Not here
 //
 // The log does not know what a frame means, does not compress, and does not
-// decide when frames are no longer needed: that is the caller, who calls Drop
-// once a checkpoint that covers them is itself durable.
+// decide when frames are no longer needed: the caller does, and calls Drop once
+// a checkpoint that covers them is itself durable.
 package wal

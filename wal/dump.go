@@ -7,11 +7,11 @@ import (
 )
 
 // Dump describes a file of a log as text: its header, every frame, and where
-// its frames end. It reads size bytes of r, and as much memory as the largest
-// frame takes. What is damaged is described, not an error; the error is that of
-// w or r, or wraps ErrVersion.
+// its frames end. It reads size bytes of r, and uses as much memory as the
+// largest frame takes. Damage is described and is no error; the error is that
+// of w or r, or wraps ErrVersion.
 //
-// Dump sees one file only: frames that it shows may be void because the next
+// Dump sees only one file: frames that it shows may be void because the next
 // file says that this one ends earlier.
 func Dump(w io.Writer, r io.ReaderAt, size int64) error {
 	d := &dumper{w: w}
@@ -61,7 +61,7 @@ func (d *dumper) printf(format string, args ...any) {
 	}
 }
 
-// frames describes the frames up to the first that has no valid header.
+// frames describes the frames up to the first one without a valid header.
 func (d *dumper) frames(k key, size int64) error {
 	off, good, bad := int64(headerSize), 0, 0
 	state := "nothing"

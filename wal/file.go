@@ -7,26 +7,26 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// file is one file of a log: live, or a spare. Which fields may be used when:
-// number and size are fixed while the file is live or a spare; f, m, key, first,
-// ready, filled, sealed and blank belong to whoever holds the file (the leader for the current
-// one); end is stored by the leader and loaded by anyone; the rest is guarded by
-// Log.syncMu.
+// file is one file of a log: live or a spare. Access: number and size do not
+// change while the file is live or a spare. f, m, key, first, ready, filled,
+// sealed and blank belong to the goroutine that holds the file (the leader for
+// the current one). end is stored by the leader and loaded by any goroutine.
+// The rest is guarded by Log.syncMu.
 type file struct {
 	number uint64 // as in the name
 	size   int64
 
-	f     vfs.File    // nil: not open
-	m     vfs.Mapping // nil: not mapped
+	f     vfs.File    // nil if not open
+	m     vfs.Mapping // nil if not mapped
 	data  []byte      // of m
-	blank bool        // a spare whose number has not been used yet
+	blank bool        // a spare whose number has not been used
 
 	key    key
 	first  uint64       // position of the first frame
 	end    atomic.Int64 // where the frames end
 	wrote  atomic.Bool  // WriteAt was used for frames; stored by the leader before end
-	ready  int64        // stores up to here have had their pages brought in
-	filled int64        // up to here the file has been written since it was opened
+	ready  int64        // pages below this offset are populated
+	filled int64        // bytes below this offset have been written since the file was opened
 	sealed bool         // nothing more may be written
 
 	synced   int64 // bytes known durable, 0 until the header is
@@ -37,8 +37,8 @@ type file struct {
 // path returns the path of file number.
 func (l *Log) path(number uint64) string { return path.Join(l.cfg.Dir, fileName(number)) }
 
-// create makes a new file with real disk blocks and maps it if the log is
-// mapped. If it fails nothing is left behind.
+// create makes a new file with allocated disk blocks and maps it if the log is
+// mapped. On failure it leaves no file.
 func (l *Log) create(number uint64, size int64) (*file, error) {
 	name := l.path(number)
 	f, err := l.cfg.FS.Open(name, vfs.Create|vfs.Exclusive)
@@ -64,7 +64,7 @@ func (l *Log) open(fl *file) error {
 		return err
 	}
 	fl.f = f
-	// The file may have holes where its last user did not get to.
+	// The file may have holes where its last user did not write.
 	if err = f.Preallocate(fl.size); err == nil {
 		err = l.mapFile(fl)
 	}
@@ -100,8 +100,8 @@ func (fl *file) close() error {
 	return err
 }
 
-// discard closes and removes a file that nobody needs. Errors do not matter: a
-// file that stays is void.
+// discard closes and removes a file that is not needed. Errors do not matter: a
+// file that remains is void.
 func (l *Log) discard(fl *file) {
 	_ = fl.close()
 	_ = l.cfg.FS.Remove(l.path(fl.number))

@@ -13,13 +13,13 @@ const (
 	frameAlign = 8
 )
 
-// FrameSize returns the bytes that a frame takes in a file: metaLen bytes of
-// meta and a number of parts that are partBytes long in all.
+// FrameSize returns the size of a frame in a file, in bytes: with metaLen bytes
+// of meta and parts that are partBytes long in total.
 func FrameSize(metaLen, parts int, partBytes int64) int64 {
 	return roundUp(frameHead+partEntry*int64(parts)+int64(metaLen)+partBytes, frameAlign)
 }
 
-// size returns the bytes that f takes in a file.
+// size returns the size of f in a file, in bytes.
 func (f *Frame) size() int64 {
 	var n int64
 	for i := range f.Parts {
@@ -28,7 +28,8 @@ func (f *Frame) size() int64 {
 	return FrameSize(len(f.Meta), len(f.Parts), n)
 }
 
-// top returns the size of what precedes the bytes of the parts.
+// top returns the size of header, parts table and meta, which precede the
+// parts.
 func (f *Frame) top() int { return frameHead + partEntry*len(f.Parts) + len(f.Meta) }
 
 // putTop encodes header, parts table and meta of a frame into b, which is
@@ -57,8 +58,8 @@ func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint6
 	le.PutUint64(b, uint64(k.tag))
 }
 
-// put encodes the whole of a frame into b, which has its size. Header last, so
-// that a copy that is cut short does not look like a frame.
+// put encodes a whole frame into b, which has its size. The header is stored
+// last, so that a torn write does not look like a frame.
 func (k key) put(b []byte, off int64, f *Frame, position, durable uint64) {
 	top := f.top()
 	rest := b[top:]
@@ -82,7 +83,7 @@ type head struct {
 	flags    uint32
 	metaLen  uint32
 	parts    uint32
-	size     int64 // not checked against anything yet
+	size     int64 // not checked against anything but room
 	position uint64
 	durable  uint64
 	metaSum  uint64
@@ -91,8 +92,8 @@ type head struct {
 // hasTag reports whether b, at least frameHead long, starts with the tag of k.
 func (k key) hasTag(b []byte) bool { return le.Uint32(b) == k.tag }
 
-// lostTag reports whether b, at offset off, is a header that lacks nothing but
-// its tag.
+// lostTag reports whether b, at offset off, would be a valid header with the
+// tag of k.
 func (k key) lostTag(b []byte, off, room int64) bool {
 	var h [frameHead]byte
 	copy(h[:], b)
@@ -102,7 +103,7 @@ func (k key) lostTag(b []byte, off, room int64) bool {
 }
 
 // head decodes the frame header at the start of b, which lies at offset off. ok
-// is false if it is not one of this file at this place, or if the frame it
+// is false if it is not a header of this file at this place, or if the frame it
 // describes is impossible or larger than room.
 func (k key) head(b []byte, off, room int64) (h head, ok bool) {
 	if !k.hasTag(b) {
@@ -129,8 +130,8 @@ func (k key) head(b []byte, off, room int64) (h head, ok bool) {
 	return h, true
 }
 
-// body decodes the frame b of which h is the header. The parts are appended to
-// parts; all results alias b. If anything does not hold, what says so.
+// body decodes the frame b, whose header is h. The parts are appended to parts;
+// all results alias b. what is the first thing found wrong, "" if nothing is.
 func (h *head) body(b []byte, parts []Part) (meta []byte, _ []Part, what string) {
 	table := int(h.parts) * partEntry
 	top := frameHead + table + int(h.metaLen)

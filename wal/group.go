@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Ticket is one submission to a Group. It can be used again once Do has
-// returned, and then allocates nothing.
+// Ticket is one submission to a Group. It can be reused once Do has returned,
+// and then allocates nothing.
 type Ticket[T any] struct {
 	Value T
 	ch    chan struct{}
@@ -16,10 +16,10 @@ type Ticket[T any] struct {
 	batch []*Ticket[T]
 }
 
-// Group is group commit: goroutines that submit while another one is at work
-// are served together, by one of them, in order of submission. Whoever finds
-// the group idle leads at once, without a switch of goroutines; a leader
-// serves one batch and hands over.
+// Group implements group commit: goroutines that submit while a batch runs are
+// served together, by one of them, in order of submission. A goroutine that
+// finds the group idle leads at once, without a goroutine switch. A leader runs
+// one batch and then hands over to the next.
 type Group[T any] struct {
 	run   func(batch []*Ticket[T])
 	max   int
@@ -35,10 +35,11 @@ type Group[T any] struct {
 const maxYields = 4
 
 // NewGroup returns a group that calls run for batches of at most max tickets.
-// run is never called twice at a time. With yield, a leader lets other
-// goroutines run before it closes its batch, once and then as long as more have
-// come, which makes batches larger where each costs a sync. One that has been
-// alone of late does not: to yield wakes a thread, for nothing.
+// Calls of run never overlap. With yield, a leader yields before it closes its
+// batch, once and then as long as more tickets arrive, which makes batches
+// larger where each costs a sync. A leader that found the group idle does not
+// yield if the last batch held a single ticket: yielding wakes a thread, for
+// nothing.
 func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T] {
 	g := &Group[T]{run: run, max: max}
 	if yield {
@@ -48,11 +49,11 @@ func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T
 }
 
 // Do submits t and returns nil once run has returned for the batch that holds
-// it. If ctx ends while t is still queued, t is withdrawn and the error is
-// ctx's; once a leader has taken it, Do waits.
+// it. If ctx ends while t is still queued, t is withdrawn and the error is the
+// cause of ctx; once a leader has taken t, Do waits for the result.
 func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 	g.mu.Lock()
-	shared := g.last > 1 // with those who were just released, or with whoever led before
+	shared := g.last > 1 // others were released just now, or led before
 	if g.busy {
 		if t.ch == nil {
 			t.ch = make(chan struct{}, 1)
@@ -102,7 +103,7 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 }
 
 func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {
-	if ctx.Done() == nil { // a select takes its time
+	if ctx.Done() == nil { // cheaper than a select
 		<-t.ch
 		return nil
 	}
@@ -120,6 +121,6 @@ func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {
 	if i >= 0 {
 		return context.Cause(ctx)
 	}
-	<-t.ch // a leader has it: what becomes of it must be known
+	<-t.ch // a leader has taken it: its outcome must be known
 	return nil
 }

@@ -123,8 +123,8 @@ func TestGroupYields(t *testing.T) {
 	}
 }
 
-// Whoever leads next to a batch of several waits for those of it that come
-// again; after a batch of one, nobody does.
+// The leader after a batch of several yields, so that they can submit again;
+// after a batch of one, it does not.
 func TestGroupYieldsAfterABatch(t *testing.T) {
 	yields := 0
 	c := newCrowd(10, func() { yields++ })

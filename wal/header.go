@@ -67,12 +67,12 @@ func (h *fileHeader) put(b []byte) {
 	le.PutUint64(b[headerSize-8:], xxhash.Sum64(b[:headerSize-8]))
 }
 
-// headerEpoch returns what a header says is its epoch, valid or not.
+// headerEpoch returns the epoch in a header, which need not be valid.
 func headerEpoch(b []byte) uint64 { return le.Uint64(b[32:]) }
 
-// parseHeader decodes the headerSize bytes b. If they are no header, what says
-// why. An intact header that this version does not understand is an error that
-// wraps ErrVersion.
+// parseHeader decodes the headerSize bytes b. If they are not a valid header,
+// what says why. An intact header that this version does not understand gives
+// an error that wraps ErrVersion.
 func parseHeader(b []byte) (h fileHeader, what string, err error) {
 	if string(b[:8]) != magic {
 		return h, "no header", nil
@@ -107,7 +107,7 @@ func parseHeader(b []byte) (h fileHeader, what string, err error) {
 	return h, "", nil
 }
 
-// key is what ties frames to one file: the seed of their sums and their tag.
+// key ties frames to one file: it is the seed of their sums, and their tag.
 type key struct {
 	seed uint64
 	tag  uint32

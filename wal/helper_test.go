@@ -142,7 +142,7 @@ func appendAll(t testing.TB, l *Log, frames ...Frame) {
 	}
 }
 
-// reopen goes on after a replay, in the next epoch.
+// reopen continues after a replay, in the next epoch.
 func reopen(t testing.TB, cfg Config, res Result) *Log {
 	t.Helper()
 	if res.Damage != nil {

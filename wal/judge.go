@@ -7,9 +7,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// judge decides what it means that the frames of e end at s, short of its
-// successor next, or without one: the trace of a crash, which is noted as cuts,
-// or damage. The window is still on e.
+// judge decides why the frames of e end at s, before the end that its successor
+// next says, or with no successor: after a crash, whose traces it records as
+// cuts, or because of damage. The window is still on e.
 func (r *replay) judge(e, next *entry, s stop) error {
 	limit := e.limit()
 	if next != nil {
@@ -19,7 +19,8 @@ func (r *replay) judge(e, next *entry, s stop) error {
 	if err != nil {
 		return err
 	}
-	// What a later file was created after was made durable first.
+	// A file of a later epoch was created only after everything before it was
+	// made durable.
 	proof := s.never || rest.durable >= r.res.Position ||
 		next != nil && next.head.epoch != e.head.epoch
 

@@ -11,12 +11,12 @@ import (
 
 // Log is a log that is open for writing.
 //
-// Append and Roll belong to one goroutine at a time, the leader. All other
-// methods may be called by any goroutine at any time; only Close must not
-// overlap with Append or Roll.
+// Append and Roll may be called by one goroutine at a time, the leader. All
+// other methods are safe for concurrent use, except that Close must not overlap
+// with Append or Roll.
 type Log struct {
 	cfg Config
-	dir vfs.Dir // also cfg.FS; nil once closed
+	dir vfs.Dir // also cfg.FS; kept open so that syncing needs no new descriptor; nil once closed
 
 	// Counters that are read without a lock.
 	position atomic.Uint64 // of the last appended frame
@@ -26,19 +26,19 @@ type Log struct {
 	stopped  atomic.Pointer[halt]
 
 	// Locks, in the order in which they are taken.
-	prepMu sync.Mutex // held while a spare is made
-	syncMu sync.Mutex // held while files are synced or leave the live ones
+	prepMu sync.Mutex // held while a spare is prepared
+	syncMu sync.Mutex // held while files are synced or leave live
 	mu     sync.Mutex // guards next, live and spares; never held during I/O
 
 	next   uint64  // number of the next file to be made
 	live   []*file // ascending, the current one last
 	spares []*file
 
-	// The leader's.
+	// Used by the leader only.
 	cur    *file
 	header [headerSize]byte // scratch space
 	out    gathered         // to be written
-	sizes  []int64          // of the frames that are being appended; batch is the last of them
+	sizes  []int64          // of the frames being appended; batch is the last of them
 	batch  []Frame          // mapped: what storeBatch stores
 	stored int              // mapped: how many of them it has stored
 	guard  func()           // mapped: l.storeBatch, allocated once
@@ -46,10 +46,10 @@ type Log struct {
 	dirty []*file // scratch space of Sync, guarded by syncMu
 }
 
-// halt is why a log takes no more frames.
+// halt is the reason why a log accepts no more frames.
 type halt struct{ err error }
 
-// failure returns why the log takes no more frames, nil if it does.
+// failure returns why the log accepts no more frames, or nil if it does.
 func (l *Log) failure() error {
 	if s := l.stopped.Load(); s != nil {
 		return s.err
@@ -60,19 +60,20 @@ func (l *Log) failure() error {
 // Position returns the position of the last appended frame.
 func (l *Log) Position() uint64 { return l.position.Load() }
 
-// Durable returns the highest position known to be durable. All before it are.
+// Durable returns the highest position known to be durable. All positions
+// before it are, too.
 func (l *Log) Durable() uint64 { return l.durable.Load() }
 
-// Files returns the number of live files: not dropped yet, whichever Log wrote
-// them.
+// Files returns the number of live files: those not dropped yet, including
+// files of earlier Logs.
 func (l *Log) Files() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.live)
 }
 
-// Size returns the bytes of the live files' headers and frames. Unused space
-// and spares do not count.
+// Size returns the size of the live files' headers and frames, in bytes. Unused
+// space and spares do not count.
 func (l *Log) Size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,12 +84,13 @@ func (l *Log) Size() int64 {
 	return n
 }
 
-// Close closes all files and removes all but keep of the spares. It does not
-// sync. Every later call returns ErrClosed, or the failed sync's error.
+// Close closes all files and removes all spares except keep of them. It does
+// not sync. Every later call returns ErrClosed, or the error of a failed sync.
 //
-// After a failed sync the files are closed like any others. An open one would
-// prove nothing to whoever opens the log next: the error has been reported, and a
-// later sync of the same pages may succeed without them (Config.Rewrite).
+// After a failed sync the files are closed like any others. Keeping one open
+// would tell the next process that opens the log nothing: the kernel has
+// reported the error, and a later sync of the same pages may succeed without
+// having written them (Config.Rewrite).
 func (l *Log) Close(keep int) error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()

@@ -300,7 +300,7 @@ func TestStickySyncFailure(t *testing.T) {
 }
 
 // A mapped file that is cut short under the log is an error, not the end of the
-// process, and the log goes on in a new file.
+// process, and the log continues in a new file.
 func TestMapFault(t *testing.T) {
 	cfg := config(vfs.OS(), true)
 	cfg.Dir = t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Next returns the number that the next new file will have. It is above every
-// file there is.
+// Next returns the number of the next new file. It is above that of every
+// existing file.
 func (l *Log) Next() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -17,7 +17,7 @@ func (l *Log) Next() uint64 {
 }
 
 // StoreOf returns the store id in the header of a log file, given its first
-// bytes, as far as the magic says that it is one. For repair.
+// bytes. It checks only the magic. It is for repair.
 func StoreOf(b []byte) (id [16]byte, ok bool) {
 	if len(b) < 32 || string(b[:8]) != magic {
 		return id, false
@@ -29,8 +29,8 @@ func StoreOf(b []byte) (id [16]byte, ok bool) {
 // Number returns the number of the current file.
 func (l *Log) Number() uint64 { return l.started.Load() }
 
-// Highest returns the highest number in the names of the log files in dir, 0 if
-// there is none.
+// Highest returns the highest number in the names of the log files in dir, or 0
+// if there are none.
 func Highest(fsys vfs.FS, dir string) (uint64, error) {
 	infos, err := fsys.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

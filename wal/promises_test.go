@@ -24,7 +24,7 @@ func failWhole(pick func(op vfs.Op) bool) func(vfs.Op) error {
 }
 
 // A refused frame that is on disk all the same does not come back, neither at
-// once nor behind a frame that took its place.
+// once nor after a frame that took its place.
 func TestRefusedFramesStayAway(t *testing.T) {
 	fs := vfs.NewMem()
 	fault := vfs.NewFault(fs, nil)

@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// lentPart is the size from which a part is written from the caller's memory
-	// instead of being copied first, in bytes: below, a copy costs less than
-	// another piece of a write.
+	// lentPart is the size, in bytes, from which a part is written from the
+	// caller's memory instead of being copied first. Below it, a copy costs
+	// less than another element of a vectored write.
 	lentPart = 2 << 10
 	// writeMax is how many bytes of frames are written at once. Only a single
-	// frame may need more.
+	// frame may be larger.
 	writeMax = 1 << 20
 )
 
-// gathered are frames that will be written at once: what is copied into buf, and
-// parts in the callers' memory, each behind the bytes of buf that precede it.
+// gathered holds frames that will be written at once: copied bytes in buf, and
+// parts in the callers' memory, each with its place in buf.
 type gathered struct {
 	frames int
 	size   int64
@@ -28,10 +28,10 @@ type gathered struct {
 
 type lentBytes struct {
 	b  []byte
-	at int // how much of buf comes before
+	at int // bytes of buf that precede it
 }
 
-// add takes a frame, which will lie at offset off and takes size bytes.
+// add adds a frame, which takes size bytes and will lie at offset off.
 func (g *gathered) add(k key, fr *Frame, off, size int64, position, durable uint64) {
 	n, top := len(g.buf), fr.top()
 	g.buf = slices.Grow(g.buf, top)[:n+top]
@@ -72,7 +72,7 @@ func (g *gathered) write(f vfs.File, off int64) error {
 	return err
 }
 
-// reset forgets the frames and keeps memory of its own, if that is not much.
+// reset drops the frames. It keeps its own memory unless that is large.
 func (g *gathered) reset() {
 	clear(g.lent)
 	clear(g.vec)
@@ -89,7 +89,7 @@ func (l *Log) write(frames []Frame, sizes []int64) (done int, err error) {
 	defer g.reset() // also after an error
 	f.wrote.Store(true)
 	position, durable := l.position.Load(), l.durable.Load()
-	off := f.end.Load() // where the next frame will lie
+	off := f.end.Load() // offset of the next frame
 	for i, size := range sizes {
 		if size > f.size-off {
 			break

@@ -16,18 +16,18 @@ type ReplayConfig struct {
 	Number   uint64 // first file to read
 	Position uint64 // position that its first frame must have
 
-	// AllowMissing says that it is fine if there is no log: neither file Number
-	// nor a frame in a later file. If file Number is void, a later file that
-	// claims to be the first and starts at Position takes its place.
+	// AllowMissing allows that there is no log: neither file Number nor a frame
+	// in a later file. If file Number is void, a later file that claims to be
+	// the first and starts at Position takes its place.
 	AllowMissing bool
 
-	// MaxFrame is the size of the largest frame to be read, 0 for
-	// DefaultMaxFrame. It bounds the memory used. A larger frame is an error
-	// that wraps ErrTooLarge.
+	// MaxFrame is the size of the largest frame to read, 0 for DefaultMaxFrame.
+	// It bounds the memory used. A larger frame is an error that wraps
+	// ErrTooLarge.
 	MaxFrame int64
 }
 
-// Entry is one frame of a log. Its memory is valid during the call only.
+// Entry is one frame of a log. Its memory is valid only during the call.
 type Entry struct {
 	Position uint64
 	Meta     []byte
@@ -37,7 +37,8 @@ type Entry struct {
 }
 
 // Cut is a range of bytes of frames that are not part of the log: they were
-// being written when the process or machine died, and never reported durable.
+// being written when the process or machine died, and were never reported
+// durable.
 type Cut struct {
 	File     string // base name
 	Number   uint64 // of the file
@@ -47,14 +48,14 @@ type Cut struct {
 
 // Result is what Replay found.
 type Result struct {
-	Position uint64 // of the next frame, that is, of the one after the last delivered
+	Position uint64 // of the next frame, the one after the last delivered
 	Tail     Tail   // where the valid log ends; zero if there is no file
 	// Highest is the highest file number in use or used in the directory, 0 if
 	// there is none. New files must be above it.
 	Highest uint64
 	Files   []uint64 // files that were read, ascending
-	// Void are the other files, whose content does not count: spares. With
-	// Damage, the files after the last one read are in neither list.
+	// Void lists the other files, whose content is void: spares. With Damage,
+	// the files after the last one read are in neither list.
 	Void   []uint64
 	Cut    []Cut
 	Frames uint64 // number of frames delivered
@@ -76,14 +77,13 @@ type replay struct {
 }
 
 // Replay reads a log from the start of file cfg.Number to its end and calls fn
-// for every frame, in order. What it delivers is always a prefix of what was
-// appended, and includes all that was ever durable unless Result.Damage says
-// otherwise. It writes nothing; one goroutine does all the work and makes the
-// calls.
+// for every frame, in order. The delivered frames are always a prefix of the
+// appended ones, and include all that were ever durable unless Result.Damage is
+// set. It writes nothing, and does all work on the calling goroutine.
 //
-// The error is that of fn, as it is, or one of the file system, or wraps
-// ErrVersion or ErrTooLarge; then Result says how far Replay came, but not what
-// is void. Damage is no error.
+// The error is that of fn, unchanged, or that of the file system, or wraps
+// ErrVersion or ErrTooLarge; Result then says how far Replay got, but not which
+// files are void. Damage is not an error.
 func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
 	r := &replay{cfg: cfg, fn: fn}
 	err := r.run()
@@ -111,7 +111,8 @@ func (r *replay) run() (err error) {
 	return err
 }
 
-// start returns the file to begin with, nil if there is none or damage.
+// start returns the first file to read, or nil if there is none or it is
+// damaged.
 func (r *replay) start() (*entry, error) {
 	e := r.cat.find(r.cfg.Number)
 	if e != nil && e.bad == "" {
@@ -147,13 +148,13 @@ func (r *replay) start() (*entry, error) {
 	return nil, nil
 }
 
-// damage notes that what must lie at offset off of a file does not.
+// damage records that a file lacks what must lie at offset off.
 func (r *replay) damage(name string, off int64, what string) {
 	r.res.Damage = &CorruptError{File: name, Offset: off, What: what}
 }
 
-// file reads the frames of e and returns the file that follows, nil at the end
-// of the log.
+// file reads the frames of e and returns the next file, or nil at the end of
+// the log.
 func (r *replay) file(e *entry) (next *entry, err error) {
 	if e.head.first != r.res.Position {
 		r.damage(e.name, 56, fmt.Sprintf("first position is %d instead of %d", e.head.first, r.res.Position))
@@ -167,8 +168,8 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 	r.win.reset(f, e.size)
 	r.res.Files = append(r.res.Files, e.number)
 
-	// Where the file ends must be known before it is read: there may be void
-	// frames beyond that look perfectly good.
+	// The end of the file must be known before it is read: beyond it there may
+	// be void frames that look valid.
 	next = r.cat.successor(e.number)
 	limit := e.limit()
 	if next != nil {
@@ -189,9 +190,9 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 type stop struct {
 	off   int64
 	end   int64  // of the frame at off, 0 if it has no valid header
-	torn  bool   // there is something of a frame at off
+	torn  bool   // part of a frame is at off
 	what  string // what is wrong with the frame at off
-	never bool   // no crash can have done that
+	never bool   // cannot be caused by a crash
 }
 
 // frames delivers the frames of e that lie before limit.

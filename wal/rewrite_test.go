@@ -53,7 +53,7 @@ func TestRewriteAfterFailedSync(t *testing.T) {
 	}
 }
 
-// Salvage passes over a damaged frame and delivers what stands behind it.
+// Salvage passes over a damaged frame and delivers the frames after it.
 func TestSalvage(t *testing.T) {
 	fsys := vfs.NewMem()
 	cfg := Config{FS: fsys, Dir: "wal", Epoch: 1, FileSize: 8 << 10}

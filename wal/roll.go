@@ -7,8 +7,8 @@ import (
 )
 
 // Roll starts a new file, unless the current one is still empty, and returns
-// where the current file starts. The mark holds good after a crash only once a
-// Sync that began after Roll has returned nil. It belongs to the leader.
+// where the current file starts. The mark survives a crash only once a Sync
+// that began after Roll has returned nil. Only the leader may call it.
 func (l *Log) Roll() (Mark, error) {
 	if err := l.failure(); err != nil {
 		return Mark{}, err
@@ -21,7 +21,7 @@ func (l *Log) Roll() (Mark, error) {
 	return Mark{Number: l.cur.number, Position: l.cur.first}, nil
 }
 
-// rollFor goes on in a new file that has room for a frame of size bytes. If it
+// rollFor starts a new file that has room for a frame of size bytes. If it
 // fails, the next Append or Roll tries again.
 func (l *Log) rollFor(size int64) error {
 	if err := l.roll(size, Tail{Number: l.cur.number, End: l.cur.end.Load()}); err != nil {
@@ -41,7 +41,7 @@ func (l *Log) roll(size int64, prev Tail) error {
 		return err
 	}
 	if l.cur != nil {
-		// Even half-written, the new header may turn up after a crash and say
+		// After a crash even a half-written new header may be found and say
 		// that the current file ends here. So it must end here.
 		l.cur.sealed = true
 	}
@@ -57,9 +57,9 @@ func (l *Log) roll(size int64, prev Tail) error {
 	return nil
 }
 
-// obtain returns an open file of the given size under a number above all live
-// ones: a spare, or a new file, which may be a short one if a frame of need bytes
-// fits it.
+// obtain returns an open file of the given size with a number above all live
+// ones: a spare or a new file. The new file may be short if a frame of need
+// bytes fits in it.
 func (l *Log) obtain(size, need int64) (*file, error) {
 	for size == l.cfg.FileSize {
 		f := l.takeSpare()
@@ -81,8 +81,8 @@ func (l *Log) obtain(size, need int64) (*file, error) {
 	return l.create(number, size)
 }
 
-// takeSpare removes a spare from the list, the one that is closest to being ready;
-// nil if there is none.
+// takeSpare removes from the list the spare that is closest to being ready and
+// returns it, or nil if there is none.
 func (l *Log) takeSpare() *file {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +109,7 @@ func (l *Log) takeSpare() *file {
 	return f
 }
 
-// recycle opens a spare if need be and gives it a number above all live ones.
+// recycle opens a spare if needed and gives it a number above all live ones.
 func (l *Log) recycle(f *file) error {
 	if f.f == nil {
 		if err := l.open(f); err != nil {
@@ -122,8 +122,8 @@ func (l *Log) recycle(f *file) error {
 	return l.renumber(f)
 }
 
-// renumber gives a spare a number that was never used. The header that it has says
-// another one, so it stays void.
+// renumber gives a spare a number that was never used. Its header has another
+// number, so it stays void.
 func (l *Log) renumber(f *file) error {
 	number, err := l.newNumber()
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 )
 
 // Salvage calls fn for every intact frame in file cfg.Number and later ones
-// whose position is above after, in order of position as far as the files
-// have it, whatever stands between them. It is for repair: unlike Replay, it
-// passes over damage. Frames that a recovery has cut off are left out as far
-// as an intact chain of file headers says so. It writes nothing.
+// whose position is above after, in order of position as far as the files have
+// it. It is for repair: unlike Replay, it skips damage. It leaves out frames
+// that a recovery has cut off, as far as an intact chain of file headers shows
+// that. It writes nothing.
 func Salvage(cfg ReplayConfig, after uint64, fn func(*Entry) error) error {
 	if cfg.MaxFrame <= 0 || cfg.MaxFrame > maxFrame {
 		cfg.MaxFrame = maxFrame

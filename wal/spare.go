@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// Drop says that the frames in files numbered below before are no longer
-// needed. Up to Config.Spares of the files are kept for reuse, the others are
-// removed. The current file is never dropped. An error says that files could
-// not be removed; they are dropped all the same.
+// Drop declares the frames in files numbered below before no longer needed. Up
+// to Config.Spares of the files are kept for reuse, the others are removed. The
+// current file is never dropped. An error means that files could not be
+// removed; they are dropped all the same.
 //
-// A file that is reused loses its frames at once. So Drop must not be called
-// before it is durable elsewhere that they are not needed.
+// A reused file loses its frames at once. So Drop must be called only once it
+// is durable elsewhere that they are not needed.
 func (l *Log) Drop(before uint64) error {
-	// A sync that is under way may be using the files.
+	// A sync in progress may be using the files.
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
 	if err := l.failure(); err != nil {
@@ -45,10 +45,10 @@ func (l *Log) Drop(before uint64) error {
 	return nil
 }
 
-// Prepare sees to it that a spare file or two are ready, open and with numbers that
-// are their own, so that the next roll is cheap. It may take long, and may run while
-// frames are appended and synced. For mapped logs the files' pages are at hand
-// afterwards, for others their blocks are written: see zero. An error harms nothing.
+// Prepare makes a spare file or two ready, open and renumbered, so that the
+// next roll is cheap. It may take long, and may run while frames are appended
+// and synced. It populates the pages of the files of a mapped log, and writes
+// the blocks of others: see zero. An error does no harm.
 func (l *Log) Prepare() error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
@@ -85,7 +85,7 @@ func (l *Log) prepareOne(f *file) (err error) {
 	if l.cfg.Fill && f.m != nil {
 		f.fill(headerSize, f.size)
 	}
-	if f.m != nil && !large { // large frames go past the mapping
+	if f.m != nil && !large { // large frames bypass the mapping
 		f.m.Populate(0, f.size)
 		f.ready = f.size
 	}
@@ -95,8 +95,8 @@ func (l *Log) prepareOne(f *file) (err error) {
 	return nil
 }
 
-// readySpares is how many spares are made ready: one to begin, and one more of a
-// log that is not synced, as that may be full before the next one is ready.
+// readySpares is how many spares are kept ready: one, and one more for a log
+// that is not synced, which may be full before the next spare is ready.
 func (l *Log) readySpares() int {
 	if l.cfg.Fill {
 		return 2
@@ -104,8 +104,8 @@ func (l *Log) readySpares() int {
 	return 1
 }
 
-// unready takes a spare that is not ready off the list, nil if there is none. If
-// enough are ready, it takes none and says so.
+// unready removes from the list and returns a spare that is not ready, or nil
+// if there is none. If enough are ready, it removes none and returns enough.
 func (l *Log) unready() (f *file, enough bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +128,7 @@ func (l *Log) unready() (f *file, enough bool) {
 	return f, false
 }
 
-// prepare makes a spare ready: it is open and has its number.
+// prepare makes a spare ready: open and renumbered.
 func (l *Log) prepare(f *file) error {
 	if f.f == nil {
 		if err := l.open(f); err != nil {
@@ -158,7 +158,7 @@ func (l *Log) makeSpare() (*file, error) {
 			return f, err
 		}
 	}
-	// Now it costs little: there is nothing in the file yet.
+	// This is cheap now: the file is still empty.
 	if err := f.f.Sync(); err != nil {
 		return f, err
 	}

@@ -7,12 +7,12 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Sync makes everything that was appended before the call durable, and the file
-// that the last Roll began. Callers that overlap share the work.
+// Sync makes durable everything that was appended before the call, and the file
+// that the last Roll began. Overlapping callers share the work.
 //
-// If it fails, nobody can know what the disk holds: this and every later Sync
+// If it fails, the content of the disk is unknown: this and every later Sync
 // and Append return an error that wraps ErrFailed and the cause, nothing is
-// tried again, and Durable stays where it is.
+// retried, and Durable stays where it is.
 func (l *Log) Sync() error {
 	target, started := l.position.Load(), l.started.Load()
 	if done, err := l.covered(target, started); done {
@@ -21,10 +21,10 @@ func (l *Log) Sync() error {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
 	if done, err := l.covered(target, started); done {
-		return err // somebody else did it while this call waited
+		return err // another call did it while this one waited
 	}
-	// The position is read before the ends of the files, so that the ends
-	// cover it.
+	// The position is read before the ends of the files, so that the ends cover
+	// it.
 	l.mu.Lock()
 	target, started = l.position.Load(), l.started.Load()
 	l.collectDirty(0)
@@ -38,10 +38,10 @@ func (l *Log) Sync() error {
 	return nil
 }
 
-// SyncFrom makes durable that file number and later ones are there, with their
-// headers, and leaves older files alone: for a checkpoint that is about to make
-// those superfluous. Whether frames become durable is left open, and Durable does
-// not advance. A failure is that of Sync.
+// SyncFrom makes file number and later ones durable, with their headers, and
+// leaves older files alone: for a checkpoint that is about to make those
+// superfluous. It may or may not make frames durable, and Durable does not
+// advance. A failure has the effect of a failed Sync.
 func (l *Log) SyncFrom(number uint64) error {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
@@ -69,8 +69,8 @@ func (l *Log) collectDirty(from uint64) {
 	}
 }
 
-// covered reports whether there is nothing left to do for a Sync that is to
-// reach the given position and file.
+// covered reports whether a Sync up to the given position and file has nothing
+// left to do.
 func (l *Log) covered(position, number uint64) (bool, error) {
 	if err := l.failure(); err != nil {
 		return true, err
@@ -78,11 +78,11 @@ func (l *Log) covered(position, number uint64) (bool, error) {
 	return l.durable.Load() >= position && l.settled.Load() >= number, nil
 }
 
-// isDirty reports whether f has bytes or a name that are not known durable. It
-// needs syncMu.
+// isDirty reports whether f has bytes or a name that are not known to be
+// durable. syncMu is held.
 func (f *file) isDirty() bool { return f.newEntry || f.synced < f.end.Load() }
 
-// syncFiles makes files, as far as sync does, and then their names, durable.
+// syncFiles calls sync for each file and then makes their names durable.
 func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	entries := false
 	for _, f := range files {
@@ -103,8 +103,8 @@ func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	return nil
 }
 
-// sync makes the frames of f durable. A mapping's Sync promises that for what was
-// stored through it only.
+// sync makes the frames of f durable. A mapping's Sync covers only what was
+// stored through the mapping.
 func (f *file) sync() error {
 	end := f.end.Load()
 	if f.m == nil || f.fresh || f.wrote.Load() {
@@ -118,8 +118,8 @@ func (f *file) sync() error {
 	return nil
 }
 
-// syncStart makes the header of f durable. Syncing all of a file that was recycled
-// would write what it held before to disk once more.
+// syncStart makes the header of f durable. Syncing all of a recycled file would
+// write its old content to disk again.
 func (f *file) syncStart() error {
 	if f.m == nil || f.fresh {
 		return f.sync()

@@ -16,8 +16,8 @@ var (
 	// ErrTooLarge means that a frame is larger than Config.MaxFrame. Nothing
 	// was written.
 	ErrTooLarge = errors.New("wal: frame too large")
-	// ErrFailed means that a sync has failed, now or earlier. The log is done
-	// for; open a new one.
+	// ErrFailed means that a sync has failed, now or earlier. The log is
+	// unusable; open a new one.
 	ErrFailed = errors.New("wal: sync failed")
 	// ErrClosed means that the log was closed.
 	ErrClosed = errors.New("wal: closed")
@@ -44,16 +44,16 @@ const (
 // defaultSpares is the default of Config.Spares.
 const defaultSpares = 2
 
-// Part is a piece of a frame with a sum of its own. The log stores Sum as it is
-// given; it must be the xxHash64 of Bytes, or Replay takes the frame for
+// Part is a piece of a frame with a sum of its own. The log stores Sum as
+// given; it must be the xxHash64 of Bytes, or Replay considers the frame
 // damaged.
 type Part struct {
 	Bytes []byte
 	Sum   uint64
 }
 
-// Frame is what is appended: an opaque header and any number of parts. The log
-// keeps no reference to its memory after Append has returned.
+// Frame is the unit of appending: opaque metadata and any number of parts. The
+// log keeps no reference to its memory after Append has returned.
 type Frame struct {
 	Meta  []byte
 	Parts []Part
@@ -83,9 +83,10 @@ type Config struct {
 	// FileSize is the size of a file, 0 for DefaultFileSize, rounded up to a
 	// multiple of 4096. A frame that does not fit gets a file of its own size.
 	FileSize int64
-	// ShortSize is the size of a file that has to be made at once, for want of a
-	// spare, if the log is not mapped; 0 for a sixteenth of FileSize, but at least
-	// 64 KiB. It is rounded up like FileSize, which bounds it.
+	// ShortSize is the size of a file that must be created at once because
+	// there is no spare, if the log is not mapped; 0 for a sixteenth of
+	// FileSize, but at least 64 KiB. It is rounded up like FileSize, and
+	// limited by it.
 	ShortSize int64
 	// MaxFrame is the size of the largest frame that Append takes, 0 for
 	// DefaultMaxFrame, at most 4 GiB - 4 KiB, or 512 MiB in a process of 32 bits.
@@ -95,15 +96,14 @@ type Config struct {
 	// never synced, and uses pwrite for others; false uses pwrite for all, and
 	// fdatasync. Where files cannot be mapped freely ([vfs.MapsFreely]) it is false.
 	Mapped bool
-	// Fill says that a log that is mapped gets the pages of its files by writing
-	// zeroes to them, fillStep at a time, and not one by one as they are stored to.
-	// It costs less than half as much, and a sync writes up to fillStep bytes more
-	// than it must: for logs that are hardly ever synced.
+	// Fill says that a mapped log populates the pages of its files by writing
+	// zeroes to them, fillStep at a time, instead of faulting them in one by
+	// one. That costs less than half as much, but a sync writes up to fillStep
+	// more bytes than needed. It suits logs that are hardly ever synced.
 	Fill bool
 	// Rewrite says that a sync of the log's files has failed since the machine
-	// was started. The kernel may then take lost pages for clean, so Create
-	// writes the bytes of the files that are live once more before it syncs
-	// them.
+	// was started. The kernel may then consider lost pages clean, so Create
+	// writes the content of the live files again before it syncs them.
 	Rewrite bool
 	// Spares is how many files are kept for reuse, 0 for 2, negative for none.
 	Spares int

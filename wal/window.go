@@ -6,15 +6,15 @@ import (
 	"io"
 )
 
-// windowChunk is the least that a window reads at a time, in bytes.
+// windowChunk is the minimum that a window reads at a time, in bytes.
 const windowChunk = 1 << 20
 
-// window reads a file front to back through one buffer. The buffer grows to
-// the largest piece asked for and is used again for the next file.
+// window reads a file front to back through one buffer. The buffer grows to the
+// largest piece requested and is reused for the next file.
 type window struct {
 	r    io.ReaderAt
 	size int64 // of the file
-	off  int64 // where data lies in the file
+	off  int64 // offset of data in the file
 	data []byte
 	buf  []byte
 }
@@ -24,7 +24,7 @@ func (w *window) reset(r io.ReaderAt, size int64) {
 	w.r, w.size, w.off, w.data = r, size, 0, nil
 }
 
-// at returns the bytes at hand from offset off on, at least n of them; off+n
+// at returns the buffered bytes from offset off on, at least n of them; off+n
 // must lie within the file. They are valid until the next call.
 func (w *window) at(off, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || n > w.size-off {
@@ -49,10 +49,10 @@ func (w *window) at(off, n int64) ([]byte, error) {
 	return w.data, nil
 }
 
-// found is what a search for frames came across.
+// found is the result of a search for frames.
 type found struct {
 	frames  int
-	durable uint64 // the highest that any of them says
+	durable uint64 // the highest in any of their headers
 	end     int64  // where the last of them ends
 }
 

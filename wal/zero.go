@@ -1,19 +1,20 @@
 package wal
 
-// Blocks that were reserved and never written cost a sync dear: that they are
-// written now is a change of the file system's own, for which it commits its
-// journal. So a log that is not mapped writes zeroes to a file before it uses it.
-// A spare gets them in the background. A file that is needed at once gets them
-// there and then, and so is short: it is full when there is a spare.
+// A sync after the first write to preallocated blocks is expensive: the file
+// system marks the blocks as written, and commits its journal for that. So a
+// log that is not mapped writes zeroes to a file before it uses it. A spare
+// gets them in the background. A file that is needed at once gets them
+// immediately, and is short for that reason: it will be full when a spare is
+// ready.
 
-// zeroStep is after how many bytes a file that is zeroed in the background is
-// synced, so that the log's own syncs never wait for much.
+// zeroStep is the number of bytes after which a file that is zeroed in the
+// background is synced, so that the log's own syncs never wait for long.
 const zeroStep = 1 << 20
 
-// zeroes is what is written at a time. Nobody writes to it.
+// zeroes is written repeatedly to zero a file. It is read only.
 var zeroes [fillStep]byte
 
-// createShort makes a short file that has its zeroes.
+// createShort makes a short file and zeroes it.
 func (l *Log) createShort(number uint64) (*file, error) {
 	f, err := l.create(number, l.cfg.ShortSize)
 	if err != nil {
@@ -43,9 +44,9 @@ func (f *file) zero(from, to int64, sync bool) error {
 	return nil
 }
 
-// fill writes zeroes to [from,to) of a file that is void from there on, as far as it
-// has none yet, so that its pages are in memory. Best effort: a store brings in what
-// is missing.
+// fill writes zeroes to the part of [from,to) that has none yet, so that its
+// pages are in memory. The file must be void from there on. Best effort: a
+// store faults in what is missing.
 func (f *file) fill(from, to int64) {
 	if from = max(from, f.filled); from < to && f.zero(from, to, false) == nil {
 		f.filled = to
@@ -53,8 +54,8 @@ func (f *file) fill(from, to int64) {
 }
 
 // Wanting reports whether it is time for Prepare: for a mapped log always, for
-// others once half of the current file is full, so that a log that is open for a
-// few frames does not write a whole spare.
+// others once half of the current file is full, so that a log opened for a few
+// frames does not write a whole spare.
 func (l *Log) Wanting() bool {
 	if l.cfg.Mapped {
 		return true

@@ -22,7 +22,7 @@ type loop struct {
 	done       chan struct{}
 }
 
-func (l *loop) Claim(_ context.Context, proc string, count int, c *Claim) error {
+func (l *loop) Claim(_ context.Context, proc string, count int, c *Task) error {
 	if l.left.Add(-1) >= 0 {
 		c.Proc, c.Topic, c.Attempt, c.Timeout = proc, "t", 1, l.timeout
 		c.Records = append(c.Records, l.recs[:count]...)
@@ -30,16 +30,16 @@ func (l *loop) Claim(_ context.Context, proc string, count int, c *Claim) error 
 	return nil
 }
 
-func (l *loop) AckCommit(context.Context, *Claim, *topics.Batch) error {
+func (l *loop) AckCommit(context.Context, *Task, *topics.Batch) error {
 	if l.open.Add(-1) == 0 {
 		l.done <- struct{}{}
 	}
 	return nil
 }
 
-func (l *loop) Reclaim(_ context.Context, _ *Claim, reason error) error { panic(reason) }
+func (l *loop) Reclaim(_ context.Context, _ *Task, reason error) error { panic(reason) }
 
-func (l *loop) Release(context.Context, *Claim) error { panic("release") }
+func (l *loop) Release(context.Context, *Task) error { panic("release") }
 
 func (l *loop) Watch(_, _ string, fn func()) func() {
 	l.watches = append(l.watches, fn)

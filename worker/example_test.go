@@ -21,7 +21,7 @@ type list struct {
 	done    chan struct{} // closed when all are acknowledged
 }
 
-func (l *list) Claim(_ context.Context, proc string, count int, c *worker.Claim) error {
+func (l *list) Claim(_ context.Context, proc string, count int, c *worker.Task) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.Proc, c.Topic, c.Attempt, c.Timeout = proc, "orders", 1, -1
@@ -29,7 +29,7 @@ func (l *list) Claim(_ context.Context, proc string, count int, c *worker.Claim)
 	return nil
 }
 
-func (l *list) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch) error {
+func (l *list) AckCommit(_ context.Context, c *worker.Task, out *topics.Batch) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next += len(c.Records)
@@ -42,9 +42,9 @@ func (l *list) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch) 
 	return nil
 }
 
-func (l *list) Reclaim(context.Context, *worker.Claim, error) error { return nil }
+func (l *list) Reclaim(context.Context, *worker.Task, error) error { return nil }
 
-func (l *list) Release(context.Context, *worker.Claim) error { return nil }
+func (l *list) Release(context.Context, *worker.Task) error { return nil }
 
 func (l *list) Watch(string, string, func()) func() { return func() {} } // nothing is ever added
 

@@ -135,7 +135,7 @@ func (f *fake) hook(h *hook, proc string) error {
 	return fn(proc)
 }
 
-func (f *fake) Claim(ctx context.Context, proc string, count int, c *Claim) error {
+func (f *fake) Claim(ctx context.Context, proc string, count int, c *Task) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (f *fake) Claim(ctx context.Context, proc string, count int, c *Claim) erro
 	return err
 }
 
-func (f *fake) claim(name string, count int, c *Claim) error {
+func (f *fake) claim(name string, count int, c *Task) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.procs[name]
@@ -211,21 +211,21 @@ func (f *fake) end(p *fakeProc) {
 	}
 }
 
-func (f *fake) Reclaim(_ context.Context, c *Claim, reason error) error {
+func (f *fake) Reclaim(_ context.Context, c *Task, reason error) error {
 	if err := f.hook(&f.onReclaim, c.Proc); err != nil {
 		return err
 	}
 	return f.back(c.Proc, c.Token, true, "reclaim %s: %v", c.Proc, reason)
 }
 
-func (f *fake) Release(_ context.Context, c *Claim) error {
+func (f *fake) Release(_ context.Context, c *Task) error {
 	if err := f.hook(&f.onRelease, c.Proc); err != nil {
 		return err
 	}
 	return f.back(c.Proc, c.Token, false, "release %s", c.Proc)
 }
 
-func (f *fake) AckCommit(_ context.Context, c *Claim, out *topics.Batch) error {
+func (f *fake) AckCommit(_ context.Context, c *Task, out *topics.Batch) error {
 	if err := f.hook(&f.onAck, c.Proc); err != nil {
 		return err
 	}

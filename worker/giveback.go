@@ -26,7 +26,7 @@ func (p *Pool) returnClaim(w *worker, reason error) outcome {
 		p.mu.Lock()
 		w.entry.owed = d
 		p.mu.Unlock()
-		w.claim = new(Claim)
+		w.claim = new(Task)
 	}
 	return o
 }

@@ -48,7 +48,7 @@ func (l *lanes) split(recs []record.Record, n int) []*lane {
 
 // run calls the job's function for the n lanes of c and, once all have
 // returned, returns the first failure. The first failure cancels ctx.
-func (l *lanes) run(ctx context.Context, cancel context.CancelFunc, job *Job, c *Claim, n int) ([]*lane, error) {
+func (l *lanes) run(ctx context.Context, cancel context.CancelFunc, job *Job, c *Task, n int) ([]*lane, error) {
 	list := l.split(c.Records, n)
 	l.err = nil
 	for _, a := range list {

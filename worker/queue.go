@@ -29,7 +29,7 @@ type entry struct {
 
 // debt is a claim that must be given back before the next one is made.
 type debt struct {
-	claim  *Claim
+	claim  *Task
 	reason error // nil: release it uncounted
 }
 
@@ -73,7 +73,7 @@ func (p *Pool) wakeOne() {
 	case p.workers < p.opts.Concurrency:
 		p.workers++
 		p.live++
-		go p.work(&worker{pool: p, claim: new(Claim)})
+		go p.work(&worker{pool: p, claim: new(Task)})
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// Claim is a claim made by a Source. The pool reuses a Claim for further
+// Task is a claim that a Source made for the pool. The pool reuses a Task for further
 // claims, also of other procs, once it was acknowledged or given back; one
 // whose processor hangs is never reused. The pool counts Timeout from the
 // return of Source.Claim, and so never gives up a processor before the Source
 // does.
-type Claim struct {
+type Task struct {
 	Proc, Topic string
 	Token       procstate.Token
 	Attempt     int           // 1 for the first delivery
@@ -38,14 +38,14 @@ type Source interface {
 	// After proc_is_disabled and invalid_proc the pool waits for the next call
 	// of Watch's fn; after closed it stops; after any other error it tries
 	// again.
-	Claim(ctx context.Context, proc string, count int, c *Claim) error
+	Claim(ctx context.Context, proc string, count int, c *Task) error
 	// AckCommit acknowledges c and commits out, both or neither. A nil out is a
 	// plain acknowledgement. claim_lost means that c was taken back.
-	AckCommit(ctx context.Context, c *Claim, out *topics.Batch) error
+	AckCommit(ctx context.Context, c *Task, out *topics.Batch) error
 	// Reclaim gives c back as failed: counted, and with the proc's backoff.
-	Reclaim(ctx context.Context, c *Claim, reason error) error
+	Reclaim(ctx context.Context, c *Task, reason error) error
 	// Release gives c back uncounted.
-	Release(ctx context.Context, c *Claim) error
+	Release(ctx context.Context, c *Task) error
 	// Watch calls fn whenever proc, which reads topic, may have become
 	// claimable: records were committed, the proc was acknowledged or resumed,
 	// its claim timed out, its backoff ended. It may call fn spuriously, from

@@ -69,9 +69,9 @@ func TestNoTimeout(t *testing.T) {
 	})
 }
 
-// TestHang: a processor that runs on past its timeout is replaced at that moment:
-// others go on, its proc is claimed again, and what it emits is dropped when it
-// returns at last.
+// TestHang: a processor that runs on past its timeout is replaced at that
+// moment: others continue, its proc is claimed again, and what it emits is
+// dropped when it returns at last.
 func TestHang(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"returns": func() error { return nil },

@@ -14,7 +14,7 @@ import (
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
-// TestInTurn: after one claim a proc goes behind the others.
+// TestInTurn: after one claim a proc goes to the end of the queue.
 func TestInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -37,7 +37,7 @@ func Each(fn func(ctx context.Context, rec record.Record, w *Work) error) Proces
 // concurrent use.
 type Work struct {
 	job     *Job
-	claim   *Claim
+	claim   *Task
 	records []record.Record
 	out     *topics.Batch                         // of a claim without lanes
 	laneOut *laneOutput                           // of a lane, instead of out
@@ -46,7 +46,7 @@ type Work struct {
 	err     error                                 // the error of the first output that was refused
 }
 
-func (w *Work) reset(job *Job, c *Claim, recs []record.Record, out *topics.Batch, h *laneOutput) {
+func (w *Work) reset(job *Job, c *Task, recs []record.Record, out *topics.Batch, h *laneOutput) {
 	*w = Work{job: job, claim: c, records: recs, out: out, laneOut: h, headers: w.headers[:0]}
 }
 

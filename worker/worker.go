@@ -14,7 +14,7 @@ const keepBytes = 1 << 20
 // worker is a goroutine that serves the queue, and its memory.
 type worker struct {
 	pool        *Pool
-	claim       *Claim
+	claim       *Task
 	out         topics.Batch
 	work        Work
 	lanes       lanes

@@ -1,5 +1,6 @@
-// Package child is how a process that pipeproc started again learns what it is: by
-// one environment variable, which is taken away before anything else is started.
+// Package child tells a process that pipeproc started from its own executable
+// what to run: by one environment variable, which is removed before anything
+// else is started.
 package child
 
 import "os"

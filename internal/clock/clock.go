@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxAge is for how long a reading of the wall clock is good.
+// maxAge is how long a reading of the wall clock is used.
 const maxAge = 100 * time.Millisecond
 
-// Clock tells the time of day. It goes on from a reading of the wall clock with the
-// monotonic one, since reading both takes twice as long, and each commit asks. A
-// wall clock that is set is followed within maxAge.
+// Clock tells the time of day. It extrapolates a reading of the wall clock with
+// the monotonic clock, since reading both takes twice as long and each commit
+// needs the time. It follows changes of the wall clock within maxAge.
 type Clock struct {
 	start time.Time
 	unix  atomic.Int64 // what the wall clock said at start, by its last reading, in nanoseconds

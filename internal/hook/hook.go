@@ -1,6 +1,6 @@
-// Package hook lets package rpc reach what is behind a node and behind a batch,
-// which the root package does not export. The root package sets the functions when
-// it is initialised and nothing else does; they are not changed after that.
+// Package hook gives package rpc access to the internals of a node and of a
+// batch, which the root package does not export. Only the root package sets the
+// functions, when it is initialised; they never change after that.
 //
 // A test (tests/rules) lists what rpc uses of it, so that the list stays short.
 package hook

@@ -1,5 +1,5 @@
-// Package jsontext appends records' parts as JSON that stands on one line,
-// whatever a reader takes for the end of one. It allocates nothing.
+// Package jsontext appends parts of records as JSON on one line, for any notion
+// that a reader has of a line break. It allocates nothing.
 package jsontext
 
 import (
@@ -59,7 +59,7 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
-// AppendText appends what is not known to be UTF-8.
+// AppendText appends s, which need not be valid UTF-8, as a JSON string.
 func AppendText(dst []byte, s string) []byte {
 	return AppendString(dst, []byte(strings.ToValidUTF8(s, "\uFFFD")))
 }

@@ -46,7 +46,7 @@ const (
 	SkipUndo = false
 	// GroupImports lets imports, which tell procs where a topic begins, share a group with other commands.
 	GroupImports = false
-	// SkipOnce does a command again that was sent again.
+	// SkipOnce applies a resent command again.
 	SkipOnce = false
 	// SkipRecycleRule recycles WAL files before the checkpoint that covers them is durable.
 	SkipRecycleRule = false
@@ -89,6 +89,6 @@ const (
 	SkipProcSnapshot = false
 	// SkipProcReplay replays nothing of what procs did.
 	SkipProcReplay = false
-	// SkipGuard prunes by a mark that was decided before a proc came to be.
+	// SkipGuard prunes by a mark that was decided before a proc was created.
 	SkipGuard = false
 )

@@ -1,4 +1,5 @@
-// Package owned makes records that a caller may keep of those that a scan lends.
+// Package owned copies records that a scan lends into records that a caller may
+// keep.
 package owned
 
 import (
@@ -41,8 +42,9 @@ type Copier struct {
 	free  []byte
 }
 
-// sharedMax is the largest record that shares memory with others, and sharedChunk
-// how much they share, in bytes: the most that is kept by whoever keeps one.
+// sharedMax is the size of the largest record that shares memory with others.
+// sharedChunk is the size of the shared memory, in bytes, and so the most that
+// keeping one record retains.
 const (
 	sharedMax   = 512
 	sharedChunk = 2 << 10

@@ -1,7 +1,7 @@
-// Package xxh computes xxHash64, seed 0, of inputs of a few fixed lengths that are
-// at hand as words. Every block and every frame has a header with such a sum. To store
-// the words first and to hash the memory takes longer than to hash them in registers:
-// an eight-byte load has to wait for the smaller stores that it spans.
+// Package xxh computes xxHash64, seed 0, of inputs of a few fixed lengths that
+// are given as words. Every block and every frame has a header with such a sum.
+// Storing the words and hashing the memory is slower than hashing them in
+// registers: an eight-byte load must wait for the smaller stores that it spans.
 //
 // The algorithm is https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md;
 // the tests compare with github.com/cespare/xxhash/v2. A word is eight bytes of the

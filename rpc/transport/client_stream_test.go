@@ -77,8 +77,8 @@ func TestConcurrentStreams(t *testing.T) {
 	wg.Wait()
 }
 
-// The node sends as much as it has credit for, to the item, and goes on when
-// there is more. Others go on meanwhile.
+// The node sends as much as it has credit for, to the item, and continues when
+// there is more. Other calls continue meanwhile.
 func TestCredit(t *testing.T) {
 	f := newFixture()
 	_, a := start(t, f.handle, ServerOptions{})

@@ -33,8 +33,8 @@ func conversation() (all []byte, ends []int) {
 
 var answers = map[uint64]string{1: "one, two", 2: "", 3: "three"}
 
-// TestFlipToNode flips a bit of every byte that a client sends. The node answers
-// nothing from there on, and never wrongly; another client goes on.
+// TestFlipToNode flips a bit of every byte that a client sends. The node
+// answers nothing from there on, and never wrongly; another client continues.
 func TestFlipToNode(t *testing.T) {
 	f := newFixture()
 	_, a := start(t, f.handle, ServerOptions{})

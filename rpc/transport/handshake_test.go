@@ -21,8 +21,8 @@ func helloWith(edit func(h *Hello)) []byte {
 	return AppendFrame(nil, Frame{Kind: KindHello, Payload: AppendHello(nil, h)})
 }
 
-// What is no hello gets no answer; a hello that cannot be accepted gets a reason.
-// Either way the connection is closed, and others go on.
+// What is no hello gets no answer; a hello that cannot be accepted gets a
+// reason. Either way the connection is closed, and others continue.
 func TestRefusedHello(t *testing.T) {
 	f := newFixture()
 	l := new(logs)
@@ -108,7 +108,7 @@ func TestAcceptedHello(t *testing.T) {
 	}
 }
 
-// Whatever a node answers in place of a welcome is an error that says so.
+// Whatever a node answers instead of a welcome is an error that says so.
 func TestRefusedWelcome(t *testing.T) {
 	welcome := func(w Welcome) []byte {
 		return AppendFrame(nil, Frame{Kind: KindWelcome, Payload: AppendWelcome(nil, &w)})

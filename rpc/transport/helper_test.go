@@ -272,7 +272,7 @@ func ctxFor(t testing.TB) context.Context {
 	return ctx
 }
 
-// healthy checks that calls of a client go on.
+// healthy checks that a client's calls still work.
 func healthy(t testing.TB, c *Conn) {
 	t.Helper()
 	b, err := c.Call(ctxFor(t), mEcho, []byte("are you "), []byte("there"))

@@ -113,7 +113,7 @@ func TestCallContext(t *testing.T) {
 	})
 }
 
-// Calls that block hold up none behind them, and idle goroutines are kept.
+// Calls that block hold up none after them, and idle goroutines are kept.
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w workers
@@ -232,7 +232,8 @@ func TestWriterCombines(t *testing.T) {
 	})
 }
 
-// Who waits for room, for a lent frame, or for the end, is told of a failure.
+// Goroutines that wait for room, for a lent frame, or for the end, get the
+// error of a failure.
 func TestWriterFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -269,8 +270,8 @@ func TestWriterFails(t *testing.T) {
 	})
 }
 
-// A client keeps to the limits of its node; who waits for its turn can give up,
-// and gets it in order.
+// A client keeps to the limits of its node; a call that waits for its turn can
+// give up, and gets it in order.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, node := net.Pipe()

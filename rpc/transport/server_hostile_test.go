@@ -140,7 +140,7 @@ func TestReadTimeout(t *testing.T) {
 					t.Errorf("%s: ended", what)
 				}
 			} else {
-				_, _ = nc.Write([]byte{8}) // mostly not what should come
+				_, _ = nc.Write([]byte{8}) // usually not what should come
 				if d := <-ended; d > c.end {
 					t.Errorf("%s: ended after %v", what, d)
 				}
@@ -246,7 +246,7 @@ func liveHeap() uint64 {
 }
 
 // TestFlood: a client that sends as many requests as it can and reads nothing
-// holds what a connection may hold, and no more; others go on.
+// holds what a connection may hold, and no more; others continue.
 func TestFlood(t *testing.T) {
 	const (
 		body     = 2000

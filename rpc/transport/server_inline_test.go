@@ -76,8 +76,8 @@ func TestInlineSlow(t *testing.T) {
 	healthy()
 }
 
-// Answers that were held back come, however little the node holds and whoever
-// else writes meanwhile.
+// Answers that were held back come, however little the node holds and whichever
+// goroutine else writes meanwhile.
 func TestInlineHeldBack(t *testing.T) {
 	for _, queued := range []int{1, 1000, 0} {
 		_, a := start(t, func(_ context.Context, c *Call) {

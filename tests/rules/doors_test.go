@@ -39,11 +39,11 @@ var mayUse = map[string][]string{
 	"worker/program/self.go": {"os.Args", "os.Executable", "os.Exit", "os.Stderr", "os.Stdin", "os.Stdout"},
 	"rpc/spawn_node.go":      {"os.Exit", "os.NewFile", "os.Stderr", "os.Stdin", "os.Stdout", "signal.Ignore", "signal.NotifyContext"},
 	// Where such processes are started.
-	"worker/program/process.go": {"exec.Command"},
-	"worker/program/pipes.go":   {"os.Pipe"},
-	"worker/program/runner.go":  {"os.Environ"},
-	"rpc/spawn.go":              {"exec.LookPath"},
-	"rpc/spawn_watch.go":        {"exec.Command", "os.Environ", "os.Pipe"},
+	"worker/program/process.go":       {"exec.Command"},
+	"worker/program/process_pipes.go": {"os.Pipe"},
+	"worker/program/runner.go":        {"os.Environ"},
+	"rpc/spawn.go":                    {"exec.LookPath"},
+	"rpc/spawn_watch.go":              {"exec.Command", "os.Environ", "os.Pipe"},
 	// The files that unix sockets are, the folder of those of a user, certificates.
 	"rpc/transport/socketfile.go": {"os.Chmod", "os.Lstat", "os.Mkdir", "os.OpenFile", "os.ReadFile", "os.Remove"},
 	"rpc/transport/addr.go":       {"os.TempDir"},

@@ -251,14 +251,14 @@ func (p *Manager) LogWaiting(ctx context.Context, log *slog.Logger) {
 }
 
 // program returns the description of s for a Runner.
-func program(s *procstate.System) worker.Program {
-	return worker.Program{Name: s.Name, Processor: s.Processor, Command: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
+func program(s *procstate.System) worker.Command {
+	return worker.Command{Name: s.Name, Processor: s.Processor, Args: s.Command, Source: s.Source, Topics: len(s.From), Lanes: s.Lanes}
 }
 
 // missing returns why the program of s cannot run here, or "" if it can.
 func (p *Manager) missing(s *procstate.System) string {
 	if p.programs == nil {
-		return "the node runs no programs"
+		return "the node runs no programs: it was opened without Options.Programs (see program.NewRunner)"
 	}
 	return p.programs.Missing(program(s))
 }

@@ -19,7 +19,7 @@ type supply struct {
 	done    chan error
 }
 
-func (s *supply) Claim(_ context.Context, proc string, count int, c *worker.Claim) error {
+func (s *supply) Claim(_ context.Context, proc string, count int, c *worker.Task) error {
 	if s.left > 0 {
 		c.Proc, c.Topic, c.Token, c.Attempt = proc, "in", procstate.Token{Epoch: 1, Serial: 1}, 1
 		c.Records = append(c.Records, s.records[:min(count, s.left)]...)
@@ -27,7 +27,7 @@ func (s *supply) Claim(_ context.Context, proc string, count int, c *worker.Clai
 	return nil
 }
 
-func (s *supply) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch) error {
+func (s *supply) AckCommit(_ context.Context, c *worker.Task, out *topics.Batch) error {
 	if out == nil || out.Len() != len(c.Records) {
 		s.done <- fmt.Errorf("not one record for each of %d", len(c.Records))
 		s.left = 0
@@ -39,13 +39,13 @@ func (s *supply) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch
 	return nil
 }
 
-func (s *supply) Reclaim(_ context.Context, _ *worker.Claim, reason error) error {
+func (s *supply) Reclaim(_ context.Context, _ *worker.Task, reason error) error {
 	s.done <- reason
 	s.left = 0
 	return nil
 }
 
-func (s *supply) Release(context.Context, *worker.Claim) error { return nil }
+func (s *supply) Release(context.Context, *worker.Task) error { return nil }
 
 func (s *supply) Watch(_, _ string, fn func()) func() { return func() {} }
 

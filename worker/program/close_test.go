@@ -69,8 +69,8 @@ func TestCloseResting(t *testing.T) {
 	}
 }
 
-// TestCloseBusy: a claim that runs may go on for the grace; then its process is
-// killed.
+// TestCloseBusy: a running claim may continue for the grace; then its process
+// is killed.
 func TestCloseBusy(t *testing.T) {
 	t.Run("it ends", func(t *testing.T) {
 		gate := t.TempDir() + "/gate"
@@ -103,7 +103,7 @@ func TestCloseBusy(t *testing.T) {
 	})
 }
 
-// TestCancel: when the pool closes, a claim may go on for the grace too.
+// TestCancel: when the pool closes, a claim may continue for the grace too.
 func TestCancel(t *testing.T) {
 	p := start(t, Options{StopGrace: 100 * time.Millisecond}, "obey")
 	d := newDesk(t)
@@ -159,7 +159,7 @@ func TestLateInterrupt(t *testing.T) {
 	}
 }
 
-// TestCloseLaunching: a process that comes to be just when the program is closed
+// TestCloseLaunching: a process that is created just when the program is closed
 // is ended as well.
 func TestCloseLaunching(t *testing.T) {
 	p := start(t, Options{}, "silent")

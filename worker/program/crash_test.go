@@ -144,7 +144,7 @@ func TestIdleDeath(t *testing.T) {
 		d.say(p, "fine").wantOK(t, "out fine")
 		all := p.all()
 		until(t, "the process has ended", func() bool { return p.Stats().Failed == uint64(i+1) })
-		for _, pr := range all { // whoever had it may be late
+		for _, pr := range all { // the goroutine that had it may be late
 			p.give(pr)
 		}
 		if s := p.Stats(); s.Idle != 0 {

@@ -89,9 +89,10 @@
 //
 //	{"proc":"NAME","processor":"TEXT","source":"TEXT"}
 //
-// which it does not answer. The line of a record has two more fields behind n:
-// "proc" with the name, and "more" with how many records of the same claim follow,
-// so that a program can handle a claim as one. [Serve] is this side of it in Go.
+// which it does not answer. The line of a record then has two more fields after
+// n: "proc" with the name, and "more" with how many records of the same claim
+// follow, so that a program can handle a claim as one. [Serve] is this side of
+// it in Go.
 //
 // The end. The node closes the program's stdin. The program ends then; what it
 // still writes is ignored. After Options.StopGrace its process group gets

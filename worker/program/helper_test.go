@@ -230,7 +230,7 @@ func bodied(bodies ...string) (recs []record.Record) {
 	return recs
 }
 
-func (d *desk) Claim(_ context.Context, proc string, _ int, c *worker.Claim) error {
+func (d *desk) Claim(_ context.Context, proc string, _ int, c *worker.Task) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.open[proc]
@@ -256,7 +256,7 @@ func (d *desk) end(proc string, o outcome) error {
 	return nil
 }
 
-func (d *desk) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch) error {
+func (d *desk) AckCommit(_ context.Context, c *worker.Task, out *topics.Batch) error {
 	o := outcome{}
 	if out != nil {
 		o.out = contents(d.t, out)
@@ -264,11 +264,11 @@ func (d *desk) AckCommit(_ context.Context, c *worker.Claim, out *topics.Batch) 
 	return d.end(c.Proc, o)
 }
 
-func (d *desk) Reclaim(_ context.Context, c *worker.Claim, reason error) error {
+func (d *desk) Reclaim(_ context.Context, c *worker.Task, reason error) error {
 	return d.end(c.Proc, outcome{err: reason})
 }
 
-func (d *desk) Release(_ context.Context, c *worker.Claim) error {
+func (d *desk) Release(_ context.Context, c *worker.Task) error {
 	return d.end(c.Proc, outcome{released: true})
 }
 

@@ -21,7 +21,7 @@ type single struct {
 	done  chan error
 }
 
-func (s *single) Claim(_ context.Context, proc string, _ int, c *worker.Claim) error {
+func (s *single) Claim(_ context.Context, proc string, _ int, c *worker.Task) error {
 	if !s.given {
 		s.given = true
 		c.Proc, c.Topic, c.Token, c.Attempt = proc, "in", procstate.Token{Epoch: 1, Serial: 1}, 1
@@ -30,17 +30,17 @@ func (s *single) Claim(_ context.Context, proc string, _ int, c *worker.Claim) e
 	return nil
 }
 
-func (s *single) AckCommit(context.Context, *worker.Claim, *topics.Batch) error {
+func (s *single) AckCommit(context.Context, *worker.Task, *topics.Batch) error {
 	s.done <- nil
 	return nil
 }
 
-func (s *single) Reclaim(_ context.Context, _ *worker.Claim, reason error) error {
+func (s *single) Reclaim(_ context.Context, _ *worker.Task, reason error) error {
 	s.done <- reason
 	return nil
 }
 
-func (s *single) Release(context.Context, *worker.Claim) error { return nil }
+func (s *single) Release(context.Context, *worker.Task) error { return nil }
 
 func (s *single) Watch(string, string, func()) func() { return func() {} }
 
@@ -77,7 +77,7 @@ func node() int {
 	return 0
 }
 
-// TestOrphans: when the node is killed, nothing of it goes on.
+// TestOrphans: when the node is killed, nothing of it keeps running.
 func TestOrphans(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are counted and killed on Linux")

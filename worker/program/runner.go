@@ -101,26 +101,26 @@ type programUse struct {
 }
 
 // Missing returns why s cannot be run, or "" if it can.
-func (ps *Runner) Missing(s worker.Program) string {
+func (ps *Runner) Missing(s worker.Command) string {
 	switch {
 	case ps.o.count() == 0:
 		return "the node has no worker processes"
-	case s.Command[0] == CommandSelf && ps.o.Self == nil:
+	case s.Args[0] == CommandSelf && ps.o.Self == nil:
 		return "the program that has opened the node has not called program.Main or given its result to the runner"
-	case s.Command[0] == CommandSelf && !ps.o.Self.has(s.Processor):
+	case s.Args[0] == CommandSelf && !ps.o.Self.has(s.Processor):
 		return fmt.Sprintf("the node's program knows no processor %q", s.Processor)
 	}
 	return ""
 }
 
 // Attach returns the processor of s. It does not start a process yet.
-func (ps *Runner) Attach(s worker.Program) (worker.Processor, error) {
-	o := Options{Command: s.Command, Processes: ps.o.count(), RestartAfter: ps.o.RestartAfter, Logger: ps.log}
-	key := strings.Join(s.Command, "\x00")
-	alone := s.Source == "" && s.Command[0] != CommandSelf
+func (ps *Runner) Attach(s worker.Command) (worker.Processor, error) {
+	o := Options{Command: s.Args, Processes: ps.o.count(), RestartAfter: ps.o.RestartAfter, Logger: ps.log}
+	key := strings.Join(s.Args, "\x00")
+	alone := s.Source == "" && s.Args[0] != CommandSelf
 	switch {
-	case s.Command[0] == CommandSelf:
-		o.Command = append([]string{ps.o.Self.path}, s.Command[1:]...)
+	case s.Args[0] == CommandSelf:
+		o.Command = append([]string{ps.o.Self.path}, s.Args[1:]...)
 		o.Env = append(os.Environ(), child.Variable+"="+child.Worker)
 		o.MaxLine = maxLine
 	case alone:

@@ -70,7 +70,7 @@ type served struct {
 
 // claimLines is a claim. Its memory is reused.
 type claimLines struct {
-	worker.Claim
+	worker.Task
 	proc  *served
 	first uint64 // n of the first record
 	bytes []byte // of its records
@@ -87,7 +87,7 @@ func (s *server) handle(ctx context.Context, c *claimLines) error {
 	plain, n := len(b), 0
 	err := c.proc.err
 	if err == nil {
-		err = worker.Handle(ctx, &c.Claim, c.proc.fn, func(topic string, rec record.Record) {
+		err = worker.Handle(ctx, &c.Task, c.proc.fn, func(topic string, rec record.Record) {
 			if n++; n == 1 {
 				b = append(b, `,"records":[`...)
 			} else {
