@@ -3,7 +3,12 @@
 FUZZTIME ?= 10s
 DURATION ?= 2m
 REF ?= HEAD~1
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The modules: those of go.work, and bench, which has a workspace of its own.
+MODULES = $(shell go list -m -f '{{.Dir}}') $(CURDIR)/bench
+# Runs a command in each.
+each = @set -e; for m in $(MODULES); do echo "$$m: $(1)"; (cd "$$m" && $(1)); done
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,22 +28,25 @@ CORE = ./vfs ./wal ./segment ./index ./topics ./engine ./procstate ./gcprune ./o
 test-386: ## tests of the core and the model in a process of 32 bits
 	GOARCH=386 CGO_ENABLED=0 go test -short $(CORE) ./tests/model
 
-cross: ## build and vet the core for every platform that vfs/doc.go lists
+# What else is promised on one of the platforms, by the system: sockets and
+# processes are for unix.
+ALSO_unix = ./rpc/... ./worker/... ./cmd/pipeproc/...
+
+cross: ## build and vet for every platform that vfs/doc.go lists
 	@set -e; for p in $$(go tool dist list | grep -E '^(linux|darwin|freebsd|windows)/(amd64|arm64|386|arm)$$'); do \
+		pkgs='$(CORE) .'; case $$p in windows/*) ;; *) pkgs="$$pkgs $(ALSO_unix)";; esac; \
 		echo "$$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build $(CORE); \
-		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go vet $(CORE); \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build $$pkgs; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go vet $$pkgs; \
 	done
 
-lint: ## gofmt, vet (of the mutants too), staticcheck
+lint: ## gofmt, vet of the mutants, golangci-lint (vet, staticcheck and more)
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
-	go vet work
 	go vet -tags mutate work
-	go run $(STATICCHECK) ./... ./tests/... ./cmd/pipeproc/...
+	$(call each,go run $(GOLANGCI) run ./...)
 
-tidy: ## see that go.mod and go.sum of each module are as go mod tidy makes them
-	GOWORK=off go mod tidy -diff
-	./tests/tidy.sh
+tidy: ## tidy go.mod and go.sum of each module
+	.ci/tidy
 
 fuzz: ## fuzz every target for FUZZTIME
 	./fuzz/run.sh $(FUZZTIME)
@@ -64,8 +72,8 @@ soak: ## everything at once on one node for DURATION, watching for growth
 scale: ## 10 million records and 10,000 topics
 	go test -count=1 -v -timeout 30m ./tests/scale -scale.full
 
-bench: ## benchmarks of the inner loops
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## benchmarks of the inner loops, in all modules
+	go test -run '^$$' -bench . -benchmem work
 
 bench-compare: ## compare benchmarks with commit REF
 	./bench/compare.sh $(REF)

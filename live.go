@@ -139,6 +139,7 @@ func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
 	return func(yield func(Claim, error) bool) {
 		for {
 			c, err := l.next(ctx)
+			//nolint:errorlint // this one, which errors.Is takes for any ErrClosed
 			if err == errCancelled || !yield(c, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
 				return
 			}

@@ -73,7 +73,7 @@ func newNode(e *engine.Engine, o *Options) (*Node, error) {
 		n.pipes.Register(name, p)
 	}
 	if e.Err() != nil {
-		return n, nil // opened for reading
+		return n, nil //nolint:nilerr // opened for reading
 	}
 	if err := n.pipes.Attach(context.Background()); err != nil {
 		return nil, errors.Join(err, n.Close())

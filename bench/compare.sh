@@ -4,7 +4,7 @@
 # runs both in turn, several times, and prints benchstat's table.
 set -euo pipefail
 ref=${1:?usage: bench/compare.sh REF [PACKAGES]}
-pkgs=${2:-./...}
+pkgs=${2:-work} # those of every module in go.work
 cd "$(dirname "$0")/.."
 old=$(mktemp -d)
 trap 'git worktree remove --force "$old" >/dev/null 2>&1 || true; rm -rf "$old"' EXIT

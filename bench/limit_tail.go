@@ -45,7 +45,7 @@ func (t *limitTail) Tail(ctx context.Context, fn func([]byte)) error {
 			fn(body)
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		}
 		t.asleep.Store(true)
 		if t.end.Load() > at && t.asleep.CompareAndSwap(true, false) {

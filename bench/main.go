@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -49,7 +50,7 @@ func run(args []string) error {
 	table := f.String("show", "", "print the table of a file made with -json, as Markdown, and measure nothing")
 	list := f.Bool("list", false, "list the workloads")
 	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
+		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
 		return err

@@ -156,10 +156,10 @@ func copyLines(*spec) error {
 		if comma < 0 || body < 0 {
 			return fmt.Errorf("not a record: %q", line)
 		}
-		out.Write(line[:comma])
-		out.WriteString(`,"out":[`)
-		out.Write(bytes.TrimSuffix(line[body+len(`"body":`):], []byte("}\n")))
-		out.WriteString("]}\n") // Flush tells of errors
+		_, _ = out.Write(line[:comma])
+		_, _ = out.WriteString(`,"out":[`)
+		_, _ = out.Write(bytes.TrimSuffix(line[body+len(`"body":`):], []byte("}\n")))
+		_, _ = out.WriteString("]}\n") // Flush tells of errors
 	}
 }
 

@@ -191,7 +191,8 @@ var rangeTests = []test{
 					break
 				}
 			}
-			for range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
+			for _, err := range l.Range(l.ctx, "t", pipeproc.RangeOptions{Reverse: true}) {
+				l.ok(err)
 				break
 			}
 		}

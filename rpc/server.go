@@ -99,7 +99,7 @@ func NewServer(n *pipeproc.Node, o *ServeOptions) (*Server, error) {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := s.rpc.Serve(ctx, l)
 	if errors.Is(err, transport.ErrClosed) || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // an end that was asked for is no error
 	}
 	return err
 }

@@ -90,7 +90,7 @@ func (a *app) readBatch(ctx context.Context, args []string, topic string, limit 
 	for {
 		line, err := lines.next()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case ctx.Err() != nil:
 			return context.Canceled

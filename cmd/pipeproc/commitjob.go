@@ -133,7 +133,7 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 		if ctx.Err() != nil {
 			return context.Canceled
 		}
-		if f.err != nil && f.err != io.EOF {
+		if f.err != nil && !errors.Is(f.err, io.EOF) {
 			return f.err // and nothing of the batch it was found in
 		}
 		if f.batch.Len() > 0 {
@@ -149,7 +149,7 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 			}
 			progress()
 		}
-		if f.err == io.EOF {
+		if errors.Is(f.err, io.EOF) {
 			return nil
 		}
 		free <- f.batch

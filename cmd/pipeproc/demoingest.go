@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,7 @@ func (d *demo) ingest(ctx context.Context) error {
 		size := 0
 		for b.Len() < g.perBatch && b.Size() < splitBytes {
 			line, err := d.in.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				ended = true
 				break
 			} else if err != nil {

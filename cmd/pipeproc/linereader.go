@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 
@@ -33,10 +34,10 @@ func (l *lineReader) next() ([]byte, error) {
 			return nil, fmt.Errorf("%w: line %d has more than %d bytes", pipeproc.ErrTooLarge, l.n+1, l.max)
 		}
 		switch {
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			l.long = append(l.long, part...)
 			continue
-		case err == io.EOF && len(l.long)+len(part) == 0:
+		case errors.Is(err, io.EOF) && len(l.long)+len(part) == 0:
 			return nil, io.EOF
 		case err != nil && err != io.EOF:
 			return nil, fmt.Errorf("reading the input: %w", err)

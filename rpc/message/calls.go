@@ -50,7 +50,7 @@ func (c Call[A, R]) Args(p []byte) (a A, err error) {
 // Result decodes a result.
 func (c Call[A, R]) Result(p []byte) (r R, err error) { return r, json.Unmarshal(p, &r) }
 
-// The calls. None has no arguments or no result.
+// None is the arguments of a call without any, or its result.
 type None = *struct{}
 
 // Calls are the JSON calls by what they do.

@@ -76,10 +76,12 @@ func TestRegistrySection(t *testing.T) {
 	f, err := m.Open("d/snapshot-1", vfs.Write)
 	must(t, err)
 	var b [1]byte
-	f.ReadAt(b[:], 128+32) // the registry's payload
+	_, err = f.ReadAt(b[:], 128+32) // the registry's payload
+	must(t, err)
 	b[0] ^= 1
-	f.WriteAt(b[:], 128+32)
-	f.Close()
+	_, err = f.WriteAt(b[:], 128+32)
+	must(t, err)
+	must(t, f.Close())
 	n, err := pipeproc.Open("d", &pipeproc.Options{FS: m})
 	must(t, err)
 	list, _ := n.Topics(bg)

@@ -41,7 +41,7 @@ func (n *lab) claimAck(o pipeproc.ProcOptions, k int) {
 	}
 }
 
-// node/gc/collect
+// node/gc/collect.
 func TestOriginalNodeGCCollect(t *testing.T) {
 	p := pipeproc.ProcOptions{Name: "my_proc", Topic: "t", Count: 2}
 	const ms = time.Millisecond

@@ -83,7 +83,7 @@ func (n *lab) all() string {
 
 // A write that fails leaves nothing of a step: the error says so, and the same
 // step goes through once the disk takes it.
-// node/proc #8, #10; node/ackCommitLog #4; node/destroyProc #7
+// node/proc #8, #10; node/ackCommitLog #4; node/destroyProc #7.
 func TestProcFailedWrite(t *testing.T) {
 	for name := range steps(&lab{t: t}) {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // The node takes a claim back when its time is up, not only when somebody asks
-// next. node/reclaimProc #10
+// next. node/reclaimProc #10.
 func TestTimeoutIsTheNodes(t *testing.T) {
 	var events []pipeproc.Event
 	o := &pipeproc.Options{OnEvent: func(e pipeproc.Event) {

@@ -36,7 +36,7 @@ func TestRescan(t *testing.T) {
 			const records = 30_000 // three segments
 			var b pipeproc.Batch
 			for seq := range uint64(records) {
-				b.Add("t", getBody(seq))
+				must(t, b.Add("t", getBody(seq)))
 				if b.Len() == 100 {
 					if err := n.CommitBatch(t.Context(), &b); err != nil {
 						t.Fatal(err)
@@ -126,7 +126,7 @@ func TestReadAhead(t *testing.T) {
 	for range records / 100 {
 		b.Reset()
 		for range 100 {
-			b.Add("t", make([]byte, 200))
+			must(t, b.Add("t", make([]byte, 200)))
 		}
 		if err := n.CommitBatch(t.Context(), &b); err != nil {
 			t.Fatal(err)

@@ -1141,7 +1141,7 @@ func nodeScript(name string) func(r *recorder) {
 		if err := cmd.Start(); err != nil {
 			r.t.Fatal(err)
 		}
-		defer cmd.Process.Kill()
+		defer func() { _ = cmd.Process.Kill() }()
 		lines := bufio.NewScanner(out)
 		for lines.Scan() { // calls under way, and what comes next
 			var open int

@@ -323,7 +323,7 @@ func (p *player) playFull(full *atomic.Bool, poisoned *int) error {
 			p.node = nil
 			if gone {
 				*poisoned++
-				return nil
+				return nil //nolint:nilerr // the node has said it before
 			}
 			if err := p.open(); err != nil {
 				return fmt.Errorf("open with space again: %w", err)
