@@ -7,9 +7,10 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// ID and Bound name places in a topic.
 type (
-	ID    = record.ID
+	// ID names a record of a topic.
+	ID = record.ID
+	// Bound names a place in a topic.
 	Bound = record.Bound
 )
 

@@ -87,9 +87,9 @@ func (r *Reader) Count(size int) int {
 	return int(n)
 }
 
-// AppendUvarints, AppendVarints and AppendStrings append several values, one
-// behind the other. They are for what is written seldom, definitions and
-// snapshots: inlined into those they would be most of their code.
+// AppendUvarints appends several uvarints. It, AppendVarints and AppendStrings are for
+// what is written rarely, definitions and snapshots: inlined there, they would be most
+// of the code.
 //
 //go:noinline
 func AppendUvarints(dst []byte, list ...uint64) []byte {
@@ -99,7 +99,7 @@ func AppendUvarints(dst []byte, list ...uint64) []byte {
 	return dst
 }
 
-// AppendVarints appends zigzag varints.
+// AppendVarints appends several zigzag varints.
 //
 //go:noinline
 func AppendVarints(dst []byte, list ...int64) []byte {
