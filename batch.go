@@ -72,5 +72,6 @@ func (b *Batch) Size() int { return b.b.Bytes() }
 func (b *Batch) IDs() []ID { return b.b.IDs() }
 
 // Position returns the position of the committed batch in the order of all
-// commits of the node.
+// commits of the node. It is 0 if the commit was a client's and its answer was lost and
+// given again.
 func (b *Batch) Position() uint64 { return b.req.Position }

@@ -28,8 +28,8 @@ import (
 type Bound = record.Bound
 
 // AtSeq returns the bound of the record with a sequence. Reading a range fails with
-// ErrInvalidSequence if there is no such record, and with a *PrunedError if it was
-// pruned.
+// ErrInvalidSequence if there is no such record; if it was pruned, the text says where
+// the topic starts now.
 func AtSeq(seq uint64) Bound { return record.AtSeq(seq) }
 
 // AtID returns the bound of an id, which need not exist.

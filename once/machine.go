@@ -43,7 +43,7 @@ type Key struct {
 // Op is a command's key and reply, on their way.
 type Op struct {
 	Key
-	Reply []byte // set between Stage and Encode
+	Reply []byte // set between Stage and Append
 }
 
 type inflight struct {

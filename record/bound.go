@@ -23,7 +23,7 @@ const (
 // Bound is one end of a range. The zero Bound is open.
 type Bound struct {
 	Kind BoundKind
-	ID   ID // Time for AtTime, Seq for AtSeq, both for AtID
+	ID   ID // Millis of a time, Seq of a sequence, both of an id
 }
 
 // AtSeq returns the bound of the record with a sequence, which must exist.

@@ -25,7 +25,7 @@ var errNotMapped = errors.New("not in the mapped file")
 func (g *Getter) Topic() *Topic { return g.r.t }
 
 // Get copies the record of sequence seq into dst, whose slices it reuses. For a
-// sequence that does not exist the error is ErrInvalidToneSearch or a *PrunedError.
+// sequence that does not exist the error is errs.InvalidToneSearch or a *PrunedError.
 func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	if seq >= t.End() {
 		return errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))

@@ -28,7 +28,7 @@ type Span struct{ From, To uint64 }
 // Resolve turns the bounds of a range into sequences as of now. lower and upper
 // are inclusive unless exclusive is set, which does not affect open bounds and
 // whole milliseconds. The sequence of an AtSeq bound must exist, else the error is
-// ErrInvalidToneSearch. lower is resolved first.
+// errs.InvalidToneSearch. lower is resolved first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()

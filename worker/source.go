@@ -19,7 +19,7 @@ type Task struct {
 	Token       procstate.Token
 	Attempt     int           // 1 for the first delivery
 	Timeout     time.Duration // the Source takes the claim back after it; not positive: never
-	Skipped     uint64        // records pruned before the proc saw them
+	Skipped     uint64        // sequences pruned before the proc saw them
 	Records     []record.Record
 
 	// Own belongs to the Source, for memory that it wants back at the next

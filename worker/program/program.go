@@ -13,7 +13,7 @@ import (
 // Program runs one external program in up to Options.Processes processes: it
 // starts, feeds, restarts and ends them. Its method Process is a
 // [worker.Processor]. To a [Runner] the same thing is described by a
-// [worker.Program], which is data only. It is safe for concurrent use.
+// [worker.Command], which is data only. It is safe for concurrent use.
 type Program struct {
 	o       Options
 	drained chan struct{} // closed when the Program is closed and no process is left
