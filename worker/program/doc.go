@@ -125,4 +125,7 @@
 // On Linux the program is killed when the node dies. What it has started itself
 // is not: that sees the end of stdin, if it reads it. No signal reaches a process
 // that has left its process group.
+//
+// On Windows a process is in a job with what it starts, and is killed where it would
+// get SIGTERM. Both end with the node.
 package program
