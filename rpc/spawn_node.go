@@ -41,9 +41,6 @@ type childStatus struct {
 	Details []byte
 }
 
-// statusFile is the descriptor that the answer is written to.
-const statusFile = 3
-
 // Main lets Spawn and worker processes run the program itself. Call it first thing
 // in main: in the process that the user started it returns; in one that pipeproc
 // started it runs the node, or processors, and ends the process. See program.Main
@@ -58,8 +55,7 @@ func Main(processors map[string]pipeproc.Processor) *program.Self {
 // serveNode is the process of a spawned node. It ends when its standard input
 // does.
 func serveNode(p *program.Self, config []byte) int {
-	syscall.CloseOnExec(statusFile)
-	status := os.NewFile(statusFile, "status")
+	status := takeStatus()
 	os.Stdout = os.Stderr
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

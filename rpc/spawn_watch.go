@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/child"
@@ -47,7 +46,7 @@ func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
 	}
 	n := &nodeProcess{cmd: exec.Command(s.path), read: make(chan struct{}), exited: make(chan struct{})}
 	n.cmd.Env = append(os.Environ(), child.Variable+"="+string(config))
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal from the terminal is for this process to handle
+	n.cmd.SysProcAttr = apart()
 	in, life, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -61,7 +60,8 @@ func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
 		return nil, errors.Join(err, in.Close(), life.Close(), status.Close(), statusEnd.Close())
 	}
 	n.life = life
-	n.cmd.Stdin, n.cmd.Stderr, n.cmd.ExtraFiles = in, stderrEnd, []*os.File{statusEnd}
+	n.cmd.Stdin, n.cmd.Stderr = in, stderrEnd
+	giveStatus(n.cmd, statusEnd)
 	err = n.cmd.Start()
 	for _, f := range []*os.File{in, statusEnd, stderrEnd} {
 		_ = f.Close() // the child's

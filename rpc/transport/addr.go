@@ -32,7 +32,7 @@ type Addr struct {
 
 // ParseAddr reads an address:
 //
-//	unix:///path      a unix socket; ipc:///path is the same
+//	unix:///path      a unix socket, on unix systems only; ipc:///path is the same
 //	tcp://host:port   TCP; IPv6 addresses in brackets
 //	tls://host:port   TLS over TCP
 //
@@ -99,11 +99,7 @@ func (a Addr) check() error {
 		if a.Path == "" || a.Path[0] == '@' || strings.ContainsRune(a.Path, 0) {
 			return errAddress.With(a.String())
 		}
-		if len(a.Path) > maxSocketPath {
-			return errAddress.With(a.String() + ": the path has " + strconv.Itoa(len(a.Path)) +
-				" bytes, a unix socket's at most " + strconv.Itoa(maxSocketPath))
-		}
-		return nil
+		return checkSocket(a)
 	case SchemeTCP, SchemeTLS:
 		if !validHost(a.Host) || a.Port < 0 || a.Port > 65535 {
 			return errAddress.With(a.String())

@@ -3,7 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
-	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -27,8 +27,8 @@ func TestParseAddr(t *testing.T) {
 		if err != nil || got != want || a.Private {
 			t.Errorf("%s: %s, %v", in, got, err)
 		}
-		if err := a.check(); err != nil {
-			t.Error(err)
+		if err := a.check(); (err != nil) != (a.Scheme == SchemeUnix && runtime.GOOS == "windows") {
+			t.Errorf("%s: %v", in, err)
 		}
 		if again, err := ParseAddr(a.String()); err != nil || again != a {
 			t.Errorf("%v became %v, %v", a, again, err)
@@ -42,8 +42,7 @@ func TestParseAddr(t *testing.T) {
 			t.Errorf("%q: %+v, %v", in, a, err)
 		}
 	}
-	for _, a := range []Addr{{}, {Scheme: "x"}, {Scheme: SchemeUnix}, {Scheme: SchemeUnix, Path: "@x"}, {Scheme: SchemeTCP, Port: 1}, {Scheme: SchemeTCP, Host: "a", Port: 65536},
-		{Scheme: SchemeUnix, Path: strings.Repeat("x", maxSocketPath+1)}} {
+	for _, a := range []Addr{{}, {Scheme: "x"}, {Scheme: SchemeUnix}, {Scheme: SchemeUnix, Path: "@x"}, {Scheme: SchemeTCP, Port: 1}, {Scheme: SchemeTCP, Host: "a", Port: 65536}} {
 		if err := a.check(); !errors.Is(err, ErrAddress) {
 			t.Errorf("%+v: %v", a, err)
 		}
@@ -53,28 +52,5 @@ func TestParseAddr(t *testing.T) {
 		if _, err := Listen(ctxFor(t), a, nil); !errors.Is(err, ErrAddress) {
 			t.Errorf("%+v: %v", a, err)
 		}
-	}
-}
-
-// TestNamespace holds the formula that other languages' clients use.
-func TestNamespace(t *testing.T) {
-	for tmp, dir := range map[string]string{"": "/tmp", "/var/tmp": "/var/tmp", "/var/tmp///": "/var/tmp"} {
-		t.Setenv("TMPDIR", tmp)
-		a, err := Namespace("my-Node_1")
-		if want := fmt.Sprintf("%s/pipeproc-%d/my-Node_1.sock", dir, os.Geteuid()); err != nil || a.Path != want || a.Scheme != SchemeUnix || !a.Private {
-			t.Errorf("%+v, %v", a, err)
-		}
-	}
-	if _, err := Namespace(strings.Repeat("n", 64)); err != nil {
-		t.Error(err)
-	}
-	for _, name := range []string{"", strings.Repeat("n", 65), ".", "..", "a/b", "a b", "ä", "a.b", "a\x00"} {
-		if a, err := Namespace(name); !errors.Is(err, ErrInvalidOptions) {
-			t.Errorf("%q: %+v, %v", name, a, err)
-		}
-	}
-	t.Setenv("TMPDIR", "/"+strings.Repeat("t", 100))
-	if _, err := Namespace("n"); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "a unix socket's at most") {
-		t.Error(err)
 	}
 }

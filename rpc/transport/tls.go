@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"os"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -66,7 +67,7 @@ func (f *TLSFiles) load(need string) (*tls.Config, *x509.CertPool, error) {
 		if file.path == "" {
 			return nil, nil, e
 		}
-		if pem[i], e.Err = readCert(file.path); e.Err != nil {
+		if pem[i], e.Err = os.ReadFile(file.path); e.Err != nil {
 			return nil, nil, e
 		}
 	}

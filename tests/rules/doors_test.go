@@ -37,16 +37,20 @@ var mayUse = map[string][]string{
 	"internal/child/child.go": {"os.LookupEnv", "os.Unsetenv"},
 	// Files that are a whole process: one that Main runs.
 	"worker/program/self.go": {"os.Args", "os.Executable", "os.Exit", "os.Stderr", "os.Stdin", "os.Stdout"},
-	"rpc/spawn_node.go":      {"os.Exit", "os.NewFile", "os.Stderr", "os.Stdin", "os.Stdout", "signal.Ignore", "signal.NotifyContext"},
+	"rpc/spawn_node.go":      {"os.Exit", "os.Stderr", "os.Stdin", "os.Stdout", "signal.Ignore", "signal.NotifyContext"},
 	// Where such processes are started.
 	"worker/program/process.go":       {"exec.Command"},
 	"worker/program/process_pipes.go": {"os.Pipe"},
 	"worker/program/runner.go":        {"os.Environ"},
 	"rpc/spawn.go":                    {"exec.LookPath"},
 	"rpc/spawn_watch.go":              {"exec.Command", "os.Environ", "os.Pipe"},
+	// What a spawned node writes its answer to.
+	"rpc/spawn_status_unix.go":    {"os.NewFile"},
+	"rpc/spawn_status_windows.go": {"os.Stdout"},
 	// The files that unix sockets are, the folder of those of a user, certificates.
-	"rpc/transport/socketfile.go": {"os.Chmod", "os.Lstat", "os.Mkdir", "os.OpenFile", "os.ReadFile", "os.Remove"},
-	"rpc/transport/addr.go":       {"os.TempDir"},
+	"rpc/transport/socketfile_unix.go": {"os.Chmod", "os.Lstat", "os.Mkdir", "os.OpenFile", "os.Remove"},
+	"rpc/transport/addr.go":            {"os.TempDir"},
+	"rpc/transport/tls.go":             {"os.ReadFile"},
 }
 
 // TestNoBackDoors: files are touched through vfs only, and the clock is read in one

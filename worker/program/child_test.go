@@ -3,6 +3,7 @@ package program
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,11 +74,22 @@ func play(mode string) int {
 	return code
 }
 
+// leave makes a process that is about to be started leave its group. It is set where
+// that is possible.
+var leave func(*exec.Cmd)
+
+func kill(pid int, sig os.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Signal(sig), p.Release())
+}
+
 // forever does not return.
 func forever() {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGUSR1)
-	<-c
+	for range time.Tick(time.Hour) {
+	}
 }
 
 // copies answers with the lines as they are, as strings. The greeting comes
@@ -214,7 +226,7 @@ func obey(in *bufio.Reader) int {
 		case "exit":
 			return code
 		case "kill":
-			_ = syscall.Kill(os.Getpid(), syscall.Signal(code))
+			_ = kill(os.Getpid(), syscall.Signal(code))
 			forever()
 		case "hang":
 			forever()
@@ -257,7 +269,9 @@ func obey(in *bufio.Reader) int {
 			fmt.Printf("{\"n\":%d,\"out\":[%s%s]}\n", rec.N, strings.Repeat("[", count), strings.Repeat("]", count))
 		case "fork": // a process that outlives this one, if it may
 			c := exec.Command("/bin/sleep", "1000")
-			c.SysProcAttr = &syscall.SysProcAttr{Setsid: arg == "away"}
+			if arg == "away" {
+				leave(c)
+			}
 			c.Stdout, c.Stderr = os.Stdout, os.Stderr
 			if err := c.Start(); err != nil {
 				fmt.Fprintln(os.Stderr, err)

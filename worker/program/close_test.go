@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -218,25 +217,5 @@ func TestFinalWords(t *testing.T) {
 	}
 	if s := p.Stats(); s.Failed != 0 || l.String() != "" {
 		t.Errorf("%+v\n%s", s, &l)
-	}
-}
-
-// TestUnkillable: Close does not wait for ever for a process that the system
-// does not let go of, and says so.
-func TestUnkillable(t *testing.T) {
-	p := start(t, Options{StopGrace: 10 * time.Millisecond}, "stubborn")
-	o := newDesk(t).say(p, "pid")
-	o.wantAny(t)
-	pid := o.out[0][len("out "):]
-	for _, pr := range p.all() { // stands in for one: its number is another's
-		pr.mu.Lock()
-		pr.pid = 1 << 30
-		pr.mu.Unlock()
-	}
-	if err := p.Close(); err == nil || !strings.Contains(err.Error(), "processes of the program do not end: [1073741824]") {
-		t.Errorf("%v", err)
-	}
-	if err := syscall.Kill(atoi(pid), syscall.SIGKILL); err != nil {
-		t.Error(err)
 	}
 }

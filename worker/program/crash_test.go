@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -221,30 +220,6 @@ func TestGroup(t *testing.T) {
 		if pids := family(t); len(pids) != 0 {
 			t.Errorf("%s: left are %v", last, pids)
 		}
-	}
-}
-
-// TestEscape: a process that has left the group, and keeps the pipes, is not
-// waited for.
-func TestEscape(t *testing.T) {
-	p := start(t, Options{}, "obey")
-	d := newDesk(t)
-	o := d.say(p, "fork away")
-	o.wantAny(t)
-	pid := atoi(o.out[0][len("out "):])
-	defer func() {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Errorf("it is gone: %v", err)
-		}
-		until(t, "it is gone", func() bool { return len(family(t)) == 0 })
-	}()
-	o = d.say(p, "exit 1")
-	if o.wantErr(t, "exit status 1"); o.took > 10*time.Second {
-		t.Errorf("it took %v", o.took)
-	}
-	d.say(p, "fine").wantOK(t, "out fine")
-	if err := p.Close(); err != nil {
-		t.Error(err)
 	}
 }
 

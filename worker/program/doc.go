@@ -126,5 +126,8 @@
 // is not: that sees the end of stdin, if it reads it. No signal reaches a process
 // that has left its process group.
 //
+// On Windows a process is in a job with what it starts, and is killed where it would
+// get SIGTERM. Both end with the node.
+//
 // The version of the module covers this package, and what its signatures name.
 package program

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,6 +84,9 @@ func start(t testing.TB, o Options, mode string) *Program {
 	goroutines, files := runtime.NumGoroutine(), descriptors()
 	if len(o.Command) == 0 {
 		o.Command = []string{os.Args[0]}
+	}
+	if o.Command[0] == "/bin/sh" && runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: there is no /bin/sh")
 	}
 	if o.Env == nil {
 		o.Env = env(t, mode)
@@ -368,12 +370,4 @@ func (o outcome) wantAny(t *testing.T) {
 	if o.err != nil || o.released {
 		t.Fatalf("it has failed: %v, released: %v", o.err, o.released)
 	}
-}
-
-func atoi(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		panic(err)
-	}
-	return n
 }

@@ -20,6 +20,7 @@ type process struct {
 	slot   *slot
 	cmd    *exec.Cmd
 	pid    int
+	group  group // with what it has started itself
 	pipes  pipes
 	stderr *stderrLog // copies its stderr to the log
 	done   chan error
@@ -95,7 +96,7 @@ func (p *Program) launch(s *slot) (*process, error) {
 	case err != nil:
 		return nil, fmt.Errorf("the program cannot be started: %w", err)
 	}
-	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, pipes: own, done: make(chan error, 1), defined: make(map[string]*Definition)}
+	pr := &process{prog: p, slot: s, cmd: cmd, pid: cmd.Process.Pid, group: groupOf(cmd.Process), pipes: own, done: make(chan error, 1), defined: make(map[string]*Definition)}
 	pr.stderr = &stderrLog{log: p.o.Logger.With("pid", pr.pid), from: own.stderr, dropped: &p.dropped}
 	return pr, nil
 }

@@ -37,7 +37,7 @@ func (pr *process) broken(why error) {
 // signal sends sig to the process group. pr.mu is held.
 func (pr *process) signal(sig syscall.Signal) {
 	if !pr.exited {
-		signalGroup(pr.pid, sig)
+		pr.group.signal(sig)
 	}
 }
 
@@ -120,6 +120,7 @@ func (pr *process) reap() {
 		t.Stop()
 	}
 	pr.mu.Unlock()
+	pr.group.close()
 	_ = pr.cmd.Wait() // the status is what counts
 	_ = pr.pipes.stdin.Close()
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package transport
 
 import (
@@ -12,11 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// All file access of this package is in this file: sockets, the lock beside a
-// socket, a namespace's folder, and certificates.
+// The files of unix sockets: the socket, the lock beside it, and a namespace's
+// folder.
 
 // maxSocketPath is the maximum length of a unix socket's path, in bytes.
 const maxSocketPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// checkSocket refuses a unix socket that cannot be.
+func checkSocket(a Addr) error {
+	if len(a.Path) > maxSocketPath {
+		return errAddress.With(a.String() + ": the path has " + strconv.Itoa(len(a.Path)) +
+			" bytes, a unix socket's at most " + strconv.Itoa(maxSocketPath))
+	}
+	return nil
+}
 
 // privateDir checks that dir is a real directory that the user owns and nobody
 // else can enter. With create, it creates dir if it is missing.
@@ -156,6 +167,3 @@ func removeOwn(path string, fi fs.FileInfo) error {
 	}
 	return os.Remove(path)
 }
-
-// readCert reads the file of a certificate or key.
-func readCert(path string) ([]byte, error) { return os.ReadFile(path) }

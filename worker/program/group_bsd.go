@@ -10,6 +10,3 @@ import (
 // setGroup gives the process of cmd a process group of its own. The process
 // learns of this one's death from the end of its stdin.
 func setGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
-
-// awaitExit returns when the process of cmd has ended.
-func awaitExit(cmd *exec.Cmd) { _ = cmd.Wait() }

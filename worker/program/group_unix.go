@@ -1,0 +1,19 @@
+//go:build unix
+
+package program
+
+import (
+	"os"
+	"syscall"
+)
+
+// group is the process group of a program, by its number.
+type group int
+
+// groupOf returns the group of a process that setGroup has given one.
+func groupOf(p *os.Process) group { return group(p.Pid) }
+
+// signal sends sig to all processes of the group. An empty group is not an error.
+func (g group) signal(sig syscall.Signal) { _ = syscall.Kill(-int(g), sig) }
+
+func (group) close() {}

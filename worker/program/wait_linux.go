@@ -1,0 +1,23 @@
+package program
+
+import (
+	"errors"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// awaitExit returns when the process of cmd has ended. Its pid is not reused
+// until cmd.Wait is called.
+func awaitExit(cmd *exec.Cmd) {
+	for {
+		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		switch {
+		case err == nil:
+			return
+		case !errors.Is(err, unix.EINTR): // waitid is not permitted
+			_ = cmd.Wait()
+			return
+		}
+	}
+}
