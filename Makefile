@@ -23,11 +23,11 @@ CORE = ./vfs ./wal ./segment ./index ./topics ./engine ./procstate ./gcprune ./o
 test-386: ## tests of the core and the model in a process of 32 bits
 	GOARCH=386 CGO_ENABLED=0 go test -short $(CORE) ./tests/model
 
-cross: ## build and vet the core for every platform that vfs/doc.go lists
+cross: ## build and vet everything for every platform that vfs/doc.go lists
 	@set -e; for p in $$(go tool dist list | grep -E '^(linux|darwin|freebsd|windows)/(amd64|arm64|386|arm)$$'); do \
 		echo "$$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build $(CORE); \
-		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go vet $(CORE); \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build work; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go vet work; \
 	done
 
 lint: ## gofmt, vet (of the mutants too), staticcheck

@@ -54,8 +54,9 @@
 //	         386              here, as os.Root exists everywhere
 //	others                    not promised, whether they build or not
 //
-// "make cross" and "make test-386" do what the table says. The core is this
-// package, wal, segment, index, topics, engine, record and the state machines.
+// "make cross" and "make test-386" do what the table says, the first for all packages
+// and their tests. The core is this package, wal, segment, index, topics, engine,
+// record and the state machines.
 //
 // Linux has fdatasync(2), fallocate(2) and pwritev(2); elsewhere a full sync,
 // written zeroes and one call per piece stand in for them.
@@ -71,6 +72,11 @@
 // in order, and writes that out in its own time. After a power loss a file that was
 // just created, renamed or removed may therefore have its earlier name, or none,
 // although SyncDir returned nil. Backups copy where unix makes hard links.
+//
+// Nodes listen at tcp:// and tls:// there: an address of a unix socket, as a namespace
+// is, is refused, for what protects one is the mode of its folder. A worker process is
+// in a job with what it starts, which ends with the node; there is no SIGTERM, so that
+// one that does not end with its stdin is killed after a single grace.
 //
 // In a process of 32 bits a Map beyond the address space fails with
 // syscall.EINVAL. Package segment bounds what is mapped at any time.
