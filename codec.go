@@ -79,8 +79,9 @@ func Values[T any](ctx context.Context, r Reader, c Codec[T], topic string, o Ra
 
 // EachValue makes a Processor of a function from a value to values: each record of a
 // claim is decoded, and what fn returns is encoded and committed to the system proc's
-// To topics together with the acknowledgement. A body that cannot be decoded, and an
-// error of fn, fail the claim.
+// To topics, under the key of the record that it came from, together with the
+// acknowledgement. A body that cannot be decoded, and an error of fn, fail the claim. For
+// other keys, or headers, use Each with Codec.Decode, Codec.Append and Work.EmitRecord.
 func EachValue[In, Out any](in Codec[In], out Codec[Out], fn func(ctx context.Context, v Value[In]) ([]Out, error)) Processor {
 	return Each(func(ctx context.Context, rec Record, w *Work) error {
 		v, err := decode(in, &rec)
@@ -96,7 +97,7 @@ func EachValue[In, Out any](in Codec[In], out Codec[Out], fn func(ctx context.Co
 			if err != nil {
 				return fmt.Errorf("what came of record %v cannot be encoded: %w", rec.ID, err)
 			}
-			w.Emit(body)
+			w.EmitRecord(Record{Key: rec.Key, Body: body})
 		}
 		return nil
 	})

@@ -64,9 +64,12 @@
 //   - In a loop that wakes up when there is something, for notifications and caches,
 //     by default from now on and only while the program runs: a live proc,
 //     [Node.OpenLiveProc] and then [LiveProc.Claims].
-//   - In a function that the node calls, in parallel with others, with retries and
-//     with output to other topics: a system proc, [Node.DefineSystemProc]. This is the
-//     stage of a pipeline, and the right choice unless there is a reason for another.
+//   - In a function that the node calls, with retries and with output to other topics:
+//     a system proc, [Node.DefineSystemProc]. This is the stage of a pipeline, and the
+//     right choice unless there is a reason for another; a stage that keeps a running
+//     value is one, too, see State. Stages run side by side; one stage has one claim at
+//     a time, so without Lanes its function is not called again before it has returned,
+//     unless it ignores the end of its context.
 //
 // # Procs, claims and retrying
 //
@@ -83,7 +86,8 @@
 // After MaxReclaims failures OnMaxReclaims decides: [StrategyDisable] stops the proc
 // until [Node.ResumeProc], [StrategyContinue] tries for ever, [StrategyDeadLetter] moves
 // all records of the claim to another topic and the proc goes on. A bad record takes
-// only itself there if Count is 1. Dead letters keep key, headers and body and get the
+// only itself there if Count is 1. Until then the proc stands still, so MaxReclaims and
+// Backoff bound how long one bad record holds up the others. Dead letters keep key, headers and body and get the
 // headers [HeaderDeadTopic], [HeaderDeadID], [HeaderDeadProc], [HeaderDeadAttempts] and
 // [HeaderDeadReason]. Closing the node gives the claims of system procs back without
 // counting a failure; other claims stay open over a restart, until their timeout.
@@ -129,7 +133,7 @@
 //				return err
 //			}
 //		}
-//		if err := node.WaitForProcs(ctx); err != nil { // every stage is done with everything
+//		if err := node.WaitForProcs(ctx); err != nil { // the stages are done, or disabled
 //			return err
 //		}
 //		lately := pipeproc.RangeOptions{Start: pipeproc.AtTime(time.Now().Add(-time.Hour))}
@@ -146,6 +150,15 @@
 // each start of the program defines them again, or gives the functions to Open in
 // Options.Processors. A topic without a record does not exist yet, so reading it fails
 // with ErrInvalidTopic.
+//
+// # State
+//
+// Exactly once covers what is in the store, not the variables of a processor: a call whose
+// commit fails has changed them all the same, and at the next start they are gone. A stage
+// that keeps a running value, a sum or a join, emits it to a topic and reads it back:
+// before each call it brings its variables up to date from that topic ([Values] or Range
+// with AtID of the last one and Exclusive), and changes nothing but what it emits. It sees
+// the output of all earlier claims, and not that of this one. examples/orders does so.
 //
 // # Errors
 //

@@ -52,7 +52,7 @@ const (
 	HeaderDeadID       = "pipeproc-dead-id"       // the id that it had
 	HeaderDeadTopic    = "pipeproc-dead-topic"    // the topic that it was in
 	HeaderDeadAttempts = "pipeproc-dead-attempts" // how often it was delivered
-	HeaderDeadReason   = "pipeproc-dead-reason"   // why the last time failed
+	HeaderDeadReason   = "pipeproc-dead-reason"   // the error of the last attempt; Each and EachValue put "record ID: " before it
 )
 
 // Offsets at both ends of a topic; see [ProcOptions].Offset.
@@ -357,7 +357,9 @@ func (n *Node) Procs(ctx context.Context) ([]ProcInfo, error) {
 
 // WaitForProcs returns once there was a moment at which all procs, or those named, had
 // acknowledged everything in their topics. A proc that is disabled, does not exist or
-// whose topic does not exist has nothing to do.
+// whose topic does not exist has nothing to do: check ProcInfo.Disabled and Pending if a
+// proc may have given up. Names are those of procs; that of a system proc with one topic
+// in From is its own.
 func (n *Node) WaitForProcs(ctx context.Context, names ...string) error {
 	return n.e.WaitForProcs(ctx, names)
 }

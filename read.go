@@ -29,7 +29,8 @@ type Bound = record.Bound
 
 // AtSeq returns the bound of the record with a sequence. Reading a range fails with
 // ErrInvalidSequence if there is no such record; if it was pruned, the text says where
-// the topic starts now.
+// the topic starts now. To continue after the last record that was read, which may be
+// the newest, use AtID with Exclusive, or Follow.
 func AtSeq(seq uint64) Bound { return record.AtSeq(seq) }
 
 // AtID returns the bound of an id, which need not exist.
@@ -64,7 +65,8 @@ type RangeOptions struct {
 }
 
 // Range iterates over the records that were visible when the loop began. The
-// bytes of records are the caller's to keep and change.
+// bytes of records are the caller's to keep and change. If the topic does not exist,
+// which is so until its first record or CreateTopic, the only element is ErrInvalidTopic.
 //
 // An error comes with a zero Record. A *CorruptError says what cannot be read; if the
 // loop continues, so does the iteration, after the damage. Any other error is the last.

@@ -222,8 +222,9 @@ func procOptions(s *procstate.System, topic string) (procstate.Options, error) {
 // DefineSystemProc defines a system proc, with its procs, and runs it if there is a
 // processor for it. Called again with the same definition, it only attaches the
 // processor. New topics in From are added. Any other difference needs Replace; without it
-// the error is ErrProcDiffers. Existing procs keep their position. The error is
-// ErrProcNameNotUnique if one of them reads another topic.
+// the error is ErrProcDiffers. With it all new options apply to existing procs, which keep
+// their position. The error is ErrProcNameNotUnique if one of them reads another topic.
+// ctx is for the call only, not for the processor.
 func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]ProcInfo, error) {
 	want, err := o.system()
 	if err != nil {
