@@ -72,11 +72,15 @@ func (pr *process) stop() {
 func (pr *process) signalOverdue(sig syscall.Signal) {
 	pr.mu.Lock()
 	gone := pr.exited
-	pr.signal(sig)
 	pr.mu.Unlock()
-	if !gone {
-		pr.prog.o.Logger.Warn("a program that was asked to end gets a signal", "pid", pr.pid, "signal", sig.String())
+	if gone {
+		return
 	}
+	// Before the signal: with the end of the process Close returns, and the log is whole.
+	pr.prog.o.Logger.Warn("a program that was asked to end gets a signal", "pid", pr.pid, "signal", sig.String())
+	pr.mu.Lock()
+	pr.signal(sig) // nothing, if it has ended meanwhile
+	pr.mu.Unlock()
 }
 
 // interrupt ends the claim that begins with n first because ctx has ended. If
