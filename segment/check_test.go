@@ -131,7 +131,7 @@ func TestCheckLocatesDamage(t *testing.T) {
 }
 
 func TestCheckFindsBlocksElsewhere(t *testing.T) {
-	// Blocks of equal size, so that they fit in each other's place.
+	// Blocks of equal size, so that they can be exchanged.
 	same := func(m segment.Meta, text string) *builder {
 		b := newBuilder(m)
 		for i := range 3 {
@@ -175,8 +175,8 @@ func TestCheckFindsBlocksElsewhere(t *testing.T) {
 	}
 }
 
-// TestCheckFindsWhatChecksumsDoNot has files with right checksums that a
-// mistake in the writer would leave.
+// TestCheckFindsWhatChecksumsDoNot checks files with correct checksums that a bug in
+// the writer would leave.
 func TestCheckFindsWhatChecksumsDoNot(t *testing.T) {
 	block := func(b *builder, base uint64, time int64, count uint32, raw string) {
 		h := segment.Header{

@@ -68,7 +68,7 @@ func TestCodecsConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-// TestBomb hands the decoder frames that claim or yield too much.
+// TestBomb passes the decoder frames that claim or yield too much.
 func TestBomb(t *testing.T) {
 	c := NewCodecs()
 	defer c.Close()

@@ -229,8 +229,8 @@ func TestFilesAddAndForget(t *testing.T) {
 	wantStats(t, c, 0, 0)
 }
 
-// TestFilesConcurrently has readers, an evicting crowd, growth and forgetting
-// at once; the race detector and the memory files watch.
+// TestFilesConcurrently runs readers, eviction, growth and forgetting at once. The
+// race detector and the in-memory files find errors.
 func TestFilesConcurrently(t *testing.T) {
 	const n = 12
 	fsys, opens, closes := segments(t, n)

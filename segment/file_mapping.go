@@ -23,7 +23,7 @@ type Mapping struct {
 const (
 	// regionSize is the size of a region in bytes.
 	regionSize = 2 << 20
-	// minFileReads is how many reads do not make it worth while to map a file.
+	// minFileReads is the number of reads above which mapping a file pays.
 	minFileReads = 3
 	// minRegionReads is the number of reads above which populating a region pays:
 	// it costs at least as much as that many faults, and data that is not in memory

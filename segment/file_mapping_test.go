@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// counted notes what is brought in.
+// counted records which regions are populated.
 type counted struct {
 	vfs.Mapping
 	mu    sync.Mutex
@@ -21,8 +21,8 @@ func (c *counted) Populate(off, n int64) {
 	c.mu.Unlock()
 }
 
-// TestRegions demands that a region is brought in once, not before it was read a
-// few times, and never beyond the end of the data.
+// TestRegions demands that a region is populated once, only after it was read a few
+// times, and never past the end of the data.
 func TestRegions(t *testing.T) {
 	c := new(counted)
 	const size = 2*regionSize + 5000
@@ -49,8 +49,8 @@ func TestRegions(t *testing.T) {
 	}
 }
 
-// TestScanDear demands that a scan brings in regions as long as that takes no longer
-// than to read them.
+// TestScanDear demands that a scan populates regions until that takes longer than
+// reading them.
 func TestScanDear(t *testing.T) {
 	c := new(counted)
 	const size = 5 * regionSize
@@ -58,7 +58,7 @@ func TestScanDear(t *testing.T) {
 	m := newMapping(c, size, func() time.Duration { now += takes; return now })
 	for i, want := range []bool{true, true, false} {
 		if i == 1 {
-			takes++ // it is brought in, but the last one
+			takes++ // the region is still populated, but is the last one
 		}
 		if got := m.Scan(int64(i)*regionSize, size); got != want {
 			t.Errorf("region %d is at hand: %t", i, got)

@@ -28,7 +28,7 @@ type Entry struct {
 
 // Summary describes a segment's blocks as a whole.
 type Summary struct {
-	First, Next         uint64 // sequences [First, Next); equal when there are none
+	First, Next         uint64 // sequences [First, Next); equal if there are none
 	FirstTime, LastTime int64  // of the first and last block, unix milliseconds
 	DataEnd             int64  // offset past the last block
 	Blocks, Records     uint64

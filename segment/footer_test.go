@@ -88,8 +88,8 @@ func TestFooterLookups(t *testing.T) {
 	}
 }
 
-// TestNear compares the search of a footer with a walk over its entries, where
-// blocks are of one size and where they are of all sizes.
+// TestNear compares the search of a footer with a walk over its entries, for blocks
+// of one size and of various sizes.
 func TestNear(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	steps := map[string]func(i int) uint64{

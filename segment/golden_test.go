@@ -11,8 +11,8 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// The golden bytes notice changes of the format. Files that exist must stay
-// readable: when one of these fails, the version has to change, not the test.
+// The golden bytes detect changes of the format. Existing files must stay readable:
+// if one of these tests fails, change the version, not the test.
 
 func golden(t *testing.T, got []byte, want string) {
 	t.Helper()

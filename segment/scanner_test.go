@@ -130,7 +130,7 @@ func TestScannerReadErrors(t *testing.T) {
 			t.Errorf("from %d: %d blocks before the error, want %d", from, n, want)
 		}
 	}
-	// A read error in the midst of a search.
+	// A read error in the middle of a search.
 	data := bytes.Clone(b.data)
 	data[512+30] ^= 1
 	s := segment.NewScanner(failing{data, b.offs[2] + 3}, b.m.Place(), 512, b.sum.DataEnd, make([]byte, 64))
@@ -199,14 +199,14 @@ func TestDamageNamesSequences(t *testing.T) {
 	}
 }
 
-// TestBodyIsNoBlock has a record that looks like a block at its very place.
-// When its block is damaged, it must not come to the surface.
+// TestBodyIsNoBlock has a record that looks like a block at its own offset. If its
+// block is damaged, it must not be returned.
 func TestBodyIsNoBlock(t *testing.T) {
 	b := newBuilder(testMeta())
 	fake := segment.AppendRecord(nil, nil, nil, []byte("forged"))
 	h := segment.Header{Stored: uint32(len(fake)), Raw: uint32(len(fake)), Base: 1000, Count: 1, Sum: segment.Sum(fake)}
 	head := make([]byte, segment.HeaderSize)
-	h.Put(head, b.m.Place(), 512+segment.HeaderSize+2) // behind a two-byte length
+	h.Put(head, b.m.Place(), 512+segment.HeaderSize+2) // after a two-byte length
 	b.add(segment.None, string(head)+string(fake)+strings.Repeat("x", 100))
 	b.add(segment.None, "true")
 	b.data[b.offs[1]-1] ^= 1
@@ -216,8 +216,8 @@ func TestBodyIsNoBlock(t *testing.T) {
 	}
 }
 
-// TestPlantedHeaders checks that a file full of valid headers over bodies that
-// do not fit is passed in linear time.
+// TestPlantedHeaders checks that a file full of valid headers over bodies that do
+// not match is scanned in linear time.
 func TestPlantedHeaders(t *testing.T) {
 	m := testMeta()
 	const size = 1 << 20

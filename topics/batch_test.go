@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// TestSlots adds records to few and to many topics, in turns and in no order, to a
-// batch that is used again and again: each goes to the slot of its topic, which has
-// no other.
+// TestSlots adds records of few and of many topics, in turn and at random, to a
+// reused batch. Each must go to the slot of its topic, and each topic has one slot.
 func TestSlots(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var b Batch

@@ -17,7 +17,7 @@ func flushRegistry(t *testing.T, fsys vfs.FS) *Registry {
 		Default: Options{SegmentSize: 64 << 20}, MaxBody: 1 << 20, MaxBatch: 1 << 20})
 }
 
-// restored returns the registry that a crash leaves, now, of what c says.
+// restored returns the registry that is restored from c on fsys.
 func restored(t *testing.T, c *Checkpoint, fsys vfs.FS, pos uint64) *Registry {
 	t.Helper()
 	r := flushRegistry(t, fsys)
@@ -52,9 +52,10 @@ func lengths(t *testing.T, r *Registry, name string) []int {
 	return list
 }
 
-// TestPinned grows a topic by much while a checkpoint carries its small tail: what
-// the snapshot says of the file and what it carries must fit together, whoever
-// wants to write the tail meanwhile, and whatever a power cut leaves of the file.
+// TestPinned grows a topic a lot while a checkpoint carries its small tail. The
+// file that the snapshot describes and the tail that it carries must fit together,
+// even if other goroutines try to write the tail meanwhile, and whatever a power cut
+// leaves of the file.
 func TestPinned(t *testing.T) {
 	fsys := vfs.NewCrash()
 	r := flushRegistry(t, fsys)
@@ -96,7 +97,7 @@ func TestPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	commitTo(t, r, &pos, 1<<19, "a")
-	if err := r.FlushHot(); err != nil { // it goes on once the checkpoint is done
+	if err := r.FlushHot(); err != nil { // it writes again once the checkpoint is done
 		t.Fatal(err)
 	}
 	topic, _ := r.Topic("a")
@@ -108,8 +109,8 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// TestRelieve demands that the leader writes a tail that nobody else writes, and
-// not one that somebody is at.
+// TestRelieve demands that the leader writes a tail that no one else writes, but not
+// one whose lock is held.
 func TestRelieve(t *testing.T) {
 	r := flushRegistry(t, vfs.NewMem())
 	var pos uint64
@@ -132,7 +133,7 @@ func TestRelieve(t *testing.T) {
 	grow(100)
 	s.mu.Unlock()
 	if most < 20<<20 {
-		t.Errorf("a tail was written under the eyes of who had its lock: %d bytes at most", most)
+		t.Errorf("a tail was written while its lock was held: %d bytes at most", most)
 	}
 	grow(10)
 	if n := topic.TailBytes(); n > lagBytes {
@@ -143,8 +144,8 @@ func TestRelieve(t *testing.T) {
 	}
 }
 
-// TestFlushBesideSeal demands that the growing segment of a topic is written while the
-// full one before it is being sealed.
+// TestFlushBesideSeal demands that the growing segment of a topic is written while
+// the full one before it is being sealed.
 func TestFlushBesideSeal(t *testing.T) {
 	r := flushRegistry(t, vfs.NewMem())
 	r.Default.SegmentSize = 4 << 20

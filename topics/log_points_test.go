@@ -9,7 +9,7 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// TestPoints compares what is found in the points of a segment with its blocks.
+// TestPoints compares searches in the points of a segment with its blocks.
 func TestPoints(t *testing.T) {
 	s := &seg{number: 3, base: 1000, time: 5000}
 	l := &log{idx: index.New()}
@@ -66,8 +66,8 @@ func TestPoints(t *testing.T) {
 	}
 }
 
-// TestPointsTooFar demands that a block whose distance from the segment's first
-// does not fit a point is found by way of the index, in the footer too.
+// TestPointsTooFar demands that the index locates a block whose distance from the
+// segment's first does not fit in a point, and that the footer lists it too.
 func TestPointsTooFar(t *testing.T) {
 	s := &seg{number: 1, base: 10, time: 20}
 	l := &log{idx: index.New()}
@@ -92,7 +92,8 @@ func TestPointsTooFar(t *testing.T) {
 	}
 }
 
-// TestPointsReaders searches while the leader adds and, in the end, drops.
+// TestPointsReaders searches while the leader adds points and, at the end, drops
+// them.
 func TestPointsReaders(t *testing.T) {
 	s := &seg{base: 0, time: 0}
 	const n = 20_000

@@ -44,9 +44,9 @@ func segmentFiles(t *testing.T, fsys vfs.FS) map[string]int64 {
 	return m
 }
 
-// If the snapshot cannot carry all small tails, it carries the smallest, and
-// those without a file first. What is not carried gets a file of the size that it
-// needs, whose blocks are all there.
+// TestCarry demands that a snapshot that cannot carry all small tails carries those
+// without a file first, and then the smallest. Each of the others gets a file of the
+// size that it needs.
 func TestCarry(t *testing.T) {
 	fsys := vfs.NewMem()
 	if err := fsys.MkdirAll("s"); err != nil {
@@ -68,7 +68,7 @@ func TestCarry(t *testing.T) {
 		t.Fatalf("%d files before", n)
 	}
 
-	// Room for t9 to t5: 1000 to 5000 bytes, with what a record takes besides.
+	// Room for t9 to t5: 1000 to 5000 bytes each, and the overhead of a record.
 	c := r.Capture()
 	n, err := r.Flush(c, 15300, false)
 	if err != nil || n != 6 || c.Carried > 15300 || c.Carried < 15000 {
@@ -108,8 +108,7 @@ func TestCarry(t *testing.T) {
 	}
 }
 
-// TestFine demands that the last snapshot lists all positions, as far as it may
-// have.
+// TestFine demands that the last snapshot lists all positions, within its bound.
 func TestFine(t *testing.T) {
 	c := &Checkpoint{Topics: make([]Captured, 3)}
 	for i, end := range []int64{fineMaxBytes / 2, fineMaxBytes, fineMaxBytes / 4} {

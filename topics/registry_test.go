@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestWaitTopic: who begins to wait between the making of a topic and its
-// publication is woken by the publication.
+// TestWaitTopic demands that the publication of a topic wakes a waiter that began to
+// wait between its creation and its publication.
 func TestWaitTopic(t *testing.T) {
 	r := NewRegistry(Config{Default: Options{SegmentSize: 1 << 20}})
 	r.add(r.newTopic(1, "a", r.Default, 7, 0))

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTailReuse demands that the memory of a dropped chunk is used again, but not
-// while a reader holds it, and that nobody can take hold of a dropped chunk.
+// TestTailReuse demands that the memory of a dropped chunk is reused, but not while
+// a reader holds it, and that a dropped chunk cannot be held.
 func TestTailReuse(t *testing.T) {
 	pool := &chunkPool{max: 1 << 20}
 	defer pool.close()
@@ -44,14 +44,14 @@ func TestTailReuse(t *testing.T) {
 	}
 }
 
-// TestTailReaders lets readers look at a tail that grows and is dropped, in
-// memory that goes round: what a reader holds never changes.
+// TestTailReaders lets readers read a tail that grows and is dropped, in reused
+// memory: bytes that a reader holds never change.
 func TestTailReaders(t *testing.T) {
 	const piece, total = 64, 1 << 20
 	pool := &chunkPool{max: 1 << 20}
 	defer pool.close()
 	var tl tail
-	var start, end atomic.Int64 // what is dropped, and what is there
+	var start, end atomic.Int64 // offsets of the first and past the last byte
 	var wg sync.WaitGroup
 	var held atomic.Int64
 	for range 3 {
@@ -149,7 +149,7 @@ func TestSpares(t *testing.T) {
 	}
 }
 
-// TestSlabs demands that pieces never overlap, and that their memory is found again.
+// TestSlabs demands that pieces never overlap, and that all memory is returned.
 func TestSlabs(t *testing.T) {
 	p := &chunkPool{max: 16 * slabSize}
 	defer p.close()

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestVisibility drives the two ends that a topic keeps: while commands are
-// applied and not yet published a reader sees the end before them; it never
-// sees an end of a command that is not published, nor goes back.
+// TestVisibility drives the two ends that a topic keeps. While commands are applied
+// but not published, a reader sees the end before them. It never sees the end of an
+// unpublished command, and never an earlier end than before.
 func TestVisibility(t *testing.T) {
 	r := NewRegistry(Config{Default: Options{SegmentSize: 1 << 20}})
 	a, b := r.newTopic(1, "a", r.Default, 0, 0), r.newTopic(2, "b", r.Default, 0, 0)
@@ -18,8 +18,8 @@ func TestVisibility(t *testing.T) {
 		wg.Go(func() {
 			last := uint64(0)
 			for {
-				// Every command moves both topics to its own position, so that
-				// a reader who sees it in a must see it in b.
+				// Every command moves both topics to its own position, so a
+				// reader that sees it in a must see it in b.
 				x := a.End()
 				y := b.End()
 				if y < x || x < last {
