@@ -71,7 +71,7 @@ var concurrentTests = []test{
 		l.ok(commits.wait())
 	}},
 	{name: "a batch over topics is visible in order", run: func(l *lab) {
-		// Whoever sees the second topic's record finds the first one's.
+		// A reader that sees the second topic's record finds the first one's.
 		l.create("a")
 		l.create("b")
 		stop := make(chan struct{})

@@ -24,7 +24,7 @@
 // # What it promises
 //
 // The tests use the methods of pipeproc.Store only, and real time. Each says
-// what must come to be, and waits for it for as long as a slow machine may take;
+// what must happen, and waits for it for as long as a slow machine may take;
 // none fails because something took long. Errors are compared by errors.Is with
 // the errors of package pipeproc and by pipeproc.Code. The tests run in parallel
 // with each other.
@@ -72,7 +72,7 @@ type Instance struct {
 }
 
 // Factory makes a new, empty store for one test. It stops the test if it cannot,
-// and registers with t what is to be closed behind it. Tests may have closed
+// and registers with t what is to be closed after it. Tests may have closed
 // Store before.
 type Factory func(t testing.TB, o Options) Instance
 

@@ -18,7 +18,7 @@ func (l *lab) collect(o pipeproc.GCOptions) (pruned []pipeproc.Pruned) {
 	l.t.Helper()
 	list, err := l.GC(l.ctx, o)
 	l.ok(err)
-	for _, p := range list { // but for the topic that lets time pass
+	for _, p := range list { // except the topic that lets time pass
 		if p.Topic != "later" {
 			pruned = append(pruned, p)
 		}

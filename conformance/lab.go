@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// patience is how long a test waits for what must come to be. It is long, so
+	// patience is how long a test waits for what must happen. It is long, so
 	// that a slow machine does not fail it.
 	patience = 30 * time.Second
 	// lookAgain is how often it looks meanwhile.
@@ -97,7 +97,7 @@ func (l *lab) commit(topic string, bodies ...string) []pipeproc.ID {
 }
 
 // later lets a millisecond pass by the store's clock: between the time of id and
-// those of records that are committed behind it lies another one.
+// those of records that are committed after it lies another one.
 func (l *lab) later(id pipeproc.ID) {
 	l.t.Helper()
 	l.eventually("a millisecond later", func() bool { return l.commit("later", "x")[0].Millis > id.Millis+1 })

@@ -25,7 +25,7 @@ func (h *held) run(_ context.Context, w *pipeproc.Work) error {
 	return nil
 }
 
-// other runs another system proc over a record, behind which what was under way
+// other runs another system proc over a record, after which what was under way
 // can be seen.
 func (l *lab) other() {
 	l.t.Helper()

@@ -237,7 +237,7 @@ func (s *Spawned) report(err error, again bool) {
 }
 
 // lastWords are the last lines that a node has written to stderr without being
-// asked: what the runtime says of a crash, mostly.
+// asked: usually what the runtime says of a crash.
 type lastWords struct {
 	mu   sync.Mutex
 	tail []byte

@@ -54,7 +54,7 @@ type Files struct {
 	closed  bool
 }
 
-// mapsFreely is vfs.MapsFreely, but for tests.
+// mapsFreely is vfs.MapsFreely; tests change it.
 var mapsFreely = vfs.MapsFreely
 
 // maxMappedBytes bounds the mappings' bytes: a quarter of what an int counts is an

@@ -119,7 +119,7 @@ func (r *Registry) unstage(slots []slot) {
 }
 
 // stageSlot checks one slot, assigns its topic, time and sequences, and plans its
-// blocks. It may leave a staged topic behind on error: see unstage.
+// blocks. On error it may leave a staged topic: see unstage.
 func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	s.created = false

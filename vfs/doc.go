@@ -14,7 +14,7 @@
 //
 // # Directories
 //
-// A store is one directory. Whoever works on it opens the directory once, with
+// A store is one directory. A process that works on it opens the directory once, with
 // OpenDir, and reaches every file by a name relative to the [Dir]:
 //
 //	top, err := fsys.OpenDir(dir)            // dir may be, or be reached through, a link

@@ -109,7 +109,7 @@ type Config struct {
 	Spares int
 }
 
-// mapsFreely is vfs.MapsFreely, but for tests.
+// mapsFreely is vfs.MapsFreely; tests change it.
 var mapsFreely = vfs.MapsFreely
 
 // withDefaults returns c with zero fields filled in.

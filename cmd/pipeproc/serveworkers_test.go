@@ -66,7 +66,7 @@ func TestServeAllowExec(t *testing.T) {
 	s.stop(t, os.Interrupt)
 }
 
-// A node ends with whoever has started it.
+// A node ends with the process that started it.
 func TestServeUntilEOF(t *testing.T) {
 	s := start(t, "serve", "--memory", "--listen", socket(t), "--until-eof")
 	s.lines(t, 1)

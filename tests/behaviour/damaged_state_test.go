@@ -241,7 +241,7 @@ func TestFollowEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestSectionHead: a damaged section head costs that section, not those behind
+// TestSectionHead: a damaged section head costs that section, not those after
 // it.
 func TestSectionHead(t *testing.T) {
 	m := precious(t)

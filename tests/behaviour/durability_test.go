@@ -114,7 +114,7 @@ func TestUnlinkAfterWAL(t *testing.T) {
 		var boom atomic.Pointer[vfs.Crash]
 		fault := vfs.NewFault(k, nil)
 		fault.SetHook(func(op vfs.Op) error {
-			if op.Kind == vfs.OpMkdir && strings.HasSuffix(op.Name, "/segments") && boom.Load() == nil { // right behind checkFiles
+			if op.Kind == vfs.OpMkdir && strings.HasSuffix(op.Name, "/segments") && boom.Load() == nil { // right after checkFiles
 				boom.Store(k.Crash(func(u vfs.Unit) bool { return u.Kind == vfs.DirOp }))
 			}
 			return nil
@@ -224,7 +224,7 @@ func TestCloseWithoutFalsePoison(t *testing.T) {
 }
 
 // TestKilledWhileMade: a process that is killed while it makes a store may leave a
-// directory whose name is not durable. Whoever opens it next must see to that before
+// directory whose name is not durable. The process that opens it next must do so before
 // anything is acknowledged.
 func TestKilledWhileMade(t *testing.T) {
 	for at := int64(1); ; at++ {

@@ -109,7 +109,7 @@ func TestGCSequencesStay(t *testing.T) {
 	})
 }
 
-// 1: a collection runs beside claims and commits without taking what somebody
+// A collection runs beside claims and commits without taking what somebody
 // still wants.
 func TestGCBesideClaims(t *testing.T) {
 	n := newLab(t, nil)

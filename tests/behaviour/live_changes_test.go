@@ -52,7 +52,7 @@ func TestLiveChanges(t *testing.T) {
 	})
 }
 
-// 7: an error of the function is what Changes returns, and its end. The claim
+// An error of the function is what Changes returns, and its end. The claim
 // stays open.
 func TestLiveChangesErrorOfTheFunction(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// 6: without a name of its own the proc goes with Cancel: it is not listed,
+// Without a name of its own the proc goes with Cancel: it is not listed,
 // not waited for, and holds no records.
 func TestLiveCancelRemovesTheProc(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

@@ -55,7 +55,7 @@ func TestBackoffDefaults(t *testing.T) {
 	})
 }
 
-// A timeout is followed by the backoff, too, and its end wakes whoever waits.
+// A timeout is followed by the backoff, too, and its end wakes the waiters.
 func TestBackoffAfterTimeoutWakes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")

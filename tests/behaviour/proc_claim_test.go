@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// 1: what a claim is told of is there to be read, with commits and claims at
+// What a claim is told of is there to be read, with commits and claims at
 // the same time.
 func TestProcClaimsBesideCommits(t *testing.T) {
 	n := newLab(t, nil)

@@ -26,7 +26,7 @@ func TestProcCreateOrClaim(t *testing.T) {
 	})
 }
 
-// 0: a name may hold any character that can be printed, and comes back.
+// A name may hold any character that can be printed, and comes back.
 func TestProcNamesOfAllKinds(t *testing.T) {
 	names := []string{"a#b", "#", "~~system~~#proc#t#x#status", "a b", "größe", "日本", "a/b", "..", strings.Repeat("n", 255)}
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {

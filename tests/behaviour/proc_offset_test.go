@@ -20,7 +20,7 @@ func offsetTopic(n *lab) []pipeproc.ID {
 	return ids
 }
 
-// 4: every offset, and the first record that it gives; "" for one that is yet
+// Every offset, and the first record that it gives; "" for one that is yet
 // to come.
 func TestProcOffsetTable(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
@@ -75,7 +75,7 @@ func TestProcOffsetTable(t *testing.T) {
 }
 
 // On a topic that does not exist a proc is made all the same; it gets what the
-// topic begins with, but for what its offset leaves out.
+// topic begins with, except what its offset leaves out.
 func TestProcOffsetsBeforeTheTopic(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		now := time.Now().UnixMilli()

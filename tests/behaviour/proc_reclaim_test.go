@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// 4 in spirit: what comes again is what was claimed, however it began.
+// What comes again is what was claimed, however it began.
 func TestReclaimOfFirstClaimKeepsTheOffset(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		ids := offsetTopic(n)

@@ -60,7 +60,7 @@ func TestSeekLosesTheClaim(t *testing.T) {
 	})
 }
 
-// A seek wakes whoever waits, and WaitForProcs sees that there is work again.
+// A seek wakes the waiters, and WaitForProcs sees that there is work again.
 func TestSeekWakes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")

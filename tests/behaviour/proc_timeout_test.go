@@ -39,7 +39,7 @@ func TestTimeoutIsTheNodes(t *testing.T) {
 	})
 }
 
-// It wakes whoever waits for work.
+// It wakes those that wait for work.
 func TestTimeoutWakes(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")

@@ -58,7 +58,7 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 	}
 }
 
-// 7: an error without a reason is one all the same.
+// An error without a reason is one all the same.
 func TestSystemProcErrorWithoutText(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")

@@ -84,7 +84,7 @@ func TestOriginalClientSystemProcPipeline(t *testing.T) {
 	})
 }
 
-// 3: the count is honoured, also after a restart.
+// The count is honoured, also after a restart.
 func TestSystemProcCount(t *testing.T) {
 	var c calls
 	reopenings(t, pipeproc.Options{Processors: map[string]pipeproc.Processor{"s": c.note}}, func(t *testing.T, n *lab, reopen func() *lab) {
@@ -103,7 +103,7 @@ func TestSystemProcCount(t *testing.T) {
 	})
 }
 
-// 7: without topics to write to, output is ignored, and the claim is
+// Without topics to write to, output is ignored, and the claim is
 // acknowledged.
 func TestSystemProcOutputWithoutTo(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
@@ -119,7 +119,7 @@ func TestSystemProcOutputWithoutTo(t *testing.T) {
 	})
 }
 
-// 0: all topics of To get all of it, also after a restart, and EmitTo goes to
+// All topics of To get all of it, also after a restart, and EmitTo goes to
 // any topic.
 func TestSystemProcOutputTopics(t *testing.T) {
 	emit := func(_ context.Context, w *pipeproc.Work) error {

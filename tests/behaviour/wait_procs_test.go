@@ -110,7 +110,7 @@ func TestWaitForProcsIsWoken(t *testing.T) {
 }
 
 // Records that go by a prune, or by a collection, leave a proc without a claim
-// nothing to do, and whoever waits is told.
+// nothing to do, and waiters are told.
 func TestWaitForProcsIsWokenByPruning(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -92,7 +92,7 @@ func TestWaitForWorkEnds(t *testing.T) {
 	})
 }
 
-// 8, Q29: nothing polls. A record is there for whoever waits as soon as it is
+// Nothing polls. A record is there for a waiter as soon as it is
 // committed, and an idle node does nothing.
 func TestWaitForWorkIsWokenAtOnce(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

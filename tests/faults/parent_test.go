@@ -16,8 +16,8 @@ import (
 
 // outcome is what a child said.
 type outcome struct {
-	next    int // behind the last acknowledged step
-	durable int // behind the last one that must survive a power cut
+	next    int // after the last acknowledged step
+	durable int // after the last one that must survive a power cut
 	failed  []string
 	closed  bool // properly
 	sticky  bool

@@ -44,7 +44,7 @@ var pathTricks = []string{"..", ".", "../x", "/etc/passwd", "a/b", "a\\b", "a\x0
 	"-", "--help", "LOCK", "STORE", "wal", "segments", strings.Repeat("n", 255), strings.Repeat("n", 256), strings.Repeat("../", 80)}
 
 // TestSecurityNames: whatever a topic, a proc or a namespace is called, no file
-// comes to be outside of the data directory, nor one that is named by it.
+// is created outside of the data directory, nor one that is named by it.
 func TestSecurityNames(t *testing.T) {
 	ctx := t.Context()
 	root := t.TempDir()

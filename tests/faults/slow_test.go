@@ -18,7 +18,7 @@ import (
 )
 
 // TestF27SlowDisk: each sync takes two seconds. Commits that came together go
-// together; whoever does not want to wait that long is let go with the reason and
+// together; a caller that does not want to wait that long returns with the reason and
 // leaves nothing; reads do not wait.
 func TestF27SlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -69,7 +69,7 @@ func needStrace(t *testing.T) {
 	process.Need(t, "strace (the package strace, and the right to trace)", err)
 }
 
-// scratch returns a folder in memory if there is one: whoever is only killed needs
+// scratch returns a folder in memory if there is one: a process that is only killed needs
 // no disk.
 func scratch(t *testing.T) string {
 	t.Helper()

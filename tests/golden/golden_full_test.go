@@ -92,7 +92,7 @@ func sameText(t *testing.T, got, want string) {
 	}
 }
 
-// fullClock is the time in golden stores: it stands still but for step.
+// fullClock is the time in golden stores: it stands still except for step.
 type fullClock struct{ ms atomic.Int64 }
 
 func (c *fullClock) now() time.Time { return time.UnixMilli(cmp.Or(c.ms.Load(), fullStart)) }
@@ -214,9 +214,9 @@ type fullCommand struct {
 	client byte
 	seq    uint64
 	floor  uint64
-	late   bool // it comes behind the checkpoint
+	late   bool // it comes after the checkpoint
 	method uint16
-	body   []byte // behind the key
+	body   []byte // after the key
 }
 
 func (c *fullCommand) send(t *testing.T, conn *transport.Conn, again byte) string {
@@ -231,7 +231,7 @@ func (c *fullCommand) send(t *testing.T, conn *transport.Conn, again byte) strin
 	switch {
 	case c.method == 15:
 		return string(reply)
-	case c.method == 6 && reply[0] == 0 && reply[1] == 0: // no token: what is behind it means nothing
+	case c.method == 6 && reply[0] == 0 && reply[1] == 0: // no token: what follows means nothing
 		return "nothing claimed"
 	case c.method == 2 && again != 0: // the position was left over from another commit
 		_, n := binary.Uvarint(reply)
@@ -538,7 +538,7 @@ func fillProcs(f *fullFill) {
 	f.ok(err)
 }
 
-// fillProcsLate changes procs behind the checkpoint.
+// fillProcsLate changes procs after the checkpoint.
 func fillProcsLate(f *fullFill) {
 	t, n, ctx := f.t, f.n, context.Background()
 	t.Helper()

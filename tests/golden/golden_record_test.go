@@ -255,7 +255,7 @@ func (r *recorder) fails(name, code string, fn func() error) {
 	r.settle(1)
 }
 
-// connect returns a Go client behind the recorder.
+// connect returns a Go client that is recorded.
 func (r *recorder) connect() *rpc.Client {
 	r.t.Helper()
 	r.note("Connect")

@@ -32,10 +32,10 @@ import (
 //
 // Compared are: that a frame comes, and no other on its stream; kind, flags,
 // method, stream, and checksum of each; replies, items, codes and details of
-// errors, byte for byte, but for what follows. JSON must have all that it had;
+// errors, byte for byte, except for what follows. JSON must have all that it had;
 // fields may have come to it, which clients ignore. Of what a client must not rely
 // on, this is not compared: the order of frames of different streams; the id of the
-// node, and its software behind the name; texts of errors that have a code;
+// node, and its software after the name; texts of errors that have a code;
 // measurements in "stats" and the bytes on disk of a topic; the bytes of compressed
 // blocks, of which what they hold is compared; what stands in a claim without
 // records, and the position in the answer to a commit that was sent again, which

@@ -92,7 +92,7 @@ func (k *tokens) add(p int, t pipeproc.Token) {
 	k.list[p] = append(k.list[p], t)
 }
 
-// any returns a token, mostly the last one.
+// any returns a token, usually the last one.
 func (k *tokens) any(r *rand.Rand, p int) pipeproc.Token {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -58,7 +58,7 @@ func (m *mortal) stop() {
 }
 
 // kill leaves what a killed process leaves, and starts the node again. It returns
-// the moment behind which nothing that the node did counts.
+// the moment after which nothing that the node did counts.
 func (m *mortal) kill() time.Time {
 	m.t.Helper()
 	m.up.Lock()

@@ -40,7 +40,7 @@ type input struct {
 	kind  kind
 	count uint64
 	token pipeproc.Token
-	at    uint64 // seek: behind which sequence; outLength: of which topic
+	at    uint64 // seek: after which sequence; outLength: of which topic
 	open  bool   // it has not returned: it may have taken effect or not
 }
 
@@ -69,7 +69,7 @@ type state struct {
 	gone              bool
 	next              uint64
 	token             pipeproc.Token // of the open claim
-	end               uint64         // behind the open claim
+	end               uint64         // after the open claim
 	disabled          bool
 	reclaims          int
 	waiting           bool // before a retry
@@ -251,7 +251,7 @@ func (s state) ack(in input, out output) (bool, state) {
 		n.out, n.half = s.out+1, true
 		return true, n
 	}
-	return false, s // an ackCommit that succeeds comes behind its ackOut
+	return false, s // an ackCommit that succeeds comes after its ackOut
 }
 
 // giveBack is a reclaim, or a release, which does not count.

@@ -104,7 +104,7 @@ func (s state) effects(in input) (next []state) {
 }
 
 // settle marks the operations of unknown outcome. They have taken effect before
-// the end of the node that they were sent to: the next kill behind their call. An
+// the end of the node that they were sent to: the next kill after their call. An
 // ackCommit gets its first moment besides.
 func settle(history []porcupine.Operation, kills []int64) (all []porcupine.Operation, unknown map[string]int) {
 	unknown = map[string]int{}

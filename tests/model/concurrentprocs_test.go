@@ -28,7 +28,7 @@ func (m *mover) start(n *pipeproc.Node) error {
 	return err
 }
 
-// move moves what is to be had, until stop is set and nothing is left.
+// move moves what it can claim, until stop is set and nothing is left.
 func (m *mover) move(n *pipeproc.Node, stop *atomic.Bool) error {
 	for turn := 0; ; turn++ {
 		last := stop.Load()

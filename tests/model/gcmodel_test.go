@@ -14,7 +14,7 @@ import (
 
 // gcWant is what a collection must do to one topic.
 type gcWant struct {
-	first  uint64 // it is kept from here on, but for retention by size
+	first  uint64 // it is kept from here on, except by retention by size
 	limit  uint64 // retention by size goes no further
 	sized  bool
 	passed func(first uint64) []string // procs that have not seen all below first

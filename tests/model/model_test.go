@@ -49,7 +49,7 @@ type part struct {
 }
 
 // topicState is one topic of the model. The sequences of its records rise by
-// one, but for the gaps of an import; those below first are pruned.
+// one, except for the gaps of an import; those below first are pruned.
 type topicState struct {
 	opts        pipeproc.TopicOptions
 	made        int64

@@ -146,7 +146,7 @@ func TestMutantUndo(t *testing.T) {
 	}
 }
 
-// TestMutantProcOrder: whoever sees an acknowledgement sees what came of it.
+// TestMutantProcOrder: a reader that sees an acknowledgement sees what came of it.
 func TestMutantProcOrder(t *testing.T) {
 	e := openEngine(t, newDisk(4096))
 	if err := appendTo(e, "in", "x"); err != nil {

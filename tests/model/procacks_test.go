@@ -31,7 +31,7 @@ func (w *world) token(name string) pipeproc.Token {
 	return p.token
 }
 
-// busy returns the name of a proc with an open claim, if there is one, mostly.
+// busy usually returns the name of a proc with an open claim, if there is one.
 func (w *world) busy() string {
 	for range 5 {
 		name := w.someProc()

@@ -50,7 +50,7 @@ func TestSystemProcsShareNoProc(t *testing.T) {
 }
 
 // TestSystemProcPerTopic replaces a system proc of one topic by one that is the
-// same but for the names of its procs.
+// same except for the names of its procs.
 func TestSystemProcPerTopic(t *testing.T) {
 	b := newBench(t)
 	for _, many := range []bool{false, true, false} {
@@ -64,7 +64,7 @@ func TestSystemProcPerTopic(t *testing.T) {
 	}
 }
 
-// TestOffsetBehindEverything begins behind the largest id that there is.
+// TestOffsetBehindEverything begins after the largest id that there is.
 func TestOffsetBehindEverything(t *testing.T) {
 	b := newBench(t)
 	b.commit("in", 10)

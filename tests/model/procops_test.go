@@ -13,7 +13,7 @@ var procNames = []string{"p1", "p2", "p3", "p4", "e1", "e2", "a proc with a ü a
 
 func (w *world) procName() string { return procNames[w.rng.IntN(len(procNames))] }
 
-// someProc returns the name of a proc that exists, mostly.
+// someProc usually returns the name of a proc that exists.
 func (w *world) someProc() string {
 	if list := w.st.procNames(); len(list) > 0 && w.rng.IntN(12) > 0 {
 		return list[w.rng.IntN(len(list))]
@@ -68,7 +68,7 @@ func (w *world) procOptions(name string, right int) pipeproc.ProcOptions {
 	o.Retry.OnMaxReclaims = pipeproc.Strategy(w.rng.IntN(3))
 	if o.Retry.OnMaxReclaims == pipeproc.StrategyDeadLetter {
 		o.Retry.MaxReclaims = 1 + w.rng.IntN(2)
-		if o.Topic != "dead" && (len(o.Topic) > 200 || w.rng.IntN(3) > 0) { // with __dead behind it, that were no name
+		if o.Topic != "dead" && (len(o.Topic) > 200 || w.rng.IntN(3) > 0) { // with __dead appended that would be no name
 			o.Retry.DeadLetterTopic = "dead"
 		}
 	}

@@ -100,7 +100,7 @@ func TestResumeInTheGroupOfATimeout(t *testing.T) {
 		c := b.claim(o)
 		_, err := b.node.DisableProc(bg, "p")
 		b.must(err)
-		b.grouped(11*time.Second, func() error { // behind the timer's reclaim
+		b.grouped(11*time.Second, func() error { // after the timer's reclaim
 			_, err := b.node.ResumeProc(bg, "p")
 			return err
 		})

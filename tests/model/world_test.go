@@ -185,7 +185,7 @@ func (w *world) open(i *image) error {
 		next := l.image.Swap(nil)
 		if next != nil && next.opening {
 			// It cannot have lost or gained anything against i that was
-			// durable there, but for what follows from opening.
+			// durable there, except what follows from opening.
 			got := l.found.Load()
 			next.hi = l.acked.Load()
 			if i.full || !next.full {

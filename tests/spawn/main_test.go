@@ -64,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// family returns the processes of the test, but for this one.
+// family returns the processes of the test, except this one.
 func (w *world) family() (pids []int) {
 	list, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, name := range list {
