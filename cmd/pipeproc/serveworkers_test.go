@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc/rpc"
 )
 
-// System procs with a Command run in processes of a served node, also of one that
-// was started again.
+// System procs with a Command run in worker processes of a served node, also
+// after it is restarted.
 func TestServeWorkers(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "copy.sh")
@@ -66,7 +66,7 @@ func TestServeAllowExec(t *testing.T) {
 	s.stop(t, os.Interrupt)
 }
 
-// A node ends with whoever has started it.
+// A node ends with the process that started it.
 func TestServeUntilEOF(t *testing.T) {
 	s := start(t, "serve", "--memory", "--listen", socket(t), "--until-eof")
 	s.lines(t, 1)
