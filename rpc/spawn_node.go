@@ -44,10 +44,10 @@ type childStatus struct {
 // statusFile is the descriptor that the answer is written to.
 const statusFile = 3
 
-// Main lets Spawn and worker processes run the program itself. Call it first thing
-// in main: in the process that the user started it returns; in one that pipeproc
+// Main lets Spawn and worker processes run the program itself. Call it first in
+// main: in the process that the user started it returns; in one that pipeproc
 // started it runs the node, or processors, and ends the process. See program.Main
-// for what processors are.
+// for the processors.
 func Main(processors map[string]pipeproc.Processor) *program.Self {
 	if config, ok := child.TakeNode(); ok {
 		os.Exit(serveNode(program.Main(processors), []byte(config)))
@@ -63,7 +63,7 @@ func serveNode(p *program.Self, config []byte) int {
 	os.Stdout = os.Stderr
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // nobody may read the log any more
+	signal.Ignore(syscall.SIGPIPE) // the reader of the log may be gone
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)

@@ -31,7 +31,7 @@ func (c *pidCell) set(n int) { c.n.Store(int64(n)) }
 // nodeProcess is a child process that runs a node.
 type nodeProcess struct {
 	cmd     *exec.Cmd
-	life    *os.File // the node ends when it is closed, as it is when this process ends
+	life    *os.File // closing it ends the node; the end of this process closes it
 	address string
 	words   lastWords
 	read    chan struct{} // closed when stderr has ended
@@ -126,9 +126,9 @@ func (n *nodeProcess) greet(ctx context.Context, status *os.File, limit time.Dur
 
 const maxStatus = 64 << 10
 
-// noNode is the error for a child that has ended without a word.
+// noNode is the error for a child that ended without answering.
 func (n *nodeProcess) noNode() error {
-	t := time.AfterFunc(time.Second, func() { _ = n.cmd.Process.Kill() }) // it has closed what it should write to
+	t := time.AfterFunc(time.Second, func() { _ = n.cmd.Process.Kill() }) // it has closed the file that it should answer on
 	defer t.Stop()
 	<-n.exited
 	err := n.ended()
@@ -138,9 +138,9 @@ func (n *nodeProcess) noNode() error {
 	return err
 }
 
-// ended is the error for a node that has ended by itself.
+// ended is the error for a node that ended by itself.
 func (n *nodeProcess) ended() error {
-	t := time.NewTimer(time.Second) // something that it has started may keep stderr open
+	t := time.NewTimer(time.Second) // a process that it started may keep stderr open
 	defer t.Stop()
 	select {
 	case <-n.read:
@@ -156,7 +156,7 @@ func (n *nodeProcess) ended() error {
 	return errs.NodeExited.With(text)
 }
 
-// stop ends the node gracefully, or after d with force.
+// stop ends the node gracefully, or kills it after d.
 func (n *nodeProcess) stop(d time.Duration) error {
 	_ = n.life.Close()
 	t := time.NewTimer(d)
@@ -180,7 +180,7 @@ func (n *nodeProcess) kill() error {
 	return nil
 }
 
-// watch waits for the end of the node, and starts it again if that is wanted.
+// watch waits for the end of the node, and restarts it if restarts are left.
 func (s *Spawned) watch() {
 	defer close(s.done)
 	again, wait := s.o.Restarts, restartBackoff
@@ -215,7 +215,7 @@ func (s *Spawned) watch() {
 				break
 			}
 			select {
-			case <-s.closing: // which has ended the attempt: no failure of the node
+			case <-s.closing: // Close ended the attempt, the node did not fail
 				return
 			default:
 			}
@@ -236,8 +236,8 @@ func (s *Spawned) report(err error, again bool) {
 	}
 }
 
-// lastWords are the last lines that a node has written to stderr without being
-// asked: what the runtime says of a crash, mostly.
+// lastWords are the last lines on a node's stderr that are not its log: usually
+// the runtime's report of a crash.
 type lastWords struct {
 	mu   sync.Mutex
 	tail []byte
@@ -251,15 +251,14 @@ func (w *lastWords) get() string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(w.tail), "\uFFFD"))
 }
 
-// read takes what a node writes to stderr: its log, as lines of JSON, and
-// whatever else.
+// read reads a node's stderr: its log, as lines of JSON, and anything else.
 func (w *lastWords) read(from io.Reader, log *slog.Logger) {
 	in := bufio.NewReaderSize(from, maxStatus)
 	for {
 		line, err := in.ReadSlice('\n')
 		if line = bytes.TrimSpace(line); len(line) > 0 && !forward(line, log) {
 			w.mu.Lock()
-			if len(w.tail)+len(line) <= maxTail { // a crash says first what it is
+			if len(w.tail)+len(line) <= maxTail { // a crash report starts with the cause
 				w.tail = append(append(w.tail, line...), '\n')
 			}
 			w.mu.Unlock()
