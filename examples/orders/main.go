@@ -1,6 +1,6 @@
 // Command orders takes in orders as lines of JSON, invoices them and keeps a summary
-// per customer: two stages, each exactly once in effect, and a dead-letter topic for
-// orders that cannot be invoiced. Interrupt it and start it again: it continues.
+// per customer: two stages, each with exactly-once effect, and a dead-letter topic
+// for orders that cannot be invoiced. Interrupt it and start it again: it continues.
 //
 //	echo '{"id":"o-1","customer":"ann","item":"tea","quantity":2,"price":350}' | go run ./examples/orders -dir data
 package main
@@ -122,7 +122,8 @@ func work(ctx context.Context, store pipeproc.Store, in io.Reader) error {
 	return sums.print(ctx)
 }
 
-// ingest commits the orders in r in batches until r or ctx ends. What it has read is committed.
+// ingest commits the orders in r in batches until r or ctx ends. Everything it
+// has read is committed.
 func ingest(ctx context.Context, store pipeproc.Committer, r io.Reader) (accepted, invalid int, err error) {
 	var batch pipeproc.Batch
 	flush := func() error {
@@ -195,7 +196,7 @@ func invoice(_ context.Context, v pipeproc.Value[Order]) ([]Invoice, error) {
 	return []Invoice{{Order: v.Value, Total: v.Value.Quantity * v.Value.Price}}, nil
 }
 
-// summaries is the state of the second stage. It consists only of what is committed to
+// summaries is the state of the second stage. It consists only of records committed to
 // "customers", so that a claim that fails or is repeated does not count twice.
 type summaries struct {
 	store pipeproc.Reader
