@@ -18,7 +18,7 @@
 // A command that a client sends is done once, however often the connection breaks or
 // the node is restarted, or its error is pipeproc.ErrOutcomeUnknown. A client can do
 // what ServeOptions.Access says. Over TCP and TLS it can run only the programs that
-// ServeOptions.AllowExec names; over a unix socket it is the same user and can run
+// ServeOptions.AllowExec permits; over a unix socket it is the same user and can run
 // anything.
 //
 // # What it does not promise

@@ -74,7 +74,7 @@ func (s *service) commit(ctx context.Context, c *transport.Call) error {
 }
 
 // ofClaim runs MethodAck, MethodReclaim and MethodRelease, which is not counted
-// as an attempt.
+// as a failure.
 func (s *service) ofClaim(ctx context.Context, c *transport.Call) error {
 	var m message.OfClaim
 	if err := m.Take(c.Body(), c.Method()); err != nil {
