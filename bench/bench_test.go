@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test's binary be the child of its own measurements.
+// TestMain lets the test binary act as the child of its own measurements.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == childArg {
 		os.Exit(childMain(os.Args[2]))
@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSmoke does each workload of each system with very few records, in
-// processes of their own as a real run does.
+// TestSmoke runs each workload on each system with very few records, in
+// separate processes as in a real run.
 func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
 	o := &options{suite: "full", dir: dir, reps: 1, params: params{Scale: 0.00003}}
@@ -81,7 +81,8 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
-// TestTargets: each names a workload, and a system that it is measured with.
+// TestTargets: each target names a workload and a system that it is measured
+// with.
 func TestTargets(t *testing.T) {
 	for _, target := range targets {
 		w, err := workloadOf(target.workload, params{Scale: 1})
@@ -121,7 +122,8 @@ func TestRatio(t *testing.T) {
 		}
 		return r
 	}
-	// The disk was twice as fast in the second round: the ratio is of rounds.
+	// The disk was twice as fast in the second round: ratios compare figures of
+	// the same round.
 	if got := ratio(rows(10, 20, 10), rows(5, 10, 5), (*result).rate); got != 2 {
 		t.Error(got)
 	}

@@ -13,7 +13,7 @@ type bodies struct {
 	next uint64
 }
 
-// poolSize is more than fits a block of any system, so that none finds repeats.
+// poolSize is larger than a block of any system, so that none finds repeats.
 const poolSize = 1024
 
 func newBodies(size int) *bodies { return someBodies(size, poolSize, 1) }
@@ -39,17 +39,17 @@ func (b *bodies) one() []byte {
 	return p
 }
 
-// fill puts the next ones into list.
+// fill puts the next bodies into list.
 func (b *bodies) fill(list [][]byte) {
 	for i := range list {
 		list[i] = b.one()
 	}
 }
 
-// number returns which record a body is of.
+// number returns the number of the record that a body belongs to.
 func number(body []byte) uint64 { return binary.LittleEndian.Uint64(body) }
 
-// checker counts records and sees that they come in order and whole.
+// checker counts records and checks that they are in order and intact.
 type checker struct {
 	next uint64
 	size int

@@ -15,11 +15,11 @@ import (
 // childArg makes the program a child that does one measurement and prints it.
 const childArg = "child"
 
-// spec is what a child is told.
+// spec is a child's instructions.
 type spec struct {
 	Workload string
 	System   string
-	Phase    string // "" to measure, "fill" to prepare, or what the workload says
+	Phase    string // "" to measure, "fill" to prepare, or a phase that the workload names
 	Dir      string
 	Params   params
 	Profile  string
@@ -114,7 +114,7 @@ func (j *job) config() config {
 		byTime: w.fill.byTime, serial: w.batch <= 1 && w.workers <= 1}
 }
 
-// start begins the time that counts.
+// start begins the measured time.
 func (j *job) start() {
 	runtime.GC()
 	if j.Profile != "" {
@@ -131,8 +131,8 @@ func (j *job) start() {
 // stop ends it, for n records of the workload's size.
 func (j *job) stop(n int) {
 	j.res.Seconds = time.Since(j.began).Seconds()
-	// A neighbour that takes the processor away changes the records per second
-	// more than this.
+	// A neighbour that takes processor time changes this less than the records per
+	// second.
 	j.res.Extra["cpu_ns"] = float64(cpuTime()-j.cpu) / float64(n)
 	j.res.N = n
 	j.res.Bytes = int64(n) * int64(j.w.size)
@@ -142,7 +142,7 @@ func (j *job) stop(n int) {
 	}
 }
 
-// quantiles turns latencies into what is told.
+// quantiles turns latencies into the reported figures.
 func (j *job) quantiles() {
 	if len(j.took) == 0 {
 		return
@@ -152,6 +152,6 @@ func (j *job) quantiles() {
 	j.res.P99 = float64(j.took[len(j.took)*99/100]) / 1e3
 }
 
-// sampleEvery is how many short calls one timed one stands for: reading the
-// clock twice costs as much as a fast append.
+// sampleEvery: of this many short calls one is timed, as reading the clock
+// twice costs as much as a fast append.
 const sampleEvery = 64

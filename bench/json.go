@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// jsonRow is a row as it is written, one object per line.
+// jsonRow is a row in the output, one object per line.
 type jsonRow struct {
 	Workload string  `json:"workload"`
 	System   string  `json:"system"`
@@ -73,7 +73,7 @@ func (r *row) json(machine string, at time.Time) jsonRow {
 	return j
 }
 
-// round keeps four digits.
+// round keeps four significant digits.
 func round(v float64) float64 {
 	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return 0

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits do as little as a log can do on this machine: a header of 16 bytes
-// with a checksum, the record, and nothing to find it by but its number.
+// The limits do the least that a log can do on this machine: a header of 16
+// bytes with a checksum, the record, and nothing but its number to find it by.
 
 const limitHeader = 16
 
@@ -40,8 +40,8 @@ func limitPath(c config) string { return filepath.Join(c.dir, "data") }
 
 func (c config) limitSize() int64 { return int64(c.records) * int64(limitHeader+c.size) }
 
-// preallocate makes a file of that size; zeroed, it is also written once, as a
-// recycled log file has been.
+// preallocate makes a file of that size; with zeroed it is also written once,
+// like a recycled log file.
 func preallocate(path string, size int64, zeroed bool) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

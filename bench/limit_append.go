@@ -15,7 +15,7 @@ func init() {
 		open: openLimitWrite})
 }
 
-// limitMmap stores into a mapping.
+// limitMmap writes to a mapping.
 type limitMmap struct {
 	f       *os.File
 	b       []byte

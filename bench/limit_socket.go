@@ -52,7 +52,7 @@ func (s *limitSocket) Close() error {
 	return errors.Join(s.c.Close(), s.h.stop(), os.RemoveAll(s.dir))
 }
 
-// echo answers whatever comes in one piece with one byte.
+// echo answers everything that arrives in one piece with one byte.
 func echo(sp *spec) error {
 	l, err := net.Listen("unix", sp.Args[0])
 	if err != nil {

@@ -34,7 +34,7 @@ type limitGroup struct {
 	buf  []byte
 	err  error
 	done chan struct{}
-	lead chan struct{} // has a place for the one who leads it
+	lead chan struct{} // has room for the signal to its leader
 }
 
 func openLimitSync(c config, zeroed bool) (store, error) {
@@ -70,8 +70,8 @@ func newLimitGroup() *limitGroup {
 	return &limitGroup{done: make(chan struct{}), lead: make(chan struct{}, 1)}
 }
 
-// Append joins the group that waits. Its first member leads it, once the group
-// before has handed over.
+// Append joins the waiting group. Its first member leads it once the previous
+// group has handed over.
 func (w limitShare) Append(body []byte) error {
 	s := w.s
 	s.mu.Lock()
@@ -96,7 +96,7 @@ func (w limitShare) Append(body []byte) error {
 	case wait:
 		<-g.lead
 	}
-	runtime.Gosched() // lets those who were just released join
+	runtime.Gosched() // lets the goroutines just released join
 	s.mu.Lock()
 	s.waiting = nil
 	s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Command bench measures pipeproc, other engines and what the hardware allows at
-// the same work. README.md says how to read what it prints. Linux only.
+// Command bench measures pipeproc, other engines and the limits of the hardware
+// on the same workloads. README.md explains the output. Linux only.
 package main
 
 import (

@@ -14,7 +14,7 @@ import (
 )
 
 // memory returns a field of /proc/self/status in MB: VmHWM, the peak of resident
-// memory, or RssAnon, what is not of files.
+// memory, or RssAnon, which excludes files.
 func memory(field string) float64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -47,7 +47,7 @@ func heap() float64 {
 	return float64(m.HeapAlloc) / (1 << 20)
 }
 
-// diskUse returns what the files under dir take on the disk, in MB.
+// diskUse returns the space that the files under dir take on disk, in MB.
 func diskUse(dir string) float64 {
 	var blocks int64
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
@@ -83,8 +83,8 @@ func dropCache(dir string) error {
 	})
 }
 
-// syncDisk waits until what earlier runs wrote is on the disk, so that it does
-// not disturb the next.
+// syncDisk waits until the data of earlier runs is on disk, so that it does not
+// disturb the next.
 func syncDisk(dir string) {
 	if f, err := os.Open(dir); err == nil {
 		_ = unix.Syncfs(int(f.Fd()))
@@ -94,13 +94,13 @@ func syncDisk(dir string) {
 
 var fsNames = map[int64]string{0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x01021994: "tmpfs", 0x794c7630: "overlayfs", 0x2fc12fc1: "zfs"}
 
-// inMemory says whether a folder is on no disk at all.
+// inMemory reports whether a folder is not on a disk.
 func inMemory(dir string) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(dir, &st) == nil && fsNames[int64(st.Type)] == "tmpfs"
 }
 
-// machine describes where the run was.
+// machine describes the machine of the run.
 func machine(dir string) string {
 	var st unix.Statfs_t
 	name := "unknown file system"

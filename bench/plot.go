@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The plot shows what a record costs as a store grows, as text that a browser
-// draws: four panels with a logarithmic axis of records, or topics.
+// The plot shows the cost of a record as a store grows, as text that a browser
+// renders: four panels with a logarithmic axis of records or topics.
 
 type series struct {
 	name, color string
@@ -47,7 +47,7 @@ func writePlot(path string, rows []*row) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
-// panelsOf makes the panels of the rows that are there.
+// panelsOf makes the panels for the rows that were measured.
 func panelsOf(rows []*row) []*panel {
 	var list []*panel
 	for _, by := range []struct{ workload, what string }{{"grow", "records"}, {"topics", "topics, 1 million records"}} {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// row is what the measurements of one system at one workload come to.
+// row summarizes the measurements of one system on one workload.
 type row struct {
 	w   *workload
 	sys *system
@@ -76,8 +76,8 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// ratio returns the median, over the rounds, of a figure of r by that of b in
-// the same round.
+// ratio returns the median over the rounds of a figure of r divided by that of
+// b in the same round.
 func ratio(r, b *row, get func(*result) float64) float64 {
 	var list []float64
 	for i := range min(len(r.results), len(b.results)) {

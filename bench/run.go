@@ -18,7 +18,7 @@ import (
 type suite struct {
 	o     *options
 	dir   string
-	fills map[string]string // folders that are filled, by what is in them
+	fills map[string]string // filled folders by their contents
 	rows  []*row
 }
 
@@ -65,8 +65,8 @@ func runSuite(o *options) error {
 	return nil
 }
 
-// invocation is the command as it was given, without the names of files and
-// folders, which are nobody's business but the machine's.
+// invocation is the command as given, without the names of files and folders,
+// which are private to the machine.
 func invocation() string {
 	words := []string{"go run ."}
 	for i := 1; i < len(os.Args); i++ {
@@ -82,8 +82,8 @@ func invocation() string {
 	return strings.Join(words, " ")
 }
 
-// selected returns the workloads of the suite that the flags leave, those with
-// equal fills side by side.
+// selected returns the workloads of the suite that the flags select, with equal
+// fills next to each other.
 func (s *suite) selected() []*workload {
 	var list []*workload
 	for _, w := range workloads(s.o.params) {
@@ -120,8 +120,8 @@ func (s *suite) systems(w *workload) []string {
 	return list
 }
 
-// measure takes the systems in turn, A B A B, so that a disk or a neighbour that
-// changes its mind changes it for all of them.
+// measure alternates the systems, A B A B, so that a change in the disk's speed
+// or in a neighbour's load affects all of them.
 func (s *suite) measure(w *workload) ([]*row, error) {
 	names := s.systems(w)
 	rows := make([]*row, len(names))
@@ -164,7 +164,7 @@ func (s *suite) one(w *workload, system string) (*result, error) {
 		return nil, err
 	}
 	if w.fill.n == 0 {
-		defer os.RemoveAll(dir) // at once: what is deleted is not written to the disk
+		defer os.RemoveAll(dir) // at once: deleted data is not written to the disk
 	}
 	sp := spec{Workload: w.id(), System: system, Dir: dir, Params: s.o.params}
 	for _, phase := range w.before {
@@ -204,7 +204,7 @@ func (s *suite) folder(w *workload, system string) (string, error) {
 	return dir, nil
 }
 
-// forget removes filled folders that nobody needs any more.
+// forget removes the filled folders.
 func (s *suite) forget() {
 	for key, dir := range s.fills {
 		os.RemoveAll(dir)
@@ -212,10 +212,10 @@ func (s *suite) forget() {
 	}
 }
 
-// childTime is when a measurement has gone wrong.
+// childTime is the time after which a measurement has failed.
 const childTime = 20 * time.Minute
 
-// child runs a measurement in a process of its own.
+// child runs a measurement in its own process.
 func child(sp *spec) (*result, error) {
 	text, err := json.Marshal(sp)
 	if err != nil {

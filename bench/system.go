@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A store is an open system. What it can do is said by the interfaces below; a
+// A store is an open system. The interfaces below describe what it can do; a
 // workload uses one of them. Append, AppendBatch, AppendAtomic and AppendTo are
 // called from one goroutine.
 type store interface {
@@ -22,13 +22,13 @@ type batcher interface {
 	AppendBatch(bodies [][]byte) error
 }
 
-// A sharer can be appended to by several goroutines, each with a writer of its own.
+// A sharer can be appended to by several goroutines, each with its own writer.
 type sharer interface {
 	Writer() appender
 }
 
 // An atomicWriter appends a batch over several topics: body i goes to topic
-// i%topics. All of it is there after a crash, or nothing.
+// i%topics. After a crash either all of it is there or nothing.
 type atomicWriter interface {
 	AppendAtomic(topics int, bodies [][]byte) error
 }
@@ -53,8 +53,8 @@ type seeker interface {
 	SeekTime(ms int64) ([]byte, error)
 }
 
-// A tailer calls fn for each record from the first on, and waits for more until
-// ctx ends.
+// A tailer calls fn for each record from the first on, then waits for more
+// until ctx ends.
 type tailer interface {
 	Tail(ctx context.Context, fn func(body []byte)) error
 }
@@ -64,7 +64,7 @@ type config struct {
 	dir      string
 	durable  bool // acknowledged means on disk
 	size     int  // of a body
-	records  int  // how many are to come, for those that preallocate
+	records  int  // expected number, for systems that preallocate
 	topics   int
 	compress bool
 	byTime   bool // the fill is for a seek by time
@@ -74,7 +74,7 @@ type config struct {
 // system is one engine, or one limit.
 type system struct {
 	name    string // "limit:write": the part after the colon is the variant
-	module  string // its version is told
+	module  string // its version is reported
 	durable string // what durable means for it
 	relaxed string // what it does when not durable
 	open    func(c config) (store, error)

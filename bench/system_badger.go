@@ -16,7 +16,7 @@ func init() {
 type badgerStore struct {
 	db   *badger.DB
 	keys *keyer
-	next atomic.Uint64 // of those who share
+	next atomic.Uint64 // for the writers that share
 }
 
 func openBadger(c config) (store, error) {

@@ -46,7 +46,7 @@ func (s *boltStore) Close() error { return s.db.Close() }
 
 func (s *boltStore) put(tx *bbolt.Tx, topic int, body []byte) error {
 	b := tx.Bucket(s.buckets[topic])
-	b.FillPercent = 1 // keys only rise
+	b.FillPercent = 1 // keys only increase
 	return b.Put(s.keys.add(nil, topic), body)
 }
 

@@ -30,7 +30,7 @@ type pebbleStore struct {
 	wo    *pebble.WriteOptions
 	keys  *keyer
 	key   []byte
-	next  atomic.Uint64 // of those who share
+	next  atomic.Uint64 // for the writers that share
 }
 
 func openPebble(c config) (store, error) {
@@ -147,10 +147,10 @@ func (s *pebbleStore) SeekTime(ms int64) ([]byte, error) {
 	return append([]byte(nil), it.Value()...), nil
 }
 
-// pollEvery is how long those who have no notification sleep between two looks.
+// pollEvery is how long systems without notifications sleep between polls.
 const pollEvery = 50 * time.Microsecond
 
-// Tail polls, as pebble tells nobody of new keys.
+// Tail polls, as pebble does not notify of new keys.
 func (s *pebbleStore) Tail(ctx context.Context, fn func([]byte)) error {
 	var from uint64
 	for ctx.Err() == nil {

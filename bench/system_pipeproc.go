@@ -118,7 +118,7 @@ func (s *pipeprocStore) SeekTime(ms int64) ([]byte, error) {
 }
 
 func (s *pipeprocStore) Tail(ctx context.Context, fn func([]byte)) error {
-	if err := s.n.WaitForRecord(ctx, s.names[0], 0); err != nil { // the topic comes with its first record
+	if err := s.n.WaitForRecord(ctx, s.names[0], 0); err != nil { // the topic is created with its first record
 		return err
 	}
 	c, err := s.n.Cursor(ctx, s.names[0], pipeproc.RangeOptions{})

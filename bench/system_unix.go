@@ -25,12 +25,12 @@ func init() {
 	helpers["serve"] = serve
 }
 
-// helper is a process that a measurement has started.
+// helper is a process that a measurement started.
 type helper struct {
 	cmd *exec.Cmd
 }
 
-// startHelper starts a phase in a process of its own and waits until it is ready.
+// startHelper starts a phase in its own process and waits until it is ready.
 func startHelper(sp spec) (*helper, error) {
 	b, err := json.Marshal(sp)
 	if err != nil {
@@ -65,7 +65,8 @@ func (h *helper) stop() error {
 	return h.cmd.Wait()
 }
 
-// untilStopped says that the process is ready, and waits for its end.
+// untilStopped reports that the process is ready and returns a context that
+// ends when it is told to stop.
 func untilStopped() context.Context {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	fmt.Print(readyLine)

@@ -56,7 +56,7 @@ func (s *wlogStore) AppendBatch(list [][]byte) error {
 
 func (s *wlogStore) Writer() appender { return locked{&s.mu, s} }
 
-// locked gives goroutines their turn.
+// locked serializes goroutines.
 type locked struct {
 	mu *sync.Mutex
 	a  appender
@@ -99,7 +99,7 @@ func (s *wlogStore) Tail(ctx context.Context, fn func([]byte)) error {
 			if r.Err() != nil && !errors.Is(r.Err(), io.EOF) {
 				return r.Err()
 			}
-			if last > i { // nothing is added to this one any more
+			if last > i { // this segment is complete
 				for r.Next() {
 					fn(r.Record())
 				}

@@ -32,7 +32,7 @@ func notes(extra map[string]float64) string {
 	return b.String()
 }
 
-// short writes a number with three digits.
+// short writes a number with three significant digits.
 func short(v float64) string {
 	switch {
 	case v == 0:

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// target is what must hold, as the ratio of two rows of one run or as a figure.
+// target is a required ratio of two rows of one run, or a required figure.
 type target struct {
 	workload string
 	against  string  // system of the same workload; "": the figure itself
@@ -10,7 +10,7 @@ type target struct {
 	least    float64 // at least this
 	most     float64 // or at most this
 	unit     string
-	better   float64 // a stretch beyond it
+	better   float64 // a stretch target beyond it
 }
 
 var targets = []target{
@@ -80,7 +80,7 @@ func printTargets(rows []*row) {
 	}
 }
 
-// line says what a target is and what was reached.
+// line describes a target and the result.
 func (t *target) line(r, b *row) string {
 	var got float64
 	if b != nil {

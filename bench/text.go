@@ -12,15 +12,15 @@ import (
 )
 
 // text returns at most n bodies cut out of the source of the Go distribution, real
-// text that everybody has who can run this.
+// text that is available wherever this runs.
 func text(size, n int) ([][]byte, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("where the Go distribution is: %w", err)
 	}
-	// One buffer of the right size, so that the memory of the bodies is not taken for
-	// that of the system that is measured. It is copied to, and not read into: the
-	// first touch of a page belongs here as well.
+	// One buffer of the right size, so that the memory of the bodies is not
+	// attributed to the measured system. It is filled by copying, not by reading into
+	// it, so that the first touch of each page also happens here.
 	all := make([]byte, 0, n*size)
 	some := make([]byte, 64<<10)
 	err = filepath.WalkDir(filepath.Join(strings.TrimSpace(string(root)), "src"), func(path string, d fs.DirEntry, err error) error {

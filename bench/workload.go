@@ -8,7 +8,7 @@ import (
 // workload is one kind of work, measured for several systems.
 type workload struct {
 	name     string // as in the table
-	variant  string // what differs from others of that name
+	variant  string // the difference from others of that name
 	size     int    // bytes of a body
 	n        int    // records
 	batch    int
@@ -20,16 +20,16 @@ type workload struct {
 	quick    []string // systems in the suite quick; none: not part of it
 	full     []string // further systems in the suite full
 	reps     int      // at least
-	once     bool     // it takes long, or is steady: one repeat
+	once     bool     // slow or steady: one repetition
 	order    int
 	fill     fill
-	// before are phases of their own processes before each measurement; one that
-	// is called "kill" kills itself when it is done.
+	// before are phases that run in their own processes before each measurement;
+	// the one called "kill" kills itself when it is done.
 	before []string
 	run    func(j *job) error
 }
 
-// id names a workload among all.
+// id names a workload uniquely.
 func (w *workload) id() string {
 	s := w.name
 	if w.variant != "" {
@@ -43,7 +43,7 @@ func (w *workload) id() string {
 
 // params change all workloads.
 type params struct {
-	Huge  bool    // grow goes on to 10^8 records
+	Huge  bool    // grow continues to 10^8 records
 	Scale float64 // of the numbers of records
 }
 
@@ -65,7 +65,7 @@ func workloads(p params) []*workload {
 	return all
 }
 
-// scaled keeps whole batches.
+// scaled keeps batches whole.
 func (p params) scaled(n int) int {
 	if n == 0 || p.Scale == 1 {
 		return n

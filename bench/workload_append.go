@@ -33,8 +33,8 @@ func init() {
 				what:  "the same from 64 goroutines",
 				quick: []string{"pipeproc", "limit:group", "pebble"},
 				full:  []string{"bbolt", "wlog", "raft-wal", "tidwall", "badger", "nats"}},
-			// As many as take several checkpoints, and a peer with memory tables several
-			// of those: the first 64 MiB tell of its memory only.
+			// Enough records for several checkpoints, and for several memory tables in a
+			// peer that has them: its first 64 MiB measure only memory.
 			&workload{name: "atomic", size: 128, n: 2_000_000, batch: 100, topics: 10, run: appendAtomic,
 				what:  "atomic batches of 10 records to each of 10 topics, not synced",
 				quick: []string{"pipeproc", "pebble"},
@@ -47,7 +47,7 @@ func init() {
 	})
 }
 
-// timed runs fn on an open store, and closes it outside of the time.
+// timed runs fn on an open store and closes it after the measured time.
 func (j *job) timed(fn func(s store) error) error {
 	s, err := j.open()
 	if err != nil {
@@ -65,7 +65,7 @@ func (j *job) timed(fn func(s store) error) error {
 	return err
 }
 
-// observe adds what a store says about itself, while it is open.
+// observe adds an open store's own figures.
 func (j *job) observe(s store) error {
 	o, ok := s.(interface {
 		Observe(map[string]float64) error

@@ -47,8 +47,8 @@ func compressWrite(j *job) error {
 	return nil
 }
 
-// emptyDisk returns what a store with one record takes: preallocated files say
-// nothing about compression.
+// emptyDisk returns the disk use of a store with one record: preallocated files
+// say nothing about compression.
 func (j *job) emptyDisk(body []byte) (float64, error) {
 	dir, err := os.MkdirTemp(j.Dir, "empty-")
 	if err != nil {
@@ -65,7 +65,7 @@ func (j *job) emptyDisk(body []byte) (float64, error) {
 	return diskUse(dir), err
 }
 
-// writeText appends n pieces, from the first again when they are at an end.
+// writeText appends n pieces, starting over when they run out.
 func writeText(a batcher, pieces [][]byte, n int) error {
 	list := make([][]byte, 100)
 	for i := 0; i < n; i += len(list) {

@@ -57,7 +57,7 @@ func (j *job) appendTopics(a topicWriter) error {
 	})
 }
 
-// grow goes through the life of a store of some size.
+// grow runs through the life of a store of a given size.
 func grow(j *job) error {
 	m := j.res.Extra
 	s, err := openPipeproc(j.config())
@@ -78,7 +78,7 @@ func grow(j *job) error {
 	j.res.Disk = diskUse(j.Dir)
 	m["disk_bytes_per_record"] = j.res.Disk * (1 << 20) / float64(j.n)
 	s = nil
-	heap() // what the first node had is not the second one's
+	heap() // do not count the first node's memory as the second's
 	from = time.Now()
 	if s, err = openPipeproc(j.config()); err != nil {
 		return err

@@ -47,7 +47,8 @@ func copyRecords(_ context.Context, w *pipeproc.Work) error {
 	return nil
 }
 
-// pipeline writes to the first topic and waits until all has come to the last.
+// pipeline writes to the first topic and waits until everything has reached the
+// last.
 func pipeline(j *job, start func(n *pipeproc.Node) (end func() error, err error)) (err error) {
 	ctx := context.Background()
 	n, err := pipeproc.Open(j.Dir, &pipeproc.Options{Sync: pipeproc.SyncNever})
@@ -163,7 +164,7 @@ func copyLines(*spec) error {
 	}
 }
 
-// clients runs each stage in a process of its own.
+// clients runs each stage in its own process.
 func clients(n *pipeproc.Node) (func() error, error) {
 	dir, err := socketDir()
 	if err != nil {

@@ -58,7 +58,7 @@ func (j *job) scan(s store) error {
 	return c.done(j.w.fill.n)
 }
 
-// reader opens the store of a job and closes it in the end.
+// reader opens the store of a job and closes it at the end.
 func (j *job) reader(fn func(s store) error) error {
 	from := time.Now()
 	s, err := j.open()

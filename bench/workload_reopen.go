@@ -20,7 +20,7 @@ func init() {
 	})
 }
 
-// reopenRun is told by the phase whether to write and be killed, or to open.
+// reopenRun writes and is killed, or opens the store, depending on the phase.
 func reopenRun(j *job) error {
 	if j.Phase == "kill" {
 		return writeAndDie(j)
@@ -28,8 +28,8 @@ func reopenRun(j *job) error {
 	return reopen(j)
 }
 
-// sinceClose is how many records a store has got when it is killed, 58 MB of
-// write-ahead log: more than lie between two checkpoints.
+// sinceClose is the number of records in a store when it is killed, 58 MB of
+// write-ahead log: more than between two checkpoints.
 const sinceClose = 400_000
 
 func writeAndDie(j *job) error {

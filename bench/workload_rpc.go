@@ -21,7 +21,7 @@ func init() {
 	})
 }
 
-// appendOneTimed times each call, which a socket makes long enough.
+// appendOneTimed times each call: over a socket it takes long enough.
 func appendOneTimed(j *job) error {
 	b := newBodies(j.w.size)
 	return j.timed(func(s store) error {

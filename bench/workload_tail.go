@@ -27,7 +27,7 @@ func init() {
 	})
 }
 
-// stampAt is where in a body the time stands.
+// stampAt is the offset of the time in a body.
 const stampAt = 8
 
 // tail has one goroutine append and another one follow.
@@ -91,7 +91,7 @@ func tail(j *job) error {
 	err = <-ended
 	j.stop(j.n)
 	if int(seen.Load()) == j.n {
-		err = nil // it ended because all was there
+		err = nil // it ended because everything had arrived
 	}
 	if err != nil {
 		return err

@@ -152,7 +152,8 @@ var ackTests = []test{
 		l.ack("p")
 	}},
 	{name: "with records in sight of a reader", run: func(l *lab) {
-		// A reader that sees that the proc has moved on finds what was committed with it.
+		// A reader that sees the proc's new position also finds what was committed
+		// with it.
 		const total = 50
 		for range total {
 			l.commit("t", "x")

@@ -18,7 +18,7 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// certificates returns the two sides of mutual TLS on 127.0.0.1, which are made
+// certificates returns both sides of mutual TLS on 127.0.0.1. They are made
 // once.
 var certificates = sync.OnceValues(func() (server, client *tls.Config) {
 	dir, err := os.MkdirTemp("", "certs")
@@ -43,7 +43,7 @@ var certificates = sync.OnceValues(func() (server, client *tls.Config) {
 })
 
 // issue makes a certificate, signed with parentKey or, if that is nil, its own
-// key. It returns its key and its file.
+// key. It returns the certificate's key and file.
 func issue(dir, name string, tmpl, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)

@@ -71,7 +71,7 @@ var concurrentTests = []test{
 		l.ok(commits.wait())
 	}},
 	{name: "a batch over topics is visible in order", run: func(l *lab) {
-		// A reader that sees the second topic's record finds the first one's.
+		// A reader that sees the second topic's record also finds the first one's.
 		l.create("a")
 		l.create("b")
 		stop := make(chan struct{})
@@ -208,7 +208,7 @@ var concurrentTests = []test{
 		l.ok(l.WaitForRecord(l.ctx, "t", 5))
 		l.shut()
 		for _, r := range all {
-			// A command that was on its way when the connection was closed may have been done.
+			// A command in flight when the connection was closed may have taken effect.
 			if err := r.wait(); !errors.Is(err, pipeproc.ErrClosed) && !errors.Is(err, pipeproc.ErrOutcomeUnknown) {
 				l.t.Error(err)
 			}

@@ -13,27 +13,27 @@
 //		})
 //	}
 //
-// Run needs a store that is empty and nobody else's for each test. RunPersistent
+// Run needs an empty store for each test, which nothing else uses. RunPersistent
 // is for stores that keep their records when they are closed; it needs a way to
 // start them again.
 //
-// Both return the number of tests that they ran, which depends on nothing but
-// the version of this package (and on the flag -run): no test is skipped for an
-// implementation, and none looks at what it is that it tests.
+// Both return the number of tests that they ran, which depends only on the
+// version of this package (and on the flag -run): no test is skipped for an
+// implementation, and none checks which implementation it runs on.
 //
 // # What it promises
 //
-// The tests use the methods of pipeproc.Store only, and real time. Each says
-// what must happen, and waits for it for as long as a slow machine may take;
-// none fails because something took long. Errors are compared by errors.Is with
-// the errors of package pipeproc and by pipeproc.Code. The tests run in parallel
+// The tests use the methods of pipeproc.Store only, and real time. Each states
+// the expected outcome and waits for it as long as a slow machine may need; none
+// fails because something took long. Errors are compared by errors.Is with the
+// errors of package pipeproc and by pipeproc.Code. The tests run in parallel
 // with each other.
 //
 // # What it does not hold
 //
-// What needs a clock that the test sets, a disk that fails or a process that is
-// killed: power cuts, exact timeouts and backoffs, damage. The module tests of this
-// repository has those, for its own node.
+// Anything that needs a clock that the test sets, a disk that fails or a process
+// that is killed: power cuts, exact timeouts and backoffs, damage. The tests module
+// of this repository covers those for its own node.
 //
 // The version of the module does not cover this package.
 package conformance
@@ -46,8 +46,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Options are what a test needs of its store. Zero values are the defaults of
-// pipeproc.Options.
+// Options are what a test requires of its store. Zero values are the defaults
+// of pipeproc.Options.
 type Options struct {
 	// MaxBody and MaxBatch bound records and batches.
 	MaxBody, MaxBatch int
@@ -62,18 +62,18 @@ type Options struct {
 // Instance is the store of one test.
 type Instance struct {
 	Store pipeproc.Store
-	// Another gives a second client of the same store. A store that has but one,
+	// Another gives a second client of the same store. A store that has only one,
 	// such as a node in the same process, leaves it nil: the test then uses Store
 	// for both.
 	Another func() pipeproc.Store
-	// Restart closes the store and all its clients, starts it anew from what it
-	// kept, and gives a client of it. Run does without.
+	// Restart closes the store and all its clients, starts it again from what it
+	// kept, and returns a client of it. Run does not need it.
 	Restart func() pipeproc.Store
 }
 
 // Factory makes a new, empty store for one test. It stops the test if it cannot,
-// and registers with t what is to be closed after it. Tests may have closed
-// Store before.
+// and registers with t the cleanup of what it opened. Tests may already have
+// closed Store by then.
 type Factory func(t testing.TB, o Options) Instance
 
 // test is one test of the suite.
@@ -89,8 +89,7 @@ type theme struct {
 	tests [][]test
 }
 
-// Run runs the suite, and returns the number of tests that ran when all are
-// over.
+// Run runs the suite. When all tests are done it returns the number that ran.
 func Run(t *testing.T, open Factory) int {
 	t.Helper()
 	return run(t, open, []theme{
@@ -116,8 +115,8 @@ func Run(t *testing.T, open Factory) int {
 }
 
 // RunPersistent runs the tests of what a store keeps when it is closed and
-// started again, for which the factory's Instance needs Restart. It returns the
-// number of tests that ran.
+// started again. They need the Instance's Restart. It returns the number of
+// tests that ran.
 func RunPersistent(t *testing.T, open Factory) int {
 	t.Helper()
 	return run(t, open, []theme{
@@ -129,7 +128,7 @@ func run(t *testing.T, open Factory, themes []theme) int {
 	t.Helper()
 	var ran atomic.Int64
 	for _, th := range themes {
-		t.Run(th.name, func(t *testing.T) { // over when its parallel tests are
+		t.Run(th.name, func(t *testing.T) { // returns when its parallel tests are done
 			for _, list := range th.tests {
 				for _, c := range list {
 					t.Run(c.name, func(t *testing.T) {

@@ -39,14 +39,14 @@ func openMemory(t testing.TB, o conformance.Options) *pipeproc.Node {
 	return n
 }
 
-// shut closes what may have been closed before.
+// shut closes a store that may already be closed.
 func shut(t testing.TB, s pipeproc.Store) {
 	if err := s.Close(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Error("closing:", err)
 	}
 }
 
-// embedded is a node of this process.
+// embedded is a node in this process.
 func embedded(disk bool) conformance.Factory {
 	return func(t testing.TB, o conformance.Options) conformance.Instance {
 		var n *pipeproc.Node
@@ -91,7 +91,7 @@ func (s *served) start() {
 		s.t.Fatal(err)
 	}
 	s.at = s.addr.String()
-	if s.addr.Scheme != transport.SchemeUnix { // which port it is, is known now
+	if s.addr.Scheme != transport.SchemeUnix { // the port is known now
 		s.at = s.addr.Scheme + "://" + l.Addr().String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -122,8 +122,8 @@ func (s *served) end() {
 	shut(s.t, s.n)
 }
 
-// remote is a node that is served at an address. A scheme of unix makes a socket
-// of its own for each.
+// remote is a node that is served at an address. With the scheme unix each gets
+// its own socket.
 func remote(scheme string, disk bool) conformance.Factory {
 	return func(t testing.TB, o conformance.Options) conformance.Instance {
 		text := scheme + "://127.0.0.1:0"

@@ -75,7 +75,7 @@ var errorTests = []test{
 	}},
 }
 
-// closedTests has a test for each call on a store that was closed.
+// closedTests has a test for each call on a closed store.
 func closedTests() (list []test) {
 	o := procOn("t")
 	for _, c := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc/conformance"
 )
 
-// A test of a store of one's own; here it is a node in memory.
+// A test of your own store, for which a node in memory stands in here.
 func ExampleRun() {
 	_ = func(t *testing.T) {
 		conformance.Run(t, func(t testing.TB, o conformance.Options) conformance.Instance {

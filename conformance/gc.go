@@ -6,9 +6,9 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-const young = time.Nanosecond // an age that every record has that l.aged has seen
+const young = time.Nanosecond // after l.aged, every existing record is at least this old
 
-// aged lets all records that are there have an age.
+// aged waits until all existing records have an age above zero.
 func (l *lab) aged() {
 	l.t.Helper()
 	l.later(l.commit("later", "x")[0])
@@ -26,7 +26,7 @@ func (l *lab) collect(o pipeproc.GCOptions) (pruned []pipeproc.Pruned) {
 	return pruned
 }
 
-// wantLeft collects what has an age and checks what is left of topic t.
+// wantLeft collects records of that age and checks what is left of topic t.
 func (l *lab) wantLeft(age time.Duration, bodies ...string) {
 	l.t.Helper()
 	l.collect(pipeproc.GCOptions{MinAge: age})
@@ -137,7 +137,7 @@ var gcTests = []test{
 		l.wantLeft(young, "1", "2", "3", "4", "5")
 	}},
 	{name: "by itself, at its interval", o: Options{GC: &pipeproc.GCOptions{Interval: short, MinAge: short}}, run: func(l *lab) {
-		for range 2 { // it goes on
+		for range 2 { // collection continues
 			l.commit("t", "x")
 			l.eventually("it is collected", func() bool { return l.length("t") == 0 })
 		}
@@ -183,7 +183,7 @@ var gcTests = []test{
 				l.t.Fatalf("%v was claimed, %d is next, %d skipped", c.Range, next, c.Skipped)
 			}
 			next = c.Range.Last.Seq + 1
-			// A proc made meanwhile gets all from where it begins.
+			// A proc created meanwhile gets everything from its start on.
 			q := l.ensure(pipeproc.ProcOptions{Name: "q", Topic: "t"})
 			if d := l.claim(pipeproc.ProcOptions{Name: "q", Topic: "t"}); d.Skipped != 0 || d.Range.First.Seq != q.Next {
 				l.t.Fatalf("made at %d, it begins with %v, %d skipped", q.Next, d.Range, d.Skipped)

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// patience is how long a test waits for what must happen. It is long, so
-	// that a slow machine does not fail it.
+	// patience is how long a test waits for what it expects: long, so that it does
+	// not fail on a slow machine.
 	patience = 30 * time.Second
-	// lookAgain is how often it looks meanwhile.
+	// lookAgain is the interval at which it checks.
 	lookAgain = 2 * time.Millisecond
-	// short is a time that tests let run out.
+	// short is a timeout that tests let expire.
 	short = 20 * time.Millisecond
 )
 
-// lab is a store in a test. What its own methods do must succeed.
+// lab is a store in a test. Its own methods must succeed, or they stop the
+// test.
 type lab struct {
 	pipeproc.Store
 	t   *testing.T
@@ -47,7 +48,7 @@ func (l *lab) another() *lab {
 	return &k
 }
 
-// restart starts the store anew.
+// restart restarts the store.
 func (l *lab) restart() {
 	l.t.Helper()
 	if l.in.Restart == nil {
@@ -96,8 +97,8 @@ func (l *lab) commit(topic string, bodies ...string) []pipeproc.ID {
 	return ids
 }
 
-// later lets a millisecond pass by the store's clock: between the time of id and
-// those of records that are committed after it lies another one.
+// later lets time pass by the store's clock: at least one whole millisecond lies
+// between the time of id and that of records committed afterwards.
 func (l *lab) later(id pipeproc.ID) {
 	l.t.Helper()
 	l.eventually("a millisecond later", func() bool { return l.commit("later", "x")[0].Millis > id.Millis+1 })
@@ -168,7 +169,7 @@ func (l *lab) claim(o pipeproc.ProcOptions) pipeproc.Claim {
 	return c
 }
 
-// want claims and checks what the bodies are.
+// want claims and checks the bodies.
 func (l *lab) want(o pipeproc.ProcOptions, bodies ...string) pipeproc.Claim {
 	l.t.Helper()
 	c := l.claim(o)
@@ -291,13 +292,13 @@ func (l *lab) system(o pipeproc.SystemProcOptions) []pipeproc.ProcInfo {
 	return list
 }
 
-// settled waits until all procs have done what there is.
+// settled waits until the procs have no work left.
 func (l *lab) settled(names ...string) {
 	l.t.Helper()
 	l.ok(l.WaitForProcs(l.ctx, names...))
 }
 
-// stale checks that a token reaches nothing: not the proc, not the records.
+// stale checks that a token has no effect on the proc or the records.
 func (l *lab) stale(proc string, token pipeproc.Token) {
 	l.t.Helper()
 	before := l.info(proc)
@@ -313,8 +314,8 @@ func (l *lab) stale(proc string, token pipeproc.Token) {
 	l.wantTopic("stale")
 }
 
-// wantErr checks what an error is, by errors.Is and by its code, and that its
-// text says the words.
+// wantErr checks an error by errors.Is and by its code, and that its text
+// contains the words.
 func (l *lab) wantErr(err, target error, words ...string) {
 	l.t.Helper()
 	if !errors.Is(err, target) || pipeproc.Code(err) != pipeproc.Code(target) {

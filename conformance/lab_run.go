@@ -47,7 +47,7 @@ func (r *result) wait() error {
 	}
 }
 
-// ended is a context that has ended.
+// ended returns a context that has ended.
 func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -65,13 +65,13 @@ func through(_ context.Context, w *pipeproc.Work) error {
 	return nil
 }
 
-// calls notes what a processor is called with.
+// calls records what a processor is called with.
 type calls struct {
 	mu   sync.Mutex
 	list []string
 }
 
-// note is a processor that notes and does nothing else.
+// note is a processor that records its calls and does nothing else.
 func (c *calls) note(_ context.Context, w *pipeproc.Work) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

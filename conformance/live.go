@@ -26,7 +26,8 @@ func nextClaim(ctx context.Context, p *pipeproc.LiveProc) (pipeproc.Claim, error
 }
 
 // eachClaim calls fn for each claim, or error, until fn returns an error or the loop
-// ends. A context that ended is its cause, a live proc that was cancelled nil.
+// ends. For a context that ended it returns the cause, for a cancelled live proc
+// nil.
 func eachClaim(ctx context.Context, p *pipeproc.LiveProc, fn func(*pipeproc.LiveProc, pipeproc.Claim, error) error) error {
 	for c, err := range p.Claims(ctx) {
 		if ctx.Err() != nil {
@@ -143,7 +144,7 @@ var liveTests = []test{
 		}
 		l.wantTopic("out", "x")
 		l.wantNext(p, "2")
-		l.reclaim(p.Name()) // somebody else may have it by now
+		l.reclaim(p.Name()) // another client may have it by now
 		_, err = p.Ack(l.ctx)
 		l.wantErr(err, pipeproc.ErrClaimLost)
 		_, _, err = p.AckCommit(l.ctx, recordsOf("out", "y")...)

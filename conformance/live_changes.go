@@ -10,7 +10,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// changes runs Changes with a function that notes the bodies and acknowledges.
+// changes runs Changes with a function that records the bodies and
+// acknowledges.
 type changes struct {
 	*result
 	mu   sync.Mutex
@@ -80,7 +81,7 @@ var changesTests = []test{
 		if i, err := p.Inspect(l.ctx); err != nil || i.Claim == (pipeproc.Token{}) {
 			l.t.Errorf("%+v, %v", i, err)
 		}
-		// It can go on from there.
+		// It can continue from there.
 		_, err = p.Reclaim(l.ctx, "")
 		l.ok(err)
 		c := l.changes(p)
@@ -209,7 +210,8 @@ var changesTests = []test{
 	}},
 }
 
-// lastCall checks that an end of a LiveProc is one call of the function.
+// lastCall checks that the end of a LiveProc is reported by exactly one call of
+// the function.
 func (l *lab) lastCall(want error, end func(p *pipeproc.LiveProc)) {
 	l.t.Helper()
 	p := l.live(pipeproc.LiveOptions{Topic: "t"})

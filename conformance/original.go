@@ -8,7 +8,8 @@ import (
 )
 
 // The test cases of the original system, with their file, number and name, as
-// far as they can be seen here. Sequences count from 0, as its clients see them.
+// far as they are observable here. Sequences count from 0, as its clients see
+// them.
 
 // logs commits three records to my_topic_0.
 func (l *lab) logs() []pipeproc.ID { return l.commit("my_topic_0", "1", "2", "3") }

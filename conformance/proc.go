@@ -9,7 +9,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// options of procs that many tests use: claims that nobody takes back.
+// options of procs that many tests use: claims that never time out.
 func procOn(topic string) pipeproc.ProcOptions {
 	return pipeproc.ProcOptions{Name: "p", Topic: topic, Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 }
@@ -19,7 +19,7 @@ var procTests = []test{
 		l.commit("secret", "0")
 		l.create("t")
 		o := pipeproc.ProcOptions{Name: "of-secret", Topic: "secret"}
-		for range 8 { // whatever memory they share is used again
+		for range 8 { // so that memory they share is reused
 			c, err := l.Claim(l.ctx, o)
 			l.ok(err)
 			_, err = l.Reclaim(l.ctx, o.Name, c.Token, "")
@@ -97,7 +97,7 @@ var procTests = []test{
 			l.t.Errorf("%+v", i)
 		}
 		l.ack("p")
-		// An offset is looked at only when a proc is made.
+		// An offset is used only when a proc is created.
 		l.want(pipeproc.ProcOptions{Name: "p", Topic: "t", Offset: "nonsense"}, "2")
 	}},
 	{name: "on a topic that does not exist", run: func(l *lab) {
@@ -222,7 +222,7 @@ var procTests = []test{
 	}},
 }
 
-// century is longer than a time may be.
+// century is longer than the longest allowed duration.
 const century = 101 * 365 * 24 * time.Hour
 
 var procOptionTests = []test{

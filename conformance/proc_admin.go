@@ -62,7 +62,7 @@ var procAdminTests = []test{
 		l.wantErr(err, pipeproc.ErrInvalidProc)
 		_, err = l.DestroyProc(l.ctx, "p")
 		l.wantErr(err, pipeproc.ErrInvalidProc)
-		// Made again it begins anew, and on another topic if it likes.
+		// Created again it starts from scratch, possibly on another topic.
 		l.want(o, "0")
 		l.destroy("p")
 		l.ensure(procOn("u"))

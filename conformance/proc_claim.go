@@ -190,7 +190,7 @@ var procClaimTests = []test{
 	}},
 }
 
-// idsOf returns a function that gives the text of a range of ids.
+// idsOf returns a function that formats a range of ids.
 func idsOf(ids []pipeproc.ID) func(first, last int) string {
 	return func(first, last int) string { return ids[first].String() + ".." + ids[last].String() }
 }

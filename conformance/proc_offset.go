@@ -29,8 +29,8 @@ func (l *lab) first(o pipeproc.ProcOptions) string {
 	return ""
 }
 
-// proc offsets of each kind, and the first record that each gives; "" for one
-// that is yet to come. Texts are as in the tests of range bounds.
+// proc offsets of each kind, and the first record that each yields, "" for one
+// not committed yet. Texts are as in the tests of range bounds.
 func procOffsetTests() (list []test) {
 	for _, c := range []struct{ offset, first string }{
 		{"", "0"},
@@ -164,7 +164,7 @@ var moreOffsetTests = []test{
 	{name: "$> goes by position", run: func(l *lab) {
 		o := procOn("t")
 		o.Offset = "$>"
-		for i := range 5 { // before and after in one millisecond, more often than not
+		for i := range 5 { // before and after usually share a millisecond
 			o.Name = fmt.Sprint("p", i)
 			l.commit("t", "before")
 			l.ensure(o)

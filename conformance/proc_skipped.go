@@ -6,7 +6,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// skip claims and checks how many sequences the claim says were skipped.
+// skip claims and checks how many sequences the claim reports as skipped.
 func (l *lab) skip(o pipeproc.ProcOptions, skipped uint64, bodies ...string) {
 	l.t.Helper()
 	if c := l.want(o, bodies...); c.Skipped != skipped {

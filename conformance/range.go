@@ -12,8 +12,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// six commits sequences 0 to 5 to topic t, in batches of two, each at a time of
-// its own.
+// six commits sequences 0 to 5 to topic t, in batches of two, each with a
+// different timestamp.
 func (l *lab) six() []pipeproc.ID {
 	l.t.Helper()
 	ids := l.commit("t", "0", "1")
@@ -36,9 +36,9 @@ func (l *lab) seqs(it iter.Seq2[pipeproc.Record, error]) (out []uint64) {
 	return out
 }
 
-// bound is a case of the rules of bounds. In start and end, "@2" stands for the
-// time of record 2, "@2+1" and "@2-1" for the millisecond beside it, and "#2"
-// for its id.
+// bound is a test case for the rules of bounds. In start and end, "@2" stands
+// for the time of record 2, "@2+1" and "@2-1" for the adjacent milliseconds,
+// and "#2" for its id.
 type bound struct {
 	rule string
 	o    textRange
@@ -127,7 +127,8 @@ func rangeBoundTests() (list []test) {
 			if got := l.seqs(l.Range(l.ctx, "t", fwd)); !slices.Equal(got, c.want) {
 				l.t.Errorf("Range(%+v) = %v, want %v", fwd, got, c.want)
 			}
-			// Backwards, with start and end changed over, it is the same turned round.
+			// In reverse, with start and end swapped, the result is the same in reverse
+			// order.
 			rev := fwd
 			rev.Start, rev.End, rev.Limit, rev.Reverse = fwd.End, fwd.Start, 0, true
 			want := slices.Clone(c.want)

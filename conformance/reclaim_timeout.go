@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// timedOut waits until a proc's claim was taken back for the n-th time.
+// timedOut waits until a proc's claim has been taken back for the n-th time.
 func (l *lab) timedOut(proc string, n int) {
 	l.t.Helper()
 	l.eventually(fmt.Sprint("reclaim ", n), func() bool { return l.info(proc).Reclaims >= n })

@@ -229,7 +229,7 @@ var defineOptionTests = []test{
 	}},
 }
 
-// differTests are the definitions that differ from one that is there.
+// differTests are definitions that differ from an existing one.
 func differTests() (list []test) {
 	base := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x"}, ProcessorName: "fn", Count: 2}
 	for _, c := range []struct {
@@ -274,7 +274,7 @@ func differTests() (list []test) {
 				l.t.Errorf("%+v became %+v", list, again)
 			}
 			if _, err = l.DefineSystemProc(l.ctx, base); c.name == "less From" {
-				l.ok(err) // topics that came to From are added
+				l.ok(err) // topics new in From are added
 			} else {
 				l.wantErr(err, pipeproc.ErrProcDiffers)
 			}

@@ -25,8 +25,8 @@ func (h *held) run(_ context.Context, w *pipeproc.Work) error {
 	return nil
 }
 
-// other runs another system proc over a record, after which what was under way
-// can be seen.
+// other runs another system proc over a record. Afterwards the effects of what
+// was under way are visible.
 func (l *lab) other() {
 	l.t.Helper()
 	l.system(pipeproc.SystemProcOptions{Name: "other", From: []string{"otherin"}, Processor: nop})
@@ -55,7 +55,7 @@ var destroyTests = []test{
 		if names := namesOf(l.procs()); !slices.Equal(names, []string{"other"}) {
 			l.t.Errorf("%q", names)
 		}
-		// Made again, with another definition, it begins anew.
+		// Created again with another definition, it starts from scratch.
 		l.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 9, Processor: c.note})
 		l.settled()
 		if got := c.take(); !slices.Equal(got, []string{"0 1"}) {

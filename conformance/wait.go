@@ -14,7 +14,8 @@ func (l *lab) waitsFor(names ...string) *result {
 	return l.start(func() error { return l.WaitForProcs(l.ctx, names...) })
 }
 
-// woken is a test of what makes a proc done while somebody waits for it.
+// woken is a test of an event that completes a proc while a caller waits for
+// it.
 func woken(name string, do func(l *lab)) test {
 	return test{name: "for procs, woken by " + name, run: func(l *lab) {
 		timeout := time.Duration(-1)
@@ -129,7 +130,7 @@ var waitTests = []test{
 		l.wantErr(wait.wait(), pipeproc.ErrClosed)
 	}},
 	{name: "for all procs at one moment", run: func(l *lab) {
-		// A record goes round between two topics: some proc always has it.
+		// A record circulates between two topics: some proc always has it.
 		l.commit("a", "x")
 		a, b := pipeproc.ProcOptions{Name: "a", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}, pipeproc.ProcOptions{Name: "b", Topic: "b", Retry: pipeproc.RetryPolicy{ReclaimTimeout: -1}}
 		l.ensure(a)
@@ -190,7 +191,7 @@ var waitTests = []test{
 // works runs WaitForWork for p.
 func (l *lab) works() *result { return l.start(func() error { return l.WaitForWork(l.ctx, "p") }) }
 
-// waking is a test of what wakes those that wait for work.
+// waking is a test of an event that wakes callers waiting for work.
 func waking(name, reason string, before, do func(l *lab)) test {
 	return test{name: "for work, woken by " + name, run: func(l *lab) {
 		l.ensure(procOn("t"))

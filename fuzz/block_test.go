@@ -75,7 +75,7 @@ func readRecords(t *testing.T, h segment.Header, raw []byte) {
 	case err == nil && len(again) > len(raw):
 		t.Fatalf("%d bytes became %d", len(raw), len(again))
 	}
-	// Skipping comes to the same.
+	// Skipping gives the same result.
 	half := segment.NewRecords(h, raw)
 	if half.Skip(n / 2) {
 		for m := n / 2; m < n; m++ {

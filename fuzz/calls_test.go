@@ -15,7 +15,7 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// Methods of package rpc/message that this file looks at by number.
+// Methods of package rpc/message that this file refers to by number.
 const (
 	callSession = 1
 	callRange   = 7
@@ -28,7 +28,7 @@ type spoken struct {
 	body   []byte
 }
 
-// recorder keeps what is said of each method first, some times.
+// recorder keeps the first calls and answers.
 type recorder struct {
 	mu   sync.Mutex
 	list []spoken
@@ -42,7 +42,7 @@ func (r *recorder) add(method uint16, body []byte) {
 	}
 }
 
-// listen serves h at a socket, and returns its address.
+// listen serves h on a socket, and returns its address.
 func listen(t testing.TB, h transport.Handler, log *slog.Logger) transport.Addr {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "fuzz")
@@ -71,7 +71,7 @@ func listen(t testing.TB, h transport.Handler, log *slog.Logger) transport.Addr 
 	return addr
 }
 
-// use calls all that a client can.
+// use makes every call that a client can.
 func use(c *rpc.Client, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -197,7 +197,7 @@ func (p *panics) check(t *testing.T) {
 }
 
 // FuzzNodeCalls: whatever body a call has, the node answers, does not panic, and
-// goes on.
+// keeps serving.
 func FuzzNodeCalls(f *testing.F) {
 	for _, s := range requests(f) {
 		f.Add(s.method, s.body)

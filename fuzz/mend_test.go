@@ -17,7 +17,7 @@ func sumUp(b []byte, at int) {
 	}
 }
 
-// mendFooter sets the checksum of a footer that takes all of b or its end.
+// mendFooter sets the checksum of a footer that is all of b or its end.
 func mendFooter(b []byte, p segment.Place) {
 	if len(b) < segment.TrailerSize {
 		return

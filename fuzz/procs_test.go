@@ -12,8 +12,8 @@ import (
 	"github.com/pipeproc/pipeproc/record"
 )
 
-// procOps encodes what a short life of some procs comes to, as one byte of the
-// operation's code, a length, and the payload.
+// procOps encodes the operations of some short-lived procs, each as one byte of
+// code, a length, and the payload.
 func procOps(f *testing.F) []byte {
 	f.Helper()
 	m := procstate.New(7)
@@ -66,8 +66,8 @@ func seedProcs(f *testing.F, n *pipeproc.Node) {
 	}
 }
 
-// FuzzProcOps replays operations on procs. What is taken must be taken again
-// from its own encoding.
+// FuzzProcOps replays operations on procs. An accepted operation must be
+// accepted again from its own encoding.
 func FuzzProcOps(f *testing.F) {
 	ops := procOps(f)
 	f.Add(ops)

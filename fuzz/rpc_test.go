@@ -74,8 +74,8 @@ func mendFrames(b []byte) {
 	}
 }
 
-// FuzzRPCFrame reads frames. However the bytes come in, the same is read, and it
-// is what its own encoding says.
+// FuzzRPCFrame reads frames. The result must not depend on how the bytes are
+// split, and must match its own encoding.
 func FuzzRPCFrame(f *testing.F) {
 	client, node := rpcFrames()
 	f.Add(client, false)
@@ -247,8 +247,8 @@ func FuzzRPCClient(f *testing.F) {
 	})
 }
 
-// feedClient plays a node: it reads the hello, sends a welcome if there are to be
-// requests, waits for these, and sends b.
+// feedClient plays a node: it reads the hello, sends a welcome if requests are
+// expected, waits for them, and sends b.
 func feedClient(nc net.Conn, b []byte, requests int, seen chan<- struct{}) {
 	defer close(seen)
 	defer nc.Close()
@@ -267,7 +267,7 @@ func feedClient(nc net.Conn, b []byte, requests int, seen chan<- struct{}) {
 		}
 		seen <- struct{}{}
 	}
-	go func() { _, _ = io.Copy(io.Discard, nc) }() // what the client says to it
+	go func() { _, _ = io.Copy(io.Discard, nc) }() // what the client sends to it
 	_, _ = nc.Write(b)                             // the client may end it before
 }
 

@@ -109,7 +109,7 @@ func checkSegment(t *testing.T, h vfs.File, m segment.Meta, sealed bool) (found 
 	return append(found, fmt.Sprint(err)), sum
 }
 
-// scan reads blocks, over all damage, and wants an end to it.
+// scan reads blocks past all damage and checks that it terminates.
 func scan(t *testing.T, h vfs.File, m segment.Meta, size int64) {
 	s := segment.NewScanner(h, m.Place(), segment.FileHeaderSize, size, nil)
 	last := int64(0)

@@ -35,7 +35,7 @@ func recordText(r *pipeproc.Record) (key, value string) {
 }
 
 // seedStore makes a store with sealed, growing and carried segments and records
-// in the log only. closed says how it was left.
+// in the log only. closed says whether it was closed.
 func seedStore(f *testing.F, closed bool) *storeImage {
 	ctx := context.Background()
 	m := vfs.NewMem()

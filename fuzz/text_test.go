@@ -19,7 +19,7 @@ func FuzzID(f *testing.F) {
 			}
 			return
 		}
-		// Leading zeroes are taken, and lost.
+		// Leading zeroes are accepted and dropped.
 		if again, err := record.ParseID(id.String()); err != nil || again != id || len(id.String()) > len(s) {
 			t.Fatalf("%q became %v, which became %v: %v", s, id, again, err)
 		}

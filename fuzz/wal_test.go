@@ -61,7 +61,7 @@ func seedWAL(f *testing.F) (names []string, files [][]byte, frames [][]byte) {
 	return names, files, frames
 }
 
-// FuzzWALReplay changes files of a log, or puts other bytes in their place, and
+// FuzzWALReplay changes files of a log, or replaces them with other bytes, and
 // replays, checks and dumps it.
 func FuzzWALReplay(f *testing.F) {
 	names, files, frames := seedWAL(f)
@@ -109,7 +109,7 @@ func FuzzWALReplay(f *testing.F) {
 				if !slices.Equal(got, again) || fmt.Sprint(res) != fmt.Sprint(res2) {
 					t.Fatalf("two replays differ: %v %v", res, res2)
 				}
-				if how&64 == 0 { // with mended checksums anything may come
+				if how&64 == 0 { // with mended checksums anything may appear
 					for j, meta := range got {
 						if meta != string(frames[j]) {
 							t.Fatalf("frame %d is %q", j, meta)

@@ -23,7 +23,7 @@ type Addr = transport.Addr
 // ParseAddr parses unix:///path, tcp://host:port or tls://host:port.
 func ParseAddr(s string) (Addr, error) { return transport.ParseAddr(s) }
 
-// parseAddr parses an address. One that is that of a namespace is private: its
+// parseAddr parses an address. The address of a namespace is private: its
 // folder must be the user's own, which the text alone does not say.
 func parseAddr(text string) (Addr, error) {
 	a, err := transport.ParseAddr(text)
@@ -54,8 +54,8 @@ type Listener = transport.Listener
 //	AllowPlain  bool        // allow tcp:// that other machines can reach
 type ListenOptions = transport.ListenOptions
 
-// Listen listens at an address. One that a node listens at already is
-// ErrAddressInUse.
+// Listen listens at an address. It returns ErrAddressInUse if a node already
+// listens there.
 func Listen(ctx context.Context, addr string, o *ListenOptions) (*Listener, error) {
 	a, err := parseAddr(addr)
 	if err != nil {
@@ -64,7 +64,7 @@ func Listen(ctx context.Context, addr string, o *ListenOptions) (*Listener, erro
 	return transport.Listen(ctx, a, o)
 }
 
-// Peer is who is at the other end of a connection.
+// Peer is the other end of a connection.
 //
 //	Name        string             // chosen by the client; not verified
 //	ClientID    [16]byte           // also chosen by the client

@@ -30,8 +30,8 @@ type ConnectOptions struct {
 	// Timeout is how long Connect, and every later attempt to connect, may take.
 	// Default 1 s.
 	Timeout time.Duration
-	// RetryFor is how long a call waits for a connection that was lost to come
-	// back. Default 30 s; negative: it does not.
+	// RetryFor is how long a call waits for a lost connection to come back.
+	// Default 30 s; negative: it does not wait.
 	RetryFor time.Duration
 	// Name is what the client calls itself in the node's log.
 	Name string
@@ -42,15 +42,15 @@ type ConnectOptions struct {
 	Logger *slog.Logger
 }
 
-// Client is a connection to a node of another process. It is a Store like the
+// Client is a connection to a node in another process. It is a Store like the
 // node itself, and its methods mean the same. They are safe for concurrent use,
-// and calls that are made at once share the connection.
+// and concurrent calls share the connection.
 //
-// When the connection is lost it is made again, and calls that had no answer are
-// made again. The node remembers the answers of a client, also over a restart,
-// so that a commit, a claim or an acknowledgement that was done is not done
-// again. ErrOutcomeUnknown is returned when that cannot be told any more, or when
-// the context ended while the answer was awaited.
+// When the connection is lost the client reconnects and repeats the calls that
+// had no answer. The node remembers the answers to a client, even across a
+// restart, so that a commit, a claim or an acknowledgement that was done is not
+// done again. ErrOutcomeUnknown is returned when the node can no longer tell, or
+// when the context ended before the answer came.
 type Client struct {
 	addr   transport.Addr
 	o      ConnectOptions
@@ -100,8 +100,8 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 	return c, nil
 }
 
-// maxReply is the largest answer: the largest record that a node can have, and
-// what stands around it.
+// maxReply is the largest answer: the largest record that a node can have, plus
+// its framing.
 const maxReply = 256<<20 + 32<<20
 
 // open makes a connection.
@@ -112,7 +112,7 @@ func (c *Client) open(ctx context.Context) (*transport.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The node counts the client as there for as long as this is open.
+	// The node considers the client present for as long as this is open.
 	s, err := conn.Stream(context.Background(), message.MethodSession)
 	if err == nil {
 		_, err = s.Next(ctx)
@@ -130,8 +130,8 @@ const (
 	dialMaxBackoff = time.Second
 )
 
-// get returns a connection, which it makes if the last one was lost. It waits
-// for it until ctx ends or c.o.RetryFor has passed.
+// get returns a connection, a new one if the last was lost. It waits for one
+// until ctx ends or c.o.RetryFor has passed.
 func (c *Client) get(ctx context.Context) (*transport.Conn, error) {
 	var limit <-chan time.Time
 	for {
@@ -218,7 +218,7 @@ func (c *Client) redial(done chan struct{}) {
 
 func errClientClosed() error { return errs.Closed.With("the client is closed") }
 
-// call makes a call that may be made again. build makes the request.
+// call makes a call that may be repeated. build makes the request.
 func (c *Client) call(ctx context.Context, method uint16, build func() [][]byte) ([]byte, error) {
 	for {
 		conn, err := c.get(ctx)
@@ -235,7 +235,8 @@ func (c *Client) call(ctx context.Context, method uint16, build func() [][]byte)
 	}
 }
 
-// lost reports whether a call may have been done, or not, without an answer.
+// lost reports whether a call ended without an answer, so that it may or may
+// not have been done.
 func lost(err error) bool {
 	return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, transport.ErrGoingAway)
 }
@@ -269,7 +270,7 @@ func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key)
 	}
 }
 
-// unknown says that it is not known whether a call was done, if it was sent.
+// unknown returns the error for a call that may have been done, if it was sent.
 func unknown(sent bool, err error) error {
 	if !sent {
 		return err
@@ -277,11 +278,11 @@ func unknown(sent bool, err error) error {
 	return errs.OutcomeUnknown.Wrap(err, "the answer of the node did not come")
 }
 
-// failure turns what the node answered into the error that it was.
+// failure turns the node's answer back into the original error.
 func (c *Client) failure(ctx context.Context, err error) error {
 	if r, ok := errors.AsType[*transport.RemoteError](err); ok {
 		if _, has := ctx.Deadline(); has && r.Code == "" && r.Text == context.DeadlineExceeded.Error() {
-			<-ctx.Done() // the deadline goes with the call, and came there first
+			<-ctx.Done() // the node has the same deadline and reached it first
 			return context.Cause(ctx)
 		}
 		return message.DecodeError(r.Code, r.Text, r.Details)

@@ -144,7 +144,7 @@ func (c *Client) Procs(ctx context.Context) ([]pipeproc.ProcInfo, error) {
 // DefineSystemProc is Node.DefineSystemProc. A Processor runs in this process, as
 // long as the client is open; a Command runs in worker processes of the node.
 func (c *Client) DefineSystemProc(ctx context.Context, o pipeproc.SystemProcOptions) ([]pipeproc.ProcInfo, error) {
-	if err := o.Validate(); err != nil { // here too: JSON would turn names that are not UTF-8 into others
+	if err := o.Validate(); err != nil { // checked here too: JSON would change names that are not UTF-8
 		return nil, err
 	}
 	list, err := callJSON(ctx, c, message.Calls.SystemProc, systemProcArgs(o))
@@ -162,7 +162,7 @@ func (c *Client) DefineSystemProc(ctx context.Context, o pipeproc.SystemProcOpti
 		return nil, err
 	}
 	infos := each(list, procInfo)
-	for i := range infos { // it may run by now
+	for i := range infos { // it may already be running
 		if infos[i], err = c.InspectProc(ctx, infos[i].Name); err != nil {
 			return nil, err
 		}
@@ -174,7 +174,7 @@ func (c *Client) DefineSystemProc(ctx context.Context, o pipeproc.SystemProcOpti
 func (c *Client) SystemProcs(ctx context.Context) ([]pipeproc.SystemProcInfo, error) {
 	list, err := callJSON(ctx, c, message.Calls.SystemProcs, message.NoArgs{})
 	infos := each(list, systemProcInfo)
-	for i := range infos { // the node knows of its own processors
+	for i := range infos { // the node knows only its own processors
 		infos[i].Running = infos[i].Running || len(infos[i].Command) == 0 && c.pipes.Has(infos[i].Processor)
 	}
 	return infos, err

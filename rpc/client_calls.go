@@ -75,7 +75,7 @@ func (c *Client) AckCommitBatch(ctx context.Context, proc string, t pipeproc.Tok
 // commit sends a batch. Its position goes to pos.
 func (c *Client) commit(ctx context.Context, b *topics.Batch, m message.Commit, pos *uint64) (pipeproc.IDRange, error) {
 	if b.Len() == 0 {
-		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds a bad one
+		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds an invalid record
 			return pipeproc.IDRange{}, err
 		}
 		return pipeproc.IDRange{}, errs.Uncommitted.With("the batch holds no record")
@@ -147,7 +147,7 @@ func (c *Client) WaitForWork(ctx context.Context, name string) error {
 
 // Claim is Node.Claim.
 func (c *Client) Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Claim, error) {
-	if err := o.Validate(); err != nil { // also if the proc is known, and EnsureProc not called
+	if err := o.Validate(); err != nil { // also if the proc is known and EnsureProc is not called
 		return pipeproc.Claim{}, err
 	}
 	for {
@@ -156,7 +156,7 @@ func (c *Client) Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Cl
 		}
 		k, err := c.claim(ctx, o.Name, o.Topic, o.Count)
 		if errors.Is(err, errs.ProcNameNotUnique) || errors.Is(err, errs.InvalidProc) {
-			c.known.Delete(o.Name) // it was destroyed since, and perhaps made again
+			c.known.Delete(o.Name) // it has been destroyed since, and perhaps created again
 		}
 		if !errors.Is(err, errs.InvalidProc) {
 			return k, err
@@ -164,7 +164,7 @@ func (c *Client) Claim(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.Cl
 	}
 }
 
-// ensureKnown makes a proc that this client has not seen yet.
+// ensureKnown ensures a proc that this client has not seen yet.
 func (c *Client) ensureKnown(ctx context.Context, o pipeproc.ProcOptions) error {
 	if topic, ok := c.known.Load(o.Name); ok && topic == o.Topic {
 		return nil
@@ -193,7 +193,7 @@ func (c *Client) claim(ctx context.Context, name, topic string, count int) (pipe
 
 // EnsureProc is Node.EnsureProc.
 func (c *Client) EnsureProc(ctx context.Context, o pipeproc.ProcOptions) (pipeproc.ProcInfo, error) {
-	if err := o.Validate(); err != nil { // here too: JSON would turn names that are not UTF-8 into others
+	if err := o.Validate(); err != nil { // checked here too: JSON would change names that are not UTF-8
 		return pipeproc.ProcInfo{}, err
 	}
 	m, err := callJSON(ctx, c, message.Calls.EnsureProc, procArgs(o))

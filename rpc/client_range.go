@@ -36,7 +36,7 @@ func (c *Client) Follow(ctx context.Context, topic string, from uint64) iter.Seq
 	}
 }
 
-// remoteRange reads a range, over as many connections as it takes.
+// remoteRange reads a range, reconnecting as often as needed.
 type remoteRange struct {
 	c       *Client
 	ctx     context.Context
@@ -172,7 +172,7 @@ func (r *remoteRange) failure(err error) {
 	}
 }
 
-// left returns how many records are still to come at most.
+// left returns the most records that can still come.
 func (r *remoteRange) left() uint64 {
 	n := r.req.To - min(r.req.From, r.req.To)
 	if r.req.Limit > 0 {
@@ -181,13 +181,13 @@ func (r *remoteRange) left() uint64 {
 	return n
 }
 
-// give yields a record and reports whether there is to be another.
+// give yields a record and reports whether to continue.
 func (r *remoteRange) give(rec pipeproc.Record) bool {
 	if !r.yield(rec, nil) {
 		r.over = true
 		return false
 	}
-	if r.ctx.Err() != nil { // what is here already does not matter any more
+	if r.ctx.Err() != nil { // records that have already arrived no longer matter
 		r.over = true
 		r.yield(pipeproc.Record{}, context.Cause(r.ctx))
 		return false

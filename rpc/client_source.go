@@ -43,10 +43,10 @@ func (s remoteSource) Release(ctx context.Context, c *worker.Task) error {
 	return err
 }
 
-// watchAgain is how long to wait before a watch that ended is begun again.
+// watchAgain is how long to wait before restarting a watch that ended.
 const watchAgain = 100 * time.Millisecond
 
-// Watch keeps a stream open on which the node says when there may be work.
+// Watch keeps a stream open on which the node signals that there may be work.
 func (s remoteSource) Watch(proc, topic string, fn func()) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

@@ -15,11 +15,11 @@
 //
 // # Promises
 //
-// A command that a client sends is done once, however often the connection breaks and
+// A command that a client sends is done once, however often the connection breaks or
 // the node is restarted, or its error is pipeproc.ErrOutcomeUnknown. A client can do
-// what ServeOptions.Access says. Over TCP and TLS it can have executed only what
-// ServeOptions.AllowExec says; over a unix socket it is the same user, and can have
-// anything executed.
+// what ServeOptions.Access says. Over TCP and TLS it can run only the programs that
+// ServeOptions.AllowExec permits; over a unix socket it is the same user and can run
+// anything.
 //
 // # What it does not promise
 //
@@ -28,8 +28,8 @@
 //
 // # Layers
 //
-// Package rpc/message says what the calls are made of, package rpc/transport how
-// frames, calls and streams get over a socket. This package brings both together with
-// a node. The version of the module covers this package and what its signatures name,
-// not the two below it.
+// Package rpc/message defines the contents of the calls, package rpc/transport how
+// frames, calls and streams cross a socket. This package connects both with a node.
+// The version of the module covers this package and what its signatures name, not the
+// two below it.
 package rpc

@@ -20,14 +20,14 @@ import (
 
 // ServeOptions configure Serve. The zero value is the default.
 type ServeOptions struct {
-	// Access says what a client may do. If it is nil, everything: over a unix socket
-	// the file's mode decides who can connect, over TLS the certificate, and over TCP
+	// Access says what a client may do. Nil allows everything: over a unix socket the
+	// file's mode decides who can connect, over TLS the certificate, and over TCP
 	// nothing does.
 	Access func(*Peer) Access
-	// AllowExec are folders, and single programs, that system procs which a client
-	// defines over TCP or TLS may name as Command. Default: none. Over a unix
-	// socket a client, which is the same user, may name anything. The Command "@self"
-	// is always allowed.
+	// AllowExec lists the folders and single programs that a client may name as the
+	// Command of a system proc over TCP or TLS. Default: none. Over a unix socket a
+	// client, which is the same user, may name anything. The Command "@self" is
+	// always allowed.
 	AllowExec []string
 	// MaxConns is how many clients there may be. Default 1024.
 	MaxConns int
@@ -44,8 +44,8 @@ type Access = message.Access
 
 // Rights.
 const (
-	AccessNone  = message.AccessNone  // nothing but to greet and to ping
-	AccessRead  = message.AccessRead  // read topics and look at procs
+	AccessNone  = message.AccessNone  // only greet and ping
+	AccessRead  = message.AccessRead  // read topics and inspect procs
 	AccessWrite = message.AccessWrite // also commit, consume, acknowledge
 	AccessAll   = message.AccessAll   // also create, delete and prune topics, define system procs, collect
 )
@@ -63,7 +63,7 @@ type service struct {
 	claims  sync.Pool // *engine.Claimed
 }
 
-// Server serves a node to clients of other processes.
+// Server serves a node to clients in other processes.
 type Server struct {
 	s   *service
 	rpc *transport.Server
@@ -99,14 +99,14 @@ func NewServer(n *pipeproc.Node, o *ServeOptions) (*Server, error) {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := s.rpc.Serve(ctx, l)
 	if errors.Is(err, transport.ErrClosed) || ctx.Err() != nil {
-		return nil //nolint:nilerr // an end that was asked for is no error
+		return nil //nolint:nilerr // a requested end is not an error
 	}
 	return err
 }
 
-// Shutdown ends the server gracefully: it takes no new connections and calls,
-// calls under way are finished, those that wait are ended. When ctx ends it
-// waits no longer.
+// Shutdown ends the server gracefully: it takes no new connections or calls,
+// finishes calls under way, and ends those that wait. When ctx ends it stops
+// waiting.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.rpc.Shutdown(ctx)
 	s.s.clients.close()
@@ -162,7 +162,7 @@ func (s *service) handle(ctx context.Context, c *transport.Call) {
 	case message.MethodSession:
 		need, run = AccessNone, s.session
 	case message.MethodJSON:
-		need, run = AccessNone, s.json // which looks at the call's name
+		need, run = AccessNone, s.json // which checks the right for the call's name
 	default:
 		_ = c.Fail("unknown_method", "the node does not know this call; use a newer one", nil)
 		return
@@ -184,8 +184,8 @@ func (s *service) handle(ctx context.Context, c *transport.Call) {
 	}
 }
 
-// waits reports whether calls of a method may wait for something that does not
-// come.
+// waits reports whether calls of a method may wait for something that never
+// happens.
 func waits(method uint16) bool {
 	switch method {
 	case message.MethodSession, message.MethodRange, message.MethodWatch, message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
@@ -195,7 +195,7 @@ func waits(method uint16) bool {
 }
 
 // untilDrain returns a context that also ends when the server shuts down. The
-// client then makes the call again, at whatever comes after.
+// client then repeats the call at the next node.
 func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -234,8 +234,8 @@ func (s *service) session(ctx context.Context, c *transport.Call) error {
 	}
 }
 
-// inline says which calls are answered where they are read: those that wait for
-// nothing, as a rule.
+// inline says which calls are answered by the goroutine that reads them:
+// normally those that never wait.
 func (s *service) inline(c *transport.Call) bool {
 	switch c.Method() {
 	case message.MethodGet, message.MethodLength:
@@ -255,13 +255,14 @@ type syncObserver struct {
 	commits atomic.Uint64
 }
 
-// learn looks at a commit at pos that was as durable as the node's mode says. If
-// it is not on disk when it is answered, that is not what the mode wants.
+// learn checks a commit at pos that used the durability of the node's mode. If
+// it is not on disk when it is answered, the mode does not require a sync.
 func (h *syncObserver) learn(e *engine.Engine, pos uint64) {
 	if h.relaxed.Load() {
 		return
 	}
-	// The look is not free, and another one's sync may get in between.
+	// Only some commits are checked, as that is not free, but more than one:
+	// another commit's sync may come in between.
 	if k := h.commits.Add(1); k&(k-1) == 0 && e.Durable() < pos {
 		h.relaxed.Store(true)
 	}

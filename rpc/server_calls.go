@@ -14,8 +14,8 @@ import (
 	"github.com/pipeproc/pipeproc/topics"
 )
 
-// keyedContext returns a context under which one command is that of the client
-// that sent key.
+// keyedContext returns a context that gives one command the key that the client
+// sent.
 func keyedContext(ctx context.Context, c *transport.Call, k once.Key) context.Context {
 	if k.Seq == 0 {
 		return ctx
@@ -30,7 +30,7 @@ func fail(c *transport.Call, err error) {
 	_ = c.Fail(code, text, details)
 }
 
-// commit is the memory of one commit.
+// commit is the reusable memory of one commit.
 type commit struct {
 	recs topics.Batch
 	req  engine.Request
@@ -57,7 +57,7 @@ func (s *service) commit(ctx context.Context, c *transport.Call) error {
 		b.ops[0] = &b.ack
 		b.req.Procs = b.ops[:]
 	}
-	b.req.Position = 0 // stays so for a command that is answered from what was remembered
+	b.req.Position = 0 // stays 0 if a remembered answer is returned
 	err = s.e.Commit(keyedContext(ctx, c, m.Key), &b.req)
 	b.req.Procs = nil
 	if err != nil {
@@ -73,7 +73,8 @@ func (s *service) commit(ctx context.Context, c *transport.Call) error {
 	return c.Reply(b.recs.AppendResult(done.Append(nil)))
 }
 
-// ofClaim runs MethodAck, MethodReclaim and, which does not count, MethodRelease.
+// ofClaim runs MethodAck, MethodReclaim and MethodRelease, which is not counted
+// as a failure.
 func (s *service) ofClaim(ctx context.Context, c *transport.Call) error {
 	var m message.OfClaim
 	if err := m.Take(c.Body(), c.Method()); err != nil {
@@ -148,7 +149,7 @@ func (s *service) length(ctx context.Context, c *transport.Call) error {
 	return c.Reply(message.AppendNumber(nil, n))
 }
 
-// wait runs the methods that end when something has happened.
+// wait runs the methods that return when something has happened.
 func (s *service) wait(ctx context.Context, c *transport.Call) error {
 	var err error
 	switch c.Method() {

@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// clients knows which clients are there, and which ephemeral procs are theirs.
-// Those of a client end a while after its last connection.
+// clients tracks the connected clients and their ephemeral procs. A client's
+// procs are destroyed a while after its last connection ends.
 type clients struct {
 	n      *pipeproc.Node
 	linger time.Duration
@@ -65,7 +65,7 @@ func (c *clients) leave(id [16]byte) {
 	s.timer = time.AfterFunc(c.linger, func() { c.end(id, left) })
 }
 
-// own notes that an ephemeral proc is the client's.
+// own records that an ephemeral proc belongs to the client.
 func (c *clients) own(id [16]byte, proc string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +87,7 @@ func (c *clients) end(id [16]byte, left int) {
 
 func (c *clients) destroy(s *clientState) {
 	for name := range s.procs {
-		// Gone already, or the node is closing, which ends it as well.
+		// It is gone already, or the node is closing, which also ends it.
 		_, _ = c.n.DestroyProc(context.Background(), name)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
-// mayRun decides whether a client may have a program run, and returns the command
-// with the path that was decided about, so that a link that is changed later
-// makes no difference.
+// mayRun decides whether a client may run a program, and returns the command with
+// the path that was checked, so that a link changed later makes no difference.
 func (o *ServeOptions) mayRun(peer *transport.Peer, command []string) ([]string, error) {
 	if len(command) == 0 || command[0] == program.CommandSelf || peer.Transport == transport.SchemeUnix {
 		return command, nil
@@ -23,7 +22,7 @@ func (o *ServeOptions) mayRun(peer *transport.Peer, command []string) ([]string,
 	}
 	path, err := filepath.EvalSymlinks(command[0])
 	if err != nil {
-		return nil, refused // which does not tell what files there are
+		return nil, refused // which does not reveal what files exist
 	}
 	for _, allowed := range o.AllowExec {
 		if allowed, err = filepath.EvalSymlinks(allowed); err != nil {

@@ -130,8 +130,8 @@ func sendReverse(c *transport.Call, t *topics.Topic, sp topics.Span, limit int64
 	}
 }
 
-// follow sends the records of a topic from a sequence on, and then new ones as
-// they come, until the client is gone.
+// follow sends the records of a topic from a sequence on, then new ones as they
+// arrive, until the client is gone.
 func (s *service) follow(ctx context.Context, c *transport.Call, m message.Range) error {
 	t, err := s.e.WaitTopic(ctx, m.Topic)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 // pipeproc_data, at the private socket of the namespace "default", run by the
 // program pipeproc that is in PATH.
 type SpawnOptions struct {
-	// Program runs the node in another process of the program itself: what Main
-	// returned. Default: Binary.
+	// Program is what Main returned: it runs the node in another process of this
+	// program. Default: Binary.
 	Program *program.Self
 	// Binary is another program that calls Main, as the program pipeproc does. A
 	// name without a slash is looked for in PATH. Default "pipeproc".
@@ -29,8 +29,8 @@ type SpawnOptions struct {
 
 	// Namespace names the node's private socket. Default "default".
 	Namespace string
-	// Address is where the node listens in place of that: unix:///path,
-	// tcp://host:port or tls://host:port.
+	// Address is where the node listens instead: unix:///path, tcp://host:port or
+	// tls://host:port.
 	Address string
 	// ServerTLS and ClientTLS are the files of both sides of tls://.
 	ServerTLS, ClientTLS TLSFiles
@@ -41,7 +41,8 @@ type SpawnOptions struct {
 
 	// Dir is the folder of the store. Default "pipeproc_data".
 	Dir string
-	// Memory keeps everything in memory of the node's process, in place of Dir.
+	// Memory keeps everything in the memory of the node's process instead of in
+	// Dir.
 	Memory bool
 	// Node are the node's options. Processors, Programs, Logger, OnEvent, Clock and
 	// FS cannot be handed over, and must not be set.
@@ -53,22 +54,22 @@ type SpawnOptions struct {
 	// Client are the options of the connection. TLS comes from ClientTLS.
 	Client ConnectOptions
 
-	// Timeout is how long the node may take until it answers, what recovery takes
-	// included. Default 1 min.
+	// Timeout is how long the node may take to answer, recovery included. Default
+	// 1 min.
 	Timeout time.Duration
-	// Restarts is how often a node that died is started again. Calls that wait
-	// go on then. Default 0.
+	// Restarts is how often a node that died is restarted. Waiting calls then
+	// continue. Default 0.
 	Restarts int
-	// OnExit is called when the node has died, on a goroutine of its own, with how
-	// it did, and whether it is started again. It is not called for what Close
-	// does.
+	// OnExit is called, on its own goroutine, when the node has died, with the
+	// reason and whether it is restarted. It is not called for a node that Close
+	// ends.
 	OnExit func(err error, again bool)
 	// Logger receives the node's log. Default: nothing.
 	Logger *slog.Logger
 }
 
-// ErrNodeExited matches the errors of a spawned node that has ended without
-// being asked to.
+// ErrNodeExited matches the errors of a spawned node that ended without being
+// told to.
 var ErrNodeExited error = errs.NodeExited
 
 const (
@@ -95,10 +96,11 @@ type Spawned struct {
 }
 
 // Spawn starts a node in a child process and connects to it. The node ends with
-// Close, and when this process ends, however it does.
+// Close, or when this process ends for any reason.
 //
 // Errors: those of pipeproc.Open and of listening, as the node reports them;
-// pipeproc.ErrInUse and ErrAddressInUse name who is there. Nothing is left running then.
+// pipeproc.ErrInUse and ErrAddressInUse name the other process. After an error nothing
+// is left running.
 func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 	if o == nil {
 		o = &SpawnOptions{}
@@ -187,7 +189,7 @@ func (s *Spawned) address() (Addr, error) {
 	return Namespace(name)
 }
 
-// DefaultNamespace is the namespace of a node that was not given one.
+// DefaultNamespace is the namespace of a node for which none was given.
 const DefaultNamespace = "default"
 
 func (o *SpawnOptions) executable() (string, error) {
@@ -214,7 +216,7 @@ func (s *Spawned) connect(ctx context.Context, n *nodeProcess) (*Client, error) 
 	defer cancel()
 	o := s.o.Client
 	if o.Timeout == 0 {
-		o.Timeout = s.o.Timeout // it is there; the machine may be busy
+		o.Timeout = s.o.Timeout // the node is there, but the machine may be busy
 	}
 	if o.Logger == nil {
 		o.Logger = s.o.Logger
@@ -231,7 +233,7 @@ func (s *Spawned) patience() time.Duration {
 func (s *Spawned) Pid() int { return s.pid.get() }
 
 // Done is closed when the node has ended for good: it was closed, or died and is
-// not started again. Err says which.
+// not restarted. Err says which.
 func (s *Spawned) Done() <-chan struct{} { return s.done }
 
 // Err returns how the node has ended, nil before it has and after Close.

@@ -39,8 +39,8 @@ func (f *accessFlag) Set(s string) error {
 func (f *accessFlag) String() string { return strings.Join(f.text, ",") }
 func (f *accessFlag) Type() string   { return "NAME=LEVEL" }
 
-// access decides about a client; nil lets everybody do everything. A client has
-// the most that one of its names has. Clients at a unix socket have no certificate,
+// access decides what a client may do; nil allows everything. A client gets the
+// highest right of any of its names. Clients on a unix socket have no certificate
 // and are the same user.
 func (f *accessFlag) access() func(*transport.Peer) rpc.Access {
 	if len(f.levels) == 0 {
@@ -60,7 +60,7 @@ func (f *accessFlag) access() func(*transport.Peer) rpc.Access {
 	}
 }
 
-// pathsFlag is paths, each given by a flag of its own, made absolute.
+// pathsFlag collects the paths of a repeated flag and makes them absolute.
 type pathsFlag struct{ list []string }
 
 func (f *pathsFlag) Set(s string) error {

@@ -65,7 +65,7 @@ func (a *app) ackCommit(ctx context.Context, args []string, to string, t pipepro
 		if _, err := n.InspectProc(ctx, args[0]); err != nil {
 			return err
 		}
-		// From here on it is finished, whatever signal comes.
+		// From here on it runs to completion, whatever signal arrives.
 		r, err := n.AckCommitBatch(context.WithoutCancel(ctx), args[0], t, &b)
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ type app struct {
 	addr transport.Addr // of the node to connect to, if it is not empty
 	tls  tlsFiles
 
-	running bool // the arguments are right and the command has begun
+	running bool // the arguments are valid and the command has started
 }
 
 // run runs the program and returns its exit code.
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // command returns a command whose run function gets the context and the
-// arguments. Every command is made by it.
+// arguments. Every command is built with it.
 func (a *app) command(use, short, long, example string, args cobra.PositionalArgs, do func(context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: strings.TrimSpace(long), Example: indent(example), Args: args,
@@ -49,7 +49,7 @@ func (a *app) command(use, short, long, example string, args cobra.PositionalArg
 	}
 }
 
-// completeFiles makes the shell offer file names as the argument at place n.
+// completeFiles makes the shell offer file names for argument n.
 func completeFiles(cmd *cobra.Command, n int) *cobra.Command {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == n {
@@ -79,7 +79,7 @@ func between(low, high int, names string) cobra.PositionalArgs {
 	}
 }
 
-// note writes a line for people to the standard error.
+// note writes a line for people to standard error.
 func (a *app) note(format string, v ...any) {
 	fmt.Fprintf(a.stderr, "pipeproc: "+format+"\n", v...)
 }
@@ -97,7 +97,7 @@ func (a *app) read(ctx context.Context) (pipeproc.Store, error) {
 }
 
 // open opens the store, or connects to the node that has it open, whose options
-// count then.
+// then apply.
 func (a *app) open(ctx context.Context, o *pipeproc.Options) (pipeproc.Store, error) {
 	if a.remote() {
 		return a.connect(ctx, o)
@@ -105,7 +105,7 @@ func (a *app) open(ctx context.Context, o *pipeproc.Options) (pipeproc.Store, er
 	return a.openDir(o)
 }
 
-// openDir opens the store of the directory and says what recovery found.
+// openDir opens the store of the directory and reports what recovery found.
 func (a *app) openDir(o *pipeproc.Options) (*pipeproc.Node, error) {
 	n, err := pipeproc.Open(a.dir, o)
 	if err != nil {

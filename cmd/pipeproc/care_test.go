@@ -10,8 +10,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// damaged makes a store with topics a and b, a segment of a of which is
-// damaged, and returns it with the number of records of each.
+// damaged makes a store with topics a and b, with one segment of a damaged, and
+// returns it with the number of records in each topic.
 func damaged(t *testing.T) (string, int) {
 	t.Helper()
 	dir, records := filepath.Join(t.TempDir(), "d"), 3000

@@ -50,7 +50,7 @@ func TestCommitInputs(t *testing.T) {
 	}
 }
 
-// batchTimes counts the ids of each time.
+// batchTimes counts the ids with each timestamp.
 func batchTimes(ids []string) map[string]int {
 	m := map[string]int{}
 	for _, id := range ids {
@@ -163,7 +163,7 @@ func TestClosedOutput(t *testing.T) {
 			t.Errorf("%s: %d, %q", args, code, errs.String())
 		}
 	}
-	// Not all of the input was committed, and that is no success.
+	// Not all of the input was committed, so this is not a success.
 	var errs strings.Builder
 	in := strings.Join(numbered(10), "\n")
 	if code := run(t.Context(), argv("commit u --ids --batch 4 --dir "+dir), strings.NewReader(in), closedPipe{}, &errs); code != exitError ||

@@ -11,12 +11,12 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// splitBytes is, for a store of this process, the size at which a batch is full whatever its number of
-// records, unless that was asked for.
+// splitBytes is the size at which a batch for a store in this process is full however
+// many records it holds, unless a number of records was asked for.
 const splitBytes = 64 << 20
 
 // commitJob commits lines. One goroutine reads them into batches while the
-// other commits the batch before.
+// other commits the previous batch.
 type commitJob struct {
 	*app
 	node  pipeproc.Store
@@ -25,8 +25,8 @@ type commitJob struct {
 	lines *lineReader
 	out   *lineWriter
 	split int // the size at which a batch is full
-	// create says that the topic is to be made, with its compression, before the
-	// first batch: a node of another process has options of its own.
+	// create says that the topic is to be created, with its compression, before
+	// the first batch: a node in another process has its own options.
 	create bool
 
 	records, batches uint64
@@ -137,7 +137,7 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 			return f.err // and nothing of the batch it was found in
 		}
 		if f.batch.Len() > 0 {
-			// A batch that has begun is finished, whatever signal comes.
+			// A batch that was started is finished, whatever signal arrives.
 			if err := j.prepare(ctx); err != nil {
 				return err
 			}
@@ -156,7 +156,7 @@ func (j *commitJob) consume(ctx context.Context, free chan<- *pipeproc.Batch, fu
 	}
 }
 
-// prepare creates the topic, if that is to be done.
+// prepare creates the topic if create is set.
 func (j *commitJob) prepare(ctx context.Context) error {
 	if !j.create {
 		return nil

@@ -14,15 +14,15 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// connectTimeout is longer than a library's would be: somebody waits for one
-// answer, on a machine that may be busy.
+// connectTimeout is longer than a library's would be: a person is waiting for
+// one answer from a machine that may be busy.
 const connectTimeout = 5 * time.Second
 
-// remote reports whether the command goes to a node of another process.
+// remote reports whether the command goes to a node in another process.
 func (a *app) remote() bool { return a.addr.Scheme != "" }
 
-// connect connects to the node that --connect or --namespace names. Of the
-// options it takes what is about processors that run here.
+// connect connects to the node that --connect or --namespace names. It uses
+// only the options for processors that run here.
 func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*rpc.Client, error) {
 	o := &rpc.ConnectOptions{Timeout: connectTimeout, Name: "pipeproc", Workers: here.Workers, CloseGrace: here.CloseGrace, Logger: here.Logger}
 	if err := a.clientTLS(&o.TLS); err != nil {
@@ -41,8 +41,8 @@ func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*rpc.Client,
 	return nil, fmt.Errorf("connecting to %s: %w", a.addr, err)
 }
 
-// clientTLS sets c to the configuration of a client, if the address wants one or
-// there are files for it.
+// clientTLS sets c to the client's TLS configuration if the address requires TLS
+// or TLS files were given.
 func (a *app) clientTLS(c **tls.Config) (err error) {
 	if a.addr.Scheme == transport.SchemeTLS || a.tls.given() {
 		*c, err = transport.LoadClientTLS(transport.TLSFiles(a.tls))
@@ -50,7 +50,8 @@ func (a *app) clientTLS(c **tls.Config) (err error) {
 	return err
 }
 
-// cause returns what the system said, without what was done meanwhile.
+// cause returns the system's error without the description of the operation
+// that failed.
 func cause(err error) error {
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
 		return e

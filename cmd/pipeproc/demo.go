@@ -141,7 +141,7 @@ func (d *demo) pipeline(ctx context.Context) (err error) {
 	return nil
 }
 
-// ran says how the pipeline went.
+// ran reports how the pipeline went.
 func (d *demo) ran() {
 	t := d.text
 	t.table(d.stageRows(false))

@@ -97,7 +97,8 @@ func TestDemoOnOtherFiles(t *testing.T) {
 	fails(t, exitError, "", []string{"demo", "nowhere"}, "nowhere")
 }
 
-// A demo that is killed anywhere counts every line once, in the end.
+// A demo that is killed at any point still counts every line exactly once in
+// the end.
 func TestDemoKilled(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	for range 3 {
@@ -119,7 +120,7 @@ func TestDemoKilled(t *testing.T) {
 	}
 }
 
-// A stage that cannot go on is said, and does not keep the demo waiting.
+// A stage that cannot continue is reported and does not keep the demo waiting.
 func TestDemoGivesUp(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	ok(t, "not a sum\n", "commit", "totals", "--dir", dir)

@@ -15,7 +15,7 @@ type partial struct {
 	Counts map[string]uint64 `json:"counts"`
 }
 
-// totals is a record of the topic totals: the sum of all that came before.
+// totals is a record of the topic totals: the sum of everything before it.
 type totals struct {
 	Lines  uint64            `json:"lines"`
 	Parts  uint64            `json:"parts"` // records of counts
@@ -45,9 +45,9 @@ func countEvents(_ context.Context, w *pipeproc.Work) error {
 	return emitJSON(w, p)
 }
 
-// sumCounts adds the counts of the claim to the latest totals. These are the
-// only state there is, and change with the acknowledgement or not at all, so
-// every count is in them once.
+// sumCounts adds the counts of the claim to the latest totals. The totals are
+// the only state and change atomically with the acknowledgement, so every count
+// is in them exactly once.
 func (d *demo) sumCounts(ctx context.Context, w *pipeproc.Work) error {
 	t, err := d.totals(ctx)
 	if err != nil {

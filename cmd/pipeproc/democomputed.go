@@ -62,7 +62,8 @@ func totalRows(sum *totals) [][]string {
 	return append(rows, row("all", sum.Lines))
 }
 
-// recount counts the keys of all lines, and of no others than the totals have.
+// recount counts the lines again. Keys that the totals do not have count as
+// other.
 func (d *demo) recount(ctx context.Context, sum *totals) (*totals, error) {
 	direct := &totals{Counts: map[string]uint64{}}
 	return direct, d.scan(ctx, d.node, "lines", pipeproc.RangeOptions{}, func(rec *pipeproc.Record) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// ingested is how far the demo has come with reading. The counters are read by
-// the live view meanwhile.
+// ingested is how far the demo has read. The live view reads the counters
+// meanwhile.
 type ingested struct {
 	size     int64 // of the input, in bytes; 0: unknown
 	perBatch int
@@ -56,7 +56,7 @@ func (d *demo) ingest(ctx context.Context) error {
 	return nil
 }
 
-// done is the part of the input that has been committed, 1 if nobody knows.
+// done is the fraction of the input that has been committed, 1 if unknown.
 func (g *ingested) done() float64 {
 	if g.size == 0 {
 		return 1

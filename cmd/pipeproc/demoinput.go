@@ -89,11 +89,11 @@ func demoEvent(seq uint64, text string) (key, body []byte) {
 	return []byte(e.Word), body
 }
 
-// calendar are words that stand in dates at the beginning of lines.
+// calendar lists words that occur in dates at the start of lines.
 const calendar = " jan feb mar apr may jun jul aug sep oct nov dec mon tue wed thu fri sat sun "
 
-// firstWord returns the first word of a line, in small letters. What begins
-// with a digit is no word, nor is a part of a date.
+// firstWord returns the first word of a line, in lower case. Anything that
+// starts with a digit or is part of a date is not a word.
 func firstWord(line string) string {
 	const longest = 24
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-' }) {

@@ -17,8 +17,8 @@ type liveView struct {
 	done  sync.WaitGroup
 }
 
-// live starts a view, which must be stopped. It shows nothing elsewhere than on
-// a terminal.
+// live starts a view, which must be stopped. It shows nothing if the output is
+// not a terminal.
 func (d *demo) live() *liveView {
 	if !isTerminal(d.stdout) || os.Getenv("TERM") == "dumb" {
 		return &liveView{quit: make(chan struct{})}
@@ -65,7 +65,7 @@ func (v *liveView) run() {
 	}
 }
 
-// stop takes the view away, which has been drawn at least once.
+// stop removes the view, which has been drawn at least once.
 func (v *liveView) stop() {
 	close(v.quit)
 	v.done.Wait()
@@ -74,7 +74,7 @@ func (v *liveView) stop() {
 	}
 }
 
-// stageRows are what there is to know of the stages now, with bars or without.
+// stageRows describe the current state of the stages, with or without bars.
 func (d *demo) stageRows(bars bool) [][]string {
 	head := []string{"stage", "records", "claims", "again", "records/s"}
 	g := &d.ingested
@@ -87,14 +87,14 @@ func (d *demo) stageRows(bars bool) [][]string {
 	parts := []float64{0, done}
 	for _, s := range d.stages {
 		row, part := d.stageRow(s)
-		done *= part // of what the stage before has made
+		done *= part // of what the previous stage has made
 		rows, parts = append(rows, row), append(parts, done)
 	}
 	if bars {
 		rows[0] = append([]string{head[0], strings.Repeat(" ", barWidth), ""}, head[1:]...)
 		for i := 1; i < len(rows); i++ {
 			part, percent := bar(parts[i]), fmt.Sprintf("%3.0f%%", 100*parts[i])
-			if i == 1 && g.size == 0 { // nobody knows how much there will be
+			if i == 1 && g.size == 0 { // the total is unknown
 				part, percent = "", ""
 			}
 			rows[i] = append([]string{rows[i][0], part, percent}, rows[i][1:]...)
@@ -103,8 +103,8 @@ func (d *demo) stageRows(bars bool) [][]string {
 	return rows
 }
 
-// stageRow returns the row of a stage, and the part that it has done of what is
-// in its topic.
+// stageRow returns the row of a stage and the fraction of its topic that it has
+// processed.
 func (d *demo) stageRow(s *stage) ([]string, float64) {
 	row := []string{s.name, "0", count(s.claims.Load()), count(s.again.Load()), "-"}
 	i, err := d.node.InspectProc(context.Background(), s.name)
@@ -115,7 +115,7 @@ func (d *demo) stageRow(s *stage) ([]string, float64) {
 	n := i.Next - s.begin
 	row[1] = count(n)
 	if n > 0 {
-		// In whole milliseconds, counted in full: never better than it was.
+		// In whole milliseconds, rounded up: the rate never looks better than it was.
 		row[4] = perSecond(n, time.Duration(i.LastAckedAt.UnixMilli()-began+1)*time.Millisecond)
 	}
 	return row, float64(n) / float64(max(n+i.Pending, 1))
@@ -123,7 +123,7 @@ func (d *demo) stageRow(s *stage) ([]string, float64) {
 
 const barWidth = 24
 
-// bar draws a part of a whole.
+// bar draws a fraction.
 func bar(part float64) string {
 	eighths := min(max(int(part*barWidth*8), 0), barWidth*8)
 	s := strings.Repeat("█", eighths/8)

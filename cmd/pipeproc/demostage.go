@@ -48,7 +48,7 @@ func (s *stage) process(ctx context.Context, w *pipeproc.Work) error {
 	return nil
 }
 
-// define defines the stages, which begin at once with what is there.
+// define defines the stages, which start on existing records at once.
 func (d *demo) define(ctx context.Context) error {
 	n := d.ingested.perBatch
 	d.stages = []*stage{
@@ -57,14 +57,14 @@ func (d *demo) define(ctx context.Context) error {
 		{name: "report", from: "counts", to: "totals", fn: d.sumCounts, count: 10},
 	}
 	for _, s := range d.stages {
-		// A demo that was killed cannot come back for what it had claimed: do not
-		// wait until that times out.
+		// A demo that was killed cannot come back for its claims: do not wait for
+		// them to time out.
 		if i, err := d.node.InspectProc(ctx, s.name); err == nil && i.System == s.name && i.Claim != (pipeproc.Token{}) {
 			if _, err := d.node.Reclaim(ctx, s.name, i.Claim, "its process is gone"); err != nil {
 				return err
 			}
 		}
-		// An earlier demo in this directory may have had claims of another size.
+		// An earlier demo in this directory may have used a different claim size.
 		procs, err := d.node.DefineSystemProc(ctx, pipeproc.SystemProcOptions{Name: s.name, From: []string{s.from}, To: []string{s.to},
 			Count: s.count, Processor: s.process, Retry: pipeproc.RetryPolicy{MaxReclaims: 6}, Replace: true})
 		if err != nil {
@@ -82,8 +82,8 @@ func (d *demo) names() (names []string) {
 	return names
 }
 
-// ended looks where the stages are. One that has failed too often is disabled,
-// and nobody waits for it.
+// ended records where each stage stopped. A stage that failed too often is
+// disabled, which is an error.
 func (d *demo) ended(ctx context.Context) error {
 	for _, s := range d.stages {
 		i, err := d.node.InspectProc(ctx, s.name)

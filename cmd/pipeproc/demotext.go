@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// demoText is the account that the demo gives.
+// demoText is the text that the demo prints.
 type demoText struct {
 	out     *lineWriter
 	colour  bool
@@ -69,7 +69,7 @@ func (t *demoText) table(rows [][]string) {
 	}
 }
 
-// clip makes b fit into a line of a terminal, whatever it holds.
+// clip makes b fit on one terminal line, whatever it contains.
 func clip(b []byte) string {
 	const width = 110
 	r := []rune(strings.ToValidUTF8(string(b[:min(len(b), 4*width)]), "\ufffd"))

@@ -31,7 +31,7 @@ func (a *app) dumpCommand() *cobra.Command {
 	return completeFiles(cmd, 0)
 }
 
-// textWriter gathers text for a lineWriter.
+// textWriter buffers text for a lineWriter.
 type textWriter struct{ out *lineWriter }
 
 func (w *textWriter) Write(p []byte) (int, error) {

@@ -9,8 +9,7 @@ import (
 // never is the duration that stands for no timeout.
 const never = -time.Millisecond
 
-// durationFlag is a time with its unit, or, where that is possible, the word
-// never.
+// durationFlag is a duration with its unit or, where allowed, the word never.
 type durationFlag struct {
 	d, low  time.Duration
 	orNever bool
@@ -22,7 +21,8 @@ func (f *durationFlag) Set(s string) error {
 		return nil
 	}
 	d, err := time.ParseDuration(s)
-	// A bare 0 parses, and other bare numbers may mean anything.
+	// ParseDuration accepts a bare 0, but bare numbers are refused: they have no
+	// unit.
 	if err != nil || s[len(s)-1] == '0' {
 		text := "it must be a time with its unit, such as 500ms, 10s or 1h30m"
 		if f.orNever {

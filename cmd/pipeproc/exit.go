@@ -18,13 +18,13 @@ const (
 	exitUsage = 2 // also: verify or repair could not run
 )
 
-// errPipe means that nobody reads the standard output any more.
+// errPipe means that the reader of standard output is gone.
 var errPipe = errors.New("the standard output was closed")
 
 // usageError is a mistake in the arguments that is found after parsing.
 type usageError struct{ error }
 
-// codeError asks for an exit code of its own.
+// codeError asks for a specific exit code.
 type codeError struct {
 	error
 	code int
@@ -52,7 +52,7 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	return code
 }
 
-// interrupted replaces what the context of a signal says.
+// interrupted replaces the error text of a context that a signal cancelled.
 var interrupted = strings.NewReplacer(context.Canceled.Error(), "interrupted",
 	"interrupt signal received", "interrupted", "terminated signal received", "interrupted")
 
@@ -62,7 +62,7 @@ func explain(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return interrupted.Replace(s)
 	}
-	// Some errors come with their code, others need it put in front.
+	// Some errors already contain their code; it is prepended to the others.
 	if code := pipeproc.Code(err); code != "" && !strings.Contains(s, code) {
 		s = code + ": " + s
 	}

@@ -16,8 +16,8 @@ func count[T int | int64 | uint64](n T) string {
 	return s
 }
 
-// plural writes a count and the noun in the right number, without commas, for
-// what scripts may read.
+// plural writes a count and its noun, singular or plural, without commas
+// because scripts may read it.
 func plural[T int | int64 | uint64](n T, noun string) string {
 	return fmt.Sprintf("%d %s", n, inflect(n, noun))
 }

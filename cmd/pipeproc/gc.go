@@ -64,7 +64,7 @@ type prunedJSON struct {
 	Passed []string `json:"passed"`
 }
 
-// pruned prints what a collection took.
+// pruned prints what a collection removed.
 func (a *app) pruned(list []pipeproc.Pruned, asJSON bool) error {
 	out := a.lines()
 	for _, p := range list {

@@ -10,7 +10,7 @@ import (
 func TestGC(t *testing.T) {
 	dir := store(t, numbered(6)...)
 	d := " --dir " + dir
-	// Nothing has the age.
+	// Nothing is old enough.
 	if r := runs(t, "", argv("gc"+d)...); r.code != exitOK || r.out != "" || !strings.Contains(r.err, "nothing to collect") {
 		t.Errorf("%+v", r)
 	}

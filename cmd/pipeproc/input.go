@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// input opens the file at args[1], or the standard input if there is none or
-// it is "-".
+// input opens the file at args[1], or standard input if there is none or it is
+// "-".
 func (a *app) input(args []string) (io.ReadCloser, error) {
 	if len(args) < 2 || args[1] == "-" {
 		if isTerminal(a.stdin) {

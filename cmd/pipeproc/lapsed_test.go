@@ -33,7 +33,8 @@ func claimedBefore(t *testing.T, o pipeproc.ProcOptions) string {
 	return dir
 }
 
-// openClaim returns the text of the open claim of p, and takes nothing back.
+// openClaim returns the text of the open claim of p without taking anything
+// back.
 func openClaim(t *testing.T, dir string) string {
 	t.Helper()
 	n, err := pipeproc.Open(dir, &pipeproc.Options{ReadOnly: true})
@@ -48,8 +49,8 @@ func openClaim(t *testing.T, dir string) string {
 	return i.Claim.String()
 }
 
-// A claim whose time passed while nobody had the store is taken back before a
-// command about its proc does anything.
+// A claim that timed out while no process had the store open is taken back
+// before a command on its proc does anything.
 func TestLapsedClaim(t *testing.T) {
 	for args, code := range map[string]string{"ack p": "invalid_ack:", "reclaim p": "nothing_to_reclaim:", "ack-commit p --to u": "invalid_ack_or_commit:",
 		"ack p --claim ": "claim_lost:", "reclaim p --claim ": "claim_lost:", "ack-commit p --to u --claim ": "claim_lost:"} {

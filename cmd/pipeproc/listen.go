@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// listenAt returns where a node is to listen, and the TLS of what is not a unix
-// socket.
+// listenAt returns where a node is to listen, and the TLS configuration for
+// addresses that are not unix sockets.
 func (a *app) listenAt(f *serveFlags) ([]transport.Addr, *tls.Config, error) {
 	addrs := f.listen.addrs
 	if a.remote() { // --namespace
@@ -39,7 +39,7 @@ func (a *app) listenAt(f *serveFlags) ([]transport.Addr, *tls.Config, error) {
 	return addrs, c, err
 }
 
-// listen listens at all of addrs, or at none.
+// listen listens on all of addrs or on none.
 func listen(ctx context.Context, addrs []transport.Addr, c *tls.Config, plain bool) ([]*transport.Listener, error) {
 	var ls []*transport.Listener
 	for _, addr := range addrs {

@@ -1,5 +1,5 @@
-// Command pipeproc reads, writes and looks after pipeproc stores. Its help
-// says how: run it with --help.
+// Command pipeproc reads, writes and maintains pipeproc stores. Run it with
+// --help for its usage.
 package main
 
 import (
@@ -12,13 +12,13 @@ import (
 )
 
 func main() {
-	rpc.Main(nil) // other programs can have their node run by this one
+	rpc.Main(nil) // lets other programs run their node in this one
 	os.Exit(realMain())
 }
 
 func realMain() int {
-	// A closed standard output is an error of a write like any other, so that
-	// the store is closed properly first.
+	// Writing to a closed standard output is an error like any other, so the store
+	// is still closed properly.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child returns a command that runs the program in a process of its own.
+// child returns a command that runs the program in its own process.
 func child(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -32,7 +32,7 @@ func child(t *testing.T, args ...string) *exec.Cmd {
 	return c
 }
 
-// result is what a run of the program gave.
+// result is the outcome of one run of the program.
 type result struct {
 	code     int
 	out, err string

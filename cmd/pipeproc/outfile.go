@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// outFile is a file that appears under its name only when it is complete. What
-// is no regular file, such as a pipe, is written as it is.
+// outFile is a file that appears under its name only when it is complete.
+// Anything other than a regular file, such as a pipe, is written directly.
 type outFile struct {
 	*os.File
 	name string // "" when there is nothing to rename

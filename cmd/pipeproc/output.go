@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// lineWriter gathers lines and writes only whole ones.
+// lineWriter buffers lines and writes only whole ones.
 type lineWriter struct {
 	w    io.Writer
 	what string // what w is, for errors
@@ -29,7 +29,7 @@ func (l *lineWriter) line(fill func([]byte) []byte) error {
 	return l.err
 }
 
-// flush writes what has been gathered.
+// flush writes what has been buffered.
 func (l *lineWriter) flush() error {
 	if l.err == nil && len(l.buf) > 0 {
 		_, l.err = l.w.Write(l.buf)

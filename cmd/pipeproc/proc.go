@@ -123,7 +123,7 @@ func (a *app) proc(ctx context.Context, f *procFlags) error {
 	if err != nil {
 		return err
 	}
-	// The store is closed by now, so that the reader of this may open it.
+	// The store is closed by now, so that the reader of this output may open it.
 	p := printer{a.lines(), f.output.value}
 	for i := range c.Records {
 		if err = p.print(&c.Records[i]); err != nil {

@@ -42,7 +42,7 @@ func TestProcPrintsAsRange(t *testing.T) {
 		if r.code != exitOK || r.out != want || r.err != "" {
 			t.Errorf("%s: %+v, want %s", format, r, want)
 		}
-		// The claim is open: there is nothing else.
+		// The claim is still open, and there is nothing else to claim.
 		if r := runs(t, "", "proc", name, "--topic", "t", "--dir", dir); r != (result{}) {
 			t.Errorf("%s: %+v with an open claim", format, r)
 		}
@@ -78,7 +78,7 @@ func TestProcOffsets(t *testing.T) {
 	fails(t, exitError, "", append(argv("proc --topic t --dir "+dir), "a\nb"), "invalid_proc_options")
 	fails(t, exitError, "", argv("inspect p --dir "+dir), "invalid_proc", "pipeproc procs")
 
-	// A topic that is to come, in a directory that is to come.
+	// Neither the topic nor its directory exists yet.
 	r := runs(t, "", argv("proc early --topic later --dir "+dir+"2")...)
 	if r.code != exitOK || r.out != "" || !strings.Contains(r.err, `there is no topic "later" yet`) {
 		t.Errorf("%+v", r)
@@ -102,7 +102,7 @@ func TestProcOptions(t *testing.T) {
 	if p.Offset != "$>" || p.MaxReclaims != -1 || p.ReclaimTimeout != -1 || p.OnMaxReclaimsReached != "continue" || p.Backoff != 1500 || p.MaxBackoff != 3600000 || p.Next != 3 {
 		t.Errorf("%+v", p)
 	}
-	// It is made once. Options that come too late are said.
+	// It is created once. Options that come too late are reported.
 	r := runs(t, "", append(argv("proc full --topic t --reclaim-timeout 1s --backoff 1500ms --max-reclaims 3 --dir "+dir), "--offset", "$>")...)
 	if r.code != exitOK || !strings.Contains(r.err, "--max-reclaims, --reclaim-timeout say") || strings.Contains(r.err, "offset") || strings.Contains(r.err, "backoff") {
 		t.Errorf("%+v", r)

@@ -15,8 +15,7 @@ below which everything is acknowledged, "pending" how many sequences are not, an
 "claim" the open claim, for --claim of ack and reclaim.
 `
 
-// procAction returns a command that does something to a proc and prints what it
-// is then.
+// procAction returns a command that changes a proc and prints its new state.
 func (a *app) procAction(use, short, long, example string, args cobra.PositionalArgs,
 	do func(n pipeproc.Store, ctx context.Context, args []string) (pipeproc.ProcInfo, error)) *cobra.Command {
 	return a.command(use, short, long+procJSONHelp, example, args, func(ctx context.Context, args []string) error {

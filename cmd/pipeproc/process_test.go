@@ -65,7 +65,7 @@ func TestSignalDuringCommit(t *testing.T) {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		dir := filepath.Join(t.TempDir(), "d")
 		s := start(t, "commit", "t", "--ids", "--batch", "2", "--dir", dir)
-		// The pipe stays open: what fills a batch is acknowledged all the same.
+		// The pipe stays open: a full batch is acknowledged anyway.
 		if _, err := io.WriteString(s.in, "a\nb\nc\nd\ne\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestKillDuringCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.code(t)
-	// Reads do not write, so they recover anew each time.
+	// Reads do not write, so each one runs recovery again.
 	for range 2 {
 		if got := strings.Fields(ok(t, "", "range", "t", "--output", "id", "--dir", dir)); !slices.Equal(got, ids) {
 			t.Errorf("ids %q, printed %q", got, ids)

@@ -40,8 +40,8 @@ func (f *procFlags) kept(i *pipeproc.ProcInfo) string {
 	return strings.Join(names, ", ") + verb
 }
 
-// claimed tells somebody at a terminal what was claimed, or why nothing was. A
-// topic that is not there is worth a word in any case: it may be misspelt.
+// claimed tells a user at a terminal what was claimed, or why nothing was. A
+// missing topic is always reported: it may be misspelt.
 func (a *app) claimed(ctx context.Context, n pipeproc.Store, c *pipeproc.Claim, name string) {
 	if c.Skipped > 0 {
 		a.note("note: %s of topic %q had been pruned by force before proc %q saw them", plural(c.Skipped, "sequence"), c.Topic, c.Proc)

@@ -11,7 +11,7 @@ import (
 )
 
 // owned waits until the process owns the directory. It does not open the store
-// to see, which would keep the process out.
+// to check, as that would keep the process out.
 func (s *started) owned(t *testing.T, dir string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {
@@ -27,7 +27,7 @@ func (s *started) owned(t *testing.T, dir string) {
 }
 
 // A claim is made, survives the death of other processes, and is acknowledged,
-// each in a process of its own.
+// each step in its own process.
 func TestClaimBetweenProcesses(t *testing.T) {
 	dir := store(t, numbered(3)...)
 	in := func(args string) string {
@@ -73,7 +73,7 @@ func TestSignalDuringWait(t *testing.T) {
 }
 
 // The commands of a pipe follow each other: each one reads all of its input
-// before it needs the store, and lets go of the store before it prints.
+// before it needs the store, and closes the store before it prints.
 func TestPipe(t *testing.T) {
 	dir := store(t, numbered(3)...)
 	for i := range 3 {

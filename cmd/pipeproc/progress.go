@@ -21,9 +21,8 @@ func isTerminal(f any) bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// progress is one line on a terminal that says how far long work has come. It
-// shows nothing for work that is done in no time, nor elsewhere than on a
-// terminal.
+// progress is one terminal line that says how far long work has got. It shows
+// nothing for short work, or if the output is not a terminal.
 type progress struct {
 	w     io.Writer // nil: no terminal
 	next  time.Time

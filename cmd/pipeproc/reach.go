@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
-// reach says what a command works on, where that is not either of a directory
-// and a running node.
+// reach says what a command works on, if it cannot work on both a directory and
+// a running node.
 type reach string
 
 const (
@@ -26,7 +26,7 @@ func only(r reach, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// checkReach refuses flags that do not go together, or not with the command.
+// checkReach refuses flags that conflict with each other or with the command.
 func (a *app) checkReach(cmd *cobra.Command, _ []string) error {
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
 	r := reach(cmd.Annotations[reachKey])

@@ -31,7 +31,7 @@ pipeproc topic retention orders --max-age 0s       # no limit by age any more
 pipeproc topic retention orders --clear --gc off   # keep everything
 `
 
-// retentionFlags are what was given of a retention.
+// retentionFlags are the parts of a retention that were given.
 type retentionFlags struct {
 	maxAge, minPrune durationFlag
 	maxBytes         sizeFlag
@@ -93,7 +93,7 @@ func (a *app) retention(ctx context.Context, topic string, f *retentionFlags, ch
 	})
 }
 
-// apply returns r with what was given.
+// apply returns r with the given parts replaced.
 func (f *retentionFlags) apply(r pipeproc.Retention, changed func(string) bool) pipeproc.Retention {
 	if f.clear {
 		r = pipeproc.Retention{}
@@ -116,8 +116,8 @@ func (f *retentionFlags) apply(r pipeproc.Retention, changed func(string) bool) 
 	return r
 }
 
-// retentionJSON has times in milliseconds; 0 is no limit, and the default for
-// the last of them.
+// retentionJSON has times in milliseconds; 0 means no limit, but the default
+// for MinPruneTime.
 type retentionJSON struct {
 	Topic          string `json:"topic"`
 	MaxAge         int64  `json:"maxAge"`

@@ -74,7 +74,7 @@ func (a *app) runCommand() *cobra.Command {
 	return cmd
 }
 
-// check refuses what can be seen to be wrong without a store.
+// check refuses mistakes that can be found without a store.
 func (f *runFlags) check(dash int, args []string) error {
 	switch {
 	case f.o.Name == "":
@@ -92,7 +92,7 @@ func (f *runFlags) check(dash int, args []string) error {
 }
 
 func (a *app) run(ctx context.Context, f *runFlags, args []string) error {
-	// Found out later, it would be a line in the log with each attempt.
+	// Found later, it would be logged again with each attempt.
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// upper answers each record with its body in upper case. When it gets its second
-// record it makes the file that SEEN names.
+// upper answers each record with its body in upper case. On its second record it
+// creates the file that SEEN names.
 const upper = `
 read -r greeting; echo '{"pipeproc":1}'
 while read -r line; do
@@ -58,7 +58,7 @@ func TestRunWithDirectory(t *testing.T) {
 	t.Setenv("SEEN", seen)
 	r := start(t, "run", "--name", "up", "--from", "t", "--to", "u", "--dir", dir, "--", "sh", "-c", upper)
 	t.Cleanup(func() { _ = r.Process.Kill() })
-	// The second record comes when what came of the first is there.
+	// The second record is committed once the result of the first is there.
 	within(t, "the program had its second record", func() bool {
 		_, err := os.Stat(seen)
 		return err == nil

@@ -10,13 +10,13 @@ import (
 	"github.com/pipeproc/pipeproc/cmd/pipeproc/jsonline"
 )
 
-// cursors is what a store of this process has: it reads without copying.
+// cursors is what a store in this process offers: reading without copying.
 type cursors interface {
 	Cursor(ctx context.Context, topic string, o pipeproc.RangeOptions) (*pipeproc.Cursor, error)
 }
 
-// scan calls do for the records of a range. Damage does not end it: it is
-// reported, the last of it by the error that scan returns.
+// scan calls do for the records of a range. Damage does not end the scan but is
+// reported, the last of it as the error that scan returns.
 func (a *app) scan(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, do func(*pipeproc.Record) error) error {
 	here, ok := n.(cursors)
 	if !ok {
@@ -26,7 +26,7 @@ func (a *app) scan(ctx context.Context, n pipeproc.Reader, topic string, o pipep
 	return a.scanCursor(ctx, c, err, do)
 }
 
-// scanRange is scan for a node of another process.
+// scanRange is scan for a node in another process.
 func (a *app) scanRange(ctx context.Context, n pipeproc.Reader, topic string, o pipeproc.RangeOptions, do func(*pipeproc.Record) error) error {
 	var damage error
 	for rec, err := range n.Range(ctx, topic, o) {
@@ -48,7 +48,7 @@ func (a *app) scanRange(ctx context.Context, n pipeproc.Reader, topic string, o 
 	return damage
 }
 
-// scanCursor is scan for a store of this process. It closes the cursor.
+// scanCursor is scan for a store in this process. It closes the cursor.
 func (a *app) scanCursor(ctx context.Context, c *pipeproc.Cursor, err error, do func(*pipeproc.Record) error) error {
 	if err != nil {
 		return err
@@ -119,7 +119,8 @@ func (p printer) print(rec *pipeproc.Record) error {
 	})
 }
 
-// finish flushes what was printed. Its error goes before that of the reading.
+// finish flushes what was printed. Its error takes precedence over the read
+// error.
 func (p printer) finish(err error) error {
 	if ferr := p.out.flush(); ferr != nil {
 		return ferr

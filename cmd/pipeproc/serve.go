@@ -60,7 +60,7 @@ pipeproc serve --listen tls://0.0.0.0:7000 --tls-cert node.pem --tls-key node.ke
   --tls-allow ops=admin --tls-allow app=write
 `
 
-// defaultNamespace is where a node is if nothing says so.
+// defaultNamespace is where a node listens if no address is given.
 const defaultNamespace = "default"
 
 // serveFlags are the flags of serve.
@@ -101,7 +101,7 @@ func (a *app) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// check refuses flags that do not go together.
+// check refuses flags that conflict.
 func (f *serveFlags) check() error {
 	for _, name := range []string{"dir", "sync"} {
 		if f.memory && f.changed(name) {
@@ -186,7 +186,7 @@ func (a *app) serveUntil(ctx context.Context, s *rpc.Server, ls []*transport.Lis
 	}
 	err := out.flush()
 	if errors.Is(err, errPipe) {
-		err = nil // nobody wants to know; clients may all the same
+		err = nil // nobody reads the addresses, but clients may still connect
 	}
 	if err == nil {
 		select {
@@ -207,10 +207,10 @@ func (a *app) serveUntil(ctx context.Context, s *rpc.Server, ls []*transport.Lis
 	return err
 }
 
-// stopTime is how long calls under way may take when the node is to stop.
+// stopTime is how long calls under way may take once the node is told to stop.
 const stopTime = 10 * time.Second
 
-// logger returns a log that goes to the standard error.
+// logger returns a log that goes to standard error.
 func (a *app) logger(format string) *slog.Logger {
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(a.stderr, nil))

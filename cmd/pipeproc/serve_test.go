@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A node that is told to stop does so while a client follows it, and the client
-// goes on with the next node.
+// A node that is told to stop does so even while a client follows it, and the
+// client continues with the next node.
 func TestServeStopsWithClientConnected(t *testing.T) {
 	dir, at := store(t, numbered(3)...), socket(t)
 	path := strings.TrimPrefix(at, "unix://")
@@ -84,7 +84,7 @@ func TestServeRefuses(t *testing.T) {
 			t.Errorf("%s: printed %q and %q", args, r.out, r.err)
 		}
 	}
-	// It is none the worse for that.
+	// The running node is unaffected.
 	if r := runs(t, "", argv("ping --connect "+at)...); r.code != exitOK || r.out != "pong\n" || !strings.HasPrefix(r.err, "round trip to "+at+": ") {
 		t.Errorf("%+v", r)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// served is a node in a process of its own.
+// served is a node in its own process.
 type served struct {
 	*started
 	addr string
@@ -27,7 +27,8 @@ func serve(t *testing.T, args ...string) *served {
 	return &served{s, addr}
 }
 
-// socket returns an address that is short enough whatever the test is called.
+// socket returns an address that is short enough however long the test's name
+// is.
 func socket(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pp")
@@ -38,7 +39,7 @@ func socket(t *testing.T) string {
 	return "unix://" + filepath.Join(dir, "s")
 }
 
-// stop sends a signal to the node, which must end as it should.
+// stop sends a signal to the node, which must exit cleanly.
 func (s *served) stop(t *testing.T, sig os.Signal) {
 	t.Helper()
 	if err := s.Process.Signal(sig); err != nil {
@@ -61,8 +62,8 @@ func within(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// What differs between two runs of one command: times, and what a node has not
-// brought to its final files yet.
+// What differs between two runs of one command: times, and data that a node has
+// not yet moved to its final files.
 var runDependent = regexp.MustCompile(`\d{13}|\d{4}-\d\d-\d\dT[0-9:.]+Z|"diskBytes":\d+|"segments":\d+|"claim":"[^"]+"`)
 
 // Every command prints the same, whether the store is a directory or a node.
@@ -108,7 +109,7 @@ func TestServedCommandsPrintTheSame(t *testing.T) {
 	}
 }
 
-// A wait at a node lets others acknowledge.
+// While a command waits at a node, others can acknowledge.
 func TestServedWait(t *testing.T) {
 	s := serve(t, "--memory", "--listen", socket(t))
 	ok(t, "a\n", "commit", "t", "--connect", s.addr)

@@ -56,7 +56,7 @@ func (a *authority) sign(t *testing.T, tmpl, parent *x509.Certificate, key *ecds
 	return der
 }
 
-// flags returns the flags of somebody with a certificate, who trusts a.
+// flags returns the flags of a party that has a certificate and trusts a.
 func (a *authority) flags(t *testing.T, name string) []string {
 	t.Helper()
 	key := newKey(t)
@@ -104,7 +104,7 @@ func TestServeTLSAllow(t *testing.T) {
 
 func TestServeTLS(t *testing.T) {
 	ca, stranger := newAuthority(t, "ca"), newAuthority(t, "stranger")
-	// With the files tcp:// is tls://.
+	// Given TLS files, tcp:// means tls://.
 	for _, scheme := range []string{"tls", "tcp"} {
 		s := serve(t, append(ca.flags(t, "node"), "--memory", "--listen", scheme+"://127.0.0.1:0")...)
 		if !strings.HasPrefix(s.addr, "tls://127.0.0.1:") {

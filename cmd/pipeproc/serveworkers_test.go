@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc/rpc"
 )
 
-// System procs with a Command run in processes of a served node, also of one that
-// was started again.
+// System procs with a Command run in worker processes of a served node, also
+// after it is restarted.
 func TestServeWorkers(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "copy.sh")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// table sets rows in columns, the first one to the left, the others to the
-// right, without a newline at the end.
+// table lays out rows in columns, the first left-aligned and the others
+// right-aligned, without a trailing newline.
 func table(rows [][]string) string {
 	var width []int
 	for _, row := range rows {

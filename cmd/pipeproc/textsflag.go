@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// textsFlag is the names of topics, each given by a flag of its own.
+// textsFlag collects the topic names of a repeated flag.
 type textsFlag struct{ list []string }
 
 func (f *textsFlag) Set(s string) error {

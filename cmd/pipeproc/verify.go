@@ -44,7 +44,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// verify shows how far a verification is.
+// verify shows how far a verification has got.
 func (p *progress) verify(v pipeproc.VerifyProgress) {
 	p.update(func() string {
 		return fmt.Sprintf("verifying: %d of %d files, %s of %s", v.Files, v.FilesTotal, size(v.Bytes), size(v.BytesTotal))

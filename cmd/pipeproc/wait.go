@@ -74,7 +74,8 @@ func (a *app) wait(ctx context.Context, names []string, timeout time.Duration) e
 }
 
 // watchHopeless cancels a wait once there are records that nobody can claim:
-// this process claims nothing, and no other one can while it has the store.
+// this process claims nothing, and no other process can while this one has the
+// store.
 func watchHopeless(ctx context.Context, n pipeproc.Store, names []string, lapsed <-chan struct{}, cancel context.CancelCauseFunc) {
 	for {
 		for _, i := range unfinished(n, names) {

@@ -37,7 +37,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// What a wait can see happen: claims run into their timeouts.
+// What can happen during a wait: claims time out.
 func TestWaitForTimeouts(t *testing.T) {
 	for strategy, code := range map[string]int{"deadletter": exitOK, "disable": exitOK, "continue": exitError} {
 		for _, timeout := range []string{"", " --timeout 1m"} {

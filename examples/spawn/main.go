@@ -1,5 +1,6 @@
 // Command spawn runs a node in a child process, and a processor in a worker
-// process of that: three processes of one program. Try it: go run ./examples/spawn
+// process of that node: three processes of one program. Try it: go run
+// ./examples/spawn
 package main
 
 import (

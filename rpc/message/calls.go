@@ -14,10 +14,10 @@ import (
 // Access is what a client may do. Each right includes those before it.
 type Access uint8
 
-// Rights. The zero value lets nobody do anything but greet and ping.
+// Rights. The zero value allows only greeting and pinging.
 const (
 	AccessNone  Access = iota
-	AccessRead         // read topics and look at procs
+	AccessRead         // read topics and inspect procs
 	AccessWrite        // also commit, consume, acknowledge
 	AccessAll          // also create, delete and prune topics, define system procs, collect
 )
@@ -31,7 +31,7 @@ type Call[A, R any] struct {
 	Keyed bool
 }
 
-// Declaration is what is the same for all calls.
+// Declaration holds the fields that all calls share.
 type Declaration interface {
 	Declared() (name string, need Access, keyed bool)
 }

@@ -154,7 +154,7 @@ func (m *Claim) Take(p []byte) error {
 	return nil
 }
 
-// Claimed is what a proc was given.
+// Claimed is the result of a Claim.
 type Claimed struct {
 	Token   procstate.Token
 	Attempt int

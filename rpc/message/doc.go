@@ -50,13 +50,13 @@
 // The items of a range begin with a byte: 0 the span as two sequences, which comes
 // first; 1 a block, with head and body as topics/wire.go says, of which records
 // outside of the span do not count; 2 a count and records; 3 an error as code, text
-// and details, after which the range continues. Blocks leave the node as they lie in
-// its files; the client checks and unpacks them.
+// and details, after which the range continues. Blocks are sent as they are stored
+// in the node's files; the client checks and unpacks them.
 //
 // # JSON calls
 //
 // Calls that are not made a thousand times a second carry the name of the call, its
-// arguments as a JSON object, and the result as JSON. calls.go declares each with its
+// arguments as a JSON object, and its result as JSON. calls.go declares each with its
 // types, whether it needs a key, and the right that it needs. Durations are
 // nanoseconds.
 //
@@ -69,10 +69,10 @@
 //
 // A client has a random id and numbers its commands from 1. When a connection breaks
 // before the answer came, it sends the command again under the same number, with the
-// again byte set. The node remembers the answers of a client, also over a restart
+// again byte set. The node remembers the answers to a client, even across a restart
 // (package once), so a command is done once. The floor of a key is the lowest number
-// that still lacks an answer; what lies below is forgotten. What was forgotten is
-// outcome_unknown, never done a second time.
+// that still lacks an answer; the node forgets the answers below it. A command whose
+// answer was forgotten fails with outcome_unknown and is never done twice.
 //
 // The version of the module covers of this package only Access,
 // which covered packages name in their signatures.

@@ -11,7 +11,7 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// malformed is the error for a message that is not what the protocol says.
+// malformed is the error for a message that violates the protocol.
 func malformed(what string) error {
 	return fmt.Errorf("malformed %s: %w", what, enc.ErrMalformed)
 }

@@ -26,7 +26,7 @@ type wireCorruptness struct {
 	First, Next       uint64
 }
 
-// EncodeError takes an error apart for the way to a client.
+// EncodeError splits an error into the parts that are sent to a client.
 func EncodeError(err error) (code, text string, details []byte) {
 	var w wireError
 	if c, ok := errors.AsType[*topics.ConflictError](err); ok {
@@ -49,7 +49,7 @@ func EncodeError(err error) (code, text string, details []byte) {
 // codeInUse is the code of the error of a directory that another process holds.
 const codeInUse = "in_use"
 
-// DecodeError puts an error together again.
+// DecodeError rebuilds an error from its parts.
 func DecodeError(code, text string, details []byte) error {
 	var w wireError
 	if len(details) > 0 && json.Unmarshal(details, &w) == nil {

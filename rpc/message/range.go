@@ -116,14 +116,15 @@ func TakeRecords(p []byte, topic string, fn func(record.Record) bool) error {
 	return d.Err
 }
 
-// AppendRecord appends a record: an answer to Get, one of a claim or of an item.
+// AppendRecord appends a record: the answer to Get, or one record of a claim or
+// of an item.
 func AppendRecord(dst []byte, r *record.Record) []byte {
 	dst = enc.AppendBytes(appendID(dst, r.ID), r.Key)
 	dst = enc.AppendBytes(dst, owned.AppendHeaders(nil, r.Headers))
 	return enc.AppendBytes(dst, r.Body)
 }
 
-// AppendStored appends a record as a scan lends it.
+// AppendStored appends a record that a scan lends.
 func AppendStored(dst []byte, r *segment.Record) []byte {
 	dst = appendID(dst, record.ID{Millis: r.Time, Seq: r.Seq})
 	dst = enc.AppendBytes(dst, r.Key)
