@@ -3,8 +3,10 @@
 package vfs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -39,11 +41,39 @@ func openHow(flag Flag) (how int, err error) {
 }
 
 func osInfo(fi fs.FileInfo) Info {
-	return Info{
+	info := Info{
 		Name:      fi.Name(),
 		Size:      fi.Size(),
-		Allocated: allocated(fi),
+		Allocated: fi.Size(),
 		Dir:       fi.IsDir(),
 		Regular:   fi.Mode().IsRegular(),
+		Symlink:   fi.Mode()&fs.ModeSymlink != 0,
+		Links:     1,
 	}
+	identify(&info, fi)
+	return info
+}
+
+// absolute returns a name from the root on, or "" if that cannot be told.
+func absolute(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return ""
+	}
+	return abs
+}
+
+// named is Dir.Named for a directory that was opened as abs.
+func named(abs string, same func(fs.FileInfo) bool) (bool, error) {
+	if abs == "" {
+		return false, errors.ErrUnsupported
+	}
+	fi, err := os.Stat(abs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return same(fi), nil
 }
