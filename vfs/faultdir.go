@@ -141,6 +141,13 @@ func (d *faultDir) Sync() error {
 	return d.open.Sync()
 }
 
+func (d *faultDir) Stat(name string) (Info, error) {
+	if name == "." {
+		return d.open.Stat(name)
+	}
+	return d.faultFS.Stat(name)
+}
+
 func (d *faultDir) LockDir(name string) (io.Closer, error) {
 	if err := d.ask(OpLock, "."); err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
@@ -52,15 +51,6 @@ func osInfo(fi fs.FileInfo) Info {
 	}
 	identify(&info, fi)
 	return info
-}
-
-// absolute returns a name from the root on, or "" if that cannot be told.
-func absolute(name string) string {
-	abs, err := filepath.Abs(name)
-	if err != nil {
-		return ""
-	}
-	return abs
 }
 
 // named is Dir.Named for a directory that was opened as abs.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -140,6 +141,19 @@ func statFile(f *osFile) (info Info, err error) {
 		info = statInfo(f.Name(), &st)
 	}
 	return info, err
+}
+
+// absolute returns a name from the root on, or "" if that cannot be told. (filepath.Abs
+// would link as much again as the rest of this file.)
+func absolute(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	wd, err := unix.Getwd()
+	if err != nil {
+		return ""
+	}
+	return within(wd, name)
 }
 
 // locksFolders says that a directory can be locked.

@@ -117,6 +117,15 @@ func statFile(f *osFile) (Info, error) {
 	return info, nil
 }
 
+// absolute returns a name from the root on, or "" if that cannot be told.
+func absolute(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return ""
+	}
+	return abs
+}
+
 // locksFolders says that a directory cannot be locked.
 const locksFolders = false
 

@@ -26,6 +26,12 @@ func StoreOf(b []byte) (id [16]byte, ok bool) {
 	return id, true
 }
 
+// IsFileName reports whether name is one of a log file.
+func IsFileName(name string) bool {
+	_, ok := parseName(name)
+	return ok
+}
+
 // Number returns the number of the current file.
 func (l *Log) Number() uint64 { return l.started.Load() }
 

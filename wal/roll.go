@@ -36,6 +36,12 @@ func (l *Log) roll(size int64, prev Tail) error {
 	if size > want-headerSize {
 		want = roundUp(size+headerSize, headerSize)
 	}
+	if l.cur != nil {
+		if err := l.present([]*file{l.cur}); err != nil {
+			l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+			return l.failure()
+		}
+	}
 	f, err := l.obtain(want, size)
 	if err != nil {
 		return err

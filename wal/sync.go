@@ -29,7 +29,11 @@ func (l *Log) Sync() error {
 	target, started = l.position.Load(), l.started.Load()
 	l.collectDirty(0)
 	l.mu.Unlock()
-	if err := l.syncFiles(l.dirty, (*file).sync); err != nil {
+	err := l.syncFiles(l.dirty, (*file).sync)
+	if err == nil {
+		err = l.present(l.dirty)
+	}
+	if err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 		return l.failure()
 	}
@@ -99,6 +103,30 @@ func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	}
 	for _, f := range files {
 		f.newEntry = false
+	}
+	return nil
+}
+
+// present checks that files which are open still have a name, and so has their
+// directory: a sync succeeds all the same, and what it made durable is lost with the last
+// descriptor. An error of asking is none of the files.
+func (l *Log) present(files []*file) error {
+	if mutate.SkipGone {
+		return nil
+	}
+	for _, f := range files {
+		if f.f == nil {
+			continue
+		}
+		if i, err := f.f.Stat(); err == nil && i.Links == 0 {
+			return fmt.Errorf("%w: %s", ErrRemoved, i.Name)
+		}
+	}
+	if l.dir == nil {
+		return nil
+	}
+	if i, err := l.dir.Stat("."); err == nil && i.Links == 0 {
+		return fmt.Errorf("%w, with the directory", ErrRemoved)
 	}
 	return nil
 }

@@ -57,6 +57,18 @@ const (
 	SkipRewrite = false
 )
 
+// Whose directory it is.
+const (
+	// SkipDirLock locks the file LOCK only.
+	SkipDirLock = false
+	// SkipForeign makes a store in a directory that has files of something else.
+	SkipForeign = false
+	// SkipGone acknowledges what was synced to a file that has no name any more.
+	SkipGone = false
+	// SkipPlace does not look whether the files of an open node are still there.
+	SkipPlace = false
+)
+
 // What readers of tails hold.
 const (
 	// SkipChunkHold lets readers look at chunks of tails without holding them.
