@@ -260,9 +260,6 @@ func (d *osDir) ReadDir(name string) ([]Info, error) {
 }
 
 func (d *osDir) Stat(name string) (Info, error) {
-	if name == "." {
-		return d.statSelf()
-	}
 	var info Info
 	err := d.at(name, func(fd int, base string) error {
 		st, err := statAt(fd, base)
@@ -273,24 +270,6 @@ func (d *osDir) Stat(name string) (Info, error) {
 		return Info{}, pathErr("stat", d.shown(name), err)
 	}
 	return info, nil
-}
-
-// statSelf describes the directory. The log asks after each sync.
-func (d *osDir) statSelf() (Info, error) {
-	var st unix.Stat_t
-	var err error
-	cerr := d.conn.Control(func(fd uintptr) {
-		for err = unix.Fstat(int(fd), &st); err == unix.EINTR; {
-			err = unix.Fstat(int(fd), &st)
-		}
-	})
-	switch {
-	case cerr != nil:
-		return Info{}, pathErr("stat", d.f.Name(), os.ErrClosed)
-	case err != nil:
-		return Info{}, pathErr("stat", d.f.Name(), err)
-	}
-	return statInfo(".", &st), nil
 }
 
 // entry is statAt of something that is to get, or lose, a name.

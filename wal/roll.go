@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // Roll starts a new file, unless the current one is still empty, and returns
@@ -37,7 +39,11 @@ func (l *Log) roll(size int64, prev Tail) error {
 		want = roundUp(size+headerSize, headerSize)
 	}
 	if l.cur != nil {
-		if err := l.present([]*file{l.cur}); err != nil {
+		err := present([]*file{l.cur})
+		if i, serr := l.dir.Stat("."); err == nil && serr == nil && i.Links == 0 && !mutate.SkipGone {
+			err = fmt.Errorf("%w, with the directory", ErrRemoved)
+		}
+		if err != nil {
 			l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 			return l.failure()
 		}

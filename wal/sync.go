@@ -31,7 +31,7 @@ func (l *Log) Sync() error {
 	l.mu.Unlock()
 	err := l.syncFiles(l.dirty, (*file).sync)
 	if err == nil {
-		err = l.present(l.dirty)
+		err = present(l.dirty)
 	}
 	if err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
@@ -107,26 +107,17 @@ func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	return nil
 }
 
-// present checks that files which are open still have a name, and so has their
-// directory: a sync succeeds all the same, and what it made durable is lost with the last
-// descriptor. An error of asking is none of the files.
-func (l *Log) present(files []*file) error {
-	if mutate.SkipGone {
-		return nil
-	}
+// present checks that files which are open still have a name: a sync succeeds all the
+// same, and what it made durable is lost with the last descriptor. A file that has one,
+// wherever, can be found. An error of asking is none of the files.
+func present(files []*file) error {
 	for _, f := range files {
-		if f.f == nil {
+		if f.f == nil || mutate.SkipGone {
 			continue
 		}
 		if i, err := f.f.Stat(); err == nil && i.Links == 0 {
 			return fmt.Errorf("%w: %s", ErrRemoved, i.Name)
 		}
-	}
-	if l.dir == nil {
-		return nil
-	}
-	if i, err := l.dir.Stat("."); err == nil && i.Links == 0 {
-		return fmt.Errorf("%w, with the directory", ErrRemoved)
 	}
 	return nil
 }
