@@ -37,7 +37,7 @@ func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 		return 0, err
 	}
 	if first > t.staged.next {
-		return 0, errs.InvalidToneSearch.With(fmt.Sprintf("topic %q ends at sequence %d, it cannot be pruned to %d", name, t.staged.next, first))
+		return 0, errs.InvalidSequence.With(fmt.Sprintf("topic %q ends at sequence %d, it cannot be pruned to %d", name, t.staged.next, first))
 	}
 	return t.id, nil
 }

@@ -20,7 +20,7 @@ type Span struct{ From, To uint64 }
 // Resolve turns the bounds of a range into sequences as of now. lower and upper
 // are inclusive unless exclusive is set, which does not affect open bounds and
 // whole milliseconds. The sequence of a bound of kind SeqBound must exist, else the
-// error is errs.InvalidToneSearch. lower is resolved first.
+// error is errs.InvalidSequence. lower is resolved first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
@@ -69,10 +69,10 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	case record.SeqBound:
 		seq, first, end := b.ID.Seq, t.First(), t.End()
 		if seq < first && seq < end {
-			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
+			return 0, errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
 		}
 		if _, gap := t.gapAt(seq); gap || seq >= end {
-			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+			return 0, errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
 		}
 		if after {
 			seq++
