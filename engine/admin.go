@@ -61,7 +61,7 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 	case opDelete:
 		a.id, err = e.reg.StageDelete(a.name)
 	case opPolicy:
-		if e.reg.Known(a.id) == nil {
+		if e.reg.TopicByID(a.id) == nil {
 			return errs.InvalidTopic.With("the topic was deleted meanwhile")
 		}
 		err = e.rules.Stage(&a.policy)

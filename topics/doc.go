@@ -7,7 +7,7 @@
 // files.
 //
 // Stage, Apply, Capture and Abort belong to one goroutine at a time, the commit
-// leader; Flush and Done belong to the checkpoint, FlushHot to one goroutine.
+// leader; WriteBack and Done belong to the checkpoint, FlushHot to one goroutine.
 // Readers, that is Topic's methods, cursors and getters, are safe from any
 // goroutine and never make the leader wait for I/O.
 //
