@@ -100,7 +100,7 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 	case opCreate:
 		e.reg.ApplyCreate(a.id, a.name, a.opts, pos, r.ms)
 	case opPrune:
-		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
+		err = e.reg.ApplyPrune(a.id, a.first, r.ms)
 		e.procs.TopicPruned(a.name)
 	case opDelete:
 		err = e.deleteTopic(a.id, pos, r.ms)

@@ -62,7 +62,7 @@ func (m machines) applyDecoded(op *decodedOp, pos uint64, ms int64) error {
 		}
 		return m.reg.ApplyAppend(op.id, op.blocks, pos, ms)
 	case opPrune:
-		return m.reg.ApplyPrune(op.id, op.first, pos, ms)
+		return m.reg.ApplyPrune(op.id, op.first, ms)
 	case opDelete:
 		return m.deleteTopic(op.id, pos, ms)
 	case procstate.OpProc, procstate.OpState, procstate.OpGone, procstate.OpSystem, procstate.OpSystemGone:

@@ -44,7 +44,7 @@ func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 
 // ApplyPrune raises the first sequence of a topic. Segments entirely below it
 // leave the topic now; their files are unlinked once a checkpoint covers that.
-func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
+func (r *Registry) ApplyPrune(id, first uint64, ms int64) error {
 	t := r.byID[id]
 	if t == nil || first > t.next {
 		return fmt.Errorf("prune of topic %d to %d does not fit the state", id, first)
