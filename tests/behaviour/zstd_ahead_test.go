@@ -97,7 +97,7 @@ func TestScanUnpacksAhead(t *testing.T) {
 	}
 }
 
-// TestScanLeavesNobody: however a scan ends, nobody works for it afterwards.
+// TestScanLeavesNobody: however a scan ends, its helper has ended afterwards.
 func TestScanLeavesNobody(t *testing.T) {
 	_, o := zstdStore(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
