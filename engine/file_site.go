@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 	"syscall"
@@ -24,26 +25,11 @@ import (
 //     program is at work in the directory, and the node stops.
 //   - the directory was moved, or another one put in its place: the node goes on.
 
-// goneError says what of the directory was removed or replaced under the node.
-type goneError struct {
-	what string
-	err  error // may be nil
-}
-
-func (e *goneError) Error() string {
-	if e.err != nil {
-		return e.what + ": " + e.err.Error()
-	}
-	return e.what
-}
-
-func (e *goneError) Unwrap() error { return e.err }
+// errGone begins the errors that say what of the directory was removed or replaced.
+var errGone = errors.New("the directory is not what it was")
 
 // isGone reports whether err says that files were removed or replaced under the node.
-func isGone(err error) bool {
-	_, ok := errors.AsType[*goneError](err)
-	return ok || errors.Is(err, wal.ErrRemoved)
-}
+func isGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, wal.ErrRemoved) }
 
 // site is the directory of an open node, as it was when the node was opened.
 type site struct {
@@ -99,7 +85,7 @@ func missing(dir vfs.Dir, name string, now vfs.Info, err error) (how string) {
 	return ""
 }
 
-// inspect looks at the directory. The error is a *goneError.
+// inspect looks at the directory. The error wraps errGone.
 func (e *Engine) inspect() error {
 	if e.site.store == nil || mutate.SkipPlace { // in a repair
 		return nil
@@ -113,9 +99,13 @@ func (e *Engine) inspect() error {
 			e.event(ev)
 		}
 	}()
+	tell := func(file, what string, err error) {
+		e.cfg.Logger.Warn("pipeproc: "+what, "dir", e.cfg.Dir, "err", err)
+		events = append(events, Event{Kind: EventMoved, File: file, Err: err})
+	}
 	if err := e.stays(); err != nil {
 		if self, serr := top.Stat("."); serr == nil && self.Links == 0 {
-			err = &goneError{what: "the directory itself was removed"}
+			err = fmt.Errorf("%w: it was removed", errGone)
 		}
 		return err
 	}
@@ -123,12 +113,11 @@ func (e *Engine) inspect() error {
 	if how != "" {
 		told := s.told
 		err := e.lockAgain(how)
-		if _, gone := errors.AsType[*goneError](err); gone {
+		if isGone(err) {
 			return err
 		}
 		if s.told = err != nil; !told {
-			e.cfg.Logger.Warn("pipeproc: the file LOCK was "+how+" under the node; that lets nobody else in, and is never needed", "dir", e.cfg.Dir, "err", err)
-			events = append(events, Event{Kind: EventMoved, File: lockName, Err: err})
+			tell(lockName, "the file LOCK was "+how+" under the node; that lets nobody else in, and is never needed", err)
 		}
 	}
 	named, err := top.Named()
@@ -136,8 +125,7 @@ func (e *Engine) inspect() error {
 		return nil
 	}
 	if s.moved = !named; s.moved {
-		e.cfg.Logger.Warn("pipeproc: the data directory was moved, or another one put in its place; the node goes on in its own", "dir", e.cfg.Dir)
-		events = append(events, Event{Kind: EventMoved, File: e.cfg.Dir})
+		tell(e.cfg.Dir, "the data directory was moved, or another one put in its place; the node goes on in its own", nil)
 	}
 	return nil
 }
@@ -147,7 +135,7 @@ func (e *Engine) stays() error {
 	top := e.dirs.top
 	check := func(name string, now vfs.Info, err error) error {
 		if how := missing(top, name, now, err); how != "" {
-			return &goneError{what: name + " was " + how}
+			return fmt.Errorf("%w: %s was %s", errGone, name, how)
 		}
 		return nil
 	}
@@ -168,7 +156,7 @@ func (e *Engine) stays() error {
 func (e *Engine) lockAgain(how string) error {
 	again, err := e.dirs.top.Lock(lockName)
 	if errors.Is(err, vfs.ErrLocked) {
-		return &goneError{"another program has taken the file LOCK, which was " + how, err}
+		return fmt.Errorf("%w: another program has taken the file LOCK, which was %s: %w", errGone, how, err)
 	}
 	if err != nil {
 		return err
