@@ -162,8 +162,7 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(c *errs.CorruptError) { v.damage(c) })
+	err := wal.Check(e.replayConfig(), func(c *errs.CorruptError) { v.damage(c) })
 	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}

@@ -30,15 +30,15 @@ func StoreOf(b []byte) (id [16]byte, ok bool) {
 func (l *Log) Number() uint64 { return l.started.Load() }
 
 // Highest returns the highest number in the names of the log files in dir, or 0
-// if there are none.
-func Highest(fsys vfs.FS, dir string) (uint64, error) {
+// if there are none. Files far above known, which is in use, are not of the log.
+func Highest(fsys vfs.FS, dir string, known uint64) (uint64, error) {
 	infos, err := fsys.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("wal: %w", err)
 	}
 	high := uint64(0)
 	for _, i := range infos {
-		if n, ok := parseName(i.Name); ok {
+		if n, ok := parseName(i.Name); ok && (n < known || n-known <= numberSpan) {
 			high = max(high, n)
 		}
 	}

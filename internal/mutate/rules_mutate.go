@@ -35,6 +35,12 @@ var (
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
 
+	SkipMark       = removed("mark")
+	SkipLogFirst   = removed("logfirst")
+	SkipStoreAge   = removed("storeage")
+	SkipFrameChain = removed("framechain")
+	SkipQuarantine = removed("quarantine")
+
 	SkipChunkHold = removed("chunk")
 	SkipPin       = removed("pin")
 
