@@ -198,7 +198,7 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}
-	e.reg.Relieve()
+	e.reg.FlushLagging()
 	e.trackWALSize(staged)
 	return again
 }

@@ -369,7 +369,7 @@ func (e *Engine) closeUnsynced() {
 	if e.log != nil {
 		_ = e.log.Close(math.MaxInt)
 	}
-	e.reg.LetGo()
+	e.reg.ReleaseDirty()
 }
 
 // finish takes the final checkpoint and marks the store clean. If it cannot, it makes

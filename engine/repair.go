@@ -132,7 +132,7 @@ func (r *repairer) close() {
 		_ = r.e.files.Close()
 	}
 	if r.e.reg != nil {
-		r.e.reg.LetGo()
+		r.e.reg.ReleaseDirty()
 	}
 	r.e.dirs.close()
 	if r.e.lock != nil {
@@ -228,10 +228,10 @@ func (r *repairer) run() error {
 		if err := r.topic(t, files); err != nil {
 			return err
 		}
-		t.Mended()
+		t.ClearDamage()
 	}
 	for _, p := range e.rules.All() {
-		if e.reg.Known(p.Topic) == nil {
+		if e.reg.TopicByID(p.Topic) == nil {
 			e.rules.TopicGone(p.Topic)
 		}
 	}
@@ -342,7 +342,7 @@ func (r *repairer) replay() error {
 	skipped := 0
 	apply := func(w *wal.Entry) error {
 		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
-			if op.kind == opAppend && e.reg.Known(op.id) == nil {
+			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil {
 				skipped++
 				return nil
 			}

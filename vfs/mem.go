@@ -113,7 +113,7 @@ func (m *Mem) OpenDir(name string) (Dir, error) { return m.whole().OpenDir(name)
 // Lock implements FS. The lock lasts until it is closed.
 func (m *Mem) Lock(name string) (io.Closer, error) { return m.whole().Lock(name) }
 
-// Free implements FS. Without a capacity there is no end of room.
+// Free implements FS. Without a capacity the space is unlimited.
 func (m *Mem) Free(name string) (int64, error) { return m.whole().Free(name) }
 
 func (n *inode) info(base string) Info {

@@ -70,7 +70,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// whole checks that all that was committed is on fs, and that no damage is.
+// whole checks that all that was committed is on fs, and that there is no damage.
 func (b *bench) whole(fs vfs.FS) error {
 	n, err := pipeproc.Open(dir, historyOptions(b.cfg, fs, &b.clock))
 	if err != nil {
@@ -242,8 +242,8 @@ func TestMutantFrameSum(t *testing.T) {
 	}
 }
 
-// TestMutantSeed kills a store whose WAL files were used before: what earlier
-// use left behind must not be taken for frames.
+// TestMutantSeed kills a store whose WAL files were used before: what that use left
+// in them must not be taken for frames.
 func TestMutantSeed(t *testing.T) {
 	b := newBench(t)
 	for range 130 { // so that from now on all frames have the same length
