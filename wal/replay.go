@@ -91,9 +91,9 @@ type replay struct {
 	entry Entry
 	res   Result
 
-	lastSum uint64            // of the header of the last frame delivered
-	sums    map[uint64]uint64 // of the headers of frames, by position, that the mark knows
-	seen    uint64            // the highest durable field of the file being read
+	lastSum uint64 // of the header of the last frame delivered
+	marks   []mark // whose frames must be there, with the sums that they say
+	seen    uint64 // the highest durable field of the file being read
 }
 
 // Replay reads a log from the start of file cfg.Number to its end and calls fn
@@ -110,22 +110,14 @@ func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
 	return r.res, err
 }
 
-func (r *replay) run() (err error) {
+func (r *replay) run() error {
 	if r.cfg.MaxFrame <= 0 {
 		r.cfg.MaxFrame = DefaultMaxFrame
 	}
 	r.cfg.MaxFrame = min(r.cfg.MaxFrame, maxFrame)
 	r.res.Position = r.cfg.Position
-	r.witness()
-	r.cat, err = readCatalog(&r.cfg)
-	if err != nil {
+	if err := r.survey(); err != nil {
 		return err
-	}
-	r.res.Highest = r.cat.highest
-	for _, e := range r.cat.files {
-		if e.bad == "" && e.head.epoch > r.res.Newest {
-			r.res.Newest, r.res.Generation = e.head.epoch, 0
-		}
 	}
 	e, err := r.start()
 	for e != nil && err == nil {
@@ -138,6 +130,22 @@ func (r *replay) run() (err error) {
 		r.damage(fileName(r.cfg.Number), 0, r.missing())
 	}
 	r.listVoid()
+	return nil
+}
+
+// survey reads the mark and the headers of all files.
+func (r *replay) survey() (err error) {
+	r.witness()
+	r.cat, err = readCatalog(&r.cfg)
+	if err != nil {
+		return err
+	}
+	r.res.Highest = r.cat.highest
+	for _, e := range r.cat.files {
+		if e.bad == "" && e.head.epoch > r.res.Newest {
+			r.res.Newest, r.res.Generation = e.head.epoch, 0
+		}
+	}
 	return nil
 }
 
@@ -159,12 +167,19 @@ func (r *replay) witness() {
 		}
 		r.res.Proven = max(r.res.Proven, m.position)
 		if m.sum != 0 {
-			if r.sums == nil {
-				r.sums = make(map[uint64]uint64)
-			}
-			r.sums[m.position] = m.sum
+			r.marks = append(r.marks, m)
 		}
 	}
+}
+
+// otherFrame reports whether a mark says that another frame has h's position.
+func (r *replay) otherFrame(h *head) bool {
+	for i := range r.marks {
+		if m := &r.marks[i]; m.position == h.position && m.sum != h.sum {
+			return true
+		}
+	}
+	return false
 }
 
 // missing says that a frame is not there although it must be.
@@ -292,7 +307,7 @@ func (r *replay) frames(e *entry, limit int64) (stop, error) {
 		if what != "" {
 			return stop{off: off, end: off + h.size, torn: true, what: what}, nil
 		}
-		if sum, ok := r.sums[h.position]; ok && sum != h.sum {
+		if r.otherFrame(&h) {
 			return stop{off: off, end: off + h.size, torn: true, what: "it is not the frame that was acknowledged with its position", never: true}, nil
 		}
 		if r.fn != nil {

@@ -67,6 +67,10 @@ const (
 	SkipStoreAge = false
 	// SkipFrameChain does not compare the last frame of a WAL file with what the next one says.
 	SkipFrameChain = false
+	// SkipSectionsSum does not ask whether a snapshot has the sections that it was written with.
+	SkipSectionsSum = false
+	// SkipGrownDigest does not compare the file of a growing segment with the snapshot's digest.
+	SkipGrownDigest = false
 	// SkipQuarantine keeps no bytes of torn frames.
 	SkipQuarantine = false
 )
