@@ -194,6 +194,7 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	} else if e.cfg.Sync > 0 {
 		e.armSync()
 	}
+	e.log.Acknowledge()
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}
