@@ -191,6 +191,9 @@ func (e *Engine) noteCheckpoint(run *checkpointRun, err error) error {
 		e.checkpointed(nil, run.final)
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	if e.log != nil {
+		e.log.Named(run.store.Generation)
+	}
 	e.store = run.store
 	e.covered.Store(run.store.Position)
 	e.checkpointed(run.state.topics, run.final)

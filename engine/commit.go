@@ -196,6 +196,7 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	} else if e.cfg.Sync > 0 {
 		e.armSync()
 	}
+	e.log.Acknowledge()
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}

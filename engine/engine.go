@@ -83,6 +83,7 @@ type Engine struct {
 	pos           uint64 // position of the newest applied command
 	prev          wal.Tail
 	void          []uint64
+	boot          uint64 // see wal.Config.Boot
 	scratch       scratch
 	snapRoom      snapRoom
 	sinceMeasured int64         // bytes committed since walSize was set; under commitMu

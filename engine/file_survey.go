@@ -20,8 +20,7 @@ func isOwn(name string) (own, folder bool) {
 	switch name {
 	case walDir, segmentDir, quarantineName:
 		return true, true
-	case storeName, storeName + ".tmp", lockName, suspectName, "snapshot-0", "snapshot-1",
-		"mark": // of a later version
+	case storeName, storeName + ".tmp", lockName, suspectName, "snapshot-0", "snapshot-1":
 		return true, false
 	}
 	return false, false

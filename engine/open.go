@@ -9,6 +9,8 @@ import (
 	"path"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -146,6 +148,7 @@ func (e *Engine) lockDir() error {
 		return fmt.Errorf("opening the data directory: %w", err)
 	}
 	e.fs, e.dirs.top = top, top
+	e.boot = bootNumber(e.cfg.FS)
 	// The lock on the directory holds whatever becomes of the file LOCK, which is for
 	// programs that know only that, and tells who it is.
 	if !mutate.SkipDirLock {
@@ -307,8 +310,7 @@ func (e *Engine) loadSnapshot() error {
 // replay applies the commands of the WAL that follow the checkpoint.
 func (e *Engine) replay() error {
 	var blocks []topics.Block
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
+	res, err := wal.Replay(e.replayConfig(), func(w *wal.Entry) error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged, so commands may not fit the state
 		}
@@ -343,7 +345,36 @@ func (e *Engine) replay() error {
 		e.damaged(damage)
 		e.makeReadOnly(damage)
 	}
+	if e.outdated(res.Newest, res.Generation) {
+		c := &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is older than the write-ahead log, which knows of epoch %d and generation %d: an earlier copy of it has been put in its place", res.Newest, res.Generation)}
+		e.damaged(c)
+		e.makeReadOnly(c)
+	}
 	return nil
+}
+
+// replayConfig says what STORE knows of the WAL.
+func (e *Engine) replayConfig() wal.ReplayConfig {
+	return wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL, Position: e.store.Position + 1,
+		AllowMissing: e.store.WALAbsent, Epoch: e.store.LogEpoch, First: e.store.LogFirst, Boot: e.boot, MaxFrame: anyFrame}
+}
+
+// outdated reports whether STORE is older than the WAL, whose newest epoch is given, and
+// the generation of STORE that it knows in that epoch. A file of the WAL is made, and its
+// mark written, only once STORE is durable.
+func (e *Engine) outdated(epoch, generation uint64) bool {
+	newer := epoch > e.store.Epoch || epoch == e.store.Epoch && generation > e.store.Generation
+	return newer && !mutate.SkipStoreAge
+}
+
+// bootNumber returns a number for the time since the machine was started, 0 if that
+// cannot be told.
+func bootNumber(fsys vfs.FS) uint64 {
+	id := vfs.BootID(fsys)
+	if id == "" {
+		return 0
+	}
+	return xxhash.Sum64String(id)
 }
 
 var errStop = errors.New("stop")
@@ -361,12 +392,14 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 // openLog starts a new WAL file after everything that was recovered, copies the bytes
 // of torn frames to the quarantine folder, and makes the new epoch durable.
 func (e *Engine) openLog() error {
-	e.keepCut()
-	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch,
+	if err := e.keepCut(); err != nil {
+		return err
+	}
+	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch, Boot: e.boot,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // files that a checkpoint frees are reused, and so are those filled meanwhile
 	cfg.Rewrite = e.isSuspect()
-	high, err := wal.Highest(e.fs, cfg.Dir) // a failed attempt may have left a file
+	high, err := wal.Highest(e.fs, cfg.Dir, e.nextWAL) // a failed attempt may have left a file
 	if err != nil {
 		return err
 	}
@@ -380,6 +413,7 @@ func (e *Engine) openLog() error {
 	}
 	st := e.store
 	st.Clean = false
+	st.LogEpoch, st.LogFirst = st.Epoch, l.Number()
 	if st.WALAbsent { // the log begins with the file just made
 		st.WAL, st.WALAbsent = l.Number(), false
 		if e.prev.Number != 0 { // a log that was begun and never noted in STORE
@@ -391,6 +425,7 @@ func (e *Engine) openLog() error {
 		e.nextWAL = l.Next()
 		return err
 	}
+	l.Named(st.Generation)
 	e.store, e.log = st, l
 	e.site.mu.Lock()
 	e.site.seen = l.Number() // the directory is what it was a moment ago

@@ -33,6 +33,8 @@ type Mem struct {
 	mu   sync.RWMutex // guards the tree of inodes, and pending
 	root *inode
 
+	boot string // of BootID
+
 	track   bool    // record what is durable (see Crash)
 	pending []dirOp // directory operations not yet durable, oldest first
 }
@@ -52,7 +54,7 @@ type inode struct {
 }
 
 // NewMem returns an empty file system in memory.
-func NewMem() *Mem { return &Mem{root: newDir()} }
+func NewMem() *Mem { return &Mem{root: newDir(), boot: "1"} }
 
 // SetCapacity limits the sum of all files' allocated bytes. Growth beyond it
 // fails as a whole, with an error that wraps syscall.ENOSPC. What is allocated

@@ -152,7 +152,7 @@ func (l *Log) storeBatch() {
 		if off+size > f.ready {
 			l.bringIn(off, size)
 		}
-		f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
+		l.lastSum = f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
 		l.publish(1, off+size)
 		l.stored++
 	}

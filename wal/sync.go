@@ -39,6 +39,7 @@ func (l *Log) Sync() error {
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
+	l.noteDurable(target)
 	return nil
 }
 

@@ -72,6 +72,13 @@ var mutants = []mutant{
 	{"gone", kills, "TestS12OneLogFile"},
 	{"place", kills, "TestS12CheckpointLooks"},
 	{"foreign", behaviour, "TestS28Foreign"},
+	{"mark", kills, "TestS2"},
+	{"logfirst", kills, "TestS1"},
+	{"storeage", kills, "TestOlderStore"},
+	{"framechain", "wal", "TestFrameChain"},
+	{"sectionssum", kills, "TestS27"},
+	{"growndigest", kills, "TestS27"},
+	{"quarantine", kills, "TestTornIsKept"},
 	// The check for linearizability sees by itself that something is wrong.
 	{"token", linear, "TestLinearizable"},
 	{"openclaim", linear, "TestLinearizable"},

@@ -40,6 +40,14 @@ var (
 	SkipGone    = removed("gone")
 	SkipPlace   = removed("place")
 
+	SkipMark        = removed("mark")
+	SkipLogFirst    = removed("logfirst")
+	SkipStoreAge    = removed("storeage")
+	SkipFrameChain  = removed("framechain")
+	SkipSectionsSum = removed("sectionssum")
+	SkipGrownDigest = removed("growndigest")
+	SkipQuarantine  = removed("quarantine")
+
 	SkipChunkHold = removed("chunk")
 	SkipPin       = removed("pin")
 

@@ -102,7 +102,7 @@ func TestS28NotForeign(t *testing.T) {
 		{"System Volume Information/x", "$RECYCLE.BIN/"},
 		{"LOCK"},
 		{"LOCK", "wal/", "segments/"},
-		{"LOCK", "wal/.nfs01", "segments/", "STORE.tmp", "mark"},
+		{"LOCK", "wal/.nfs01", "segments/", "STORE.tmp"},
 		{"SUSPECT", "quarantine/torn-1"},
 	} {
 		t.Run(fmt.Sprint(names), func(t *testing.T) {
