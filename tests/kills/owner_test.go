@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -143,6 +144,15 @@ func TestS11LockRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, link, os.Getpid())
+		t.Run("bind mount", func(t *testing.T) {
+			at := t.TempDir()
+			out, err := exec.Command("mount", "--bind", dir, at).CombinedOutput()
+			process.Need(t, "a bind mount: "+strings.TrimSpace(string(out)), err)
+			refused(t, at, os.Getpid())
+			if err := exec.Command("umount", at).Run(); err != nil {
+				t.Error(err)
+			}
+		})
 		mustPut(t, n, "one", 345)
 		if err := n.Checkpoint(context.Background()); err != nil {
 			t.Fatal(err)
