@@ -155,19 +155,20 @@ func (w *markWriter) write() {
 	if w.err != nil {
 		return
 	}
-	w.odd = !w.odd
 	if k := w.to; k.m != nil {
 		w.err = vfs.Guard(k.m, w.guard)
 	} else {
 		w.rec.put(w.buf[:], k.seed)
-		_, w.err = k.f.WriteAt(w.buf[:], w.at())
+		_, w.err = k.f.WriteAt(w.buf[:], w.turn())
 	}
 }
 
 // store is the part of write that touches mapped memory.
-func (w *markWriter) store() { w.rec.put(w.to.data[w.at():], w.to.seed) }
+func (w *markWriter) store() { w.rec.put(w.to.data[w.turn():], w.to.seed) }
 
-func (w *markWriter) at() int64 {
+// turn returns where the record goes this time: not over the one before.
+func (w *markWriter) turn() int64 {
+	w.odd = !w.odd
 	if w.odd {
 		return w.off + markStep
 	}
@@ -187,13 +188,17 @@ func (k *markFile) close() {
 // Acknowledge notes that everything appended so far is about to be acknowledged.
 // Only the leader may call it, after a sync, if there is one, has returned.
 func (l *Log) Acknowledge() {
-	k := l.mark
-	if k == nil {
-		return
+	if l.mark != nil {
+		l.fillMark().write()
 	}
-	r := &k.leader.rec
+}
+
+// fillMark brings the leader's record up to date.
+func (l *Log) fillMark() *markWriter {
+	w := &l.mark.leader
+	r := &w.rec
 	r.position, r.number, r.sum, r.durable = l.position.Load(), l.cur.number, l.lastSum, l.durable.Load()
-	k.leader.write()
+	return w
 }
 
 // Named notes the generation of the file that names this log, once that is
