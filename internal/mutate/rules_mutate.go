@@ -35,6 +35,11 @@ var (
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
 
+	SkipDirLock = removed("dirlock")
+	SkipForeign = removed("foreign")
+	SkipGone    = removed("gone")
+	SkipPlace   = removed("place")
+
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")
 	SkipStoreAge    = removed("storeage")
