@@ -32,7 +32,7 @@ func (e *Engine) checkpointIfDue() {
 // checkpointDue reports whether a checkpoint should be taken: the WAL has reached its
 // size, or there is space to free.
 func (e *Engine) checkpointDue() bool {
-	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed()
+	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed() || e.isolated.due.Load()
 }
 
 // Checkpoint brings the segment files and the snapshot up to date, so that the next
@@ -40,7 +40,7 @@ func (e *Engine) checkpointDue() bool {
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() {
+	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() && !e.isolated.stuck.Load() {
 		return nil
 	}
 	return e.checkpointLocked(false)
@@ -60,6 +60,7 @@ func (e *Engine) checkpointLocked(final bool) error {
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
+	e.isolated.due.Store(false)
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	err := e.checkpoint(final)
 	if err != nil {
@@ -253,6 +254,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
+	e.noteIsolated(st, c.topics)
 	if err != nil {
 		return err
 	}
@@ -263,7 +265,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	}
 	e.newNames = false
 	// 3. The snapshot, in the file that the latest checkpoint does not use.
-	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
+	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL, Features: st.Features}
 	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
 	})

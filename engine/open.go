@@ -77,7 +77,8 @@ func (e *Engine) open() error {
 	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: segments, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes,
+		KeepMax: keepMax(e.cfg)})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -127,6 +128,7 @@ func (e *Engine) open() error {
 		e.event(Event{Kind: EventFull, Err: err})
 		return nil
 	}
+	e.retryStuck()
 	// Only now is the replayed state durable, which says that these files are garbage.
 	e.removeGarbage()
 	return nil
@@ -288,7 +290,10 @@ func (e *Engine) loadSnapshot() error {
 		off := r.off
 		kind, payload, skip, err := r.next()
 		if err == nil && kind == 0 {
-			e.snapRoom.last(&e.store, e.reg.TailBytes(), e.reg.Count())
+			e.snapRoom.last(&e.store, e.reg.CarriedBytes(), e.reg.Count())
+			if err := e.reg.KeptWhole(); err != nil {
+				return damage(r.corrupt(off, "", err))
+			}
 			return nil
 		}
 		if err == nil {
@@ -386,6 +391,11 @@ func bootNumber(fsys vfs.FS) uint64 {
 var errStop = errors.New("stop")
 
 func (e *Engine) damaged(c *errs.CorruptError) {
+	for _, d := range e.recovery.Damage { // what a snapshot knows may have been found again
+		if d.Error() == c.Error() {
+			return
+		}
+	}
 	e.recovery.Damage = append(e.recovery.Damage, c)
 }
 
@@ -453,7 +463,7 @@ func (e *Engine) report() {
 	r := &e.recovery
 	log := e.cfg.Logger
 	for _, d := range r.Damage {
-		log.Error("pipeproc: damage found", "err", d)
+		log.Error("pipeproc: damage found; run 'pipeproc repair'", "err", d)
 		e.event(Event{Kind: EventDamage, Err: d})
 	}
 	for _, d := range r.Mended {

@@ -25,10 +25,11 @@ var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see 
 
 // Folders of tests, relative to the repository's root.
 const (
-	root   = "../.."
-	model  = "tests/model"
-	linear = "tests/linear"
-	kills  = "tests/kills"
+	root      = "../.."
+	model     = "tests/model"
+	linear    = "tests/linear"
+	behaviour = "tests/behaviour"
+	kills     = "tests/kills"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -53,6 +54,9 @@ var mutants = []mutant{
 	{"chunk", model, "TestMutantChunk"},
 	{"pin", "topics", "TestPinned"},
 	{"rewrite", model, "TestMutantRewrite"},
+	{"isolation", behaviour, "TestS3MissingSegment"},
+	{"kept", behaviour, "TestS3MissingSegment"},
+	{"isolatedflag", behaviour, "TestS3Flag"},
 	{"token", model, "TestMutantToken"},
 	{"seen", model, "TestMutantSeen"},
 	{"openclaim", model, "TestMutantOpenClaim"},

@@ -57,6 +57,16 @@ const (
 	SkipRewrite = false
 )
 
+// One topic's damage is its own.
+const (
+	// SkipIsolation has one topic's file that cannot be used fail the checkpoint.
+	SkipIsolation = false
+	// SkipKept leaves what such a file lacks out of the snapshot.
+	SkipKept = false
+	// SkipIsolatedFlag leaves the feature flag of kept blocks out of STORE.
+	SkipIsolatedFlag = false
+)
+
 // What else than the log says how far the log goes.
 const (
 	// SkipMark believes nothing of the log's mark.

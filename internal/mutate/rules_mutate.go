@@ -35,6 +35,10 @@ var (
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
 
+	SkipIsolation    = removed("isolation")
+	SkipKept         = removed("kept")
+	SkipIsolatedFlag = removed("isolatedflag")
+
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")
 	SkipStoreAge    = removed("storeage")
