@@ -141,6 +141,9 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 // endCommitting does the rest of a checkpoint while commits continue. The caller
 // does not hold commitMu.
 func (e *Engine) endCommitting(run *checkpointRun) error {
+	if mutate.UnlinkFirst {
+		_, _ = e.reg.Done(run.state.topics)
+	}
 	err := e.syncNewWAL(run)
 	if err == nil {
 		err = e.writeCheckpoint(&run.store, &run.state)

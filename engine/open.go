@@ -120,6 +120,9 @@ func (e *Engine) open() error {
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
 		return fmt.Errorf("opening: %w", err)
 	}
+	if mutate.GarbageFirst {
+		e.removeGarbage()
+	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
 			return err

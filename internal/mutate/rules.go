@@ -65,6 +65,12 @@ const (
 	SkipKept = false
 	// SkipIsolatedFlag leaves the feature flag of kept blocks out of STORE.
 	SkipIsolatedFlag = false
+	// UnlinkFirst removes pruned segment files before STORE says that they are pruned.
+	UnlinkFirst = false
+	// GarbageFirst removes files that a replay found to be garbage before its log is durable.
+	GarbageFirst = false
+	// ForgetDead has a checkpoint that fails forget the files that it was to remove.
+	ForgetDead = false
 )
 
 // What else than the log says how far the log goes.

@@ -38,6 +38,9 @@ var (
 	SkipIsolation    = removed("isolation")
 	SkipKept         = removed("kept")
 	SkipIsolatedFlag = removed("isolatedflag")
+	UnlinkFirst      = removed("unlinkfirst")
+	GarbageFirst     = removed("garbagefirst")
+	ForgetDead       = removed("forgetdead")
 
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")
