@@ -168,7 +168,9 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	err := wal.Check(e.replayConfig(), func(c *errs.CorruptError) { v.damage(c) })
+	cfg := e.replayConfig()
+	cfg.Live = e.log
+	err := wal.Check(cfg, func(c *errs.CorruptError) { v.damage(c) })
 	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}

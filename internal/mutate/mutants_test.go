@@ -28,8 +28,8 @@ const (
 	root      = "../.."
 	model     = "tests/model"
 	linear    = "tests/linear"
-	behaviour = "tests/behaviour"
 	kills     = "tests/kills"
+	behaviour = "tests/behaviour"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -74,6 +74,10 @@ var mutants = []mutant{
 	{"importalone", model, "TestBeginsInOneGroup"},
 	{"retryheld", model, "TestRetryIsHeldAtOnce"},
 	{"spent", model, "TestResumeUnderBurial"},
+	{"dirlock", kills, "TestS11LockRemoved"},
+	{"gone", kills, "TestS12OneLogFile"},
+	{"place", kills, "TestS12CheckpointLooks"},
+	{"foreign", behaviour, "TestS28Foreign"},
 	{"mark", kills, "TestS2"},
 	{"logfirst", kills, "TestS1"},
 	{"storeage", kills, "TestOlderStore"},

@@ -42,6 +42,11 @@ var (
 	GarbageFirst     = removed("garbagefirst")
 	ForgetDead       = removed("forgetdead")
 
+	SkipDirLock = removed("dirlock")
+	SkipForeign = removed("foreign")
+	SkipGone    = removed("gone")
+	SkipPlace   = removed("place")
+
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")
 	SkipStoreAge    = removed("storeage")
