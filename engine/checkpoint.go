@@ -32,7 +32,7 @@ func (e *Engine) checkpointIfDue() {
 // checkpointDue reports whether a checkpoint should be taken: the WAL has reached its
 // size, or there is space to free.
 func (e *Engine) checkpointDue() bool {
-	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed()
+	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed() || e.isolated.due.Load()
 }
 
 // Checkpoint brings the segment files and the snapshot up to date, so that the next
@@ -40,7 +40,7 @@ func (e *Engine) checkpointDue() bool {
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() {
+	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() && !e.isolated.stuck.Load() {
 		return nil
 	}
 	return e.checkpointLocked(false)
@@ -64,6 +64,7 @@ func (e *Engine) checkpointLocked(final bool) error {
 		e.poison(err)
 		return err
 	}
+	e.isolated.due.Store(false)
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	err := e.checkpoint(final)
 	if err != nil {
@@ -144,6 +145,9 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 // endCommitting does the rest of a checkpoint while commits continue. The caller
 // does not hold commitMu.
 func (e *Engine) endCommitting(run *checkpointRun) error {
+	if mutate.UnlinkFirst {
+		_, _ = e.reg.Done(run.state.topics)
+	}
 	err := e.syncNewWAL(run)
 	if err == nil {
 		err = e.writeCheckpoint(&run.store, &run.state)
@@ -257,6 +261,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
+	e.noteIsolated(st, c.topics)
 	if err != nil {
 		return err
 	}
@@ -267,7 +272,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	}
 	e.newNames = false
 	// 3. The snapshot, in the file that the latest checkpoint does not use.
-	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
+	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL, Features: st.Features}
 	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
 	})

@@ -100,6 +100,7 @@ type Engine struct {
 	gcStop context.CancelFunc
 	gcDone chan struct{}
 
+	isolated  isolated
 	deadlines deadlines
 	watches   watches
 

@@ -76,7 +76,8 @@ func (e *Engine) open() error {
 	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: segments, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes,
+		KeepMax: keepMax(e.cfg)})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -121,6 +122,9 @@ func (e *Engine) open() error {
 	if err := e.site.settle(e.dirs.top); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
+	if mutate.GarbageFirst {
+		e.removeGarbage()
+	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
 			return err
@@ -129,6 +133,7 @@ func (e *Engine) open() error {
 		e.event(Event{Kind: EventFull, Err: err})
 		return nil
 	}
+	e.retryStuck()
 	// Only now is the replayed state durable, which says that these files are garbage.
 	e.removeGarbage()
 	return nil
@@ -282,7 +287,10 @@ func (e *Engine) loadSnapshot() error {
 		off := r.off
 		kind, payload, skip, err := r.next()
 		if err == nil && kind == 0 {
-			e.snapRoom.last(&e.store, e.reg.TailBytes(), e.reg.Count())
+			e.snapRoom.last(&e.store, e.reg.CarriedBytes(), e.reg.Count())
+			if err := e.reg.KeptWhole(); err != nil {
+				return damage(r.corrupt(off, "", err))
+			}
 			return nil
 		}
 		if err == nil {
@@ -380,6 +388,11 @@ func bootNumber(fsys vfs.FS) uint64 {
 var errStop = errors.New("stop")
 
 func (e *Engine) damaged(c *errs.CorruptError) {
+	for _, d := range e.recovery.Damage { // what a snapshot knows may have been found again
+		if d.Error() == c.Error() {
+			return
+		}
+	}
 	e.recovery.Damage = append(e.recovery.Damage, c)
 }
 
@@ -450,7 +463,7 @@ func (e *Engine) report() {
 	r := &e.recovery
 	log := e.cfg.Logger
 	for _, d := range r.Damage {
-		log.Error("pipeproc: damage found", "err", d)
+		log.Error("pipeproc: damage found; run 'pipeproc repair'", "err", d)
 		e.event(Event{Kind: EventDamage, Err: d})
 	}
 	for _, d := range r.Mended {

@@ -57,6 +57,22 @@ const (
 	SkipRewrite = false
 )
 
+// One topic's damage is its own.
+const (
+	// SkipIsolation has one topic's file that cannot be used fail the checkpoint.
+	SkipIsolation = false
+	// SkipKept leaves what such a file lacks out of the snapshot.
+	SkipKept = false
+	// SkipIsolatedFlag leaves the feature flag of kept blocks out of STORE.
+	SkipIsolatedFlag = false
+	// UnlinkFirst removes pruned segment files before STORE says that they are pruned.
+	UnlinkFirst = false
+	// GarbageFirst removes files that a replay found to be garbage before its log is durable.
+	GarbageFirst = false
+	// ForgetDead has a checkpoint that fails forget the files that it was to remove.
+	ForgetDead = false
+)
+
 // Whose directory it is.
 const (
 	// SkipDirLock locks the file LOCK only.

@@ -35,6 +35,13 @@ var (
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
 
+	SkipIsolation    = removed("isolation")
+	SkipKept         = removed("kept")
+	SkipIsolatedFlag = removed("isolatedflag")
+	UnlinkFirst      = removed("unlinkfirst")
+	GarbageFirst     = removed("garbagefirst")
+	ForgetDead       = removed("forgetdead")
+
 	SkipDirLock = removed("dirlock")
 	SkipForeign = removed("foreign")
 	SkipGone    = removed("gone")
