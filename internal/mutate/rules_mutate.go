@@ -31,6 +31,7 @@ var (
 	SkipUndo          = removed("procundo")
 	GroupImports      = removed("importalone")
 	SkipOnce          = removed("once")
+	SkipKeyCheck      = removed("keycheck")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
