@@ -167,7 +167,11 @@ const (
 	suspectName    = "SUSPECT"
 )
 
-// syncError marks a failed sync, after which the node must acknowledge nothing.
+// syncError marks a failed sync, after which the node must acknowledge nothing. Every
+// sync of the store's files and folders is sticky, of whatever file and on whichever
+// goroutine: the system tells a failure once, and then a later sync may return nil
+// without having written. Syncs of a backup's destination are not: that is another
+// store, which is removed if it is not complete.
 type syncError struct{ err error }
 
 func (e *syncError) Error() string { return e.err.Error() }

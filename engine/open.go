@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -30,6 +31,9 @@ func Open(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
+		if isSyncFailure(err) && e.fs != nil {
+			e.suspect()
+		}
 		if isNoSpace(err) {
 			err = errs.NoSpace.Wrap(err, "the store could not be opened for writing; free some space, or open it read-only")
 		}
@@ -114,7 +118,7 @@ func (e *Engine) open() error {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
-		return fmt.Errorf("opening: %w", err)
+		return fmt.Errorf("opening: %w", &syncError{err})
 	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
@@ -160,12 +164,14 @@ func (e *Engine) lockDir() error {
 }
 
 // settle makes the names of dir and of all directories above it durable. The process
-// that created them may have been killed before it did so.
+// that created them may have been killed before it did so. A directory that another
+// user owns, or that is on a file system that cannot be written, was not made by this
+// program: then there is nothing to make durable, and that it refuses is no failure.
 func settle(fsys vfs.FS, dir string) error {
 	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
 		err := fsys.SyncDir(path.Dir(d))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // then another user owns it
-			return err
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+			return &syncError{err}
 		}
 	}
 	return nil
@@ -207,8 +213,9 @@ func (e *Engine) readOrCreate() error {
 		return err
 	}
 	// The folders must be durable before STORE says that they exist.
-	err = e.dirs.top.Sync()
-	if err == nil {
+	if err = e.dirs.top.Sync(); err != nil {
+		err = &syncError{err}
+	} else {
 		err = settle(e.cfg.FS, e.cfg.Dir)
 	}
 	if err != nil {

@@ -61,10 +61,14 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 		return r.rep, ErrNotConfirmed
 	}
 	defer r.close()
-	if err := r.open(cfg); err != nil {
-		return r.rep, err
+	err = r.open(cfg)
+	if err == nil {
+		err = r.run()
 	}
-	return r.rep, r.run()
+	if isSyncFailure(err) && r.e.fs != nil {
+		r.e.suspect()
+	}
+	return r.rep, err
 }
 
 // verify verifies the store as it is.
@@ -475,7 +479,7 @@ func (r *repairer) finish() error {
 	}
 	for _, d := range []string{quarantineName, segmentDir, walDir} {
 		if err := e.fs.SyncDir(d); err != nil {
-			return err
+			return &syncError{err}
 		}
 	}
 	return nil

@@ -30,12 +30,18 @@ func (l *Log) Sync() error {
 	l.collectDirty(0)
 	l.mu.Unlock()
 	if err := l.syncFiles(l.dirty, (*file).sync); err != nil {
-		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
-		return l.failure()
+		return l.halt(err)
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
 	return nil
+}
+
+// halt stops the log after a failed sync, of whatever file and on whichever
+// goroutine, and returns what every later call returns.
+func (l *Log) halt(err error) error {
+	l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+	return l.failure()
 }
 
 // SyncFrom makes file number and later ones durable, with their headers, and
@@ -52,8 +58,7 @@ func (l *Log) SyncFrom(number uint64) error {
 	l.collectDirty(number)
 	l.mu.Unlock()
 	if err := l.syncFiles(l.dirty, (*file).syncStart); err != nil {
-		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
-		return l.failure()
+		return l.halt(err)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ var mutants = []mutant{
 	{"segdirsync", model, "TestMutantSegmentDirSync"},
 	{"snapsync", model, "TestMutantSnapshotSync"},
 	{"storesync", model, "TestMutantStoreSync"},
+	{"sparesync", model, "TestS16EverySync"},
 	{"bodysum", model, "TestMutantBodySum"},
 	{"blocksum", model, "TestMutantBlockSum"},
 	{"framesum", model, "TestMutantFrameSum"},

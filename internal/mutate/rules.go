@@ -16,6 +16,8 @@ const (
 	SkipSnapshotSync = false
 	// SkipStoreSync leaves out the sync of the store file.
 	SkipStoreSync = false
+	// ForgetSpareSync lets a log go on after the failed sync of a spare file.
+	ForgetSpareSync = false
 )
 
 // What checksums are checked, and what they cover.

@@ -17,6 +17,7 @@ var (
 	SkipSegmentDirSync = removed("segdirsync")
 	SkipSnapshotSync   = removed("snapsync")
 	SkipStoreSync      = removed("storesync")
+	ForgetSpareSync    = removed("sparesync")
 
 	SkipFrameSum    = removed("framesum")
 	SkipSeed        = removed("seed")
