@@ -40,9 +40,11 @@ type Config struct {
 	Logger *slog.Logger
 	Clock  func() time.Time
 	// Elapsed returns the time since a fixed moment. Unlike Clock it never jumps.
-	// nil: it is derived from Clock.
+	// nil: the system's.
 	Elapsed func() time.Duration
-	Event   func(Event) // may be nil; called on the goroutine that causes the event
+	// Read returns what both say, if that is cheaper. May be nil.
+	Read  func() (time.Time, time.Duration)
+	Event func(Event) // may be nil; called on the goroutine that causes the event
 
 	ReadOnly bool
 	// MustExist makes Open fail when the directory holds no store.
@@ -92,9 +94,11 @@ type Engine struct {
 	walSize       atomic.Int64  // bytes in the WAL, slightly out of date: see trackWALSize
 	shut          atomic.Bool   // Close was called; set under commitMu
 
-	gcMu   sync.Mutex    // one collection at a time
-	gcLast int64         // Clock at the last collection, unix milliseconds; under gcMu
-	gcAt   time.Duration // Elapsed at the last collection; under gcMu
+	clock     storeClock    // under commitMu
+	toldDoubt time.Duration // when it was told last that the clock is not believed; under commitMu
+	toldAhead time.Duration // the same of a store that is far ahead
+
+	gcMu   sync.Mutex // one collection at a time
 	gcKick chan struct{}
 	gcStop context.CancelFunc
 	gcDone chan struct{}
@@ -187,17 +191,28 @@ func isSyncFailure(err error) bool {
 	return errors.Is(err, wal.ErrFailed)
 }
 
-// poison stops the node from acknowledging anything, for good. err says why.
+// poison stops the node from acknowledging anything, for good, after a failed sync.
 func (e *Engine) poison(err error) {
-	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
-	if e.failed.CompareAndSwap(nil, &err) {
-		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
-		e.suspect()
-		close(e.broken)
-		e.procs.Wake() // what their waiters wait for will not happen
-		e.watches.callAll()
-		e.event(Event{Kind: EventFailed, Err: err})
+	e.fail(errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again"), e.suspect)
+}
+
+// fail makes err what every command returns from now on, unless the node has failed
+// before. It calls note first, if it is not nil, and lets everybody go who waits for what
+// will not happen.
+func (e *Engine) fail(err error, note func()) {
+	if !e.failed.CompareAndSwap(nil, &err) {
+		return
 	}
+	if note != nil {
+		note()
+	}
+	close(e.broken)
+	if e.procs != nil {
+		e.procs.Wake()
+	}
+	e.watches.callAll()
+	e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
+	e.event(Event{Kind: EventFailed, Err: err})
 }
 
 // writable returns why the engine accepts no writes, or nil.

@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // EventKind names what happened.
 type EventKind string
@@ -17,6 +20,7 @@ const (
 
 	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
 	EventClaimTimeout EventKind = "claim_timeout" // a claim timed out; Name is the proc
+	EventClock        EventKind = "clock"         // the clock cannot be right; Err says why
 )
 
 // Event is something that an operator may want to know. Fields that do not apply to
@@ -27,12 +31,6 @@ type Event struct {
 	File     string
 	Name     string // of the proc or topic concerned
 	Err      error
-}
-
-func (e *Engine) event(ev Event) {
-	if e.cfg.Event != nil {
-		e.cfg.Event(ev)
-	}
 }
 
 type counters struct {
@@ -56,7 +54,10 @@ type Stats struct {
 	TailBytes               int64 // records in memory that are not in segment files yet
 	IndexBytes              int64 // on the heap
 	OpenFiles, Mapped       int
-	Err                     error // why writes are refused, or nil
+	// Ahead is how far the store's time is ahead of the clock. It is negative while the
+	// clock is so far ahead that it is not believed yet.
+	Ahead time.Duration
+	Err   error // why writes are refused, or nil
 }
 
 // Stats returns the engine's counters. It waits for the commit that is being written.
@@ -74,6 +75,8 @@ func (e *Engine) Stats() Stats {
 	if e.log != nil {
 		s.WALBytes, s.WALFiles = e.log.Size(), int64(e.log.Files())
 	}
+	ms, wall := e.now()
+	s.Ahead = millis(ms - wall)
 	e.commitMu.Unlock()
 	s.OpenFiles, s.Mapped = e.files.Stats()
 	return s

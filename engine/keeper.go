@@ -38,7 +38,7 @@ func (e *Engine) loop(wake <-chan struct{}, work func()) {
 		case <-wake:
 		}
 		if e.writable() == nil {
-			work()
+			e.run("the keeper", work)
 		}
 	}
 }

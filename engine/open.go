@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
@@ -24,13 +25,19 @@ import (
 // the snapshot makes the whole node read-only, and everything else can be read.
 // Recovery lists the damage.
 func Open(cfg Config) (*Engine, error) {
-	start := cfg.Clock()
-	if cfg.Elapsed == nil {
-		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
-	}
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
-	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
-	if err := e.open(); err != nil {
+	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.leadSafely)
+	e.guardLogger()
+	if cfg.Elapsed == nil {
+		system := clock.New()
+		e.cfg.Elapsed = func() time.Duration { _, d := system.Read(); return d }
+	}
+	start := e.read()
+	err := e.open()
+	if p := e.failed.Load(); err == nil && p != nil {
+		err = *p
+	}
+	if err != nil {
 		if isSyncFailure(err) && e.fs != nil {
 			e.suspect()
 		}
@@ -49,14 +56,14 @@ func Open(cfg Config) (*Engine, error) {
 		}
 		return nil, err
 	}
-	e.recovery.Duration = cfg.Clock().Sub(start)
+	e.openClock(start)
+	e.recovery.Duration = e.read().elapsed - start.elapsed
 	e.report()
 	e.startKeeper()
 	if e.readOnly == nil {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
 		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
-		e.gcLast, e.gcAt = cfg.Clock().UnixMilli(), cfg.Elapsed()
 		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}
@@ -205,7 +212,7 @@ func (e *Engine) readOrCreate() error {
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
 	}
-	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
+	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.read().wall}
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ var (
 	SkipOnce          = removed("once")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
 	SkipChunkHold = removed("chunk")
