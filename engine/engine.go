@@ -276,13 +276,13 @@ func (e *Engine) Err() error { return e.writable() }
 
 // Sync makes everything acknowledged so far durable.
 func (e *Engine) Sync(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	if err := e.writable(); err != nil {
+	if err := e.writable(); err != nil && ctx.Err() == nil {
 		return err
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
 		e.commitMu.Lock()
 		l, closed := e.log, e.shut.Load()
 		e.commitMu.Unlock()

@@ -1,5 +1,10 @@
 package wal
 
+import (
+	"errors"
+	"io/fs"
+)
+
 // Check reads a log like Replay, without delivering it, and calls fn for all
 // damage: what Replay finds, and files after the end of the log that hold
 // frames but have a damaged header. It writes nothing. The error is that of the
@@ -21,6 +26,9 @@ func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
 			continue
 		}
 		f, err := r.searchFile(e)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a spare that was renamed meanwhile
+		}
 		if err != nil {
 			return err
 		}

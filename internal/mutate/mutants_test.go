@@ -53,6 +53,7 @@ var mutants = []mutant{
 	{"chunk", model, "TestMutantChunk"},
 	{"pin", "topics", "TestPinned"},
 	{"rewrite", model, "TestMutantRewrite"},
+	{"keepgone", "engine", "TestS24VerifyWhileSparesMove"},
 	{"believeclock", "engine", "TestClockSteps"},
 	{"token", model, "TestMutantToken"},
 	{"seen", model, "TestMutantSeen"},

@@ -54,6 +54,8 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// KeepGone takes a spare of the log that is gone since it was listed for an error.
+	KeepGone = false
 	// BelieveClock takes each reading of the clock for the time.
 	BelieveClock = false
 	// SkipRewrite has an open take the log's pages for what is on disk, although a sync

@@ -34,6 +34,7 @@ var (
 	SkipOnce          = removed("once")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	KeepGone          = removed("keepgone")
 	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
