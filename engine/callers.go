@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/wal"
 )
 
@@ -34,10 +35,11 @@ func (p *panicked) Unwrap() error {
 	return err
 }
 
-// caught is to be deferred: a panic of the function that defers it fails the node.
-func (e *Engine) caught(where string) {
-	if v := recover(); v != nil {
-		e.panicked(where, v)
+// caught is to be deferred: if the function that defers it has not set returned, the node
+// fails. A panic ends here; Goexit goes on, and runs what else is deferred.
+func (e *Engine) caught(where string, returned *bool) {
+	if !*returned && !mutate.LetPanic {
+		e.panicked(where, notReturned(recover()))
 	}
 }
 
@@ -49,11 +51,7 @@ func (e *Engine) panicked(where string, v any) {
 // run calls work, and fails the node if it does not return.
 func (e *Engine) run(where string, work func()) {
 	returned := false
-	defer func() {
-		if v := recover(); v != nil || !returned {
-			e.panicked(where, notReturned(v))
-		}
-	}()
+	defer e.caught(where, &returned)
 	work()
 	returned = true
 }
@@ -92,8 +90,7 @@ func (e *Engine) leadSafely(batch []*wal.Ticket[*Request]) {
 // event tells the caller of an event.
 func (e *Engine) event(ev Event) {
 	if e.cfg.Event != nil {
-		defer e.caught("Options.OnEvent")
-		e.cfg.Event(ev)
+		e.run("Options.OnEvent", func() { e.cfg.Event(ev) })
 	}
 }
 
@@ -106,14 +103,14 @@ type guarded struct {
 	e *Engine
 }
 
-func (g *guarded) Enabled(ctx context.Context, l slog.Level) bool {
-	defer g.e.caught("the handler of Options.Logger")
-	return g.h.Enabled(ctx, l)
+func (g *guarded) Enabled(ctx context.Context, l slog.Level) (on bool) {
+	g.e.run("the handler of Options.Logger", func() { on = g.h.Enabled(ctx, l) })
+	return on
 }
 
-func (g *guarded) Handle(ctx context.Context, r slog.Record) error {
-	defer g.e.caught("the handler of Options.Logger")
-	return g.h.Handle(ctx, r)
+func (g *guarded) Handle(ctx context.Context, r slog.Record) (err error) {
+	g.e.run("the handler of Options.Logger", func() { err = g.h.Handle(ctx, r) })
+	return err
 }
 
 func (g *guarded) WithAttrs(as []slog.Attr) slog.Handler { return &guarded{g.h.WithAttrs(as), g.e} }

@@ -61,6 +61,7 @@ func (e *Engine) checkpointLocked(final bool) error {
 		return errClosed()
 	}
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
+	defer e.checkpointEnded()
 	err := e.checkpoint(final)
 	if err != nil {
 		if due {
@@ -73,11 +74,15 @@ func (e *Engine) checkpointLocked(final bool) error {
 	} else {
 		e.ckptErr.Store(nil)
 	}
+	return err
+}
+
+// checkpointEnded lets go who waits for the end of a checkpoint.
+func (e *Engine) checkpointEnded() {
 	e.waitMu.Lock()
 	close(e.ckptDone)
 	e.ckptDone = make(chan struct{})
 	e.waitMu.Unlock()
-	return err
 }
 
 // checkpointRun is one checkpoint under way.

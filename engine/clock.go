@@ -109,12 +109,16 @@ func (c storeClock) believe(ms int64) storeClock { return storeClock{ms: ms, at:
 
 // read reads the clocks. If that panics, the node has failed and the result means nothing.
 func (e *Engine) read() (r reading) {
-	defer e.caught("Options.Clock")
+	returned := false
+	defer e.caught("Options.Clock", &returned)
 	if e.cfg.Read != nil {
 		wall, elapsed := e.cfg.Read()
-		return reading{wall: wall.UnixMilli(), elapsed: elapsed}
+		r = reading{wall: wall.UnixMilli(), elapsed: elapsed}
+	} else {
+		r = reading{wall: e.cfg.Clock().UnixMilli(), elapsed: e.cfg.Elapsed()}
 	}
-	return reading{wall: e.cfg.Clock().UnixMilli(), elapsed: e.cfg.Elapsed()}
+	returned = true
+	return r
 }
 
 // openClock sets the clock once everything is replayed. first is a reading from the

@@ -64,20 +64,27 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	c := &e.stats
 	s := Stats{Rejected: c.rejected.Load(), Checkpoints: c.checkpoints.Load(),
-		Position: e.reg.Published(), Durable: e.Durable(), SegmentBytes: e.reg.DiskBytes(), Err: e.writable()}
+		Position: e.reg.Published(), Durable: e.Durable(), SegmentBytes: e.reg.DiskBytes()}
 	for _, t := range e.reg.Topics() {
 		s.Topics++
 		s.TailBytes += t.TailBytes()
 		s.IndexBytes += int64(t.IndexBytes())
 	}
+	e.lockedStats(&s)
+	s.OpenFiles, s.Mapped = e.files.Stats()
+	return s
+}
+
+// lockedStats sets what the commit leader changes.
+func (e *Engine) lockedStats(s *Stats) {
 	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	c := &e.stats
 	s.Commits, s.Records, s.Bytes, s.Groups, s.Syncs = c.commits, c.records, c.bytes, c.groups, c.syncs
 	if e.log != nil {
 		s.WALBytes, s.WALFiles = e.log.Size(), int64(e.log.Files())
 	}
 	ms, wall := e.now()
 	s.Ahead = millis(ms - wall)
-	e.commitMu.Unlock()
-	s.OpenFiles, s.Mapped = e.files.Stats()
-	return s
+	s.Err = e.writable()
 }

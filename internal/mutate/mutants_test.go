@@ -53,6 +53,7 @@ var mutants = []mutant{
 	{"chunk", model, "TestMutantChunk"},
 	{"pin", "topics", "TestPinned"},
 	{"rewrite", model, "TestMutantRewrite"},
+	{"letpanic", "tests/behaviour", "TestS22Open"},
 	{"keepgone", "engine", "TestS24VerifyWhileSparesMove"},
 	{"believeclock", "engine", "TestClockSteps"},
 	{"token", model, "TestMutantToken"},

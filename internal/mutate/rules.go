@@ -54,6 +54,8 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// LetPanic lets a panic of what the caller handed in go on.
+	LetPanic = false
 	// KeepGone takes a spare of the log that is gone since it was listed for an error.
 	KeepGone = false
 	// BelieveClock takes each reading of the clock for the time.

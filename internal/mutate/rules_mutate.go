@@ -34,6 +34,7 @@ var (
 	SkipOnce          = removed("once")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	LetPanic          = removed("letpanic")
 	KeepGone          = removed("keepgone")
 	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
