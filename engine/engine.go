@@ -85,6 +85,7 @@ type Engine struct {
 	pos           uint64 // position of the newest applied command
 	prev          wal.Tail
 	void          []uint64
+	boot          uint64 // see wal.Config.Boot
 	scratch       scratch
 	snapRoom      snapRoom
 	sinceMeasured int64         // bytes committed since walSize was set; under commitMu
@@ -387,7 +388,7 @@ func (e *Engine) closeUnsynced() {
 	if e.log != nil {
 		_ = e.log.Close(math.MaxInt)
 	}
-	e.reg.LetGo()
+	e.reg.ReleaseDirty()
 }
 
 // finish takes the final checkpoint and marks the store clean. If it cannot, it makes

@@ -34,6 +34,7 @@ func (l *Log) Sync() error {
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
+	l.noteDurable(target)
 	return nil
 }
 

@@ -39,6 +39,14 @@ var (
 	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
+	SkipMark        = removed("mark")
+	SkipLogFirst    = removed("logfirst")
+	SkipStoreAge    = removed("storeage")
+	SkipFrameChain  = removed("framechain")
+	SkipSectionsSum = removed("sectionssum")
+	SkipGrownDigest = removed("growndigest")
+	SkipQuarantine  = removed("quarantine")
+
 	SkipChunkHold = removed("chunk")
 	SkipPin       = removed("pin")
 
