@@ -163,8 +163,12 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	err := wal.Check(e.replayConfig(), func(c *errs.CorruptError) { v.damage(c) })
-	if err != nil {
+	check := func() error { return wal.Check(e.replayConfig(), func(c *errs.CorruptError) { v.damage(c) }) }
+	still := func(fn func() error) error { return fn() }
+	if e.log != nil {
+		still = e.log.Still
+	}
+	if err := still(check); err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}
 	size := e.recovery.Bytes

@@ -38,6 +38,15 @@ func (l *Log) Sync() error {
 	return nil
 }
 
+// Still calls fn while nothing is synced and noted in the mark. The caller keeps the
+// leader out. Spares may be made and renamed meanwhile: to wait for one, which takes long,
+// would hold up commits.
+func (l *Log) Still(fn func() error) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	return fn()
+}
+
 // halt stops the log after a failed sync, of whatever file and on whichever
 // goroutine, and returns what every later call returns.
 func (l *Log) halt(err error) error {
