@@ -60,6 +60,10 @@ func (e *Engine) checkpointLocked(final bool) error {
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
+	if err := e.inspect(); err != nil {
+		e.poison(err)
+		return err
+	}
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	defer e.checkpointEnded()
 	err := e.checkpoint(final)

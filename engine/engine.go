@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -68,7 +67,8 @@ type Config struct {
 type Engine struct {
 	cfg  Config
 	fs   vfs.FS
-	lock io.Closer
+	lock locks
+	site site
 	dirs folders
 	machines
 	files  *segment.Files
@@ -183,7 +183,7 @@ func (e *syncError) Error() string { return e.err.Error() }
 func (e *syncError) Unwrap() error { return e.err }
 
 func isSyncFailure(err error) bool {
-	if _, ok := errors.AsType[*syncError](err); ok {
+	if _, ok := errors.AsType[*syncError](err); ok || isGone(err) {
 		return true
 	}
 	if _, ok := errors.AsType[*topics.SyncError](err); ok {
@@ -192,9 +192,14 @@ func isSyncFailure(err error) bool {
 	return errors.Is(err, wal.ErrFailed)
 }
 
-// poison stops the node from acknowledging anything, for good, after a failed sync.
+// poison stops the node from acknowledging anything, for good: a sync has failed, or the
+// files are gone.
 func (e *Engine) poison(err error) {
-	e.fail(errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again"), e.suspect)
+	if isGone(err) {
+		e.fail(errs.Failed.Wrap(err, fmt.Sprintf("files of the data directory %s were removed or replaced under the node, so nothing more is acknowledged; close it, see what is left, and open it again", e.cfg.Dir)), nil)
+	} else {
+		e.fail(errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again"), e.suspect)
+	}
 }
 
 // fail makes err what every command returns from now on, unless the node has failed
@@ -368,8 +373,9 @@ func (e *Engine) Close() error {
 	if cerr := e.files.Close(); err == nil {
 		err = cerr
 	}
+	e.site.close()
 	e.dirs.close()
-	if cerr := e.lock.Close(); err == nil {
+	if cerr := e.lock.close(); err == nil {
 		err = cerr
 	}
 	if p := e.failed.Load(); err == nil && p != nil {
@@ -397,7 +403,7 @@ func (e *Engine) finish() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	err := e.checkpointLocked(true)
-	if err != nil && e.log != nil {
+	if err != nil && e.log != nil && !isGone(err) {
 		if serr := e.log.Sync(); serr != nil {
 			if errors.Is(serr, wal.ErrFailed) {
 				e.poison(serr)

@@ -43,6 +43,8 @@ func (e *Engine) checkFiles() error {
 			switch {
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
+			case ok && info.Symlink:
+				e.damageTopic(t.Name(), s.Number, "it is a symbolic link, which is not followed; put the file itself there")
 			case ok && !info.Regular:
 				e.damageTopic(t.Name(), s.Number, "it is not a regular file")
 			case ok && (info.Size < s.MinSize || s.Sealed && info.Size != s.MinSize):

@@ -63,6 +63,7 @@ func (e *Engine) tend() {
 	if l == nil {
 		return
 	}
+	e.inspectRolled(l)
 	if l.Wanting() {
 		// If there is no file, the leader creates one and reports what goes wrong. A
 		// sync that failed is told only once, so it counts here.

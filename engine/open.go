@@ -53,10 +53,9 @@ func Open(cfg Config) (*Engine, error) {
 		if e.log != nil {
 			_ = e.log.Close(1)
 		}
+		e.site.close()
 		e.dirs.close()
-		if e.lock != nil {
-			_ = e.lock.Close()
-		}
+		_ = e.lock.close()
 		return nil, err
 	}
 	e.openClock(start)
@@ -130,6 +129,9 @@ func (e *Engine) open() error {
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
 		return fmt.Errorf("opening: %w", &syncError{err})
 	}
+	if err := e.site.settle(e.dirs.top); err != nil {
+		return fmt.Errorf("opening: %w", err)
+	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
 			return err
@@ -158,20 +160,28 @@ func (e *Engine) lockDir() error {
 	}
 	e.fs, e.dirs.top = top, top
 	e.boot = bootNumber(e.cfg.FS)
-	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		// It may be new.
-	} else if _, err := e.fs.Stat(storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
-		return noStore(e.cfg.Dir, err) // nothing is written there, not even a lock
-	}
-	lock, err := e.fs.Lock(lockName)
-	if err != nil {
-		if l, ok := errors.AsType[*vfs.LockedError](err); ok {
-			return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	// The lock on the directory holds whatever becomes of the file LOCK, which is for
+	// programs that know only that, and tells who it is.
+	if !mutate.SkipDirLock {
+		if e.lock.dir, err = top.LockDir(lockName); err != nil {
+			return e.inUse(err)
 		}
-		return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 	}
-	e.lock = lock
+	if err := e.checkDir(); err != nil {
+		return err
+	}
+	if e.lock.file, err = top.Lock(lockName); err != nil {
+		return e.inUse(err)
+	}
 	return nil
+}
+
+// inUse is the error of a lock that could not be had.
+func (e *Engine) inUse(err error) error {
+	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+		return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	}
+	return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 }
 
 // settle makes the names of dir and of all directories above it durable. The process
@@ -210,8 +220,8 @@ func (e *Engine) readOrCreate() error {
 	}
 	// Without STORE nothing says what the other files are. So they are never
 	// removed as garbage.
-	if name := e.leftovers(); name != "" {
-		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
+	if s, _ := look(e.dirs.top); s.proof != "" {
+		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", s.proof)}
 	}
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
@@ -260,22 +270,6 @@ func (e *Engine) makeFolders() error {
 		}
 	}
 	return nil
-}
-
-// leftovers returns the name of a file that only a store can have left, or "".
-func (e *Engine) leftovers() string {
-	for _, d := range []string{".", walDir, segmentDir} {
-		infos, _ := e.fs.ReadDir(d)
-		for _, i := range infos {
-			if _, _, ok := segment.ParseFileName(i.Name); ok || i.Name == "snapshot-0" || i.Name == "snapshot-1" {
-				return i.Name
-			}
-			if d == walDir && i.Regular && i.Size > 0 {
-				return i.Name
-			}
-		}
-	}
-	return ""
 }
 
 // loadSnapshot restores the state of the last checkpoint. If it is damaged, the node
@@ -447,6 +441,9 @@ func (e *Engine) openLog() error {
 	}
 	l.Named(st.Generation)
 	e.store, e.log = st, l
+	e.site.mu.Lock()
+	e.site.seen = l.Number() // the directory is what it was a moment ago
+	e.site.mu.Unlock()
 	e.walSize.Store(l.Size())
 	if cfg.Rewrite {
 		e.clearSuspect()

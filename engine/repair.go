@@ -158,9 +158,7 @@ func (r *repairer) close() {
 		r.e.reg.ReleaseDirty()
 	}
 	r.e.dirs.close()
-	if r.e.lock != nil {
-		_ = r.e.lock.Close()
-	}
+	_ = r.e.lock.close()
 }
 
 // rebuildStore rebuilds the STORE file from the headers of other files.

@@ -163,12 +163,10 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	check := func() error { return wal.Check(e.replayConfig(), func(c *errs.CorruptError) { v.damage(c) }) }
-	still := func(fn func() error) error { return fn() }
-	if e.log != nil {
-		still = e.log.Still
-	}
-	if err := still(check); err != nil {
+	cfg := e.replayConfig()
+	cfg.Live = e.log
+	err := wal.Check(cfg, func(c *errs.CorruptError) { v.damage(c) })
+	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}
 	size := e.recovery.Bytes

@@ -100,7 +100,7 @@ type FileInfo struct {
 	Digest  uint64 // of its blocks, if sealed or made by Grown
 	// Rest has the head sums of the blocks that are not in the file, if made by Grown.
 	Rest []uint32
-	Size    int64  // bytes that the file occupies; 0 if there is none
+	Size int64 // bytes that the file occupies; 0 if there is none
 }
 
 // Files describes the topic's segments, in order.

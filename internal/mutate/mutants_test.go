@@ -25,10 +25,11 @@ var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see 
 
 // Folders of tests, relative to the repository's root.
 const (
-	root   = "../.."
-	model  = "tests/model"
-	linear = "tests/linear"
-	kills  = "tests/kills"
+	root      = "../.."
+	model     = "tests/model"
+	linear    = "tests/linear"
+	kills     = "tests/kills"
+	behaviour = "tests/behaviour"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -71,6 +72,10 @@ var mutants = []mutant{
 	{"importalone", model, "TestBeginsInOneGroup"},
 	{"retryheld", model, "TestRetryIsHeldAtOnce"},
 	{"spent", model, "TestResumeUnderBurial"},
+	{"dirlock", kills, "TestS11LockRemoved"},
+	{"gone", kills, "TestS12OneLogFile"},
+	{"place", kills, "TestS12CheckpointLooks"},
+	{"foreign", behaviour, "TestS28Foreign"},
 	{"mark", kills, "TestS2"},
 	{"logfirst", kills, "TestS1"},
 	{"storeage", kills, "TestOlderStore"},

@@ -65,6 +65,18 @@ const (
 	SkipRewrite = false
 )
 
+// Whose directory it is.
+const (
+	// SkipDirLock locks the file LOCK only.
+	SkipDirLock = false
+	// SkipForeign makes a store in a directory that has files of something else.
+	SkipForeign = false
+	// SkipGone acknowledges what was synced to a file that has no name any more.
+	SkipGone = false
+	// SkipPlace does not look whether the files of an open node are still there.
+	SkipPlace = false
+)
+
 // What else than the log says how far the log goes.
 const (
 	// SkipMark believes nothing of the log's mark.

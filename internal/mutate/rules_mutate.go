@@ -39,6 +39,11 @@ var (
 	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
+	SkipDirLock = removed("dirlock")
+	SkipForeign = removed("foreign")
+	SkipGone    = removed("gone")
+	SkipPlace   = removed("place")
+
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")
 	SkipStoreAge    = removed("storeage")
