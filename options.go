@@ -108,7 +108,8 @@ type Options struct {
 	// 100 ms. Ids never go back, whatever the clock does. A reading more than a minute
 	// ahead of what has elapsed is believed when another one, at least a second later,
 	// agrees; while the clock is behind the newest id, time goes on a little slower than
-	// what elapses.
+	// what elapses. So a test that sets a clock ahead by hand has to let a second pass, as
+	// in a bubble of testing/synctest.
 	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS `json:"-"`
