@@ -78,6 +78,15 @@ func (c storeClock) next(r reading, b bounds) storeClock {
 	return c.run(ran).doubt(r, b)
 }
 
+// usual is next in place for a reading that is as it should be, and reports whether it is.
+func (c *storeClock) usual(r reading, b bounds) bool {
+	if c.doubted || c.fresh || r.wall < c.ms || r.wall-c.ms > b.ahead.Milliseconds() || r.wall > maxTime || r.elapsed < c.at {
+		return false
+	}
+	c.ms, c.part, c.at = r.wall, 0, r.elapsed
+	return true
+}
+
 // run lets time go on.
 func (c storeClock) run(d time.Duration) storeClock {
 	d += c.part
@@ -144,6 +153,9 @@ func (e *Engine) openClock(first reading) {
 // caller holds commitMu.
 func (e *Engine) now() (ms, wall int64) {
 	r := e.read()
+	if e.clock.usual(r, clockBounds) {
+		return r.wall, r.wall
+	}
 	doubted := e.clock.doubted
 	e.clock = e.clock.next(r, clockBounds)
 	if e.clock.fresh {

@@ -97,7 +97,12 @@ func TestClockRandom(t *testing.T) {
 				off += rng.Int64N(20) - 10
 			}
 			before := c.ms
-			c = c.next(reading{1_700_000_000_000 + elapsed.Milliseconds() + off + wrong, elapsed}, clockBounds)
+			r, quick := reading{1_700_000_000_000 + elapsed.Milliseconds() + off + wrong, elapsed}, c
+			quick.claim = reading{}
+			c = c.next(r, clockBounds)
+			if quick.usual(r, clockBounds) && quick != c {
+				t.Fatalf("seed %d: %+v in place, else %+v", seed, quick, c)
+			}
 			if c.ms < before {
 				t.Fatalf("seed %d: back by %d", seed, before-c.ms)
 			}
