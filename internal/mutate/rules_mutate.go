@@ -17,6 +17,7 @@ var (
 	SkipSegmentDirSync = removed("segdirsync")
 	SkipSnapshotSync   = removed("snapsync")
 	SkipStoreSync      = removed("storesync")
+	ForgetSpareSync    = removed("sparesync")
 
 	SkipFrameSum    = removed("framesum")
 	SkipSeed        = removed("seed")
@@ -33,6 +34,9 @@ var (
 	SkipOnce          = removed("once")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	LetPanic          = removed("letpanic")
+	KeepGone          = removed("keepgone")
+	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
 	SkipIsolation    = removed("isolation")
