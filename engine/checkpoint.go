@@ -66,6 +66,7 @@ func (e *Engine) checkpointLocked(final bool) error {
 	}
 	e.isolated.due.Store(false)
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
+	defer e.checkpointEnded()
 	err := e.checkpoint(final)
 	if err != nil {
 		if due {
@@ -78,11 +79,15 @@ func (e *Engine) checkpointLocked(final bool) error {
 	} else {
 		e.ckptErr.Store(nil)
 	}
+	return err
+}
+
+// checkpointEnded lets go who waits for the end of a checkpoint.
+func (e *Engine) checkpointEnded() {
 	e.waitMu.Lock()
 	close(e.ckptDone)
 	e.ckptDone = make(chan struct{})
 	e.waitMu.Unlock()
-	return err
 }
 
 // checkpointRun is one checkpoint under way.
@@ -98,17 +103,26 @@ type checkpointRun struct {
 // continue meanwhile, in a new WAL file. If the disk has no room for one, commitMu
 // is held to the end.
 func (e *Engine) checkpoint(final bool) error {
-	e.commitMu.Lock()
-	run, err := e.beginCheckpoint(final)
-	if err == nil && run.halted {
-		defer e.commitMu.Unlock()
-		return e.endHalted(run)
-	}
-	e.commitMu.Unlock()
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+	run, err := e.captureCheckpoint(final)
+	if err != nil || run.halted {
+		return err
 	}
 	return e.endCommitting(run)
+}
+
+// captureCheckpoint is the part of checkpoint under commitMu: all of it if commits have
+// to wait.
+func (e *Engine) captureCheckpoint(final bool) (*checkpointRun, error) {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	run, err := e.beginCheckpoint(final)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	if run.halted {
+		err = e.endHalted(run)
+	}
+	return run, err
 }
 
 // beginCheckpoint is step 1: it captures the state at one position and makes the

@@ -231,7 +231,9 @@ func createStore(fsys vfs.FS, s *storeState) error {
 	page := s.encode()
 	_, err = f.WriteAt(append(page, page...), 0)
 	if err == nil {
-		err = syncStore(f)
+		if err = syncStore(f); err != nil {
+			err = &syncError{err}
+		}
 	}
 	if e := f.Close(); err == nil {
 		err = e
@@ -240,7 +242,9 @@ func createStore(fsys vfs.FS, s *storeState) error {
 		err = fsys.Rename(tmp, storeName)
 	}
 	if err == nil && !mutate.SkipStoreSync {
-		err = fsys.SyncDir(".")
+		if err = fsys.SyncDir("."); err != nil {
+			err = &syncError{err}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", storeName, err)

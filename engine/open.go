@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -26,13 +28,22 @@ import (
 // the snapshot makes the whole node read-only, and everything else can be read.
 // Recovery lists the damage.
 func Open(cfg Config) (*Engine, error) {
-	start := cfg.Clock()
-	if cfg.Elapsed == nil {
-		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
-	}
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
-	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
-	if err := e.open(); err != nil {
+	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.leadSafely)
+	e.guardLogger()
+	if cfg.Elapsed == nil {
+		system := clock.New()
+		e.cfg.Elapsed = func() time.Duration { _, d := system.Read(); return d }
+	}
+	start := e.read()
+	err := e.open()
+	if p := e.failed.Load(); err == nil && p != nil {
+		err = *p
+	}
+	if err != nil {
+		if isSyncFailure(err) && e.fs != nil {
+			e.suspect()
+		}
 		if isNoSpace(err) {
 			err = errs.NoSpace.Wrap(err, "the store could not be opened for writing; free some space, or open it read-only")
 		}
@@ -47,14 +58,14 @@ func Open(cfg Config) (*Engine, error) {
 		_ = e.lock.close()
 		return nil, err
 	}
-	e.recovery.Duration = cfg.Clock().Sub(start)
+	e.openClock(start)
+	e.recovery.Duration = e.read().elapsed - start.elapsed
 	e.report()
 	e.startKeeper()
 	if e.readOnly == nil {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
 		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
-		e.gcLast, e.gcAt = cfg.Clock().UnixMilli(), cfg.Elapsed()
 		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}
@@ -117,7 +128,7 @@ func (e *Engine) open() error {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
-		return fmt.Errorf("opening: %w", err)
+		return fmt.Errorf("opening: %w", &syncError{err})
 	}
 	if err := e.site.settle(e.dirs.top); err != nil {
 		return fmt.Errorf("opening: %w", err)
@@ -179,12 +190,14 @@ func (e *Engine) inUse(err error) error {
 }
 
 // settle makes the names of dir and of all directories above it durable. The process
-// that created them may have been killed before it did so.
+// that created them may have been killed before it did so. A directory that another
+// user owns, or that is on a file system that cannot be written, was not made by this
+// program: then there is nothing to make durable, and that it refuses is no failure.
 func settle(fsys vfs.FS, dir string) error {
 	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
 		err := fsys.SyncDir(path.Dir(d))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // then another user owns it
-			return err
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+			return &syncError{err}
 		}
 	}
 	return nil
@@ -218,7 +231,7 @@ func (e *Engine) readOrCreate() error {
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
 	}
-	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
+	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.read().wall}
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
@@ -226,8 +239,9 @@ func (e *Engine) readOrCreate() error {
 		return err
 	}
 	// The folders must be durable before STORE says that they exist.
-	err = e.dirs.top.Sync()
-	if err == nil {
+	if err = e.dirs.top.Sync(); err != nil {
+		err = &syncError{err}
+	} else {
 		err = settle(e.cfg.FS, e.cfg.Dir)
 	}
 	if err != nil {

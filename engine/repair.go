@@ -63,10 +63,14 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 		return r.rep, ErrNotConfirmed
 	}
 	defer r.close()
-	if err := r.open(cfg); err != nil {
-		return r.rep, err
+	err = r.open(cfg)
+	if err == nil {
+		err = r.run()
 	}
-	return r.rep, r.run()
+	if isSyncFailure(err) && r.e.fs != nil {
+		r.e.suspect()
+	}
+	return r.rep, err
 }
 
 // verify verifies the store as it is.
@@ -95,6 +99,7 @@ func (r *repairer) lost(topic string, first, next uint64, what string) {
 func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
+	e.guardLogger()
 	r.e = e
 	if err := e.lockDir(); err != nil {
 		return err
@@ -160,7 +165,7 @@ func (r *repairer) close() {
 // rebuildStore rebuilds the STORE file from the headers of other files.
 func (r *repairer) rebuildStore() error {
 	e := r.e
-	best := storeState{CreatedTime: e.cfg.Clock().UnixMilli(), WALAbsent: true}
+	best := storeState{CreatedTime: e.read().wall, WALAbsent: true}
 	for i := range uint64(2) {
 		f, err := e.fs.Open(snapName(i), vfs.Read)
 		if err != nil {

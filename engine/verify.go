@@ -54,12 +54,12 @@ func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*Ve
 		return nil, errClosed()
 	}
 	v := &verifier{e: e, ctx: ctx, progress: progress}
-	start := e.cfg.Clock()
+	start := e.read()
 	for _, d := range e.recovery.Damage {
 		v.damage(d)
 	}
 	err := v.run()
-	v.rep.Elapsed = e.cfg.Clock().Sub(start)
+	v.rep.Elapsed = e.read().elapsed - start.elapsed
 	return &v.rep, err
 }
 

@@ -250,6 +250,20 @@ func (t *Topic) fileError(s *seg, err error) error {
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
 }
 
+// noSegment returns the error for a sequence that no segment holds: it was pruned
+// meanwhile, or the state is damaged. Whoever tries again after a PrunedError finds
+// another start.
+func (t *Topic) noSegment(seq uint64) error {
+	first := t.First() // it is raised before a segment leaves the list
+	if seq < first || t.deleted.Load() != 0 {
+		return &PrunedError{Topic: t.name, Seq: seq, First: first}
+	}
+	return &errs.CorruptError{File: segmentsOf(t.id), Topic: t.name, Offset: -1, First: seq, What: "no segment holds the record"}
+}
+
+// segmentsOf names all segment files of a topic.
+func segmentsOf(id uint64) string { return fmt.Sprintf("%016x-*.seg", id) }
+
 // blockPos is the position of a block.
 type blockPos struct {
 	s   *seg
@@ -261,7 +275,7 @@ type blockPos struct {
 func (r *reader) start(seq uint64) (p blockPos, to int64, err error) {
 	s := r.t.log.segAt(seq)
 	if s == nil {
-		return blockPos{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+		return blockPos{}, 0, r.t.noSegment(seq)
 	}
 	p.s = s
 	p.off, to = segment.FileHeaderSize, s.end.Load()

@@ -316,6 +316,9 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	if d.Err != nil || len(d.B) != 0 || t.next < t.first || created > pos {
 		return fmt.Errorf("topic %q: %w", name, enc.ErrMalformed)
 	}
+	if !t.holds(segs) {
+		return fmt.Errorf("topic %q: it begins before its first segment: %w", name, enc.ErrMalformed)
+	}
 	if n := len(segs); n > 0 {
 		t.log.segs.Store(&segs)
 		if s := segs[n-1]; !s.sealed.Load() {
@@ -339,6 +342,23 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 		r.raiseTimeFloor(t.time)
 	}
 	return nil
+}
+
+// holds reports whether the first record of the topic is in a segment, unless a gap says
+// that there is none.
+func (t *Topic) holds(segs []*seg) bool {
+	base := t.next
+	if len(segs) > 0 {
+		base = min(base, segs[0].base)
+	}
+	for from := t.first; from < base; {
+		g, ok := t.gapAt(from)
+		if !ok || g.To <= from {
+			return false
+		}
+		from = g.To
+	}
+	return true
 }
 
 // SkipID makes sure that new topics get ids above id.

@@ -16,6 +16,8 @@ const (
 	SkipSnapshotSync = false
 	// SkipStoreSync leaves out the sync of the store file.
 	SkipStoreSync = false
+	// ForgetSpareSync lets a log go on after the failed sync of a spare file.
+	ForgetSpareSync = false
 )
 
 // What checksums are checked, and what they cover.
@@ -54,6 +56,12 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// LetPanic lets a panic of what the caller handed in go on.
+	LetPanic = false
+	// KeepGone takes a spare of the log that is gone since it was listed for an error.
+	KeepGone = false
+	// BelieveClock takes each reading of the clock for the time.
+	BelieveClock = false
 	// SkipRewrite has an open take the log's pages for what is on disk, although a sync
 	// of them has failed.
 	SkipRewrite = false

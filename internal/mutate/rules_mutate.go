@@ -17,6 +17,7 @@ var (
 	SkipSegmentDirSync = removed("segdirsync")
 	SkipSnapshotSync   = removed("snapsync")
 	SkipStoreSync      = removed("storesync")
+	ForgetSpareSync    = removed("sparesync")
 
 	SkipFrameSum    = removed("framesum")
 	SkipSeed        = removed("seed")
@@ -34,6 +35,9 @@ var (
 	SkipKeyCheck      = removed("keycheck")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	LetPanic          = removed("letpanic")
+	KeepGone          = removed("keepgone")
+	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
 
 	SkipIsolation    = removed("isolation")
