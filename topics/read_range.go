@@ -71,7 +71,7 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 		if seq < first && seq < end {
 			return 0, errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
 		}
-		if _, gap := t.gapAt(seq); gap || seq >= end {
+		if _, gap := t.gaps.at(seq); gap || seq >= end {
 			return 0, errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
 		}
 		if after {

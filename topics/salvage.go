@@ -242,7 +242,7 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	l.segs.Store(&rest)
 	w.update(old)
 	for _, g := range w.gaps {
-		t.addGap(g.From, g.To)
+		t.gaps.add(g.From, g.To)
 	}
 	return w.gaps, nil
 }
