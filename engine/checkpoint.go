@@ -8,7 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// carryBudget bounds the bytes of all tails that one snapshot carries, so that
+// carryBudget bounds the bytes of all tails that one snapshot carries, except tiny
+// ones (topics.TinyBudget), so that
 // the cost of a checkpoint follows the bytes written since the last one.
 const carryBudget = 32 << 20
 

@@ -26,7 +26,8 @@ const topicState = 1 << 10
 // new topics and tails may take a quarter more than last time.
 func (s *snapRoom) size(count int) int64 {
 	more := int64(max(count-s.counted, 0)) * topicState
-	return max(snapSpace, s.rest+s.rest/4+more+min(carryBudget, topics.CarryMax*int64(count)))
+	tails := min(carryBudget, topics.CarryMax*int64(count)) + min(topics.TinyBudget, topics.TinyMax*int64(count))
+	return max(snapSpace, s.rest+s.rest/4+more+tails)
 }
 
 // admit makes sure, before a topic is created, that the next snapshot has room for count
