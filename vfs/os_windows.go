@@ -114,6 +114,9 @@ func sysError(err error) error {
 	if errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) {
 		return fmt.Errorf("%w (%w)", err, syscall.ENOSPC)
 	}
+	if errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED) {
+		return fmt.Errorf("%w (%w)", err, syscall.EDQUOT)
+	}
 	return err
 }
 
@@ -122,6 +125,9 @@ func syncData(f *osFile) error { return f.Sync() }
 
 // allocate cannot be done without writing here, so that the caller writes.
 func allocate(uintptr, int64) error { return syscall.ENOTSUP }
+
+// writeInPlace does nothing: files are.
+func writeInPlace(uintptr) {}
 
 // vecWriter is nothing: one call for each piece does.
 type vecWriter struct{}
