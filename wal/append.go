@@ -29,13 +29,17 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 			}
 		}
 		var done int
-		if l.cur.m != nil && l.isShort(l.sizes[n:]) {
+		stored := l.cur.isStored() && l.isShort(l.sizes[n:])
+		if stored {
 			done, err = l.store(frames[n:])
 		} else {
 			done, err = l.write(frames[n:], l.sizes[n:])
 		}
 		n += done
 		if err != nil {
+			if stored && l.cur.faulted(err) {
+				continue
+			}
 			l.cur.sealed = true
 			l.wipe()
 			return n, first, fmt.Errorf("wal: append: %w", err)
@@ -122,7 +126,7 @@ func (l *Log) wipe() {
 	end := f.end.Load()
 	if n := min(frameHead, f.size-end); n > 0 {
 		var zero [frameHead]byte
-		if f.m == nil {
+		if !f.isStored() {
 			_, _ = f.f.WriteAt(zero[:n], end)
 		} else {
 			_ = vfs.Guard(f.m, func() { clear(f.data[end : end+n]) })
