@@ -362,7 +362,7 @@ func (r *repairer) replay() error {
 	if err != nil {
 		return err
 	}
-	e.nextWAL = max(res.Highest+1, e.store.WAL)
+	e.ended.next = max(res.Highest+1, e.store.WAL)
 	if res.Damage != nil {
 		before := e.pos
 		n := 0

@@ -28,6 +28,8 @@ const (
 	root   = "../.."
 	model  = "tests/model"
 	linear = "tests/linear"
+
+	behaviour = "tests/behaviour"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -52,6 +54,14 @@ var mutants = []mutant{
 	{"chunk", model, "TestMutantChunk"},
 	{"pin", "topics", "TestPinned"},
 	{"rewrite", model, "TestMutantRewrite"},
+	{"covering", behaviour, "TestS7RoomAgain"},
+	{"thinning", behaviour, "TestS9KilledStarts"},
+	{"snaproom", behaviour, "TestNextSnapshotHasRoom"},
+	{"quota", behaviour, "TestS14Quota"},
+	{"storefull", behaviour, "TestS15StoreWithoutRoom"},
+	{"plain", "wal", "TestS15StoreFaults"},
+	{"unmapped", "wal", "TestS17Unmapped"},
+	{"gaps", "vfs", "TestS13AllocatedBlocksAreNotAskedForAgain"},
 	{"token", model, "TestMutantToken"},
 	{"seen", model, "TestMutantSeen"},
 	{"openclaim", model, "TestMutantOpenClaim"},

@@ -52,6 +52,21 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// SkipCovering has a log that a checkpoint covers, without another one being
+	// open, still be the one that counts.
+	SkipCovering = false
+	// SkipThinning lets each start that is killed add a file to the log.
+	SkipThinning = false
+	// PoisonWhenFull takes a STORE that there is no room for as a failed sync.
+	PoisonWhenFull = false
+	// SkipUnmapped fails where a file of a mapped log cannot be mapped.
+	SkipUnmapped = false
+	// SkipGaps asks for blocks that a file has already.
+	SkipGaps = false
+	// SkipQuota takes a quota that is used up for a fault.
+	SkipQuota = false
+	// SkipPlain fails a commit whose store to a mapped log faults, and does not write it.
+	SkipPlain = false
 	// SkipRewrite has an open take the log's pages for what is on disk, although a sync
 	// of them has failed.
 	SkipRewrite = false

@@ -33,6 +33,13 @@ var (
 	SkipOnce          = removed("once")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")
+	SkipCovering      = removed("covering")
+	SkipThinning      = removed("thinning")
+	PoisonWhenFull    = removed("storefull")
+	SkipUnmapped      = removed("unmapped")
+	SkipGaps          = removed("gaps")
+	SkipQuota         = removed("quota")
+	SkipPlain         = removed("plain")
 	SkipRewrite       = removed("rewrite")
 
 	SkipChunkHold = removed("chunk")
