@@ -31,7 +31,7 @@ func Open(cfg Config) (*Engine, error) {
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
 		if isNoSpace(err) {
-			err = noSpace(err, "the store could not be opened for writing, but it can be opened read-only")
+			err = noSpace(err, "the store can be opened read-only; make room on the disk to open it for writing")
 		}
 		if e.files != nil {
 			_ = e.files.Close()

@@ -16,7 +16,7 @@ func noSpace(err error, what string) error {
 	if vfs.OverQuota(err) {
 		full = "the disk quota is used up"
 	}
-	return errs.NoSpace.Wrap(err, full+"; "+what+"; prune or delete what is not needed, or make room on the disk")
+	return errs.NoSpace.Wrap(err, full+"; "+what)
 }
 
 // spaceError gives an error that says the disk is full its code, and reports it. It
@@ -26,5 +26,5 @@ func (e *Engine) spaceError(err error, what string) error {
 		return err
 	}
 	e.event(Event{Kind: EventFull, Err: err})
-	return noSpace(err, what)
+	return noSpace(err, what+"; prune or delete what is not needed, or make room on the disk")
 }
