@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -239,6 +240,72 @@ func TestNextSnapshotHasRoom(t *testing.T) {
 	must(t, n.Checkpoint(bg))
 	commitTo(t, n, "t", 1, 10000)
 	wantLength(t, "pruned", n, "t", 6)
+}
+
+// TestCutOffThinning: an opening that shortens the log by a checkpoint, or one without
+// room for a log and a checkpoint after it, may be killed or lose its power at each
+// operation. Nothing is lost that must not be, and nothing is called damaged.
+func TestCutOffThinning(t *testing.T) {
+	forEachMode(t, func(t *testing.T, o pipeproc.Options) {
+		t.Parallel()
+		o.WALSize = 64 << 10
+		base := vfs.NewCrash()
+		n := openDisk(t, base, o) // segments and a snapshot that something refers to
+		commitTo(t, n, "t", 5, 30000)
+		must(t, n.Checkpoint(bg))
+		commitTo(t, n, "t", 1, 30000)
+		base = killed(t, base.Kill(), o, 2)
+		records := uint64(8)
+		for ; openDisk(t, base.Kill(), o).Stats().Checkpoints == 0; records++ {
+			base = killed(t, base, o, 1)
+		}
+		stride := int64(1)
+		if testing.Short() {
+			stride = 5
+		}
+		for _, thin := range []bool{true, false} {
+			images := 0
+			for at, more := int64(1), true; more; at += stride {
+				m := base.Kill()
+				var cuts []*vfs.Crash
+				var full atomic.Bool
+				full.Store(!thin)
+				f := vfs.NewFault(m, func(op vfs.Op) error {
+					if op.N == at {
+						r := rand.New(rand.NewPCG(uint64(at), 7))
+						some := func(vfs.Unit) bool { return r.IntN(2) == 0 }
+						cuts = []*vfs.Crash{m.Kill(), m.Crash(func(vfs.Unit) bool { return false }), m.Crash(some), m.Crash(some)}
+					}
+					if full.Load() && op.Kind == vfs.OpPreallocate && strings.Contains(op.Name, "/wal/") {
+						return syscall.ENOSPC
+					}
+					return nil
+				})
+				n := openDisk(t, f, o)
+				if n.Stats().Checkpoints == 0 {
+					t.Fatal("the log is not shortened: the test shows nothing")
+				}
+				if !thin {
+					must(t, n.Checkpoint(bg))
+				}
+				full.Store(false)
+				commitTo(t, n, "t", 1, 1)
+				must(t, n.Close())
+				more = cuts != nil
+				for i, cut := range cuts {
+					images++
+					n := openDisk(t, cut, o) // and no damage
+					got, err := n.Length(bg, "t")
+					if (i == 0 || o.Sync == pipeproc.SyncAlways) && got < records || got < 5 || got > records+1 || err != nil {
+						t.Fatalf("thin %v, cut %d at operation %d: %d records, %v", thin, i, at, got, err)
+					}
+					commitTo(t, n, "t", 1, 1)
+					must(t, n.Close())
+				}
+			}
+			t.Logf("thin %v: %d images", thin, images)
+		}
+	})
 }
 
 // quota refuses with as what would have the files on m take more than limit bytes, if
