@@ -15,7 +15,7 @@ var (
 	ErrInvalidTopic       error = errs.InvalidTopic       // no such topic
 	ErrInvalidTopicFormat error = errs.InvalidTopicFormat // not a topic name
 	ErrInvalidRangeOffset error = errs.InvalidRangeOffset // not an id, time or :sequence
-	ErrInvalidSequence    error = errs.InvalidToneSearch  // no record of that sequence
+	ErrInvalidSequence    error = errs.InvalidSequence    // no record of that sequence
 	ErrUncommitted        error = errs.Uncommitted        // a batch without records
 
 	ErrConflict       error = errs.Conflict       // a *ConflictError

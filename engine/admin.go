@@ -61,7 +61,7 @@ func (e *Engine) stageAdmin(r *Request, now int64) (err error) {
 	case opDelete:
 		a.id, err = e.reg.StageDelete(a.name)
 	case opPolicy:
-		if e.reg.Known(a.id) == nil {
+		if e.reg.TopicByID(a.id) == nil {
 			return errs.InvalidTopic.With("the topic was deleted meanwhile")
 		}
 		err = e.rules.Stage(&a.policy)
@@ -100,7 +100,7 @@ func (e *Engine) applyAdmin(r *Request, pos uint64) {
 	case opCreate:
 		e.reg.ApplyCreate(a.id, a.name, a.opts, pos, r.ms)
 	case opPrune:
-		err = e.reg.ApplyPrune(a.id, a.first, pos, r.ms)
+		err = e.reg.ApplyPrune(a.id, a.first, r.ms)
 		e.procs.TopicPruned(a.name)
 	case opDelete:
 		err = e.deleteTopic(a.id, pos, r.ms)

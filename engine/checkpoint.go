@@ -193,9 +193,12 @@ func (e *Engine) syncNewWAL(run *checkpointRun) error {
 // undoes its capture. It returns err wrapped. The caller holds commitMu.
 func (e *Engine) noteCheckpoint(run *checkpointRun, err error) error {
 	if err != nil {
-		e.reg.Uncapture(run.state.topics)
+		e.reg.UndoCapture(run.state.topics)
 		e.checkpointed(nil, run.final)
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if e.log != nil {
+		e.log.Named(run.store.Generation)
 	}
 	e.store = run.store
 	e.covered.Store(run.store.Position)
@@ -233,7 +236,7 @@ func (e *Engine) recycleWAL(run *checkpointRun) {
 // writeCheckpoint makes c durable, in three steps: segments, snapshot, STORE.
 func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
-	files, err := e.reg.Flush(c.topics, carryBudget, st.Clean)
+	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
 	if err != nil {
 		return err

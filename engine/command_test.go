@@ -65,27 +65,41 @@ func TestCommandFormat(t *testing.T) {
 func TestCommandHostile(t *testing.T) {
 	b, parts := goldenCommand()
 	var scratch []topics.Block
-	decode := func(b []byte) error {
-		return decodeCommand(b, parts, &scratch, func(int64, *decodedOp) error { return nil })
+	decode := func(b []byte, parts []wal.Part) error {
+		return decodeCommand(b, parts, &scratch, func(ms int64, op *decodedOp) error {
+			if op.kind >= opProcs {
+				return machines{}.applyDecoded(op, 1, ms)
+			}
+			return nil
+		})
 	}
+	whole := 0 // the part is used, and an operation ends here
 	for n := range b {
-		if decode(b[:n]) == nil && n < 25 {
+		switch err := decode(b[:n], parts); {
+		case err == nil && n < 25:
 			t.Errorf("cut to %d bytes: no error, though a part is left over", n)
+		case err == nil:
+			whole++
 		}
+	}
+	if whole != 2 {
+		t.Errorf("%d cut commands decoded, want the 2 cut before the last or the last two operations", whole)
 	}
 	for i := range b {
 		for bit := range 8 {
 			c := bytes.Clone(b)
 			c[i] ^= 1 << bit
-			_ = decode(c)
+			_ = decodeCommand(c, parts, &scratch, func(int64, *decodedOp) error { return nil })
 		}
 	}
-	if err := decode(append(appendCommand(nil, 1), 99, 0, 0, 0, 0)); !errors.Is(err, errs.Version) && err == nil {
-		t.Errorf("unknown operation: %v", err)
+	for _, kind := range []byte{0, opDelete + 1, opProcs - 1, 99, 255} {
+		if err := decode(append(appendCommand(nil, 1), kind, 0, 0, 0, 0), nil); !errors.Is(err, errs.Version) {
+			t.Errorf("operation %d, which is unknown: %v", kind, err)
+		}
 	}
 	c := bytes.Clone(b)
 	c[0] = 2
-	if err := decode(c); !errors.Is(err, errs.Version) {
+	if err := decode(c, parts); !errors.Is(err, errs.Version) {
 		t.Errorf("unknown version: %v", err)
 	}
 }

@@ -157,7 +157,11 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if mutate.PublishBeforeWAL {
 		e.apply(staged, e.log.Position()+1)
 	}
-	n, first, err := e.log.Append(e.scratch.frames)
+	appendFrames := e.log.AppendUnsynced
+	if sync {
+		appendFrames = e.log.Append
+	}
+	n, first, err := appendFrames(e.scratch.frames)
 	clear(e.scratch.parts) // bodies are the callers'
 	if len(e.scratch.frames) > 1 {
 		clear(e.scratch.frames) // they may refer to an outgrown parts slice
@@ -190,13 +194,14 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 			}
 			return nil
 		}
+		e.log.Acknowledge()
 	} else if e.cfg.Sync > 0 {
 		e.armSync()
 	}
 	if !mutate.PublishBeforeWAL {
 		e.apply(staged, first)
 	}
-	e.reg.Relieve()
+	e.reg.FlushLagging()
 	e.trackWALSize(staged)
 	return again
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/gcprune"
 	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -109,6 +110,9 @@ func dumpSnapshot(w io.Writer, f vfs.File) error {
 			fmt.Fprintf(w, "section at %d: procs, next id %d\n", off, d.Uvarint())
 		case kind == secProc, kind == secSystem, kind == secPolicy:
 			fmt.Fprintf(w, "section at %d: %s\n", off, describe(kind, payload))
+		case kind == secClient:
+			id := payload[:min(len(once.Client{}), len(payload))]
+			fmt.Fprintf(w, "section at %d: replies to client %x, %d bytes\n", off, id, len(payload))
 		default:
 			fmt.Fprintf(w, "section at %d: unknown kind %d, %d bytes\n", off, kind, len(payload))
 		}

@@ -81,6 +81,7 @@ type Engine struct {
 	ended         endedLog // what there is then
 	store         storeState
 	pos           uint64 // position of the newest applied command
+	boot          uint64 // see wal.Config.Boot
 	scratch       scratch
 	snapRoom      snapRoom
 	sinceMeasured int64         // bytes committed since walSize was set; under commitMu
@@ -367,7 +368,7 @@ func (e *Engine) closeUnsynced() {
 	if e.log != nil {
 		_ = e.log.Close(math.MaxInt)
 	}
-	e.reg.LetGo()
+	e.reg.ReleaseDirty()
 }
 
 // finish takes the final checkpoint and marks the store clean. If it cannot, it makes

@@ -43,7 +43,7 @@ func (e *Engine) coverable() bool {
 // unusedWAL returns a number above that of every WAL file: a failed attempt to open
 // the log may have left one. The caller holds commitMu.
 func (e *Engine) unusedWAL() (uint64, error) {
-	high, err := wal.Highest(e.fs, walDir)
+	high, err := wal.Highest(e.fs, walDir, e.ended.next)
 	e.ended.next = max(e.ended.next, high+1)
 	return e.ended.next, err
 }

@@ -57,12 +57,12 @@ func (m machines) applyDecoded(op *decodedOp, pos uint64, ms int64) error {
 		m.reg.ApplyCreate(op.id, op.name, op.opts, pos, ms)
 		return nil
 	case opAppend:
-		if t := m.reg.Known(op.id); t != nil && t.Untouched() && len(op.blocks) > 0 && op.blocks[0].Base > 0 {
+		if t := m.reg.TopicByID(op.id); t != nil && t.NeverWritten() && len(op.blocks) > 0 && op.blocks[0].Base > 0 {
 			m.procs.TopicBegins(t.Name(), op.blocks[0].Base)
 		}
 		return m.reg.ApplyAppend(op.id, op.blocks, pos, ms)
 	case opPrune:
-		return m.reg.ApplyPrune(op.id, op.first, pos, ms)
+		return m.reg.ApplyPrune(op.id, op.first, ms)
 	case opDelete:
 		return m.deleteTopic(op.id, pos, ms)
 	case procstate.OpProc, procstate.OpState, procstate.OpGone, procstate.OpSystem, procstate.OpSystemGone:
@@ -80,7 +80,7 @@ func (m machines) applyDecoded(op *decodedOp, pos uint64, ms int64) error {
 
 // deleteTopic deletes a topic and what other machines hold about it.
 func (m machines) deleteTopic(id, pos uint64, ms int64) error {
-	t := m.reg.Known(id)
+	t := m.reg.TopicByID(id)
 	if err := m.reg.ApplyDelete(id, pos, ms); err != nil {
 		return err
 	}

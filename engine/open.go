@@ -9,7 +9,10 @@ import (
 	"path"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -141,6 +144,7 @@ func (e *Engine) lockDir() error {
 		return fmt.Errorf("opening the data directory: %w", err)
 	}
 	e.fs, e.dirs.top = top, top
+	e.boot = bootNumber(e.cfg.FS)
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
 		// It may be new.
 	} else if _, err := e.fs.Stat(storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
@@ -310,8 +314,7 @@ func (e *Engine) loadSnapshot() error {
 // replay applies the commands of the WAL that follow the checkpoint.
 func (e *Engine) replay() error {
 	var blocks []topics.Block
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
+	res, err := wal.Replay(e.replayConfig(), func(w *wal.Entry) error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged, so commands may not fit the state
 		}
@@ -346,7 +349,36 @@ func (e *Engine) replay() error {
 		e.damaged(damage)
 		e.makeReadOnly(damage)
 	}
+	if e.outdated(res.Newest, res.Generation) {
+		c := &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is older than the write-ahead log, which knows of epoch %d and generation %d: an earlier copy of it has been put in its place", res.Newest, res.Generation)}
+		e.damaged(c)
+		e.makeReadOnly(c)
+	}
 	return nil
+}
+
+// replayConfig says what STORE knows of the WAL.
+func (e *Engine) replayConfig() wal.ReplayConfig {
+	return wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL, Position: e.store.Position + 1,
+		AllowMissing: e.store.WALAbsent, Epoch: e.store.LogEpoch, First: e.store.LogFirst, Boot: e.boot, MaxFrame: anyFrame}
+}
+
+// outdated reports whether STORE is older than the WAL, whose newest epoch is given, and
+// the generation of STORE that it knows in that epoch. A file of the WAL is made, and its
+// mark written, only once STORE is durable.
+func (e *Engine) outdated(epoch, generation uint64) bool {
+	newer := epoch > e.store.Epoch || epoch == e.store.Epoch && generation > e.store.Generation
+	return newer && !mutate.SkipStoreAge
+}
+
+// bootNumber returns a number for the time since the machine was started, 0 if that
+// cannot be told.
+func bootNumber(fsys vfs.FS) uint64 {
+	id := vfs.BootID(fsys)
+	if id == "" {
+		return 0
+	}
+	return xxhash.Sum64String(id)
 }
 
 var errStop = errors.New("stop")
@@ -364,8 +396,10 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 // openLog starts a new WAL file after everything that was recovered, copies the bytes
 // of torn frames to the quarantine folder, and makes the new epoch durable.
 func (e *Engine) openLog() error {
-	e.keepCut()
-	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch,
+	if err := e.keepCut(); err != nil {
+		return err
+	}
+	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch, Boot: e.boot,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // files that a checkpoint frees are reused, and so are those filled meanwhile
 	cfg.Rewrite = e.isSuspect()
@@ -382,6 +416,7 @@ func (e *Engine) openLog() error {
 	}
 	st := e.store
 	st.Clean = false
+	st.LogEpoch, st.LogFirst = st.Epoch, l.Number()
 	if st.WALAbsent { // the log begins with the file just made
 		st.WAL, st.WALAbsent = l.Number(), false
 		if e.ended.tail.Number != 0 { // a log that was begun and never noted in STORE
@@ -394,6 +429,7 @@ func (e *Engine) openLog() error {
 		e.ended.void = append(e.ended.void, l.Number()) // STORE does not know it
 		return err
 	}
+	l.Named(st.Generation)
 	e.store, e.log = st, l
 	e.walSize.Store(l.Size())
 	if cfg.Rewrite {

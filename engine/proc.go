@@ -97,53 +97,53 @@ func (e *Engine) endOf(topic string) uint64 {
 	return t.End()
 }
 
-// Place is where a proc begins.
-type Place struct {
+// ProcStart is where a proc starts to read, when it is created or after a seek.
+type ProcStart struct {
 	Next  uint64    // the first sequence
 	Floor record.ID // the lowest id, if Next cannot say so yet: it lies in the future
 	AtEnd bool      // at the end of the topic when the command is staged; Next is unused
 }
 
 // Offset resolves the text of an offset in a topic: ">" is its first record, "$>" the
-// first one after the command that uses the Place, "ms" the first at or after a time in
+// first one after the command that uses the result, "ms" the first at or after a time in
 // unix milliseconds, "ms-seq" the first after an id, ":seq" the first after a record,
 // which must exist.
-func (e *Engine) Offset(topic, text string) (Place, error) {
+func (e *Engine) Offset(topic, text string) (ProcStart, error) {
 	t, err := e.Topic(topic)
 	if err != nil && !errors.Is(err, errs.InvalidTopic) {
-		return Place{}, err
+		return ProcStart{}, err
 	}
 	switch text {
 	case "", ">":
 		if t == nil {
-			return Place{}, nil
+			return ProcStart{}, nil
 		}
-		return Place{Next: t.First()}, nil
+		return ProcStart{Next: t.First()}, nil
 	case "$>":
-		return Place{AtEnd: true}, nil
+		return ProcStart{AtEnd: true}, nil
 	}
 	b, perr := record.ParseBound(text)
 	if perr != nil {
-		return Place{}, errs.InvalidRangeOffset.With(fmt.Sprintf("offset %q is none of >, $>, an id, a time in milliseconds or :sequence", text))
+		return ProcStart{}, errs.InvalidRangeOffset.With(fmt.Sprintf("offset %q is none of >, $>, an id, a time in milliseconds or :sequence", text))
 	}
 	switch {
 	case b.Kind == record.SeqBound && t == nil:
-		return Place{}, err // there is no such topic
+		return ProcStart{}, err // there is no such topic
 	case b.Kind == record.SeqBound:
 		next, err := t.After(b.ID.Seq)
-		return Place{Next: next}, err
+		return ProcStart{Next: next}, err
 	}
 	floor := b.ID // the whole millisecond
 	if b.Kind == record.IDBound {
 		floor = above(b.ID)
 	}
-	p := Place{Floor: floor}
+	p := ProcStart{Floor: floor}
 	if t == nil {
 		return p, nil
 	}
 	end := t.End()
 	if p.Next, err = t.Lower(floor); err != nil {
-		return Place{}, err
+		return ProcStart{}, err
 	}
 	p.Next = max(p.Next, t.First())
 	if p.Next < end {
@@ -164,9 +164,9 @@ func above(id record.ID) record.ID {
 	return record.ID{Millis: id.Millis, Seq: id.Seq + 1}
 }
 
-// position returns the first sequence of t that a proc in state s has not acknowledged
+// firstUnacked returns the first sequence of t that a proc in state s has not acknowledged
 // and that was not pruned, and how many sequences were pruned before the proc saw them.
-func position(t *topics.Topic, s *procstate.State) (from, skipped uint64, err error) {
+func firstUnacked(t *topics.Topic, s *procstate.State) (from, skipped uint64, err error) {
 	first := t.First()
 	if s.Floor != (record.ID{}) {
 		if from, err = t.Lower(s.Floor); err != nil {
@@ -251,8 +251,8 @@ func (e *Engine) Pending(s *procstate.State) uint64 {
 	if err != nil {
 		return 0
 	}
-	end := t.End() // read before position: a prune in between only makes the result smaller
-	from, _, err := position(t, s)
+	end := t.End() // read before firstUnacked: a prune in between only makes the result smaller
+	from, _, err := firstUnacked(t, s)
 	if err != nil || from >= end {
 		return 0
 	}

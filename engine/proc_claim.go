@@ -117,7 +117,7 @@ func (e *Engine) tryClaim(ctx context.Context, name string, count int, c *Claime
 	} else if err != nil {
 		return claimSettled, err
 	}
-	from, skipped, err := position(t, s)
+	from, skipped, err := firstUnacked(t, s)
 	if err != nil {
 		return claimSettled, err
 	}

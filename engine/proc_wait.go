@@ -62,7 +62,7 @@ func (e *Engine) hasUnseen(s *procstate.State) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	from, _, err := position(t, s)
+	from, _, err := firstUnacked(t, s)
 	return err == nil && from < t.End(), err
 }
 
@@ -109,7 +109,7 @@ func (e *Engine) allIdle(names []string) (bool, error) {
 			if l.s.Claim() != nil {
 				return false, nil
 			}
-			from, _, err := position(l.t, l.s)
+			from, _, err := firstUnacked(l.t, l.s)
 			if err != nil {
 				return false, err
 			}

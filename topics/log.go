@@ -83,14 +83,14 @@ type log struct {
 	mu   sync.Mutex // serializes leader and checkpoint when they create or extend files
 
 	// Leader only.
-	cur      *seg
-	number   uint64 // of the next segment that apply opens
-	planned  []*seg // created by plan, not applied yet
-	hot      bool   // the tail should be written soon
-	lagging  bool   // the tail has grown so much that the leader should write it
-	reliefAt int64  // end of cur below which lagging is not set again
-	planSeg  *seg
-	planEnd  int64
+	cur        *seg
+	number     uint64 // of the next segment that apply opens
+	planned    []*seg // created by plan, not applied yet
+	hot        bool   // the tail should be written soon
+	lagging    bool   // the tail has grown so much that the leader should write it
+	lagAgainAt int64  // end of cur below which lagging is not set again
+	planSeg    *seg
+	planEnd    int64
 }
 
 func newLog(meta segment.Meta, env *env, segSize int64) *log {
@@ -307,7 +307,7 @@ func (l *log) apply(h *segment.Header, body []byte) {
 			s = l.newSeg(l.number, h.Base, h.Time)
 		}
 		l.number++
-		l.cur, l.reliefAt = s, 0
+		l.cur, l.lagAgainAt = s, 0
 		list := append(slices.Clip(l.list()), s)
 		l.segs.Store(&list)
 		end = segment.FileHeaderSize
@@ -329,8 +329,8 @@ func (l *log) apply(h *segment.Header, body []byte) {
 	if lag >= hotBytes {
 		l.hot = true
 	}
-	if lag >= lagBytes && end+size >= l.reliefAt {
-		l.lagging, l.reliefAt = true, end+size+hotBytes
+	if lag >= lagBytes && end+size >= l.lagAgainAt {
+		l.lagging, l.lagAgainAt = true, end+size+hotBytes
 	}
 }
 

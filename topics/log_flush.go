@@ -60,10 +60,10 @@ func (r *Registry) FlushHot() error {
 	return first
 }
 
-// Relieve is FlushHot for tails of at least lagBytes, which no other goroutine has
-// written: commits must not take ever more memory while a checkpoint waits for the
-// disk. Leader only.
-func (r *Registry) Relieve() {
+// FlushLagging is FlushHot for tails of at least lagBytes, which no other goroutine
+// has written: commits must not take ever more memory while a checkpoint waits for
+// the disk. Leader only.
+func (r *Registry) FlushLagging() {
 	for i, t := range r.lagging {
 		r.lagging[i] = nil
 		if s := t.log.cur; s != nil && s.mu.TryLock() {
@@ -188,7 +188,7 @@ func (e *SyncError) Unwrap() error { return e.Err }
 // sync makes the file of s durable, with a full sync if all is set, else with one
 // of its data. It waits for the disk without s.mu, so that more of the tail can be
 // written meanwhile.
-// After a failure the file stays open, and dirty, until LetGo.
+// After a failure the file stays open, and dirty, until ReleaseDirty.
 func (s *seg) sync(all bool) error {
 	s.mu.Lock()
 	h := s.dirty
@@ -238,10 +238,10 @@ func (s *seg) releaseDirtyLocked() {
 	}
 }
 
-// LetGo closes the segment files that are still held open for a sync. It is for
-// closing a node whose last checkpoint failed. No checkpoint or commit may run
+// ReleaseDirty closes the segment files that are still held open for a sync. It is
+// for closing a node whose last checkpoint failed. No checkpoint or commit may run
 // meanwhile.
-func (r *Registry) LetGo() {
+func (r *Registry) ReleaseDirty() {
 	for _, t := range r.Topics() {
 		for _, s := range t.log.list() {
 			s.releaseDirty()

@@ -62,7 +62,7 @@ func TestPinned(t *testing.T) {
 	var pos uint64
 	commitTo(t, r, &pos, 20<<10, "a") // this one goes to the file
 	c := r.Capture()
-	if _, err := r.Flush(c, 1<<20, false); err != nil {
+	if _, err := r.WriteBack(c, 1<<20, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Done(c); err != nil {
@@ -76,7 +76,7 @@ func TestPinned(t *testing.T) {
 	commitTo(t, r, &pos, 1000, "a") // and this one is carried
 	at := pos
 	c = r.Capture()
-	if _, err := r.Flush(c, 1<<20, false); err != nil {
+	if _, err := r.WriteBack(c, 1<<20, false); err != nil {
 		t.Fatal(err)
 	}
 	if c.Carried == 0 {
@@ -85,7 +85,7 @@ func TestPinned(t *testing.T) {
 	for range 12 {
 		commitTo(t, r, &pos, 1<<19, "a")
 	}
-	r.Relieve()
+	r.FlushLagging()
 	if err := r.FlushHot(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,16 +109,16 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// TestRelieve demands that the leader writes a tail that no one else writes, but not
+// TestFlushLagging demands that the leader writes a tail that no one else writes, but not
 // one whose lock is held.
-func TestRelieve(t *testing.T) {
+func TestFlushLagging(t *testing.T) {
 	r := flushRegistry(t, vfs.NewMem())
 	var pos uint64
 	most := int64(0)
 	grow := func(n int) {
 		for range n {
 			commitTo(t, r, &pos, 256<<10, "a")
-			r.Relieve()
+			r.FlushLagging()
 			topic, _ := r.Topic("a")
 			most = max(most, topic.TailBytes())
 		}

@@ -37,14 +37,14 @@ func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 		return 0, err
 	}
 	if first > t.staged.next {
-		return 0, errs.InvalidToneSearch.With(fmt.Sprintf("topic %q ends at sequence %d, it cannot be pruned to %d", name, t.staged.next, first))
+		return 0, errs.InvalidSequence.With(fmt.Sprintf("topic %q ends at sequence %d, it cannot be pruned to %d", name, t.staged.next, first))
 	}
 	return t.id, nil
 }
 
 // ApplyPrune raises the first sequence of a topic. Segments entirely below it
 // leave the topic now; their files are unlinked once a checkpoint covers that.
-func (r *Registry) ApplyPrune(id, first, pos uint64, ms int64) error {
+func (r *Registry) ApplyPrune(id, first uint64, ms int64) error {
 	t := r.byID[id]
 	if t == nil || first > t.next {
 		return fmt.Errorf("prune of topic %d to %d does not fit the state", id, first)

@@ -17,12 +17,12 @@ const (
 	syncSerialMax = 4 // at most this many files are synced one by one
 )
 
-// Flush writes the tails of the captured topics to their files, except small
+// WriteBack writes the tails of the captured topics to their files, except small
 // ones, which the snapshot carries, and seals full segments. It returns the number
 // of files written. They are synced when it returns; the directory is not. carry
 // bounds the bytes of all carried tails together. With trim, growing files give
 // back the space that is reserved and not used.
-func (r *Registry) Flush(c *Checkpoint, carry int64, trim bool) (files int, err error) {
+func (r *Registry) WriteBack(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	c.chooseCarried(carry)
 	if trim && r.hasFreeSpace() {
 		c.listAllPoints()

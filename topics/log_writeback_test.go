@@ -57,7 +57,7 @@ func TestCarry(t *testing.T) {
 	var pos uint64
 	// A topic with a file, and a small tail that is not in it.
 	commitTo(t, r, &pos, 20<<10, "filed")
-	if _, err := r.Flush(r.Capture(), 1<<20, false); err != nil {
+	if _, err := r.WriteBack(r.Capture(), 1<<20, false); err != nil {
 		t.Fatal(err)
 	}
 	commitTo(t, r, &pos, 100, "filed")
@@ -70,7 +70,7 @@ func TestCarry(t *testing.T) {
 
 	// Room for t9 to t5: 1000 to 5000 bytes each, and the overhead of a record.
 	c := r.Capture()
-	n, err := r.Flush(c, 15300, false)
+	n, err := r.WriteBack(c, 15300, false)
 	if err != nil || n != 6 || c.Carried > 15300 || c.Carried < 15000 {
 		t.Fatalf("%d files written, %d bytes carried, %v", n, c.Carried, err)
 	}
@@ -103,7 +103,7 @@ func TestCarry(t *testing.T) {
 	}
 
 	// With room for all nothing is written, and nothing is synced again.
-	if n, err := r.Flush(r.Capture(), 1<<20, false); n != 0 || err != nil {
+	if n, err := r.WriteBack(r.Capture(), 1<<20, false); n != 0 || err != nil {
 		t.Errorf("%d files written, %v", n, err)
 	}
 }

@@ -25,10 +25,10 @@ var errNotMapped = errors.New("not in the mapped file")
 func (g *Getter) Topic() *Topic { return g.r.t }
 
 // Get copies the record of sequence seq into dst, whose slices it reuses. For a
-// sequence that does not exist the error is errs.InvalidToneSearch or a *PrunedError.
+// sequence that does not exist the error is errs.InvalidSequence or a *PrunedError.
 func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	if seq >= t.End() {
-		return errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+		return errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
 	}
 	if first := t.First(); seq < first {
 		return &PrunedError{Topic: t.name, Seq: seq, First: first}
@@ -186,7 +186,7 @@ func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 // damage. h is the header of the next block, if there is one.
 func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) error {
 	if gap, ok := t.gapAt(seq); ok {
-		return errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
+		return errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
 	}
 	e := t.corrupt(p.s, p.off, "records are missing", nil).(*errs.CorruptError)
 	e.First, e.Next = seq, max(h.Base, seq+1)

@@ -14,36 +14,28 @@ type (
 	Bound = record.Bound
 )
 
-// The kinds of bounds.
-const (
-	Open   = record.OpenBound
-	AtID   = record.IDBound
-	AtTime = record.TimeBound
-	AtSeq  = record.SeqBound
-)
-
 // Span is a resolved range of sequences [From, To).
 type Span struct{ From, To uint64 }
 
 // Resolve turns the bounds of a range into sequences as of now. lower and upper
 // are inclusive unless exclusive is set, which does not affect open bounds and
-// whole milliseconds. The sequence of an AtSeq bound must exist, else the error is
-// errs.InvalidToneSearch. lower is resolved first.
+// whole milliseconds. The sequence of a bound of kind SeqBound must exist, else the
+// error is errs.InvalidSequence. lower is resolved first.
 func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
 	sp := Span{t.First(), t.End()}
 	var err error
-	if lower.Kind != Open {
+	if lower.Kind != record.OpenBound {
 		if sp.From, err = r.boundSeq(lower, exclusive); err != nil {
 			return Span{}, err
 		}
 	}
-	if upper.Kind != Open {
+	if upper.Kind != record.OpenBound {
 		if sp.To, err = r.boundSeq(upper, !exclusive); err != nil {
 			return Span{}, err
 		}
-		if upper.Kind == AtTime {
+		if upper.Kind == record.TimeBound {
 			// The whole millisecond, even if exclusive is set.
 			if sp.To, err = r.seekTime(nextMilli(upper.ID.Millis)); err != nil {
 				return Span{}, err
@@ -58,9 +50,9 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 	t := r.t
 	switch b.Kind {
-	case AtTime:
+	case record.TimeBound:
 		return r.seekTime(b.ID.Millis)
-	case AtID:
+	case record.IDBound:
 		lo, err := r.seekTime(b.ID.Millis)
 		if err != nil {
 			return 0, err
@@ -74,13 +66,13 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 			seq++
 		}
 		return min(max(seq, lo), hi), nil
-	case AtSeq:
+	case record.SeqBound:
 		seq, first, end := b.ID.Seq, t.First(), t.End()
 		if seq < first && seq < end {
-			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
+			return 0, errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
 		}
 		if _, gap := t.gapAt(seq); gap || seq >= end {
-			return 0, errs.InvalidToneSearch.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+			return 0, errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
 		}
 		if after {
 			seq++
@@ -95,7 +87,7 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 func (t *Topic) Lower(id ID) (uint64, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
-	return r.boundSeq(Bound{Kind: AtID, ID: id}, false)
+	return r.boundSeq(Bound{Kind: record.IDBound, ID: id}, false)
 }
 
 // SeekTime returns the sequence of the first record at or after ms, in unix
@@ -109,7 +101,7 @@ func (t *Topic) SeekTime(ms int64) (uint64, error) {
 // After returns the sequence after the record of sequence seq, which must exist.
 func (t *Topic) After(seq uint64) (uint64, error) {
 	r := reader{t: t}
-	return r.boundSeq(Bound{Kind: AtSeq, ID: ID{Seq: seq}}, true)
+	return r.boundSeq(Bound{Kind: record.SeqBound, ID: ID{Seq: seq}}, true)
 }
 
 // nextMilli returns ms+1, saturated.

@@ -74,7 +74,7 @@ type Registry struct {
 	dead        []deadSeg         // pruned segments whose files are not unlinked yet
 	deleting    []*Topic          // deleted, still visible until publication
 	topicsAdded bool              // topics were added since the last publication
-	lagging     []*Topic          // topics whose tails Relieve will write
+	lagging     []*Topic          // topics whose tails FlushLagging will write
 	restored    bool              // the registry's own state came from a snapshot
 }
 

@@ -37,8 +37,8 @@ func (r *Registry) Lost(m segment.Meta) bool {
 	return r.byID[m.Topic] == nil && r.byName[m.Name] == nil
 }
 
-// Known returns the topic with the given id, or nil.
-func (r *Registry) Known(id uint64) *Topic { return r.byID[id] }
+// TopicByID returns the topic with the given id, or nil.
+func (r *Registry) TopicByID(id uint64) *Topic { return r.byID[id] }
 
 // SkipNumbers makes sure that new segments get numbers above n, so that their
 // files never collide with existing ones.

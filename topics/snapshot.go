@@ -51,7 +51,7 @@ type Captured struct {
 	damage *segment.CorruptError
 	last   segState // of the growing segment, if there is one
 
-	// flushed is up to which offset its file will be durable once Flush returns.
+	// flushed is up to which offset its file will be durable once WriteBack returns.
 	flushed int64
 	carry   bool // the snapshot carries its tail, which stays out of the file
 	// What chooseCarried compares, read once: the leader may create the file at any time.
@@ -88,7 +88,7 @@ type segState struct {
 // garbage once the checkpoint is durable.
 type Checkpoint struct {
 	Topics  []Captured
-	Carried int64 // bytes of the tails that the snapshot carries; set by Flush
+	Carried int64 // bytes of the tails that the snapshot carries; set by WriteBack
 
 	nextID uint64
 	floor  int64
@@ -123,7 +123,7 @@ func (c *Checkpoint) AppendRegistry(dst []byte) []byte {
 	return binary.AppendVarint(dst, c.floor)
 }
 
-// Append appends the payload of one captured topic, after Flush.
+// Append appends the payload of one captured topic, after WriteBack.
 func (k *Captured) Append(dst []byte) []byte {
 	u := enc.AppendUvarints
 	t := k.t
@@ -374,9 +374,9 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 	return s, nil
 }
 
-// Uncapture undoes Capture after a failed checkpoint. The caller holds the commit
-// lock.
-func (r *Registry) Uncapture(c *Checkpoint) {
+// UndoCapture undoes Capture after a failed checkpoint. The caller holds the
+// commit lock.
+func (r *Registry) UndoCapture(c *Checkpoint) {
 	c.unpin()
 	r.dead = append(c.dead, r.dead...)
 }

@@ -80,8 +80,8 @@ func (t *Topic) ID() uint64 { return t.id }
 // Options returns the topic's settings.
 func (t *Topic) Options() Options { return t.opts }
 
-// Untouched reports whether no record was ever committed. Leader only.
-func (t *Topic) Untouched() bool { return t.empty }
+// NeverWritten reports whether no record was ever committed. Leader only.
+func (t *Topic) NeverWritten() bool { return t.empty }
 
 // setEnd records that the command at pos moved the next sequence to end. It
 // overwrites the entry that no reader of the published position can need: the
@@ -177,8 +177,8 @@ func (t *Topic) addGap(from, to uint64) {
 // stays.
 func (t *Topic) MarkDamaged(err *errs.CorruptError) { t.damage.CompareAndSwap(nil, err) }
 
-// Mended makes the topic accept commits again, after a repair.
-func (t *Topic) Mended() { t.damage.Store(nil) }
+// ClearDamage makes the topic accept commits again, after a repair.
+func (t *Topic) ClearDamage() { t.damage.Store(nil) }
 
 // Damage returns the first damage found in the topic, or nil.
 func (t *Topic) Damage() *errs.CorruptError { return t.damage.Load() }

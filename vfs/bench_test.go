@@ -4,8 +4,8 @@ package vfs
 
 import "testing"
 
-// BenchmarkOpen opens and closes a file that is there: by its path, through its
-// directory, and through the one above.
+// BenchmarkOpen opens and closes an existing file: by its path, through its
+// directory, and through the directory above that.
 func BenchmarkOpen(b *testing.B) {
 	in := b.TempDir()
 	must(b, OS().MkdirAll(in+"/data/segments"))

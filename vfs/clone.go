@@ -19,7 +19,7 @@ func (m *Mem) clone() *Mem {
 	defer m.world.Unlock()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := cloner{to: &Mem{track: m.track}, seen: map[*inode]*inode{}}
+	c := cloner{to: &Mem{track: m.track, boot: m.boot}, seen: map[*inode]*inode{}}
 	c.to.capacity.Store(m.capacity.Load())
 	c.to.root = c.inode(m.root)
 	for _, op := range m.pending {

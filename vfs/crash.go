@@ -9,12 +9,11 @@ import (
 
 // Crash is a [Mem] that knows what a power loss would leave of it.
 //
-// Everything is volatile until it is synced. Sync and SyncData of a file make
-// its present content and size durable. Mapping.Sync makes the covered pages
-// durable, and the size only if they lie beyond the durable one. SyncDir makes
-// durable what was done to the entries of that directory; syncing a file does
-// not make its name durable. Stores through mappings are found by comparison
-// and need no cooperation.
+// Everything is volatile until it is synced. Sync and SyncData of a file make its
+// current content and size durable. Mapping.Sync makes the covered pages durable,
+// and the size only if they lie beyond the durable one. SyncDir makes durable what
+// was done to the entries of that directory; syncing a file does not make its name
+// durable. Stores through mappings are found by comparison and need no cooperation.
 //
 // The limits of Mem hold too.
 type Crash struct {
@@ -83,6 +82,7 @@ func NewCrash() *Crash {
 // seen. pick is called by the calling goroutine, and may use the old file system.
 func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	n := c.Kill()
+	n.boot += "1"
 	n.loseEntries(pick)
 	grain := int64(pageSize)
 	if n.Grain == 512 {
@@ -102,10 +102,9 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 }
 
 // FailSync does to a file what a failing sync does on Linux and others: the pages
-// that it would have made durable are taken for clean, so that nothing makes them
-// durable, however long it takes, until they are written again. The file reads as
-// before. Its size and its name are not affected. It is for a fault hook that fails
-// a sync.
+// that it would have made durable count as clean, so that nothing ever makes them
+// durable until they are written again. The file reads as before. Its size and its
+// name are not affected. It is for a fault hook that fails a sync.
 func (c *Crash) FailSync(name string) {
 	c.mu.RLock()
 	at, err := c.whole().find(name)
@@ -143,7 +142,7 @@ func (m *Mem) loseEntries(pick func(Unit) bool) {
 	m.root.revert()
 }
 
-// revert makes the durable entries of the whole tree the present ones.
+// revert makes the durable entries of the whole tree the current ones.
 func (n *inode) revert() {
 	n.born = true
 	if n.file != nil {

@@ -78,7 +78,7 @@ func TestDirStays(t *testing.T) {
 	everyDir(t, func(t *testing.T, f FS, in string, d Dir) {
 		x := dir(t, d, "x")
 		must(t, f.Rename(in+"/store", in+"/moved"))
-		must(t, f.MkdirAll(in+"/store/x")) // another one in its place
+		must(t, f.MkdirAll(in+"/store/x")) // another directory of that name
 		put(t, d, "x/c", "cc")
 		put(t, x, "d", "dd")
 		must(t, d.MkdirAll("y/z"))
@@ -192,8 +192,8 @@ func TestDirFaults(t *testing.T) {
 	}
 }
 
-// TestDirCrash shows that a directory removed, kept and renamed around a power
-// loss is the one that its name says.
+// TestDirCrash shows that after a power loss a name leads to a directory again if
+// its removal was lost, and to none if it was not.
 func TestDirCrash(t *testing.T) {
 	c := NewCrash()
 	must(t, c.MkdirAll("/d/x"))

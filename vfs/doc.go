@@ -84,10 +84,11 @@
 // just created, renamed or removed may therefore have its earlier name, or none,
 // although SyncDir returned nil. Backups copy where unix makes hard links.
 //
-// Nodes listen at tcp:// and tls:// there: an address of a unix socket, as a namespace
-// is, is refused, for what protects one is the mode of its folder. A worker process is
-// in a job with what it starts, which ends with the node; there is no SIGTERM, so that
-// one that does not end with its stdin is killed after a single grace.
+// Nodes listen at tcp:// and tls:// there: addresses of unix sockets, and so
+// namespaces, are refused, because only the mode of its folder protects a socket. A
+// worker process and what it starts are in a job, which ends with the node. There is
+// no SIGTERM: a worker that does not end when its stdin does is killed after one grace
+// period.
 //
 // In a process of 32 bits a Map beyond the address space fails with
 // syscall.EINVAL. Package segment bounds what is mapped at any time.
@@ -104,7 +105,6 @@
 // goroutines at once. A Mapping's memory is plain memory: the caller orders
 // loads and stores, and calls Close only when nobody uses it any more.
 //
-// The version of the module covers of this package only FS, and what its methods name,
-// and LockedError,
-// which covered packages name in their signatures.
+// The version of the module covers of this package only FS, what its methods name, and
+// LockedError, which covered packages name in their signatures.
 package vfs

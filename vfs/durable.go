@@ -58,8 +58,8 @@ func (d *durable) suspects(size int64) (from, to int64) {
 	return d.lo &^ (pageSize - 1), pageUp(d.hi)
 }
 
-// lockDurable holds off whatever changes c or what of it is durable, until the
-// function that it returns is called.
+// lockDurable keeps c and its durable copy from changing until the function that it
+// returns is called.
 func (c *content) lockDurable(d *durable) (unlock func()) {
 	c.fs.world.RLock()
 	c.mu.RLock()
@@ -101,8 +101,8 @@ func (c *content) syncRange(from, to int64) {
 	}
 }
 
-// loseSync is what becomes of c when a sync of it fails: what it would have made
-// durable is clean from now on, and is not.
+// loseSync does to c what a failing sync does: pages that it would have made durable
+// are clean from now on, although they are not durable.
 func (c *content) loseSync() {
 	d := c.dur
 	if d == nil {

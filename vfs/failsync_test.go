@@ -2,8 +2,8 @@ package vfs
 
 import "testing"
 
-// TestFailSync: what a failed sync has lost is there to read, and no sync brings
-// it to the disk until it is written again.
+// TestFailSync: what a failed sync has lost can still be read, but no sync makes it
+// durable until it is written again.
 func TestFailSync(t *testing.T) {
 	cut := func(c *Crash) string {
 		return get(t, c.Crash(picker("all", nil)), "a")[:1] + get(t, c.Kill().Crash(picker("all", nil)), "a")[pageSize:]

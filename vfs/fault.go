@@ -70,12 +70,12 @@ type Fault struct {
 	n    atomic.Int64
 }
 
-// NewFault wraps inner. Before each operation on it and on its files, mappings
-// and locks, hook is called, and if it returns an error, that is what the
-// operation returns, without being done. Only Close, of whatever it is, is done
-// all the same, as close(2) releases its descriptor even if it fails. Populate,
-// Bytes and Name are not operations. What is done through a Dir is reported under
-// the name that it has without the Dir. A nil hook lets everything through.
+// NewFault wraps inner. Before each operation on it and on its files, mappings and
+// locks, hook is called, and if it returns an error, that is what the operation
+// returns, without being done. Only a Close is done all the same, because close(2)
+// releases its descriptor even if it fails. Populate, Bytes and Name are not
+// operations. What is done through a Dir is reported under the name that it has
+// without the Dir. A nil hook lets everything through.
 func NewFault(inner FS, hook func(Op) error) *Fault {
 	f := new(Fault)
 	f.faultFS = faultFS{inner: inner, fault: f}

@@ -32,6 +32,8 @@ type Mem struct {
 	mu   sync.RWMutex // guards the tree of inodes, and pending
 	root *inode
 
+	boot string // of BootID
+
 	track   bool    // record what is durable (see Crash)
 	pending []dirOp // directory operations not yet durable, oldest first
 }
@@ -49,7 +51,7 @@ type inode struct {
 }
 
 // NewMem returns an empty file system in memory.
-func NewMem() *Mem { return &Mem{root: newDir()} }
+func NewMem() *Mem { return &Mem{root: newDir(), boot: "1"} }
 
 // SetCapacity limits the sum of all files' allocated bytes. Growth beyond it
 // fails as a whole, with an error that wraps syscall.ENOSPC. What is allocated
@@ -111,7 +113,7 @@ func (m *Mem) OpenDir(name string) (Dir, error) { return m.whole().OpenDir(name)
 // Lock implements FS. The lock lasts until it is closed.
 func (m *Mem) Lock(name string) (io.Closer, error) { return m.whole().Lock(name) }
 
-// Free implements FS. Without a capacity there is no end of room.
+// Free implements FS. Without a capacity the space is unlimited.
 func (m *Mem) Free(name string) (int64, error) { return m.whole().Free(name) }
 
 func (n *inode) info(base string) Info {

@@ -96,7 +96,7 @@ func findTwo(d *memDir, oldname string, other *memDir, newname string) (from, to
 	return from, to, nil
 }
 
-// checkRename returns why from cannot be renamed to to.
+// checkRename returns an error if from cannot be renamed to to.
 func checkRename(from, to place) error {
 	isDir := from.node.file == nil
 	switch {

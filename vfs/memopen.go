@@ -18,7 +18,7 @@ type memDir struct {
 	node   *inode
 	name   string // as given to OpenDir
 	path   string // clean, from the root, as it was when it was opened
-	top    bool   // the whole: any name is good
+	top    bool   // the whole file system: any name is allowed
 	closed atomic.Bool
 }
 
@@ -195,7 +195,7 @@ func (d *memDir) Stat(name string) (Info, error) {
 	return at.node.info(at.base), nil
 }
 
-// Free implements FS. Without a capacity there is no end of room.
+// Free implements FS. Without a capacity the space is unlimited.
 func (d *memDir) Free(name string) (int64, error) {
 	d.m.mu.RLock()
 	defer d.m.mu.RUnlock()

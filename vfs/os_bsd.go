@@ -4,7 +4,7 @@ package vfs
 
 import "golang.org/x/sys/unix"
 
-// vecWriter is nothing: one call for each piece does.
+// vecWriter is empty: each piece is written with a call of its own.
 type vecWriter struct{}
 
 func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
@@ -15,7 +15,8 @@ func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
 // darwin only the full sync empties the drive's cache.
 func syncData(f *osFile) error { return f.Sync() }
 
-// allocate cannot be done without writing here, so that the caller writes.
+// allocate fails: here space cannot be allocated without writing, which the caller
+// then does.
 func allocate(uintptr, int64) error { return unix.ENOTSUP }
 
 // writeInPlace does nothing: there is no such switch.

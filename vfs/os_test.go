@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// rootFS opens directories as systems without openat do, so that this is tested
-// where there is one.
+// rootFS opens directories as systems without openat do, so that this code is tested
+// on other systems too.
 type rootFS struct{ FS }
 
 func (rootFS) OpenDir(name string) (Dir, error) {
@@ -64,11 +64,11 @@ func TestOSWriteZeroes(t *testing.T) {
 	}
 }
 
-// TestOSFailedPreallocate has the system refuse a file of that size, and looks
-// whether the error is returned and the size kept.
+// TestOSFailedPreallocate makes the system refuse a large file, and checks that the
+// error is returned and the size is unchanged.
 func TestOSFailedPreallocate(t *testing.T) {
 	if os.Getenv("VFS_TEST_CHILD") != "1" {
-		// In a process of its own: the limit is for all of it.
+		// In a process of its own, because the limit applies to the whole process.
 		cmd := exec.Command(os.Args[0], "-test.run=^TestOSFailedPreallocate$", "-test.v")
 		cmd.Env = append(os.Environ(), "VFS_TEST_CHILD=1")
 		if out, err := cmd.CombinedOutput(); err != nil {

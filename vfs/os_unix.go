@@ -143,7 +143,7 @@ func syncFolder(d *os.File) error {
 
 func syncFile(f *os.File) error { return f.Sync() }
 
-// sysError translates an error of the system. Here nothing is to be done.
+// sysError translates an error of the system. Here there is nothing to translate.
 func sysError(err error) error { return err }
 
 // lockFD is flock(2).

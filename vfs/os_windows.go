@@ -102,7 +102,7 @@ func (o osFS) Free(name string) (int64, error) {
 	return d.Free(".")
 }
 
-// allocated is the size: the allocation would take another call.
+// allocated returns the size: to learn the allocation would take another call.
 func allocated(fi fs.FileInfo) int64 { return fi.Size() }
 
 // syncFolder does nothing: there is no call for a directory. See the package
@@ -123,13 +123,14 @@ func sysError(err error) error {
 // syncData is a full sync.
 func syncData(f *osFile) error { return f.Sync() }
 
-// allocate cannot be done without writing here, so that the caller writes.
+// allocate fails: here space cannot be allocated without writing, which the caller
+// then does.
 func allocate(uintptr, int64) error { return syscall.ENOTSUP }
 
 // writeInPlace does nothing: files are.
 func writeInPlace(uintptr) {}
 
-// vecWriter is nothing: one call for each piece does.
+// vecWriter is empty: each piece is written with a call of its own.
 type vecWriter struct{}
 
 func (f *osFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
@@ -176,8 +177,8 @@ func (m *mapped) flush(part []byte) error {
 
 func syncFile(f *os.File) error { return unlessReading(f.Sync()) }
 
-// unlessReading takes away the error of syncing what was opened for reading only,
-// through which nothing can have been written.
+// unlessReading drops the error of syncing a file that was opened for reading only:
+// nothing can have been written through it.
 func unlessReading(err error) error {
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
 		return nil

@@ -111,8 +111,7 @@ func statInfo(name string, st *unix.Stat_t) Info {
 	}
 }
 
-// openRegular opens a file that must be a regular one; see the function of that
-// name.
+// openRegular opens a file that must be a regular one; see the function openRegular.
 func (d *osDir) openRegular(name string, how int) (*os.File, error) {
 	var f *os.File
 	err := d.at(name, func(dir int, base string) error {
@@ -200,7 +199,7 @@ func (d *osDir) MkdirAll(name string) error {
 	return nil
 }
 
-// makeFolder makes a directory, unless it is there.
+// makeFolder makes a directory unless it exists.
 func makeFolder(fd int, base string) error {
 	err := retry(func() error { return unix.Mkdirat(fd, base, dirMode) })
 	if err != unix.EEXIST {

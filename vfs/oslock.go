@@ -52,7 +52,7 @@ type osLock struct {
 	writable bool
 }
 
-// Close gives the lock up. The pid is wiped first, so that it does not accuse a
+// Close gives the lock up. The pid is wiped first, so that it does not name a
 // process that is long gone.
 func (l *osLock) Close() error {
 	if l.f == nil {

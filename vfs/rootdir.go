@@ -32,8 +32,8 @@ func openRootDir(name string) (*rootDir, error) {
 	return &rootDir{r, name}, nil
 }
 
-// notDir gives the error of opening name as a directory the number that says that it
-// is something else, if it is.
+// notDir returns err, which came of opening name as a directory, or ENOTDIR if name
+// exists and is something else.
 func notDir(name string, err error) error {
 	if fi, serr := os.Stat(name); serr == nil && !fi.IsDir() {
 		return pathErr("open", name, syscall.ENOTDIR)

@@ -4,10 +4,10 @@ package vfs
 
 import "encoding/binary"
 
-// snapshot does what it does without the race detector, hidden from it: it is not
-// a mistake of the program under test that the kernel reads a page while somebody
-// stores into it. The detector would see copy even in a norace function, so this
-// copies word by word.
+// snapshot copies as it does without the race detector, but hidden from it: the
+// kernel may read a page while the program stores into it, and that is no mistake of
+// the program. The detector would see copy even in a norace function, so this copies
+// word by word.
 //
 //go:norace
 func snapshot(dst, src []byte) {

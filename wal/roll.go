@@ -24,7 +24,7 @@ func (l *Log) Roll() (Mark, error) {
 // rollFor starts a new file that has room for a frame of size bytes. If it
 // fails, the next Append or Roll tries again.
 func (l *Log) rollFor(size int64) error {
-	if err := l.roll(size, Tail{Number: l.cur.number, End: l.cur.end.Load()}); err != nil {
+	if err := l.roll(size, Tail{l.cur.number, l.cur.end.Load(), l.lastSum}); err != nil {
 		return fmt.Errorf("wal: starting a new file: %w", err)
 	}
 	return nil

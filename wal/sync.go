@@ -35,6 +35,7 @@ func (l *Log) Sync() error {
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
+	l.noteDurable(target)
 	return nil
 }
 

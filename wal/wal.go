@@ -64,6 +64,7 @@ type Frame struct {
 type Tail struct {
 	Number uint64
 	End    int64
+	Sum    uint64 // of the header of the newest frame, in this file or an earlier one; 0 = unknown
 }
 
 // Mark is the start of a file: everything before Position lies in files with a
@@ -79,6 +80,10 @@ type Config struct {
 	Dir   string   // directory of the files, and of nothing else
 	Store [16]byte // id of the store that the log belongs to
 	Epoch uint64   // different every time the log is opened for writing
+	// Boot tells one running of the machine from another, 0 if they cannot be
+	// told apart. Only under the same one is it believed later that frames which
+	// were acknowledged and not synced must be there.
+	Boot uint64
 
 	// FileSize is the size of a file, 0 for DefaultFileSize, rounded up to a
 	// multiple of 4096. A frame that does not fit gets a file of its own size.

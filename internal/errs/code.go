@@ -62,7 +62,7 @@ var (
 	InvalidTopic        = &Error{Code: "invalid_topic"}
 	InvalidTopicFormat  = &Error{Code: "invalid_topic_format"}
 	InvalidRangeOffset  = &Error{Code: "invalid_range_offset"}
-	InvalidToneSearch   = &Error{Code: "invalid_tone_id_search"}
+	InvalidSequence     = &Error{Code: "invalid_tone_id_search"}
 	Uncommitted         = &Error{Code: "uncommited"}
 	InvalidProc         = &Error{Code: "invalid_proc"}
 	ProcDisabled        = &Error{Code: "proc_is_disabled"}

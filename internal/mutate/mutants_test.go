@@ -28,6 +28,7 @@ const (
 	root   = "../.."
 	model  = "tests/model"
 	linear = "tests/linear"
+	kills  = "tests/kills"
 
 	behaviour = "tests/behaviour"
 )
@@ -76,6 +77,13 @@ var mutants = []mutant{
 	{"importalone", model, "TestBeginsInOneGroup"},
 	{"retryheld", model, "TestRetryIsHeldAtOnce"},
 	{"spent", model, "TestResumeUnderBurial"},
+	{"mark", kills, "TestS2"},
+	{"logfirst", kills, "TestS1"},
+	{"storeage", kills, "TestOlderStore"},
+	{"framechain", "wal", "TestFrameChain"},
+	{"sectionssum", kills, "TestS27"},
+	{"growndigest", kills, "TestS27"},
+	{"quarantine", kills, "TestTornIsKept"},
 	// The check for linearizability sees by itself that something is wrong.
 	{"token", linear, "TestLinearizable"},
 	{"openclaim", linear, "TestLinearizable"},

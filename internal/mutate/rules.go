@@ -72,6 +72,24 @@ const (
 	SkipRewrite = false
 )
 
+// What else than the log says how far the log goes.
+const (
+	// SkipMark believes nothing of the log's mark.
+	SkipMark = false
+	// SkipLogFirst does not ask for the file with which STORE says that the log began.
+	SkipLogFirst = false
+	// SkipStoreAge takes an older copy of STORE for the newest.
+	SkipStoreAge = false
+	// SkipFrameChain does not compare the last frame of a WAL file with what the next one says.
+	SkipFrameChain = false
+	// SkipSectionsSum does not ask whether a snapshot has the sections that it was written with.
+	SkipSectionsSum = false
+	// SkipGrownDigest does not compare the file of a growing segment with the snapshot's digest.
+	SkipGrownDigest = false
+	// SkipQuarantine keeps no bytes of torn frames.
+	SkipQuarantine = false
+)
+
 // What readers of tails hold.
 const (
 	// SkipChunkHold lets readers look at chunks of tails without holding them.

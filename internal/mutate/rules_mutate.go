@@ -42,6 +42,14 @@ var (
 	SkipPlain         = removed("plain")
 	SkipRewrite       = removed("rewrite")
 
+	SkipMark        = removed("mark")
+	SkipLogFirst    = removed("logfirst")
+	SkipStoreAge    = removed("storeage")
+	SkipFrameChain  = removed("framechain")
+	SkipSectionsSum = removed("sectionssum")
+	SkipGrownDigest = removed("growndigest")
+	SkipQuarantine  = removed("quarantine")
+
 	SkipChunkHold = removed("chunk")
 	SkipPin       = removed("pin")
 

@@ -11,8 +11,9 @@ import (
 )
 
 // TestS10DirectoryStays opens a node by a relative name, then changes the working
-// directory, or moves the data directory, with another store of the same name in
-// the new place. Everything goes where it was, and the other store is not touched.
+// directory, or moves the data directory, with another store of the same name in the
+// new place. The node keeps to the directory that it opened, and the other store is
+// not touched.
 func TestS10DirectoryStays(t *testing.T) {
 	const all = 400
 	put := func(t *testing.T, n *pipeproc.Node, who string, k int) {

@@ -15,7 +15,8 @@ func nextClaim(ctx context.Context, p *pipeproc.LiveProc) (pipeproc.Claim, error
 }
 
 // eachClaim calls fn for each claim, or error, until fn returns an error or the loop
-// ends. A context that ended is its cause, a live proc that was cancelled nil.
+// ends. It returns the cause of a context that ended, and nil for a live proc that
+// was cancelled.
 func eachClaim(ctx context.Context, p *pipeproc.LiveProc, fn func(*pipeproc.LiveProc, pipeproc.Claim, error) error) error {
 	for c, err := range p.Claims(ctx) {
 		if ctx.Err() != nil {

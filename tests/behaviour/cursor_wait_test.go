@@ -77,7 +77,8 @@ func TestCursorWait(t *testing.T) {
 	})
 }
 
-// TestCursorWaitEnds has what ends a wait end it, and refuses cursors with an end.
+// TestCursorWaitEnds checks everything that ends a wait, and that a cursor with an
+// end cannot wait.
 func TestCursorWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, err := pipeproc.OpenMemory(nil)

@@ -8,9 +8,9 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// TestDamagedTopic: damage that a read comes across is reported with its place,
-// the rest is read, the topic refuses commits, also after a restart, other
-// topics go on, and a repair ends it.
+// TestDamagedTopic: damage that a read finds is reported with its location, and the
+// rest can be read. Until it is repaired the topic refuses commits, also after a
+// restart; other topics go on.
 func TestDamagedTopic(t *testing.T) {
 	fsys, o := damagedStore(t, false)
 	flip(t, fsys, "s/segments/"+files(t, fsys, "s/segments", "0001-00000001")[0].Name, 20000)
@@ -79,8 +79,8 @@ func TestDamagedTopic(t *testing.T) {
 	}
 }
 
-// TestBackup: the copy is the store at one position, whole batches only, while
-// commits go on, and opens as any other.
+// TestBackup: a backup that is taken while commits go on is the store at one
+// position, with whole batches only, and opens like any other store.
 func TestBackup(t *testing.T) {
 	_, o := damagedStore(t, false)
 	ctx := context.Background()

@@ -14,11 +14,11 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Each test here is of a defect that was found and mended; see
+// Each test here is about a defect that was found and fixed; see
 // docs/track-record.md.
 
-// TestRepairedEnd: a topic whose last records a repair dropped ends with a gap, which is no
-// damage.
+// TestRepairedEnd: a topic whose last records a repair dropped ends with a gap, which is
+// not damage.
 func TestRepairedEnd(t *testing.T) {
 	m := vfs.NewMem()
 	o := &pipeproc.Options{FS: m}
@@ -176,7 +176,7 @@ func TestSegmentBytes(t *testing.T) {
 		t.Errorf("SegmentBytes after reopening: %d, the files hold 10 MiB", s)
 	}
 	n.Close()
-	// MaxDisk knows what was there.
+	// MaxDisk counts what was there before.
 	n, err = pipeproc.Open("d", &pipeproc.Options{FS: m, MaxDisk: 11 << 20})
 	must(t, err)
 	k := 0
@@ -213,7 +213,7 @@ func TestSegmentBytes(t *testing.T) {
 	n.Close()
 }
 
-// TestFollowEndsWithContext: Follow ends with its context also when there are more records.
+// TestFollowEndsWithContext: Follow ends with its context even if there are more records.
 func TestFollowEndsWithContext(t *testing.T) {
 	n, err := pipeproc.OpenMemory(nil)
 	must(t, err)
@@ -288,8 +288,8 @@ func TestFormatLimits(t *testing.T) {
 	}
 }
 
-// TestSpaceComesBack: at its limit on disk space a node takes commits again once
-// something was pruned, without being told to.
+// TestSpaceComesBack: a node at its limit on disk space accepts commits again by
+// itself once something has been pruned.
 func TestSpaceComesBack(t *testing.T) {
 	n, err := pipeproc.OpenMemory(&pipeproc.Options{MaxDisk: 24 << 20, WALSize: 4 << 20, Topic: pipeproc.TopicOptions{SegmentSize: 1 << 20}})
 	must(t, err)
@@ -312,7 +312,7 @@ func TestSpaceComesBack(t *testing.T) {
 	}
 }
 
-// TestRepairLetsGo: a repair that cannot begin leaves the directory free.
+// TestRepairLetsGo: a repair that cannot begin releases the directory.
 func TestRepairLetsGo(t *testing.T) {
 	m := vfs.NewMem()
 	must(t, m.MkdirAll("d/wal"))

@@ -12,7 +12,7 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Each test here is of a defect that was found and mended; see
+// Each test here is about a defect that was found and fixed; see
 // docs/track-record.md.
 
 var bg = context.Background()
@@ -92,8 +92,8 @@ func TestCheckpointWithoutLog(t *testing.T) {
 	n2.Close()
 }
 
-// TestUnlinkAfterWAL: a delete or prune that was replayed and is not durable yet must not cost
-// the file that the durable checkpoint needs.
+// TestUnlinkAfterWAL: a delete or prune that was replayed and is not durable yet must not
+// remove the file that the durable checkpoint needs.
 func TestUnlinkAfterWAL(t *testing.T) {
 	for _, what := range []string{"delete", "prune"} {
 		m := vfs.NewCrash()
@@ -198,7 +198,8 @@ func TestFailedSyncOfLateLog(t *testing.T) {
 	n.Close()
 }
 
-// TestCloseWithoutFalsePoison: a spare that cannot be removed at Close is no failed sync.
+// TestCloseWithoutFalsePoison: a spare that cannot be removed at Close does not count as
+// a failed sync.
 func TestCloseWithoutFalsePoison(t *testing.T) {
 	m := vfs.NewMem()
 	var on atomic.Bool
@@ -224,8 +225,8 @@ func TestCloseWithoutFalsePoison(t *testing.T) {
 }
 
 // TestKilledWhileMade: a process that is killed while it makes a store may leave a
-// directory whose name is not durable. The process that opens it next must do so before
-// anything is acknowledged.
+// directory whose name is not durable. The process that opens it next must make it
+// durable before anything is acknowledged.
 func TestKilledWhileMade(t *testing.T) {
 	for at := int64(1); ; at++ {
 		m := vfs.NewCrash()

@@ -69,8 +69,8 @@ func TestGCFreesDisk(t *testing.T) {
 	})
 }
 
-// Retention by size lets the oldest segments go, whole, as long as procs are
-// done with them.
+// Retention by size removes the oldest segments, whole, as far as procs are done
+// with them.
 func TestRetentionBySize(t *testing.T) {
 	reopenings(t, diskOptions(), func(t *testing.T, n *lab, reopen func() *lab) {
 		n.fillDisk(100)
@@ -108,7 +108,7 @@ func TestRetentionBySize(t *testing.T) {
 	})
 }
 
-// By force it passes procs.
+// With Force it does not stop at procs.
 func TestRetentionBySizeForced(t *testing.T) {
 	reopenings(t, diskOptions(), func(t *testing.T, n *lab, reopen func() *lab) {
 		n.fillDisk(100)

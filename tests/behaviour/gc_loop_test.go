@@ -7,8 +7,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// The node collects at its interval, 30 s by default, what has the age, 30 s by
-// default.
+// At its interval, 30 s by default, the node collects what has reached the minimum
+// age, also 30 s by default.
 func TestGCInterval(t *testing.T) {
 	for _, c := range []struct {
 		gc   pipeproc.GCOptions
@@ -40,7 +40,7 @@ func TestGCInterval(t *testing.T) {
 	}
 }
 
-// IgnoreDisabled of the node holds for every topic that says nothing else.
+// IgnoreDisabled of the node applies to every topic that does not say otherwise.
 func TestGCIgnoreDisabled(t *testing.T) {
 	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{IgnoreDisabled: true}}, func(t *testing.T, n *lab) {
 		for _, topic := range []string{"t", "strict"} {
@@ -64,7 +64,7 @@ func TestGCOff(t *testing.T) {
 	})
 }
 
-// It goes on when there was no topic at its first turn.
+// It goes on if there was no topic at the first collection.
 func TestGCWithoutTopicsAtFirst(t *testing.T) {
 	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab) {
 		pass(10 * time.Second)
@@ -109,8 +109,8 @@ func TestGCSequencesStay(t *testing.T) {
 	})
 }
 
-// A collection runs beside claims and commits without taking what somebody
-// still wants.
+// A collection runs beside claims and commits without removing what somebody still
+// needs.
 func TestGCBesideClaims(t *testing.T) {
 	n := newLab(t, nil)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -150,8 +150,8 @@ func TestGCBesideClaims(t *testing.T) {
 	<-stopped
 }
 
-// A proc that is made between the decision and the prune is not passed: of a
-// topic without procs, everything goes or the proc gets everything.
+// A proc that is made between the decision and the prune loses nothing: either the
+// topic is pruned before it, or it gets everything.
 func TestGCBesideTheFirstProc(t *testing.T) {
 	n := newLab(t, nil)
 	for range 300 {

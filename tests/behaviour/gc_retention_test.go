@@ -47,7 +47,7 @@ func TestRetentionByAgeBound(t *testing.T) {
 	})
 }
 
-// It never passes a proc that has not acknowledged, disabled ones included.
+// It never removes what a proc has not acknowledged, even if the proc is disabled.
 func TestRetentionByAgeStopsAtProcs(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
@@ -72,8 +72,8 @@ func TestRetentionByAgeStopsAtProcs(t *testing.T) {
 	})
 }
 
-// By force it does, and says whom it passed; disabled ones that protect nothing
-// are not passed.
+// With Force it does, and says which procs it passed; disabled ones that protect
+// nothing are not among them.
 func TestRetentionForced(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
@@ -102,8 +102,7 @@ func TestRetentionForced(t *testing.T) {
 	})
 }
 
-// Force is for age and size: what the rule of acknowledgements takes is not
-// forced.
+// Force applies to age and size only, not to the acknowledgement rule.
 func TestRetentionForceDoesNotForceTheOtherRule(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3")
@@ -115,7 +114,7 @@ func TestRetentionForceDoesNotForceTheOtherRule(t *testing.T) {
 	})
 }
 
-// A topic may have the node's rule or not, and an age of its own.
+// A topic may use the node's rule or turn it off, and may have an age of its own.
 func TestRetentionOfOneTopic(t *testing.T) {
 	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: time.Second, MinAge: time.Minute}}, func(t *testing.T, n *lab) {
 		for _, topic := range []string{"inherits", "off", "longer", "shorter"} {
@@ -148,7 +147,7 @@ func TestRetentionOfOneTopic(t *testing.T) {
 	})
 }
 
-// A topic's rule is done on a node that has none.
+// A topic's own rule is applied also by a node that has none.
 func TestRetentionWithoutNodeGC(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -160,7 +159,7 @@ func TestRetentionWithoutNodeGC(t *testing.T) {
 	})
 }
 
-// Setting retention again and again does not put a collection off.
+// Setting retention again and again does not postpone a collection.
 func TestRetentionDoesNotPutOffCollections(t *testing.T) {
 	bubble(t, &pipeproc.Options{GC: &pipeproc.GCOptions{Interval: 30 * time.Second, MinAge: time.Second}}, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -173,7 +172,7 @@ func TestRetentionDoesNotPutOffCollections(t *testing.T) {
 	})
 }
 
-// Policies survive a reopening, and go with their topic.
+// Policies survive a reopening, and are deleted with their topic.
 func TestRetentionSurvivesReopen(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")

@@ -97,8 +97,8 @@ func TestOriginalNodeGCCollect(t *testing.T) {
 	})
 }
 
-// The example: claims [0,1] [2,3] [4,5] leave from 2 on. The latest claim need
-// not be acknowledged, but what was not acknowledged never goes.
+// The example: with claims [0,1] [2,3] [4,5] the records from 2 on stay. The latest
+// claim need not be acknowledged, but what is not acknowledged always stays.
 func TestGCExample(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")
@@ -120,7 +120,7 @@ func TestGCExample(t *testing.T) {
 	})
 }
 
-// Without procs that millisecond goes as well.
+// Without procs a record is collected as soon as it is exactly as old as asked for.
 func TestGCAgeIsInclusive(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -219,7 +219,7 @@ func TestGCDisabledProc(t *testing.T) {
 	})
 }
 
-// Nothing that was not acknowledged goes, however far the claims are.
+// Nothing that was not acknowledged is collected, however far the claims are.
 func TestGCNeverPassesTheUnacknowledged(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")

@@ -104,8 +104,8 @@ func TestGetEverywhere(t *testing.T) {
 	}
 }
 
-// TestGetOfNewTopic demands that a topic of the same name is read once the one
-// that was read before is deleted.
+// TestGetOfNewTopic demands that once a topic was deleted and made again, Get reads
+// the new one.
 func TestGetOfNewTopic(t *testing.T) {
 	ctx := context.Background()
 	n, err := pipeproc.Open(t.TempDir(), nil)

@@ -12,8 +12,9 @@ import (
 )
 
 // TestLinksAreRefused puts a symbolic link in place of each file and folder of a
-// store. What it leads to is the right one, and is neither read nor written: the
-// node does not open, or says what is damaged. The directory itself may be a link.
+// store. The link leads to an intact copy, which must be neither read nor written:
+// the node does not open, or says what is damaged. The directory itself may be a
+// link.
 func TestLinksAreRefused(t *testing.T) {
 	o := &pipeproc.Options{WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}, MustExist: true}
 	fill := func(t *testing.T, dir string) {

@@ -24,7 +24,7 @@ func changes(ctx context.Context, l *pipeproc.LiveProc, seen *[]string) *result 
 	})
 }
 
-// Changes calls for each claim, as the topic grows, one at a time.
+// Changes calls the function for each claim, one at a time, as the topic grows.
 func TestLiveChanges(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		l := n.live(pipeproc.LiveOptions{Topic: "t", Count: 2})
@@ -52,8 +52,7 @@ func TestLiveChanges(t *testing.T) {
 	})
 }
 
-// An error of the function is what Changes returns, and its end. The claim
-// stays open.
+// An error of the function ends Changes, which returns it. The claim stays open.
 func TestLiveChangesErrorOfTheFunction(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1")
@@ -84,7 +83,7 @@ func TestLiveChangesErrorOfTheFunction(t *testing.T) {
 	})
 }
 
-// A context ends it, with its cause; the function is not called for that.
+// When its context ends, Changes returns the cause and does not call the function.
 func TestLiveChangesContext(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		l := n.live(pipeproc.LiveOptions{Topic: "t"})
@@ -125,8 +124,8 @@ func TestLiveChangesCancelFromTheFunction(t *testing.T) {
 	})
 }
 
-// The end of the node, or of the proc, is an error that the function gets, and
-// the last call.
+// When the node or the proc ends, the function is called with an error, for the last
+// time.
 func TestLiveChangesLastError(t *testing.T) {
 	for code, end := range map[string]func(n *lab, l *pipeproc.LiveProc){
 		"closed":       func(n *lab, _ *pipeproc.LiveProc) { n.shut() },
@@ -156,7 +155,7 @@ func TestLiveChangesLastError(t *testing.T) {
 	}
 }
 
-// The iterator ends when the loop is left, and with Cancel without an error.
+// The iterator ends when the loop is left, and after Cancel, without an error.
 func TestLiveClaims(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		for i := range 5 {

@@ -8,8 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Without a name of its own the proc goes with Cancel: it is not listed,
-// not waited for, and holds no records.
+// Cancel removes a proc that has no name of its own: it is not listed, not waited
+// for, and holds no records.
 func TestLiveCancelRemovesTheProc(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -107,8 +107,8 @@ func TestLiveCancelBesideNext(t *testing.T) {
 	}
 }
 
-// No claim is made after Cancel has returned, for a named one either, and none
-// is left that nobody has.
+// No claim is made after Cancel has returned, not for a named proc either, and none
+// is left open that nobody was given.
 func TestLiveNoClaimAfterCancel(t *testing.T) {
 	n := newLab(t, nil)
 	for range 1000 {

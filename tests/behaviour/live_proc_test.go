@@ -66,7 +66,7 @@ func TestLiveOnTopicThatDoesNotExist(t *testing.T) {
 	}
 }
 
-// ack, ackCommit and reclaim speak of the latest claim, and of no other.
+// Ack, AckCommit and Reclaim act on the latest claim, and on no other.
 func TestLiveAckAndReclaim(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2")

@@ -25,7 +25,7 @@ func listOf(topic string, names ...string) (list []pipeproc.ProcOptions) {
 	return list
 }
 
-// Nor by callers with other lists that ask in between.
+// The procs of a caller take turns, also if callers with other lists ask in between.
 func TestAvailableProcIsFairToEachCaller(t *testing.T) {
 	n := newLab(t, nil)
 	for i := range 40 {

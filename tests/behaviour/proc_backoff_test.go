@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// The wait before a retry doubles, up to its bound, and is counted anew after an
+// The wait before a retry doubles, up to its bound, and starts over after an
 // acknowledgement.
 func TestBackoffDoublesAndIsCapped(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {

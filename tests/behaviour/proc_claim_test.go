@@ -7,8 +7,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// What a claim is told of is there to be read, with commits and claims at
-// the same time.
+// The records that a claim names can be read, with commits and claims at the same
+// time.
 func TestProcClaimsBesideCommits(t *testing.T) {
 	n := newLab(t, nil)
 	const total = 2000

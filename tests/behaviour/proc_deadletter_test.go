@@ -46,7 +46,7 @@ func TestDeadLetterAfterTimeout(t *testing.T) {
 	})
 }
 
-// The records are in one place, whenever the process is killed.
+// The records are in exactly one place, whenever the process is killed.
 func TestDeadLetterAtomically(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0", "1")

@@ -15,7 +15,7 @@ import (
 // Comments of these tests such as "node/proc #4" name the case of the original
 // system's test suite that a test transcribes: file and number.
 
-// lab is a node in a test. What its own methods do must succeed.
+// lab is a node in a test. Its own methods stop the test if they fail.
 type lab struct {
 	*pipeproc.Node
 	t *testing.T
@@ -39,7 +39,8 @@ func newLab(t *testing.T, o *pipeproc.Options) *lab {
 	return l
 }
 
-// bubble runs fn with a node in memory and a clock that waits for nobody.
+// bubble runs fn with a node in memory, in a bubble of its own time
+// (testing/synctest).
 func bubble(t *testing.T, o *pipeproc.Options, fn func(t *testing.T, n *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { fn(t, newLab(t, o)) })
@@ -255,14 +256,15 @@ func wantCode(t *testing.T, err error, code string, words ...string) {
 	}
 }
 
-// pass lets time go by, which takes none in a bubble, and all that is then due
-// be done.
+// pass lets time go by, which takes no real time in a bubble, and waits until
+// everything that is then due has been done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// result runs fn and keeps its error, to be looked at without waiting for it.
+// result is a call of a function in the background, and its error once it has
+// returned.
 type result struct {
 	done chan struct{}
 	err  error

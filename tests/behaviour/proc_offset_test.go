@@ -112,8 +112,8 @@ func TestProcOffsetsBeforeTheTopic(t *testing.T) {
 	})
 }
 
-// Offsets in the future pass over what comes before, without calling it skipped
-// or to be done, also across a reopening.
+// Offsets in the future pass over what comes before, without counting it as skipped
+// or pending, also across a reopening.
 func TestProcOffsetInTheFuture(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")

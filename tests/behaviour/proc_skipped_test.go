@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// A proc that was passed by an explicit prune is told how much, once.
+// A proc is told, once, how much an explicit prune took from it.
 func TestSkippedAfterPrune(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0", "1", "2", "3", "4", "5")
@@ -41,7 +41,7 @@ func TestSkippedAfterPrune(t *testing.T) {
 	})
 }
 
-// A forced retention tells the proc as well, and says whom it passed.
+// A forced retention tells the proc as well, and says which procs it passed.
 func TestSkippedAfterForcedRetention(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.each("t", "0", "1", "2", "3")

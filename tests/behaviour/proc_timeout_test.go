@@ -69,7 +69,7 @@ func TestTimeoutDisablesAtTheLimit(t *testing.T) {
 	})
 }
 
-// An ack in time stops the clock; the next claim has all of its time.
+// An ack in time stops the timer; the next claim has its full time.
 func TestTimeoutIsOfOneClaim(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0", "1", "2")
@@ -95,7 +95,7 @@ func TestTimeoutIsOfOneClaim(t *testing.T) {
 	})
 }
 
-// A negative timeout is never.
+// With a negative timeout a claim never times out.
 func TestTimeoutNever(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		n.commit("t", "0")

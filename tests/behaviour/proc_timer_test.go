@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// An ack at the very moment of the timeout is taken or lost; either way the
-// next claim has all of its time, and is taken back then.
+// An ack at the very moment of the timeout is taken or lost; either way the next
+// claim has its full time, and is taken back then.
 func TestTimeoutAndAckAtOneMoment(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		o := pipeproc.ProcOptions{Name: "p", Topic: "t", Retry: pipeproc.RetryPolicy{ReclaimTimeout: time.Second, MaxReclaims: -1}}
@@ -43,8 +43,8 @@ func TestTimeoutAndAckAtOneMoment(t *testing.T) {
 	})
 }
 
-// A claim whose time was up while its proc was disabled, and that ended in
-// whatever way, leaves the next one its own time.
+// When a claim ends, in whatever way, whose time was up while its proc was disabled,
+// the next claim has its own full time.
 func TestTimeoutAfterALapsedClaim(t *testing.T) {
 	for name, end := range map[string]func(n *lab){
 		"ack":     func(n *lab) { n.ack("p"); n.resume("p") },

@@ -8,7 +8,7 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// stale checks that a token reaches nothing: not the proc, not the records.
+// stale checks that a token has no effect, neither on the proc nor on the records.
 func (n *lab) stale(proc string, token pipeproc.Token) {
 	n.t.Helper()
 	ctx := n.t.Context()

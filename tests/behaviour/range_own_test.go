@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// TestRecordsAreTheCallers writes over, and appends to, records that a range and a
-// follower have given, and finds the others as they were.
+// TestRecordsAreTheCallers overwrites, and appends to, records that a range and a
+// follower returned. The others must not change.
 func TestRecordsAreTheCallers(t *testing.T) {
 	n, err := pipeproc.OpenMemory(nil)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// TestRescan scans sealed segments again and again, from files and then from
-// their mappings, and hurts them in between: what is read is right, and what is not
-// there is said with its place.
+// TestRescan scans sealed segments again and again, from files and then from their
+// mappings, and damages them in between: what is read is right, and what is missing
+// is reported with its location.
 func TestRescan(t *testing.T) {
 	for name, hurt := range map[string]func(t *testing.T, file string){
 		"not":  func(*testing.T, string) {},
@@ -112,8 +112,8 @@ func flipAt(t *testing.T, file string, off int64) {
 	}
 }
 
-// TestReadAhead: who reads a record reads little, who reads all does so in large
-// pieces.
+// TestReadAhead: reading one record takes a small read, reading all takes large
+// ones.
 func TestReadAhead(t *testing.T) {
 	fs := vfs.NewFault(vfs.NewMem(), nil)
 	n, err := pipeproc.Open("data", &pipeproc.Options{FS: fs, Sync: pipeproc.SyncNever, Topic: pipeproc.TopicOptions{SegmentSize: 4 << 20}})

@@ -32,7 +32,7 @@ func TestProcessorMayUseTheNode(t *testing.T) {
 	})
 }
 
-// One that destroys its own proc ends it, and what it emitted.
+// When a processor destroys its own proc, the proc ends and its output is dropped.
 func TestProcessorDestroysItsOwnProc(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		runs := 0
@@ -113,7 +113,7 @@ func TestSystemProcsChangeWhileTheyRun(t *testing.T) {
 	n.ok(n.WaitForProcs(ctx))
 }
 
-// Closing beside all that: everything ends.
+// Closing in the middle of all that: everything ends.
 func TestCloseBesideSystemProcs(t *testing.T) {
 	for range 50 {
 		n := newLab(t, nil)

@@ -31,8 +31,8 @@ func (n *lab) settled() {
 	n.ok(n.WaitForProcs(n.t.Context()))
 }
 
-// Of several topics, procs that exist are kept, where they are, the missing
-// ones are made, and all are returned.
+// With several topics, procs that exist keep their position, missing ones are made,
+// and all are returned.
 func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 	for _, existing := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"}} {
 		reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
@@ -71,8 +71,8 @@ func TestSystemProcKeepsExistingMakesMissing(t *testing.T) {
 	}
 }
 
-// The same definition again is returned and changes nothing, whatever the order
-// of its topics; topics that came to it are added.
+// The same definition again is returned and changes nothing, whatever the order of
+// its topics; new topics are added.
 func TestSystemProcSameDefinition(t *testing.T) {
 	reopenings(t, pipeproc.Options{}, func(t *testing.T, n *lab, reopen func() *lab) {
 		o := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x", "y"}, Count: 3, Lanes: 2,
@@ -95,7 +95,7 @@ func TestSystemProcSameDefinition(t *testing.T) {
 	})
 }
 
-// Any other definition is refused, and nothing of it happens; Replace takes it.
+// Any other definition is refused and has no effect; with Replace it is accepted.
 func TestSystemProcOtherDefinition(t *testing.T) {
 	base := pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}, To: []string{"x"}, ProcessorName: "fn", Count: 2}
 	for name, change := range map[string]func(o *pipeproc.SystemProcOptions){
@@ -142,7 +142,7 @@ func TestSystemProcOtherDefinition(t *testing.T) {
 					t.Errorf("%+v became %+v", list, again)
 				}
 				if _, err = n.DefineSystemProc(t.Context(), base); name == "less From" {
-					n.ok(err) // topics that came to From are added
+					n.ok(err) // new topics in From are added
 				} else {
 					wantCode(t, err, "proc_definition_differs")
 				}
@@ -172,7 +172,7 @@ func TestSystemProcReplaceOptionsAndTopics(t *testing.T) {
 	})
 }
 
-// Replace with none of the topics there were is still the same system proc.
+// Even if Replace changes all its topics, it is still the same system proc.
 func TestSystemProcReplaceAllTopics(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"a", "b"}})

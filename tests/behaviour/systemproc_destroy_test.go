@@ -36,7 +36,7 @@ func TestSystemProcDestroyedForGood(t *testing.T) {
 			n = reopen()
 		}
 		n.ok(n.WaitForProcs(t.Context()))
-		// Made again, with another definition, it begins anew.
+		// Made again, with another definition, it starts over.
 		n.system(pipeproc.SystemProcOptions{Name: "s", From: []string{"t"}, Count: 9})
 		n.settled()
 		if got := c.take(); !slices.Equal(got, []string{"0 1 1 1"}) {

@@ -58,7 +58,7 @@ func TestSystemProcFailureIsReclaimed(t *testing.T) {
 	}
 }
 
-// An error without a reason is one all the same.
+// An error without a text is still an error.
 func TestSystemProcErrorWithoutText(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		n.commit("t", "0")
@@ -196,7 +196,7 @@ func TestSystemProcTimeout(t *testing.T) {
 	}
 }
 
-// A disabled system proc rests, and runs on when it is resumed.
+// A disabled system proc stops, and goes on when it is resumed.
 func TestSystemProcDisableAndResume(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		var c calls

@@ -71,8 +71,8 @@ func TestLanesKeepOrderPerKey(t *testing.T) {
 	})
 }
 
-// Records without a key are spread over the lanes. Each lane is called once,
-// with what is its.
+// Records without a key are spread over the lanes. Each lane is called once, with
+// its own records.
 func TestLanesOfRecordsWithoutKey(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		var c calls

@@ -64,7 +64,7 @@ func TestSystemProcKilledWhileItRuns(t *testing.T) {
 			}
 			pass(time.Minute)
 			disk = disk.Kill()
-			_ = n.Close() // of what is left behind
+			_ = n.Close() // the node that was "killed"
 		}
 		n = open(through)
 		n.settled()
@@ -172,7 +172,7 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-// Register in place of a processor: the new one gets what comes from then on.
+// Register replaces a processor: the new one gets what comes from then on.
 func TestRegisterReplaces(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		var old, young calls
@@ -208,7 +208,8 @@ func TestRegisterBeforeTheDefinition(t *testing.T) {
 	})
 }
 
-// Topics that come to From run at once, and those that Replace drops do not.
+// Topics that are added to From are processed at once, those that Replace drops no
+// longer are.
 func TestSystemProcTopicsComeAndGo(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		var c calls

@@ -10,7 +10,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// What has nothing to do is done at once. Compare client/proc #13.
+// It returns at once if there is nothing to do. Compare client/proc #13.
 func TestWaitForProcsAtOnce(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, n *lab) {
 		done := func(what string, names ...string) {
@@ -109,8 +109,8 @@ func TestWaitForProcsIsWoken(t *testing.T) {
 	}
 }
 
-// Records that go by a prune, or by a collection, leave a proc without a claim
-// nothing to do, and waiters are told.
+// When a prune or a collection removes its records, a proc without a claim has
+// nothing to do any more, and waiters are told.
 func TestWaitForProcsIsWokenByPruning(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -97,7 +97,7 @@ func TestScanUnpacksAhead(t *testing.T) {
 	}
 }
 
-// TestScanLeavesNobody: however a scan ends, nobody works for it afterwards.
+// TestScanLeavesNobody: however a scan ends, its helper has ended afterwards.
 func TestScanLeavesNobody(t *testing.T) {
 	_, o := zstdStore(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
@@ -122,7 +122,7 @@ func TestScanLeavesNobody(t *testing.T) {
 		if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(b.Bytes(), []byte("(*ahead).unpack")) {
+		if bytes.Contains(b.Bytes(), []byte("(*unpacker).")) {
 			t.Fatalf("the helper is at work behind Close:\n%s", b.Bytes())
 		}
 	}

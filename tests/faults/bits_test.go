@@ -122,7 +122,7 @@ func toggle(m vfs.FS, name string, off int64, bit int) error {
 	return errors.Join(err, f.Close())
 }
 
-// readBits returns how many records are missing, and whether that was said.
+// readBits returns how many records are missing, and whether that was reported.
 func readBits(n *pipeproc.Node, want map[string][]string) (got map[string]map[uint64]bool, missing int, said bool, err error) {
 	ctx := context.Background()
 	got = map[string]map[uint64]bool{}
@@ -148,10 +148,10 @@ func readBits(n *pipeproc.Node, want map[string][]string) (got map[string]map[ui
 	return got, missing, said, nil
 }
 
-// TestF09EveryBit flips bits of every file of a small store that was closed: all
-// of them with -faults.full, all eight of sampled bytes otherwise. What is read is
-// right, what is missing is said; verify says everything that reading says, and
-// names the file; a repair keeps all that could be read.
+// TestF09EveryBit flips bits of every file of a small store that was closed: all of
+// them with -faults.full, all eight of sampled bytes otherwise. What is read is
+// right, what is missing is reported; verify reports everything that reading does,
+// and names the file; a repair keeps all that could be read.
 func TestF09EveryBit(t *testing.T) {
 	files, want := bitStore(t)
 	type at struct {
@@ -283,7 +283,7 @@ func TestF09EveryBit(t *testing.T) {
 			}
 		})
 	}
-	// As many as there is time for, in no order.
+	// As many as there is time for, in random order.
 	rnd.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 	end, bounded := t.Deadline()
 	for _, a := range work {

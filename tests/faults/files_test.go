@@ -61,8 +61,8 @@ func fileAdd(t *testing.T, n *pipeproc.Node, from, to int) {
 	}
 }
 
-// look reads everything there is in a store and returns how much of what must be
-// there is missing, and what was said. Wrong bytes fail the test.
+// look reads everything in a store and returns how many of the records that must be
+// there are missing, and what was reported. Wrong bytes fail the test.
 func look(t *testing.T, when string, n *pipeproc.Node, perTopic int) (missing int, said []error) {
 	t.Helper()
 	ctx := context.Background()
@@ -109,7 +109,7 @@ func look(t *testing.T, when string, n *pipeproc.Node, perTopic int) (missing in
 	return missing, said
 }
 
-// A hurt does something to a file that nobody who follows the rules would.
+// A hurt does something to a file that no correct program would do.
 type hurt struct {
 	name string
 	do   func(rnd *rand.Rand, path, other string) error
@@ -223,7 +223,7 @@ func storeFiles(dir string) (paths, others []string) {
 
 // TestF12StoppedFiles: files of a store that is not running are cut, damaged,
 // swapped, removed and replaced (9, 10, 12, 13, 23, 28). Nothing wrong is read,
-// nothing is missing without a word, verify finds what reading finds, and a repair
+// nothing is missing without a report, verify finds what reading finds, and a repair
 // keeps all that reading can get.
 func TestF12StoppedFiles(t *testing.T) {
 	const per = 1200
@@ -305,8 +305,9 @@ func TestF12StoppedFiles(t *testing.T) {
 }
 
 // TestF18RunningFiles: the same under a running node, which goes on: it reads what
-// is right or says what is not, and no fault of a mapping ends it (18, 19). What
-// it acknowledges afterwards is there when it is opened again, or damage is said.
+// is right or reports what is not, and no fault in a mapping ends it (18, 19). What
+// it acknowledges afterwards is there when it is opened again, or damage is
+// reported.
 func TestF18RunningFiles(t *testing.T) {
 	const per = 1200
 	rnd := rand.New(rand.NewPCG(*seed, 18))

@@ -14,7 +14,7 @@ import (
 	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
-// outcome is what a child said.
+// outcome is what a child reported.
 type outcome struct {
 	next    int // after the last acknowledged step
 	durable int // after the last one that must survive a power cut

@@ -84,8 +84,8 @@ func (d *disk) sync() {
 	}
 }
 
-// shut does what a power cut does: nothing more reaches the disk, also not what
-// the journal still has.
+// shut does what a power cut does: nothing more reaches the disk, not even what the
+// journal still has.
 func (d *disk) shut() error {
 	const shutdown, noLogFlush = 0x8004587d, 2
 	f, err := os.Open(d.dir)
@@ -96,9 +96,9 @@ func (d *disk) shut() error {
 	return unix.IoctlSetPointerInt(int(f.Fd()), shutdown, noLogFlush)
 }
 
-// TestF04PowerCut: a real file system loses what was not synced, while a child
-// works on it (4, 5, 19, 20). What must survive survives, and what survives is a
-// state that was, of whole steps.
+// TestF04PowerCut: a real file system loses what was not synced, while a child works
+// on it (4, 5, 19, 20). What must survive does, and what survives is an earlier
+// state, of whole steps.
 func TestF04PowerCut(t *testing.T) {
 	d := newDisk(t, t.TempDir(), 96<<20)
 	cuts, acked, lost := 0, 0, map[string]int{}
@@ -224,9 +224,9 @@ func TestF14SyncFailsAndPowerCut(t *testing.T) {
 	fmt.Printf("fault 14, with the power cut: %d syncs failed, in %d the step was gone afterwards, of those acknowledged 0; seed %d; failed: %v\n", faults, unsaid, *seed, t.Failed())
 }
 
-// TestF14DeviceFails: the disk below ext4 fails writes, as the image lies on a
-// file system that is full. The kernel says so at one sync and says that all is
-// well at later ones, although the data is gone; the node must not believe them.
+// TestF14DeviceFails: the disk below ext4 fails writes, because its image lies on a
+// file system that is full. The kernel says so at one sync and says that all is well
+// at later ones, although the data is gone; the node must not believe them.
 func TestF14DeviceFails(t *testing.T) {
 	said, sticky := 0, 0
 	for round := range min(*rounds, 3) {

@@ -17,7 +17,7 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// TestF27SlowDisk: each sync takes two seconds. Commits that came together go
+// TestF27SlowDisk: each sync takes two seconds. Commits that come together are synced
 // together; a caller that does not want to wait that long returns with the reason and
 // leaves nothing; reads do not wait.
 func TestF27SlowDisk(t *testing.T) {

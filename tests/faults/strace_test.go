@@ -81,7 +81,7 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
-// parallel runs fn for 1, 2, 3, … by two at a time until one says that there was
+// parallel runs fn for 1, 2, 3, …, two at a time, until one says that there was
 // nothing to do. Without -faults.full the numbers above 6 are sampled.
 func parallel(rnd *rand.Rand, fn func(n int) bool) {
 	var wg sync.WaitGroup
@@ -156,7 +156,7 @@ func TestF02SyscallKills(t *testing.T) {
 	}
 }
 
-// TestF14SyncFails: a sync says EIO once and the next ones succeed. What it was
+// TestF14SyncFails: a sync returns EIO once and the next ones succeed. What it was
 // for is not acknowledged, nothing after it is, and it is not tried again.
 func TestF14SyncFails(t *testing.T) {
 	needStrace(t)
@@ -203,7 +203,7 @@ func TestF14SyncFails(t *testing.T) {
 	}
 }
 
-// TestF15NoSpaceOnce: a call says ENOSPC (or EIO, where it writes) once. The step
+// TestF15NoSpaceOnce: a call returns ENOSPC (or EIO, where it writes) once. The step
 // is refused or done without it; tried again it goes through; nothing is lost.
 func TestF15NoSpaceOnce(t *testing.T) {
 	needStrace(t)

@@ -252,7 +252,7 @@ func find(got *ledger, lo, hi int) (int, error) {
 	return found, nil
 }
 
-// workChild does steps and prints each one that succeeded. What fails is said,
+// workChild does steps and prints each one that succeeded. What fails is reported,
 // and tried again unless the node takes no writes any more.
 func workChild(args []string) error {
 	runtime.LockOSThread()

@@ -119,8 +119,8 @@ func openGoldenFull(t *testing.T, fsys vfs.FS) *pipeproc.Node {
 }
 
 // describeStore returns as text what there is in a store: topics, retention,
-// records, procs, system procs, and what clients are answered that send their
-// commands again.
+// records, procs, system procs, and the answers to clients that send their commands
+// again.
 func describeStore(t *testing.T, n *pipeproc.Node) string {
 	t.Helper()
 	ctx := t.Context()

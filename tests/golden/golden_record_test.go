@@ -29,9 +29,9 @@ var recordTraffic = flag.String("record", "", "record the traffic of the present
 //
 //	go test -run TestRecordTraffic -record NAME .
 //
-// Each file is the traffic of one client, or of one that is written by hand, with
-// a fresh node, a call at a time: the next one begins when nothing is under way but
-// what is to stay. It needs node, for the client of that language.
+// Each file is the traffic of one client, or of one that is written by hand, with a
+// fresh node, a call at a time: the next one begins when nothing is under way except
+// calls that are meant to stay. It needs node, for the client of that language.
 func TestRecordTraffic(t *testing.T) {
 	if *recordTraffic == "" {
 		t.Skip("records only with -record")

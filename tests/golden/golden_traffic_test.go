@@ -30,17 +30,16 @@ import (
 // one, and compares the answers with those that the node gave them then.
 // testdata/README.md says what is in the files.
 //
-// Compared are: that a frame comes, and no other on its stream; kind, flags,
-// method, stream, and checksum of each; replies, items, codes and details of
-// errors, byte for byte, except for what follows. JSON must have all that it had;
-// fields may have come to it, which clients ignore. Of what a client must not rely
-// on, this is not compared: the order of frames of different streams; the id of the
-// node, and its software after the name; texts of errors that have a code;
-// measurements in "stats" and the bytes on disk of a topic; the bytes of compressed
-// blocks, of which what they hold is compared; what stands in a claim without
-// records, and the position in the answer to a commit that was sent again, which
-// were left over from other calls; why a system proc waits; how often a watch says
-// that there may be work.
+// Compared are: that a frame comes, and no other on its stream; kind, flags, method,
+// stream, and checksum of each; replies, items, codes and details of errors, byte
+// for byte, except for what follows. JSON must have all that it had; it may have new
+// fields, which clients ignore. Of what a client must not rely on, this is not
+// compared: the order of frames of different streams; the id of the node, and its
+// software after the name; texts of errors that have a code; measurements in "stats"
+// and the bytes on disk of a topic; the bytes of compressed blocks, of which what
+// they hold is compared; what stands in a claim without records, and the position in
+// the answer to a commit that was sent again, which were left over from other calls;
+// why a system proc waits; how often a watch says that there may be work.
 func TestGoldenTraffic(t *testing.T) {
 	files, err := filepath.Glob("testdata/traffic-*/*.txt")
 	if err != nil || len(files) == 0 {
@@ -342,7 +341,7 @@ func (c *trafficConn) finish() error {
 	return nil
 }
 
-// sameFrame compares what came with what had come.
+// sameFrame compares a frame with the recorded one.
 func sameFrame(call trafficCall, got, want *trafficFrame) error {
 	g, w := *got, *want
 	g.payload, w.payload = nil, nil
@@ -481,7 +480,7 @@ var trafficMeasured = map[string][]string{
 	"topics": {"DiskBytes"},
 }
 
-// sameJSON compares JSON: all that was there must be, in a.
+// sameJSON compares JSON: everything in b must be in a as well.
 func sameJSON(call string, a, b []byte) error {
 	var v [2]any
 	for i, p := range [][]byte{a, b} {

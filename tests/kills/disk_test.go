@@ -20,7 +20,7 @@ type diskStore struct {
 	truth *truth
 }
 
-// closedStore makes a store with something of everything and closes it.
+// closedStore makes a store with a bit of everything and closes it.
 func closedStore(t *testing.T) *diskStore {
 	t.Helper()
 	d := &diskStore{dir: filepath.Join(t.TempDir(), "data")}

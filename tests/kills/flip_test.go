@@ -210,8 +210,8 @@ func (f *flipper) readOnly(m *vfs.Mem, fl flip) (err error) {
 	return nil
 }
 
-// writing opens a copy for writing, twice: damage must not become right by
-// being opened.
+// writing opens a copy for writing, twice: opening must not turn damage into valid
+// data.
 func (f *flipper) writing(fl flip) error {
 	im := image{}
 	for name, b := range f.l.im {

@@ -78,9 +78,9 @@ func newKilledStore(t *testing.T, mode pipeproc.SyncMode, rnd *rand.Rand) *kille
 	return k
 }
 
-// Bytes of a store that was killed are flipped: all of its write-ahead log and
-// a selection of the rest. What is lost is what no durable frame vouches for,
-// it is the end of the log, and it is said.
+// Bytes of a store that was killed are flipped: all of its write-ahead log and a
+// selection of the rest. Only what no durable frame vouches for may be lost; it is
+// the end of the log, and it is reported.
 func TestFlipKilled(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
@@ -130,7 +130,7 @@ func TestFlipKilled(t *testing.T) {
 	}
 }
 
-// live returns where the frames of a log file that count end.
+// live returns the end of those frames of a log file that count.
 func (k *killedStore) live(name string, b []byte) int64 {
 	number, ok := strings.CutPrefix(name, "wal/wal-")
 	if !ok {

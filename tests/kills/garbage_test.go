@@ -14,7 +14,7 @@ import (
 	"github.com/pipeproc/pipeproc/segment"
 )
 
-// spoil puts something else in place of a file.
+// spoil replaces a file with something else.
 var spoil = map[string]func(t *testing.T, name string){
 	"random bytes": func(t *testing.T, name string) {
 		patch(t, name, func(b []byte) { copy(b, randomBytes(rand.New(rand.NewPCG(*seed, 5)), len(b))) })
@@ -81,9 +81,9 @@ func remove(t *testing.T, name string) {
 	}
 }
 
-// Something else in place of any file, or of a folder, gives an error in one
-// line or is reported as damage; what is read is right; the other files stay as
-// they are; topics that the file has nothing to do with can be read.
+// Replacing any file or folder with something else gives an error in one line or is
+// reported as damage; what is read is right; the other files stay as they are;
+// topics that the file has nothing to do with can be read.
 func TestGarbage(t *testing.T) {
 	var opened, refused atomic.Int64
 	t.Cleanup(func() { t.Logf("%d cases opened for reading, %d refused", opened.Load(), refused.Load()) })
@@ -135,7 +135,7 @@ func (g *garbage) owner() string {
 	return m.Name
 }
 
-// read reads everything; what is missing must be said.
+// read reads everything; what is missing must be reported.
 func (g *garbage) read(when string, n *pipeproc.Node) int {
 	g.t.Helper()
 	r := g.d.truth.read(n, true)
@@ -220,7 +220,7 @@ func (g *garbage) writing() {
 			}
 		}
 	}
-	// Segments are never changed by any of this, spoilt or not.
+	// Segments are never changed by any of this, spoiled or not.
 	after := snapshotOf(g.t, g.dir)
 	for name, b := range before {
 		if strings.HasPrefix(name, "segments/") && string(after[name]) != string(b) {

@@ -17,9 +17,9 @@ import (
 	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
-// A child process commits to ten topics and is killed with SIGKILL, again and
-// again on the same directory. Nothing that it said to be acknowledged may be
-// lost, in any sync mode, and no batch may be torn.
+// A child process commits to ten topics and is killed with SIGKILL, again and again
+// on the same directory. Nothing that it reported as acknowledged may be lost, in
+// any sync mode, and no batch may be torn.
 func TestKill(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	var kills, acks, ids, survivors, cuts atomic.Int64
@@ -54,7 +54,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// seen is a record that was read once and must be there for ever.
+// seen is a record that was read once and must be there from then on.
 type seen struct {
 	id  pipeproc.ID
 	sum uint64

@@ -21,9 +21,9 @@ func flipOptions(fsys vfs.FS) *pipeproc.Options {
 		Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
 }
 
-// fillStore writes a small store with something of everything: sealed, growing
-// and carried segments, compression, keys and headers, a big record, a pruned
-// topic, both snapshots, spare WAL files.
+// fillStore writes a small store with a bit of everything: sealed, growing and
+// carried segments, compression, keys and headers, a big record, a pruned topic,
+// both snapshots, spare WAL files.
 func fillStore(n *pipeproc.Node, rnd *rand.Rand) (*truth, error) {
 	ctx := context.Background()
 	tr := newTruth()

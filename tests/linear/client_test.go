@@ -299,8 +299,7 @@ func prepare(t *testing.T, s calls) {
 	}
 }
 
-// record lets clients loose on stores, of which each is given one, and returns
-// what they did.
+// record runs clients, each on one of the stores, and returns what they did.
 func record(t *testing.T, seed uint64, ops int, stores ...calls) []porcupine.Operation {
 	t.Helper()
 	prepare(t, stores[0])

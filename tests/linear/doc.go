@@ -1,7 +1,7 @@
-// Package linear checks that operations on procs, made by many clients at once,
-// are linearizable: that each takes effect at one moment between its call and its
-// return, as if they had been made one after the other. One thing is said of
-// AckCommit besides: its records can be seen a moment before the acknowledgement.
+// Package linear checks that operations on procs, made by many clients at once, are
+// linearizable: that each takes effect at one moment between its call and its
+// return, as if they had been made one after the other. The one exception is
+// AckCommit: its records can be seen a moment before the acknowledgement.
 //
 //	go test -race ./tests/linear
 //	go test ./tests/linear -linear.ops 200000 -linear.clients 16

@@ -72,12 +72,12 @@ func (m *mortal) kill() time.Time {
 	return at
 }
 
-// TestLinearizableUnderKills runs clients over connections of their own while the
-// node is killed and comes back, again and again. A client sends again what was
-// not answered; what it is told then must fit one order of everything. (The claim whose answer was lost, and that
-// another client has ended before it was asked for again, is answered as empty; so
-// these clients end only claims that they know of.) A kill loses no claim; power cuts do, and
-// are for the model.
+// TestLinearizableUnderKills runs clients over connections of their own while the node is
+// killed and comes back, again and again. A client sends again what was not answered;
+// what it is told then must fit one order of everything. (If the answer to a claim was
+// lost and another client ends that claim before it is asked for again, the answer is
+// empty; so these clients end only claims that they know of.) A kill loses no claim;
+// power cuts do, and are for the model.
 func TestLinearizableUnderKills(t *testing.T) {
 	addr, err := transport.ParseAddr("unix://" + t.TempDir() + "/node.sock")
 	if err != nil {

@@ -47,7 +47,7 @@ func checkBy(t *testing.T, model porcupine.Model, history []porcupine.Operation)
 	}
 }
 
-// shortest returns the least beginning of one proc's history that is not
+// shortest returns the shortest prefix of one proc's history that is not
 // linearizable, as text.
 func shortest(model porcupine.Model, history []porcupine.Operation) string {
 	var text string

@@ -79,7 +79,7 @@ type state struct {
 // drop ends the open claim.
 func (s *state) drop() { s.token, s.end = pipeproc.Token{}, 0 }
 
-// begin is what becomes of a proc that is acknowledged, or moved.
+// begin makes the proc start at next, after an acknowledgement or a seek.
 func (s *state) begin(next uint64) {
 	s.drop()
 	s.next, s.reclaims, s.waiting = next, 0, false
@@ -124,10 +124,10 @@ const refused = "the write failed"
 // unsent is the code of a call that did not reach the node, or was a mere look.
 const unsent = "not sent"
 
-// unknownOutcome is the code of a command that a client cannot learn the fate of.
+// unknownOutcome is the code of a command whose outcome a client cannot learn.
 const unknownOutcome = "outcome_unknown"
 
-// step makes an operation. It reports whether that is what comes of it.
+// step does an operation. It reports whether out can be its result.
 func step(s state, in input, out output) (bool, state) {
 	if out.code == refused || out.code == unsent {
 		return true, s

@@ -9,8 +9,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// TestRejects: the check does fail. Histories are changed in ways that a broken
-// node would show.
+// TestRejects: the check can fail. Histories are changed in ways that a broken node
+// would show.
 func TestRejects(t *testing.T) {
 	n, err := pipeproc.OpenMemory(nil)
 	if err != nil {

@@ -132,8 +132,8 @@ func settle(history []porcupine.Operation, kills []int64) (all []porcupine.Opera
 	return all, unknown
 }
 
-// quitter is a client that never sends anything twice. When its connection is
-// lost it is at its end, and what was under way stays unknown.
+// quitter is a client that never sends anything twice. When its connection is lost
+// it stops, and what was under way stays unknown.
 type quitter struct {
 	*rpc.Client
 	m *mortal
@@ -203,7 +203,7 @@ func TestLinearizableUnknown(t *testing.T) {
 	}
 }
 
-// TestUnsureRejects: the check of histories with unknown outcomes does fail.
+// TestUnsureRejects: the check of histories with unknown outcomes can fail.
 func TestUnsureRejects(t *testing.T) {
 	token, other := pipeproc.Token{Epoch: 1, Serial: 1}, pipeproc.Token{Epoch: 1, Serial: 2}
 	var history []porcupine.Operation

@@ -183,8 +183,8 @@ func sameSeq(seq iter.Seq2[pipeproc.Record, error], topic string, want []rec) er
 	return nil
 }
 
-// checkRange compares one range of the node with the naive one. Bounds that are
-// none are refused when they are parsed, before the node is asked.
+// checkRange compares one range of the node with the naive one. Invalid bounds are
+// refused when they are parsed, before the node is asked.
 func checkRange(n *pipeproc.Node, s *state, topic string, p span) error {
 	want, wantErr := s.naiveRange(topic, p)
 	where := fmt.Sprintf("range %+v", p)

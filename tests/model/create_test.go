@@ -31,8 +31,8 @@ func TestNewStoreDurable(t *testing.T) {
 	}
 }
 
-// TestFirstOpen cuts the power at each operation of the making of a store: the
-// next open must make it anew, or find it.
+// TestFirstOpen cuts the power at each operation while a store is made: the next
+// open must find it or make it again.
 func TestFirstOpen(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewCrash()

@@ -56,7 +56,7 @@ func read(fsys vfs.FS, at string, readOnly bool) (content, error) {
 	return all, nil
 }
 
-// lacks returns what c does not have of want, or has besides.
+// lacks returns, as an error, what c lacks of want or has in addition.
 func (c content) lacks(want content) error {
 	if len(c) != len(want) {
 		return fmt.Errorf("%d topics, want %d", len(c), len(want))
@@ -113,8 +113,8 @@ func unhurt(img *vfs.Crash, at string, want content) error {
 	return nil
 }
 
-// half reports whether there is nothing at the place of a backup that passes for a
-// store. An error is wrong.
+// half reports whether there is no store in the folder of a backup. If there is one
+// that is not as it must be, it returns an error.
 func half(img *vfs.Crash, want content) (bool, error) {
 	got, err := read(img, backupDir, true)
 	switch {
@@ -123,7 +123,7 @@ func half(img *vfs.Crash, want content) (bool, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return true, nil // there is no store
 	case errors.Is(err, pipeproc.ErrCorrupt):
-		// Files without STORE. Nothing makes a new store of them.
+		// Files without STORE. No open makes a new store of them.
 		if _, serr := img.Stat(backupDir + "/STORE"); !errors.Is(serr, fs.ErrNotExist) {
 			return false, err
 		}
@@ -132,8 +132,8 @@ func half(img *vfs.Crash, want content) (bool, error) {
 	return false, err
 }
 
-// TestCutOffBackup cuts backups and restores off. The store is unharmed, and what is
-// there of the copy is all of it, or no store.
+// TestCutOffBackup interrupts backups and restores. The store is unharmed, and the
+// copy is complete or is no store.
 func TestCutOffBackup(t *testing.T) {
 	for _, how := range []string{"backup", "restore"} {
 		t.Run(how, func(t *testing.T) {
@@ -206,7 +206,7 @@ func use(img *vfs.Crash, at string) error {
 	return err
 }
 
-// restore copies the store to the place of a backup.
+// restore copies the store to the folder of a backup.
 func restore(fsys vfs.FS) error {
 	return engine.Restore(bg, engine.Config{FS: fsys, Dir: dir, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, WALFileSize: 32 << 10,
 		CheckpointBytes: 128 << 10, MaxWAL: 256 << 10, MaxBody: maxBody, MaxBatch: maxBatch, MaxOpenFiles: 8, MaxMapped: 4,

@@ -8,9 +8,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// TestCutOffGC cuts a collection, and the checkpoint that then unlinks what went,
-// off. A topic begins where it began or where it was pruned to, and all of the rest
-// is there.
+// TestCutOffGC interrupts a collection, and the checkpoint that then unlinks files.
+// A topic begins where it began before or where it was pruned to, and all of the
+// rest is there.
 func TestCutOffGC(t *testing.T) {
 	b := cutStore(t)
 	b.must(b.node.SetRetention(bg, "a", pipeproc.Retention{MaxBytes: 70 << 10}))

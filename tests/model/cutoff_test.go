@@ -13,7 +13,7 @@ import (
 // file system that it makes, with every subset of what is unsynced then as long as
 // there are few units, and a sample of subsets beyond.
 
-// fewUnits is up to how many unsynced units every subset of them is tried.
+// fewUnits is the largest number of unsynced units of which every subset is tried.
 func fewUnits() int {
 	if *flagFull {
 		return 9
@@ -83,8 +83,7 @@ type midway struct {
 	points, complete, cuts, images, bad int
 }
 
-// watch returns a hook that keeps what a cut or a kill before each operation on disk
-// would have to work with.
+// watch returns a hook that keeps the state of disk before each operation on it.
 func (m *midway) watch(disk *vfs.Crash) func(vfs.Op) error {
 	m.seen, m.kept = map[uint64]bool{}, nil
 	changed := true
@@ -99,7 +98,8 @@ func (m *midway) watch(disk *vfs.Crash) func(vfs.Op) error {
 	}
 }
 
-// settle checks each image that is left of what was kept, and of the end.
+// settle checks the images that power cuts and a kill leave of each kept state, and
+// of end.
 func (m *midway) settle(end *vfs.Crash) {
 	m.t.Helper()
 	m.mu.Lock()
@@ -122,7 +122,7 @@ func (m *midway) settle(end *vfs.Crash) {
 	}
 }
 
-// run has op work on disk, and checks all.
+// run runs op on disk, and checks all images.
 func (m *midway) run(disk *vfs.Crash, op func(fs *vfs.Fault) error) {
 	m.t.Helper()
 	fault := vfs.NewFault(disk, m.watch(disk))
@@ -133,7 +133,7 @@ func (m *midway) run(disk *vfs.Crash, op func(fs *vfs.Fault) error) {
 	m.settle(disk.Kill())
 }
 
-// look checks an image, unless an equal one was.
+// look checks an image, unless an equal one has been checked.
 func (m *midway) look(img *vfs.Crash, how string, killed bool) {
 	if m.bad > 4 {
 		return
@@ -163,7 +163,8 @@ func (m *midway) done() {
 	m.t.Logf("%s: cut off at %d points, at %d of them with every subset of what was unsynced: %d cuts, %d different images opened", m.name, m.points, m.complete, m.cuts, m.images)
 }
 
-// TestCutOffCheckpoint cuts checkpoints, closings and reopenings of the history off.
+// TestCutOffCheckpoint interrupts the checkpoints, closings and reopenings of the
+// history.
 func TestCutOffCheckpoint(t *testing.T) {
 	for name, cfg := range modes() {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +204,7 @@ func TestCutOffCheckpoint(t *testing.T) {
 	}
 }
 
-// TestCutOffRecovery cuts openings off, of what kills and power cuts leave.
+// TestCutOffRecovery interrupts the opening of what kills and power cuts leave.
 func TestCutOffRecovery(t *testing.T) {
 	for name, cfg := range modes() {
 		t.Run(name, func(t *testing.T) {
@@ -233,7 +234,8 @@ func TestCutOffRecovery(t *testing.T) {
 	}
 }
 
-// prefix demands that the state after some prefix of cmds is on img, of lo at least.
+// prefix demands that img holds the state after some prefix of cmds, of at least lo
+// commands.
 func (m *midway) prefix(cfg config, img *vfs.Crash, cmds []command, lo int64) error {
 	got, err := recoverPrefix(cfg, img, cmds)
 	if err == nil && got < lo {
@@ -243,7 +245,7 @@ func (m *midway) prefix(cfg config, img *vfs.Crash, cmds []command, lo int64) er
 }
 
 // openOnly opens a store and returns the disk as it is when the store is open: what
-// the node does by itself afterwards is no part of it.
+// the node does by itself afterwards is not part of it.
 func openOnly(t *testing.T, cfg config, disk *vfs.Crash, hook func(vfs.Op) error) (end *vfs.Crash) {
 	t.Helper()
 	fault := vfs.NewFault(disk, hook)

@@ -108,9 +108,9 @@ func runFault(cfg config, n int64, sticky bool, s *sites) (hit bool, err error) 
 	return op.Kind != "", err
 }
 
-// playAll plays the history as an application would that does not give up:
-// errors are noted, an open that failed is tried again some times. It returns
-// broken promises only.
+// playAll plays the history as an application would that does not give up: errors
+// are noted, an open that failed is tried again a few times. It returns broken
+// promises only.
 func (p *player) playAll() error {
 	h := makeHistory()
 	if !p.tryOpen() {

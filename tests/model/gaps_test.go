@@ -7,8 +7,8 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// TestVerifyPrunedGap imports records with a gap, and prunes the topic to
-// behind it, within a segment: what was pruned there is no damage.
+// TestVerifyPrunedGap imports records with a gap, and prunes the topic to a record
+// after the gap, within a segment: what was pruned there is not damage.
 func TestVerifyPrunedGap(t *testing.T) {
 	b := newBench(t)
 	var recs []rec

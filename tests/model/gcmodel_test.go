@@ -80,8 +80,8 @@ func (s *state) isDeadLetters(topic string) bool {
 	return false
 }
 
-// gcClock is what a node knows of the time between collections: a clock that
-// has jumped by more than a minute is believed the second time only.
+// gcClock is what a node knows of the time between collections: a clock that has
+// jumped by more than a minute is believed only the second time.
 type gcClock struct {
 	ms int64     // what the clock said at opening, or at the last collection
 	at time.Time // of that

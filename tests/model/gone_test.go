@@ -20,7 +20,7 @@ func goneStore(t *testing.T) *bench {
 	return b
 }
 
-// unharmed demands that the topic takes commits, and says that it is well.
+// unharmed demands that the topic takes commits, and reports no damage.
 func (b *bench) unharmed(topic string) {
 	b.t.Helper()
 	if i, err := b.node.Topic(bg, topic); err != nil || i.Damaged != nil {

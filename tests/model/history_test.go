@@ -82,7 +82,7 @@ func makeHistory() []hstep {
 	return h
 }
 
-// player runs a history on one file system and keeps account as life does.
+// player runs a history on one file system and keeps track of it as life does.
 type player struct {
 	cfg   config
 	fs    vfs.FS
@@ -106,7 +106,7 @@ func historyOptions(cfg config, fs vfs.FS, c *clock) *pipeproc.Options {
 	return &pipeproc.Options{Sync: cfg.mode, WALSize: cfg.walSize, Topic: cfg.topic, MaxBody: maxBody, MaxBatch: maxBatch, Clock: c.now, FS: fs, GC: byHand}
 }
 
-// open opens the store. An ephemeral proc ends then, unless a fault hinders it.
+// open opens the store. An ephemeral proc ends then, unless a fault prevents that.
 func (p *player) open() error {
 	o, opt := newOpening(), historyOptions(p.cfg, p.fs, &p.clock)
 	opt.OnEvent = o.event
@@ -268,7 +268,7 @@ func recoverPrefix(cfg config, fs vfs.FS, cmds []command) (got int64, err error)
 	if err := checkAll(n, st); err != nil {
 		return got, fmt.Errorf("after %d commands: %w", got, err)
 	}
-	// It must be of use, too.
+	// It must be usable, too.
 	d := &draft{topics: []string{"alpha"}, recs: []rec{{body: afterCrash}}}
 	want, ids := st.commit(d, c.ms.Load())
 	b := d.batch()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,7 +70,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// whole checks that all that was committed is on fs, and that no damage is.
+// whole checks that all that was committed is on fs, and that there is no damage.
 func (b *bench) whole(fs vfs.FS) error {
 	n, err := pipeproc.Open(dir, historyOptions(b.cfg, fs, &b.clock))
 	if err != nil {
@@ -227,7 +228,7 @@ func TestMutantFrameSum(t *testing.T) {
 	}
 	disk := b.disk.Kill()
 	const meta = 4096 + 56 + 16 // the first frame has one part
-	edit(t, disk, files(t, disk, "wal")[0], func(b []byte) error {
+	edit(t, disk, newest(t, disk), func(b []byte) error {
 		if b[meta] != 1 {
 			return fmt.Errorf("no command at offset %d", meta)
 		}
@@ -241,8 +242,8 @@ func TestMutantFrameSum(t *testing.T) {
 	}
 }
 
-// TestMutantSeed kills a store whose WAL files were used before: what earlier
-// use left behind must not be taken for frames.
+// TestMutantSeed kills a store whose WAL files were used before: what that use left
+// in them must not be taken for frames.
 func TestMutantSeed(t *testing.T) {
 	b := newBench(t)
 	for range 130 { // so that from now on all frames have the same length
@@ -410,4 +411,17 @@ func TestMutantRecycle(t *testing.T) {
 	if err := b.whole(at); err != nil {
 		t.Error(err)
 	}
+}
+
+// newest returns the newest file of the log.
+func newest(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	all := files(t, fs, "wal")
+	for i := len(all) - 1; i >= 0; i-- {
+		if strings.HasPrefix(path.Base(all[i]), "wal-") {
+			return all[i]
+		}
+	}
+	t.Fatal("there is no log")
+	return ""
 }

@@ -198,8 +198,8 @@ func TestMutantOnce(t *testing.T) {
 	}
 }
 
-// TestMutantGuard: a collection takes nothing from a proc that came to be after
-// it had decided what to take.
+// TestMutantGuard: a collection takes nothing from a proc that was made after it had
+// decided what to take.
 func TestMutantGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fault := vfs.NewFault(vfs.NewMem(), nil)

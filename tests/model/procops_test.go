@@ -54,8 +54,8 @@ func (w *world) backoffs() (backoff, longest time.Duration) {
 	return 0, 0
 }
 
-// procOptions makes options for a proc; one that exists keeps its own and must
-// get its topic, in all but one of so many cases.
+// procOptions makes options for a proc. One that exists keeps its own options and
+// must be given its own topic, which it is in all but one of right cases.
 func (w *world) procOptions(name string, right int) pipeproc.ProcOptions {
 	o := pipeproc.ProcOptions{Name: name, Topic: w.pick(w.name(), "a", "b", "c"), Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}, Ephemeral: name[0] == 'e'}
 	if p := w.st.procs[name]; p != nil && w.rng.IntN(right) > 0 {
@@ -77,8 +77,8 @@ func (w *world) procOptions(name string, right int) pipeproc.ProcOptions {
 	return o
 }
 
-// exactly runs what comes to one command, to none, or to an error, as the
-// model says.
+// exactly runs a call that becomes one command, none, or an error, as the model
+// says.
 func (w *world) exactly(c *command, want error, durable bool, fn func() error) error {
 	switch {
 	case want != nil:
@@ -126,7 +126,7 @@ func (w *world) ensure() error {
 	return w.said(got, o.Name)
 }
 
-// badProc makes procs that cannot be.
+// badProc tries to make procs that are not allowed.
 func (w *world) badProc() error {
 	good := pipeproc.ProcOptions{Name: "bad", Topic: "a", Retry: pipeproc.RetryPolicy{ReclaimTimeout: never}}
 	bad := []func(o *pipeproc.ProcOptions){

@@ -195,8 +195,8 @@ func (p *procState) due(now int64) bool {
 
 // wakes returns the commands that follow when a store in this state is opened.
 // Claims whose time is up are taken back, and all those of system procs, whose
-// processors are gone; ephemeral procs end. All of that is one command, behind
-// one for each claim that goes to a dead-letter topic.
+// processors are gone; ephemeral procs end. All of that is one command, after one
+// for each claim that goes to a dead-letter topic.
 func (s *state) wakes(now int64) []*command {
 	s = s.clone()
 	var out []*command

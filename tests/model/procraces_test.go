@@ -13,8 +13,8 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// Races of commands about procs, made certain: each test holds one. They run in
-// a bubble of their own time, where a test can wait until all others wait.
+// Races of commands about procs, forced to happen: each test has one. They run in a
+// bubble of their own time, where a test can wait until all others wait.
 
 // bubbled runs fn on a new store in a bubble.
 func bubbled(t *testing.T, fn func(b *bench)) {

@@ -152,8 +152,8 @@ func (r *readers) follow(topic int, pos *atomic.Uint64) error {
 	return errors.New("the loop ended by itself")
 }
 
-// followPruned follows a topic that is pruned under it: what is missing is
-// said, and nothing else is missing.
+// followPruned follows a topic that is pruned under it: what is missing is reported,
+// and nothing else is missing.
 func (r *readers) followPruned() error {
 	want := uint64(0)
 	for rec, err := range r.node.Follow(r.ctx, rName(1), 0) {

@@ -11,9 +11,9 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// TestNoDescriptors has the process be out of descriptors for a while, from the
+// TestNoDescriptors leaves the process without descriptors for a while, from the
 // n-th operation that takes one on, for each n. What needs one fails and says so.
-// Nothing of that is a failed sync: the node goes on as soon as there are some.
+// None of that counts as a failed sync: the node goes on as soon as there are some.
 func TestNoDescriptors(t *testing.T) {
 	for name, cfg := range modes() {
 		t.Run(name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func TestMutantSnapshotRoom(t *testing.T) {
 				}
 			}
 		}
-		// What there is room for is taken, then nothing.
+		// Commits are accepted while there is room, then refused.
 		if err := fill(1000); !errors.Is(err, pipeproc.ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("round %d: %v", round, err)
 		}

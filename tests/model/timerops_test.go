@@ -145,8 +145,8 @@ func (w *timeWorld) expire(name string, wait time.Duration) error {
 	return w.settle()
 }
 
-// reopen closes the store and opens it again, at once or later. The rest of
-// every time goes by the clock.
+// reopen closes the store and opens it again, at once or later. What is left of
+// every wait then goes by the clock.
 func (w *timeWorld) reopen() error {
 	if err := w.node.Close(); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
-// clock is a clock that goes only where it is told.
+// clock is a clock that moves only when it is told to.
 type clock struct{ ms atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.UnixMilli(c.ms.Load()) }

@@ -79,8 +79,8 @@ func TestManyProcs(t *testing.T) {
 	m.close(n)
 }
 
-// TestManySystemProcs: as many system procs are defined and attached in a time
-// that grows with their number only, and start when the store is opened.
+// TestManySystemProcs: the same number of system procs are defined and attached in a
+// time that is proportional to it, and start when the store is opened.
 func TestManySystemProcs(t *testing.T) {
 	count := 500
 	if *full {

@@ -111,7 +111,7 @@ func (l *life) hook(op vfs.Op) error {
 	return nil
 }
 
-// event ends a life that has no use: nothing can be acknowledged any more.
+// event ends a life whose node has failed: nothing can be acknowledged any more.
 func (l *life) event(e pipeproc.Event) {
 	if e.Kind == pipeproc.EventFailed && !l.dead.Load() {
 		l.crash("after " + e.Err.Error())

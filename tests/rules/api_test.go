@@ -51,7 +51,7 @@ var hidden = []string{"engine", "gcprune", "index", "once", "topics", "wal", "wo
 var shown = []string{"internal/errs.CorruptError", "topics.ConflictError", "topics.PrunedError"}
 
 // TestNoHiddenTypes: no exported function, method, type, field or variable of the
-// root names a type of package engine, or of others that are nobody's business.
+// root names a type of package engine, or of the other hidden packages.
 func TestNoHiddenTypes(t *testing.T) {
 	found := map[string]bool{}
 	walkAPI(load(t, module), func(where string, named *types.TypeName) {
@@ -89,8 +89,8 @@ func TestWalkAPI(t *testing.T) {
 		"Options.Logger slog.Logger",                  // a field
 		"Options.OnEvent pipeproc.Event",              // a parameter of a field
 		"Options.Programs worker.Runner",              // an interface
-		"Options.Processors worker.Processor",         // behind an alias, in a map
-		"Node.Range record.Record",                    // behind an alias, as an argument of a type
+		"Options.Processors worker.Processor",         // through an alias, in a map
+		"Node.Range record.Record",                    // through an alias, as an argument of a type
 		"Store.Range record.Record",                   // of an interface that is embedded
 		"Bound record.Bound",                          // an alias
 		"Bound.Kind record.BoundKind",                 // what an alias shows

@@ -24,8 +24,8 @@ var throughHook = []string{
 	"rpc/server_calls.go: watch: Pipelines",
 }
 
-// TestHook: what package rpc reaches behind a node and a batch is this, and grows
-// only where somebody sees it. The root sets it; nobody else does.
+// TestHook: this list is all that package rpc reaches of the inside of a node and a
+// batch, so that it does not grow unnoticed. Only the root sets it.
 func TestHook(t *testing.T) {
 	const hook = module + "/internal/hook"
 	var got []string

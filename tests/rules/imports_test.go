@@ -64,8 +64,8 @@ func TestImportGraph(t *testing.T) {
 	}
 }
 
-// TestEmbeddedLinks: who only embeds a store links no sockets, no TLS and nothing
-// that starts programs.
+// TestEmbeddedLinks: a program that only embeds a store links no sockets, no TLS and
+// nothing that starts programs.
 func TestEmbeddedLinks(t *testing.T) {
 	list := deps(t, module)[module]
 	for _, dep := range list {

@@ -118,8 +118,8 @@ func within(t *testing.T, what string, took, limit time.Duration) {
 	}
 }
 
-// Many records in one topic: the index takes little memory, a clean open costs
-// nothing of their number, and all of them are there.
+// Many records in one topic: the index takes little memory, the time of a clean open
+// does not depend on their number, and all of them are there.
 func TestRecords(t *testing.T) {
 	count := 200_000
 	if *full {

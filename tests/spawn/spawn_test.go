@@ -96,7 +96,7 @@ func TestSpawnNamespace(t *testing.T) {
 	wantBodies(t, c, "a", "x")
 }
 
-// The options of the node are those of the node.
+// SpawnOptions.Node reaches the node, and options that cannot be used are refused.
 func TestSpawnOptions(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
@@ -124,7 +124,8 @@ func TestSpawnOptions(t *testing.T) {
 	}
 }
 
-// Who is there already is said, and nothing is left of the attempt.
+// If the address or the store is in use, the error says so, and nothing is left of
+// the attempt.
 func TestSpawnInUse(t *testing.T) {
 	w := newWorld(t)
 	s := w.spawn(w.options())
@@ -168,7 +169,7 @@ func TestSpawnNothing(t *testing.T) {
 	}
 }
 
-// A node that dies is reported, and calls fail with how it did.
+// A node that dies is reported, and calls fail with an error that says how it ended.
 func TestSpawnDies(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
@@ -248,7 +249,7 @@ func killIfAny(t testing.TB, pid int) bool {
 	return err == nil
 }
 
-// When the parent is killed nothing is left, worker processes neither.
+// When the parent is killed nothing is left, not even worker processes.
 func TestSpawnParentKilled(t *testing.T) {
 	w := newWorld(t)
 	cmd := process.Command(process.Soon(t), nil, "parent", w.dir)

@@ -144,8 +144,8 @@ func (st *storm) kill(rnd *rand.Rand) (workers, nodes int) {
 	}
 }
 
-// hasBegun reports whether something was acknowledged to a client: to kill one that
-// has only just been started shows nothing.
+// hasBegun reports whether something was acknowledged to a client: killing one that
+// has only just been started tests nothing.
 func (st *storm) hasBegun(cmd *exec.Cmd) bool {
 	i, err := os.Stat(st.w.dir + "/acked-" + cmd.Args[1])
 	return err == nil && i.Size() > 0

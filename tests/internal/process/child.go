@@ -76,9 +76,9 @@ func Start(t testing.TB, cmd *exec.Cmd) *Child {
 	return c
 }
 
-// Line returns the next line that the child said, without its end. Once the child
+// Line returns the next line that the child wrote, without its end. Once the child
 // has closed its standard output it reports false: what is left of a line was never
-// said whole.
+// written whole.
 func (c *Child) Line() (string, bool) {
 	line, err := c.stdout.ReadString('\n')
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *Child) Wait() error {
 // other place for it. Call it after Wait.
 func (c *Child) Stderr() string { return c.stderr.String() }
 
-// Killed reports whether what Wait returned is the end of a process that was killed.
+// Killed reports whether err, from Wait, says that the process was killed.
 func Killed(err error) bool {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"github.com/pipeproc/pipeproc"
 )
 
-// Modes are the names that children are told of the sync modes.
+// Modes are the names of the sync modes that children are given.
 var Modes = []string{"always", "interval", "never"}
 
 // Mode returns the sync mode of a name.
