@@ -150,7 +150,14 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		return nil
 	}
 	e.stats.groups++
-	staged, sync := e.stageGroup(rs)
+	now, _ := e.now()
+	if err := e.writable(); err != nil { // the clock has panicked
+		for _, r := range rs {
+			r.err = err
+		}
+		return nil
+	}
+	staged, sync := e.stageGroup(rs, now)
 	if len(staged) == 0 {
 		return nil
 	}
@@ -167,7 +174,12 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		clear(e.scratch.frames) // they may refer to an outgrown parts slice
 	}
 	if err != nil {
+		gone := errors.Is(err, wal.ErrRemoved)
 		err = e.appendFailed(err)
+		if gone { // what was written before is lost as well
+			e.abortAll(staged, err)
+			return nil
+		}
 		failed := staged[n:]
 		staged = staged[:n]
 		again = slices.Clone(e.scratch.refused)
@@ -188,10 +200,7 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 			// The frames may or may not be on disk. They never become visible
 			// and no further command is accepted, so a reopen decides.
 			e.poison(err)
-			for _, r := range staged {
-				r.err = errs.OutcomeUnknown.Wrap(err, "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived")
-				e.abort(r)
-			}
+			e.abortAll(staged, err)
 			return nil
 		}
 		e.log.Acknowledge()
@@ -254,10 +263,9 @@ func (e *Engine) ready() error {
 // stageGroup validates the commands one by one and encodes those that pass into
 // frames. A command that fails leaves no trace and does not affect the others. sync is
 // whether one of those staged has to be synced.
-func (e *Engine) stageGroup(rs []*Request) (staged []*Request, sync bool) {
+func (e *Engine) stageGroup(rs []*Request, now int64) (staged []*Request, sync bool) {
 	s := &e.scratch
 	s.meta, s.parts, s.frames = s.meta[:0], s.parts[:0], s.frames[:0]
-	now := e.cfg.Clock().UnixMilli()
 	staged, s.refused = rs[:0], s.refused[:0]
 	for _, r := range rs {
 		r.err = nil
@@ -389,6 +397,19 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 	}
 }
 
+// abortAll ends commands that were written to the log when it turned out, by err, that
+// the log cannot be trusted any more.
+func (e *Engine) abortAll(rs []*Request, err error) {
+	what := "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived"
+	if errors.Is(err, wal.ErrRemoved) {
+		what = "the file with the commit in it was removed"
+	}
+	for _, r := range rs {
+		r.err = errs.OutcomeUnknown.Wrap(err, what)
+		e.abort(r)
+	}
+}
+
 // abort undoes what staging r did.
 func (e *Engine) abort(r *Request) {
 	if r.Batch != nil {
@@ -488,7 +509,7 @@ func (e *Engine) armSync() {
 	e.timerMu.Lock()
 	e.pending = time.AfterFunc(time.Duration(e.cfg.Sync), func() {
 		e.timer.Store(false)
-		_ = e.Sync(context.Background()) // a failure has poisoned the node
+		e.run("a sync", func() { _ = e.Sync(context.Background()) }) // a failure has poisoned the node
 	})
 	e.timerMu.Unlock()
 }

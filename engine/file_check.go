@@ -43,6 +43,8 @@ func (e *Engine) checkFiles() error {
 				}
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
+			case ok && info.Symlink:
+				e.damageTopic(t.Name(), s.Number, "it is a symbolic link, which is not followed; put the file itself there")
 			case ok && !info.Regular:
 				e.damageTopic(t.Name(), s.Number, "it is not a regular file")
 			case ok && (info.Size < s.MinSize || s.Sealed && info.Size != s.MinSize):
@@ -60,6 +62,19 @@ func (e *Engine) checkFiles() error {
 		e.garbage = append(e.garbage, segment.FileName(k.topic, k.number))
 	}
 	return nil
+}
+
+// notThere says why a segment's file, which could not be opened because of err, is
+// damage: "" if it may well be there.
+func notThere(fsys vfs.FS, topic, number uint64, err error) string {
+	if errors.Is(err, errNotExist) {
+		return "the file is missing"
+	}
+	info, err := fsys.Stat(segmentDir + "/" + segment.FileName(topic, number))
+	if err == nil && !info.Regular {
+		return "it is not a regular file"
+	}
+	return ""
 }
 
 // removeFiles removes the segment files that checkFiles has put into list, and empties it.

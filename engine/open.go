@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -26,13 +28,22 @@ import (
 // the snapshot makes the whole node read-only, and everything else can be read.
 // Recovery lists the damage.
 func Open(cfg Config) (*Engine, error) {
-	start := cfg.Clock()
-	if cfg.Elapsed == nil {
-		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
-	}
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
-	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
-	if err := e.open(); err != nil {
+	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.leadSafely)
+	e.guardLogger()
+	if cfg.Elapsed == nil {
+		system := clock.New()
+		e.cfg.Elapsed = func() time.Duration { _, d := system.Read(); return d }
+	}
+	start := e.read()
+	err := e.open()
+	if p := e.failed.Load(); err == nil && p != nil {
+		err = *p
+	}
+	if err != nil {
+		if isSyncFailure(err) && e.fs != nil {
+			e.suspect()
+		}
 		if isNoSpace(err) {
 			err = noSpace(err, "the store can be opened read-only; make room on the disk to open it for writing")
 		}
@@ -42,20 +53,19 @@ func Open(cfg Config) (*Engine, error) {
 		if e.log != nil {
 			_ = e.log.Close(1)
 		}
+		e.site.close()
 		e.dirs.close()
-		if e.lock != nil {
-			_ = e.lock.Close()
-		}
+		_ = e.lock.close()
 		return nil, err
 	}
-	e.recovery.Duration = cfg.Clock().Sub(start)
+	e.openClock(start)
+	e.recovery.Duration = e.read().elapsed - start.elapsed
 	e.report()
 	e.startKeeper()
 	if e.readOnly == nil {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
 		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
-		e.gcLast, e.gcAt = cfg.Clock().UnixMilli(), cfg.Elapsed()
 		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}
@@ -77,7 +87,8 @@ func (e *Engine) open() error {
 	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: segments, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes,
+		KeepMax: keepMax(e.cfg)})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -117,9 +128,15 @@ func (e *Engine) open() error {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
+		return fmt.Errorf("opening: %w", &syncError{err})
+	}
+	if err := e.site.settle(e.dirs.top); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
 	e.removeFiles(&e.stale)
+	if mutate.GarbageFirst {
+		e.removeFiles(&e.garbage)
+	}
 	if err := e.beginLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
 			return err
@@ -127,6 +144,7 @@ func (e *Engine) open() error {
 		e.cfg.Logger.Warn("pipeproc: no room for a write-ahead log, commits will fail until there is", "err", err)
 		e.event(Event{Kind: EventFull, Err: err})
 	}
+	e.retryStuck()
 	return nil
 }
 
@@ -145,29 +163,39 @@ func (e *Engine) lockDir() error {
 	}
 	e.fs, e.dirs.top = top, top
 	e.boot = bootNumber(e.cfg.FS)
-	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		// It may be new.
-	} else if _, err := e.fs.Stat(storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
-		return noStore(e.cfg.Dir, err) // nothing is written there, not even a lock
-	}
-	lock, err := e.fs.Lock(lockName)
-	if err != nil {
-		if l, ok := errors.AsType[*vfs.LockedError](err); ok {
-			return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	// The lock on the directory holds whatever becomes of the file LOCK, which is for
+	// programs that know only that, and tells who it is.
+	if !mutate.SkipDirLock {
+		if e.lock.dir, err = top.LockDir(lockName); err != nil {
+			return e.inUse(err)
 		}
-		return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 	}
-	e.lock = lock
+	if err := e.checkDir(); err != nil {
+		return err
+	}
+	if e.lock.file, err = top.Lock(lockName); err != nil {
+		return e.inUse(err)
+	}
 	return nil
 }
 
+// inUse is the error of a lock that could not be had.
+func (e *Engine) inUse(err error) error {
+	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+		return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	}
+	return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
+}
+
 // settle makes the names of dir and of all directories above it durable. The process
-// that created them may have been killed before it did so.
+// that created them may have been killed before it did so. A directory that another
+// user owns, or that is on a file system that cannot be written, was not made by this
+// program: then there is nothing to make durable, and that it refuses is no failure.
 func settle(fsys vfs.FS, dir string) error {
 	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
 		err := fsys.SyncDir(path.Dir(d))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // then another user owns it
-			return err
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+			return &syncError{err}
 		}
 	}
 	return nil
@@ -195,13 +223,13 @@ func (e *Engine) readOrCreate() error {
 	}
 	// Without STORE nothing says what the other files are. So they are never
 	// removed as garbage.
-	if name := e.leftovers(); name != "" {
-		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
+	if s, _ := look(e.dirs.top); s.proof != "" {
+		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", s.proof)}
 	}
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
 	}
-	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
+	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.read().wall}
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
@@ -209,8 +237,9 @@ func (e *Engine) readOrCreate() error {
 		return err
 	}
 	// The folders must be durable before STORE says that they exist.
-	err = e.dirs.top.Sync()
-	if err == nil {
+	if err = e.dirs.top.Sync(); err != nil {
+		err = &syncError{err}
+	} else {
 		err = settle(e.cfg.FS, e.cfg.Dir)
 	}
 	if err != nil {
@@ -246,22 +275,6 @@ func (e *Engine) makeFolders() error {
 	return nil
 }
 
-// leftovers returns the name of a file that only a store can have left, or "".
-func (e *Engine) leftovers() string {
-	for _, d := range []string{".", walDir, segmentDir} {
-		infos, _ := e.fs.ReadDir(d)
-		for _, i := range infos {
-			if _, _, ok := segment.ParseFileName(i.Name); ok || i.Name == "snapshot-0" || i.Name == "snapshot-1" {
-				return i.Name
-			}
-			if d == walDir && i.Regular && i.Size > 0 {
-				return i.Name
-			}
-		}
-	}
-	return ""
-}
-
 // loadSnapshot restores the state of the last checkpoint. If it is damaged, the node
 // has what could be restored and is read-only.
 func (e *Engine) loadSnapshot() error {
@@ -286,7 +299,10 @@ func (e *Engine) loadSnapshot() error {
 		off := r.off
 		kind, payload, skip, err := r.next()
 		if err == nil && kind == 0 {
-			e.snapRoom.last(&e.store, e.reg.TailBytes(), e.reg.Count())
+			e.snapRoom.last(&e.store, e.reg.CarriedBytes(), e.reg.Count())
+			if err := e.reg.KeptWhole(); err != nil {
+				return damage(r.corrupt(off, "", err))
+			}
 			return nil
 		}
 		if err == nil {
@@ -384,6 +400,11 @@ func bootNumber(fsys vfs.FS) uint64 {
 var errStop = errors.New("stop")
 
 func (e *Engine) damaged(c *errs.CorruptError) {
+	for _, d := range e.recovery.Damage { // what a snapshot knows may have been found again
+		if d.Error() == c.Error() {
+			return
+		}
+	}
 	e.recovery.Damage = append(e.recovery.Damage, c)
 }
 
@@ -431,6 +452,9 @@ func (e *Engine) openLog() error {
 	}
 	l.Named(st.Generation)
 	e.store, e.log = st, l
+	e.site.mu.Lock()
+	e.site.seen = l.Number() // the directory is what it was a moment ago
+	e.site.mu.Unlock()
 	e.walSize.Store(l.Size())
 	if cfg.Rewrite {
 		e.clearSuspect()
@@ -453,7 +477,7 @@ func (e *Engine) report() {
 	r := &e.recovery
 	log := e.cfg.Logger
 	for _, d := range r.Damage {
-		log.Error("pipeproc: damage found", "err", d)
+		log.Error("pipeproc: damage found; run 'pipeproc repair'", "err", d)
 		e.event(Event{Kind: EventDamage, Err: d})
 	}
 	for _, d := range r.Mended {

@@ -49,10 +49,11 @@ func (c *cloner) inode(n *inode) *inode {
 	if to := c.seen[n]; to != nil {
 		return to
 	}
-	to := &inode{born: n.born, gone: n.gone}
+	to := &inode{id: lastInode.Add(1), born: n.born, gone: n.gone}
 	c.seen[n] = to
 	if n.file != nil {
 		to.file = n.file.clone(c.to)
+		to.file.id = to.id
 		return to
 	}
 	to.kids, to.kept = c.entries(n.kids), c.entries(n.kept)

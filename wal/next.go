@@ -26,6 +26,12 @@ func StoreOf(b []byte) (id [16]byte, ok bool) {
 	return id, true
 }
 
+// IsFileName reports whether name is one of a log's files, its mark included.
+func IsFileName(name string) bool {
+	_, ok := parseName(name)
+	return ok || name == MarkName
+}
+
 // Number returns the number of the current file.
 func (l *Log) Number() uint64 { return l.started.Load() }
 

@@ -30,6 +30,9 @@ type ReplayConfig struct {
 	// Boot is as in Config. What was acknowledged under another one, and not
 	// synced, may be gone.
 	Boot uint64
+	// Live is the log itself if it is open for writing and its leader waits. It
+	// knows its end, so that the mark, which a sync may just be storing, is not read.
+	Live *Log
 
 	// MaxFrame is the size of the largest frame to read, 0 for DefaultMaxFrame.
 	// It bounds the memory used. A larger frame is an error that wraps
@@ -152,6 +155,10 @@ func (r *replay) survey() (err error) {
 
 // witness reads what the mark says.
 func (r *replay) witness() {
+	if l := r.cfg.Live; l != nil {
+		r.res.Proven = l.Position()
+		return
+	}
 	for _, m := range readMark(r.cfg.FS, r.cfg.Dir, r.cfg.Store) {
 		if m.epoch > r.res.Newest {
 			r.res.Newest, r.res.Generation = m.epoch, 0

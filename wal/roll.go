@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // Roll starts a new file, unless the current one is still empty, and returns
@@ -35,6 +37,16 @@ func (l *Log) roll(size int64, prev Tail) error {
 	want := l.cfg.FileSize
 	if size > want-headerSize {
 		want = roundUp(size+headerSize, headerSize)
+	}
+	if l.cur != nil {
+		err := present([]*file{l.cur})
+		if i, serr := l.dir.Stat("."); err == nil && serr == nil && i.Links == 0 && !mutate.SkipGone {
+			err = fmt.Errorf("%w, with the directory", ErrRemoved)
+		}
+		if err != nil {
+			l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+			return l.failure()
+		}
 	}
 	f, err := l.obtain(want, size)
 	if err != nil {

@@ -19,6 +19,9 @@ var (
 	// ErrFailed means that a sync has failed, now or earlier. The log is
 	// unusable; open a new one.
 	ErrFailed = errors.New("wal: sync failed")
+	// ErrRemoved means that a file to which frames were written was removed: what
+	// was written is lost once the log is closed. The error also wraps ErrFailed.
+	ErrRemoved = errors.New("wal: a file was removed")
 	// ErrClosed means that the log was closed.
 	ErrClosed = errors.New("wal: closed")
 	// ErrVersion means that a file was written by a newer version of this

@@ -25,11 +25,10 @@ var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see 
 
 // Folders of tests, relative to the repository's root.
 const (
-	root   = "../.."
-	model  = "tests/model"
-	linear = "tests/linear"
-	kills  = "tests/kills"
-
+	root      = "../.."
+	model     = "tests/model"
+	linear    = "tests/linear"
+	kills     = "tests/kills"
 	behaviour = "tests/behaviour"
 )
 
@@ -42,6 +41,7 @@ var mutants = []mutant{
 	{"segdirsync", model, "TestMutantSegmentDirSync"},
 	{"snapsync", model, "TestMutantSnapshotSync"},
 	{"storesync", model, "TestMutantStoreSync"},
+	{"sparesync", model, "TestS16EverySync"},
 	{"bodysum", model, "TestMutantBodySum"},
 	{"blocksum", model, "TestMutantBlockSum"},
 	{"framesum", model, "TestMutantFrameSum"},
@@ -63,6 +63,15 @@ var mutants = []mutant{
 	{"plain", "wal", "TestS15StoreFaults"},
 	{"unmapped", "wal", "TestS17Unmapped"},
 	{"gaps", "vfs", "TestS13AllocatedBlocksAreNotAskedForAgain"},
+	{"isolation", behaviour, "TestS3MissingSegment"},
+	{"kept", behaviour, "TestS3MissingSegment"},
+	{"isolatedflag", behaviour, "TestS3Flag"},
+	{"unlinkfirst", behaviour, "TestPrunedFilesGoLast"},
+	{"garbagefirst", behaviour, "TestGarbageGoesLast"},
+	{"forgetdead", behaviour, "TestPrunedAfterFailure"},
+	{"letpanic", "tests/behaviour", "TestS22Open"},
+	{"keepgone", "engine", "TestS24VerifyWhileSparesMove"},
+	{"believeclock", "engine", "TestClockSteps"},
 	{"token", model, "TestMutantToken"},
 	{"seen", model, "TestMutantSeen"},
 	{"openclaim", model, "TestMutantOpenClaim"},
@@ -77,6 +86,10 @@ var mutants = []mutant{
 	{"importalone", model, "TestBeginsInOneGroup"},
 	{"retryheld", model, "TestRetryIsHeldAtOnce"},
 	{"spent", model, "TestResumeUnderBurial"},
+	{"dirlock", kills, "TestS11LockRemoved"},
+	{"gone", kills, "TestS12OneLogFile"},
+	{"place", kills, "TestS12CheckpointLooks"},
+	{"foreign", behaviour, "TestS28Foreign"},
 	{"mark", kills, "TestS2"},
 	{"logfirst", kills, "TestS1"},
 	{"storeage", kills, "TestOlderStore"},

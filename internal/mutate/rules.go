@@ -16,6 +16,8 @@ const (
 	SkipSnapshotSync = false
 	// SkipStoreSync leaves out the sync of the store file.
 	SkipStoreSync = false
+	// ForgetSpareSync lets a log go on after the failed sync of a spare file.
+	ForgetSpareSync = false
 )
 
 // What checksums are checked, and what they cover.
@@ -67,9 +69,43 @@ const (
 	SkipQuota = false
 	// SkipPlain fails a commit whose store to a mapped log faults, and does not write it.
 	SkipPlain = false
+	// LetPanic lets a panic of what the caller handed in go on.
+	LetPanic = false
+	// KeepGone takes a spare of the log that is gone since it was listed for an error.
+	KeepGone = false
+	// BelieveClock takes each reading of the clock for the time.
+	BelieveClock = false
 	// SkipRewrite has an open take the log's pages for what is on disk, although a sync
 	// of them has failed.
 	SkipRewrite = false
+)
+
+// One topic's damage is its own.
+const (
+	// SkipIsolation has one topic's file that cannot be used fail the checkpoint.
+	SkipIsolation = false
+	// SkipKept leaves what such a file lacks out of the snapshot.
+	SkipKept = false
+	// SkipIsolatedFlag leaves the feature flag of kept blocks out of STORE.
+	SkipIsolatedFlag = false
+	// UnlinkFirst removes pruned segment files before STORE says that they are pruned.
+	UnlinkFirst = false
+	// GarbageFirst removes files that a replay found to be garbage before its log is durable.
+	GarbageFirst = false
+	// ForgetDead has a checkpoint that fails forget the files that it was to remove.
+	ForgetDead = false
+)
+
+// Whose directory it is.
+const (
+	// SkipDirLock locks the file LOCK only.
+	SkipDirLock = false
+	// SkipForeign makes a store in a directory that has files of something else.
+	SkipForeign = false
+	// SkipGone acknowledges what was synced to a file that has no name any more.
+	SkipGone = false
+	// SkipPlace does not look whether the files of an open node are still there.
+	SkipPlace = false
 )
 
 // What else than the log says how far the log goes.

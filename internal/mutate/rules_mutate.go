@@ -17,6 +17,7 @@ var (
 	SkipSegmentDirSync = removed("segdirsync")
 	SkipSnapshotSync   = removed("snapsync")
 	SkipStoreSync      = removed("storesync")
+	ForgetSpareSync    = removed("sparesync")
 
 	SkipFrameSum    = removed("framesum")
 	SkipSeed        = removed("seed")
@@ -40,7 +41,22 @@ var (
 	SkipGaps          = removed("gaps")
 	SkipQuota         = removed("quota")
 	SkipPlain         = removed("plain")
+	LetPanic          = removed("letpanic")
+	KeepGone          = removed("keepgone")
+	BelieveClock      = removed("believeclock")
 	SkipRewrite       = removed("rewrite")
+
+	SkipIsolation    = removed("isolation")
+	SkipKept         = removed("kept")
+	SkipIsolatedFlag = removed("isolatedflag")
+	UnlinkFirst      = removed("unlinkfirst")
+	GarbageFirst     = removed("garbagefirst")
+	ForgetDead       = removed("forgetdead")
+
+	SkipDirLock = removed("dirlock")
+	SkipForeign = removed("foreign")
+	SkipGone    = removed("gone")
+	SkipPlace   = removed("place")
 
 	SkipMark        = removed("mark")
 	SkipLogFirst    = removed("logfirst")

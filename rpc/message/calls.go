@@ -196,7 +196,8 @@ type (
 		WALBytes, WALFiles, SegmentBytes, TailBytes, IndexBytes                          int64
 		WALMapped                                                                        bool
 		OpenFiles, Mapped                                                                int
-		Err                                                                              string `json:",omitempty"`
+		Ahead                                                                            time.Duration `json:",omitempty"`
+		Err                                                                              string        `json:",omitempty"`
 	}
 	// SystemProc is pipeproc.SystemProcInfo.
 	SystemProc struct {
