@@ -40,7 +40,7 @@ func TestS20Topics(t *testing.T) {
 	}
 	ctx := context.Background()
 	dir := filepath.Join(t.TempDir(), "data")
-	n, _ := openNode(t, dir, &pipeproc.Options{Sync: pipeproc.SyncAlways})
+	n, _ := openNode(t, dir, &pipeproc.Options{Sync: pipeproc.SyncNever})
 	fill := func(from, to, size int) time.Duration {
 		start := time.Now()
 		var b pipeproc.Batch
@@ -81,7 +81,7 @@ func TestS20Topics(t *testing.T) {
 	within(t, "close", closeNode(t, n), 10*time.Second)
 	size, files := diskUse(t, dir)
 	t.Logf("on disk: %d MB in %d files", size>>20, files)
-	n, took := openNode(t, dir, &pipeproc.Options{Sync: pipeproc.SyncAlways})
+	n, took := openNode(t, dir, &pipeproc.Options{Sync: pipeproc.SyncNever})
 	within(t, "open", took, 3*time.Second)
 	t.Logf("rss %d MB, heap %d MB, tails %d MB", resident(t)>>20, heap()>>20, n.Stats().TailBytes>>20)
 	if p := os.Getenv("HEAPPROF"); p != "" { f, _ := os.Create(p); runtime.GC(); pprof.WriteHeapProfile(f); f.Close() }
