@@ -64,7 +64,7 @@ faults: ## failing system calls, power cuts, hurt files, limits, security: a sam
 soak: ## everything at once on one node for DURATION, watching for growth
 	go test -count=1 -timeout 0 -v ./tests/faults -run TestSoak -soak.duration=$(DURATION)
 
-scale: ## 10 million records and 10,000 topics
+scale: ## 10 million records, 10,000 topics, 50,000 small ones
 	go test -count=1 -v -timeout 30m ./tests/scale -scale.full
 
 bench: ## benchmarks of the inner loops, in all modules
