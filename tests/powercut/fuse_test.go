@@ -4,6 +4,7 @@ package powercut
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -122,7 +123,10 @@ func command(args ...string) (string, error) {
 }
 
 // volume is a mounted disk.
-type volume struct{ loop, dir string }
+type volume struct {
+	loop, dir string
+	mounted   bool
+}
 
 // attach makes a loop device of a disk's file.
 func (s *shelf) attach(file string) (*volume, error) {
@@ -136,22 +140,20 @@ func (s *shelf) attach(file string) (*volume, error) {
 
 func (v *volume) mount(kind kind) error {
 	_, err := command("mount", "-t", kind.fs, "-o", kind.options, v.loop, v.dir)
+	v.mounted = err == nil
 	return err
 }
 
 // release takes everything down again.
 func (v *volume) release() error {
-	_, err := command("umount", v.dir)
-	if err != nil {
-		_, _ = command("umount", "-l", v.dir)
+	var err error
+	if v.mounted {
+		if _, err = command("umount", v.dir); err != nil {
+			_, _ = command("umount", "-l", v.dir)
+		}
 	}
-	if _, lerr := command("losetup", "-d", v.loop); err == nil {
-		err = lerr
-	}
-	if rerr := os.Remove(v.dir); err == nil {
-		err = rerr
-	}
-	return err
+	_, lerr := command("losetup", "-d", v.loop)
+	return errors.Join(err, lerr, os.Remove(v.dir))
 }
 
 // kind is a file system and how it is made and mounted.

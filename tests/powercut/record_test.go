@@ -118,18 +118,20 @@ type cutter struct {
 	done    int // events before it are in durable
 }
 
-// What becomes of the writes after the last flush.
+// A way says what becomes of the writes after the last flush.
+type way int
+
 const (
-	keepNone    = iota // none is on the disk
-	keepAll            // all are
-	keepSome           // each is or is not
-	keepSectors        // of each there are some sectors
-	keepKinds
+	keepNone    way = iota // none is on the disk
+	keepAll                // all are
+	keepSome               // each is or is not
+	keepSectors            // of each there are some sectors
+	ways
 )
 
 // cut returns what a power cut after the first n events leaves on the disk, and how many
 // writes there were after the last flush.
-func (c *cutter) cut(n, kind int, rnd *rand.Rand) (left *pages, open int) {
+func (c *cutter) cut(n int, w way, rnd *rand.Rand) (left *pages, open int) {
 	last := n
 	for last > c.done && c.log[last-1].data != nil {
 		last--
@@ -142,7 +144,7 @@ func (c *cutter) cut(n, kind int, rnd *rand.Rand) (left *pages, open int) {
 	left = newPages(c.durable)
 	for _, e := range c.log[last:n] {
 		open++
-		switch kind {
+		switch w {
 		case keepAll:
 			left.writeAt(e.data, e.off)
 		case keepSome:

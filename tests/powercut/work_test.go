@@ -9,12 +9,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -127,8 +131,8 @@ func (dropFile) SyncData() error { return nil }
 
 var modes = map[string]pipeproc.SyncMode{"always": pipeproc.SyncAlways, "interval": pipeproc.SyncInterval(20 * time.Millisecond), "never": pipeproc.SyncNever}
 
-func options(fs vfs.FS, mode string) *pipeproc.Options {
-	o := &pipeproc.Options{FS: fs, Sync: modes[mode], WALSize: 512 << 10}
+func options(fsys vfs.FS, mode string) *pipeproc.Options {
+	o := &pipeproc.Options{FS: fsys, Sync: modes[mode], WALSize: 512 << 10}
 	o.Topic.SegmentSize = 128 << 10
 	return o
 }
@@ -179,8 +183,30 @@ func work(args []string) error {
 			return fmt.Errorf("step %d: %w", k, err)
 		}
 		fmt.Println(k + 1)
+		if drop != "" {
+			continue // the proof that it is missed should not depend on luck
+		}
+		if err := push(dir, rand.New(rand.NewPCG(seed, uint64(k)<<32))); err != nil {
+			return err
+		}
 	}
 	return n.Close()
+}
+
+// push lets the kernel write the changed pages of some files, with no flush after them, as
+// it does on its own after some seconds: what is not synced may be on the disk or not.
+func push(dir string, rnd *rand.Rand) error {
+	return filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || rnd.IntN(8) > 0 {
+			return nil // it may be gone
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return nil
+		}
+		defer f.Close()
+		return unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+	})
 }
 
 // durableSteps returns how many of the first acked steps a power cut cannot take.
