@@ -32,8 +32,9 @@ type Mem struct {
 	mu   sync.RWMutex // guards the tree of inodes, and pending
 	root *inode
 
-	track   bool    // record what is durable (see Crash)
-	pending []dirOp // directory operations not yet durable, oldest first
+	track    bool    // record what is durable (see Crash)
+	versions int     // of a page, between what is durable and what is newest (see Crash)
+	pending  []dirOp // directory operations not yet durable, oldest first
 }
 
 // inode is a directory or a file, without its name.
