@@ -141,6 +141,9 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 // does not hold commitMu.
 func (e *Engine) endCommitting(run *checkpointRun) error {
 	err := e.syncNewWAL(run)
+	if mutate.UnlinkBeforeStore {
+		_, _ = e.reg.Done(run.state.topics)
+	}
 	if err == nil {
 		err = e.writeCheckpoint(&run.store, &run.state)
 	}
@@ -169,7 +172,7 @@ func (e *Engine) endHalted(run *checkpointRun) error {
 // syncNewWAL makes the file in which the WAL continues durable: it must exist before
 // STORE points to it. It holds little yet that would be written along.
 func (e *Engine) syncNewWAL(run *checkpointRun) error {
-	if run.log == nil || run.final {
+	if run.log == nil || run.final || mutate.SkipNewWALSync {
 		return nil
 	}
 	err := run.log.SyncFrom(run.store.WAL)
@@ -249,7 +252,7 @@ func (e *Engine) restartLog() error {
 func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
-	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
+	e.newNames = e.newNames && !mutate.ForgetNewNames || files > 0 // including those of a checkpoint that failed
 	if err != nil {
 		return err
 	}

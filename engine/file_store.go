@@ -166,12 +166,14 @@ func writeStore(fsys vfs.FS, s *storeState) error {
 	}
 	s.Generation++
 	page := s.encode()
-	err = syncStore(f) // after a failure the second copy may not be synced yet
+	if !mutate.SkipStoreFirst {
+		err = syncStore(f) // after a failure the second copy may not be synced yet
+	}
 	for _, i := range [...]int64{1 - s.newest, s.newest} {
 		if err != nil {
 			break
 		}
-		if _, err = f.WriteAt(page, i*storePage); err == nil {
+		if _, err = f.WriteAt(page, i*storePage); err == nil && !(mutate.StoreCopiesAtOnce && i != s.newest) {
 			err = syncStore(f)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -100,7 +101,9 @@ func (e *Engine) open() error {
 	}
 	// From here on the directory is written. STORE comes first: after a failed sync
 	// what it says may not be durable, and it decides which WAL files are old.
-	e.store.Epoch++
+	if !mutate.KeepEpoch {
+		e.store.Epoch++
+	}
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
@@ -115,6 +118,9 @@ func (e *Engine) open() error {
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
 		return fmt.Errorf("opening: %w", err)
+	}
+	if mutate.RemoveGarbageFirst {
+		e.removeGarbage()
 	}
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -86,6 +87,9 @@ func (r *repairer) did(format string, a ...any) {
 }
 
 func (r *repairer) lost(topic string, first, next uint64, what string) {
+	if mutate.SkipRepairList {
+		return
+	}
 	r.rep.Dropped = append(r.rep.Dropped, Dropped{topic, first, next, what})
 }
 
@@ -235,7 +239,9 @@ func (r *repairer) run() error {
 			e.rules.TopicGone(p.Topic)
 		}
 	}
-	if n := e.procs.Clamp(e.endOf); n > 0 {
+	if mutate.SkipClamp {
+		// Procs stay where they are.
+	} else if n := e.procs.Clamp(e.endOf); n > 0 {
 		r.did("put %d procs back to the end of their topics", n)
 	}
 	e.publish(e.pos, nil)
@@ -456,6 +462,10 @@ func (r *repairer) finish() error {
 		return nil
 	}
 	for _, name := range r.aside {
+		if mutate.SkipAside {
+			_ = e.fs.Remove(segmentDir + "/" + name)
+			continue
+		}
 		if err := move(segmentDir, name); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"syscall"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -162,7 +163,7 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 	switch {
 	case c.foot != nil:
 		last = c.foot.Next
-	case c.pending != nil && c.pendingEnd != end:
+	case c.pending != nil && c.pendingEnd != end && !mutate.FirstBlockOnly:
 		// More than that block is lost. Its sequences alone would be taken for all.
 		c.pending.First, c.pending.Next = 0, 0
 	}

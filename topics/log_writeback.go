@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // A checkpoint of many topics writes a batch of their files and then syncs several
@@ -210,8 +212,10 @@ func (k *Captured) writeSeg(list []written, s *seg, full, trim bool) ([]written,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if full {
-		if err := l.flush(s, s.end.Load()); err != nil {
-			return list, err
+		if !mutate.SealUnflushed {
+			if err := l.flush(s, s.end.Load()); err != nil {
+				return list, err
+			}
 		}
 		if err := l.seal(s); err != nil {
 			return list, err

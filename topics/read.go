@@ -178,7 +178,7 @@ func (r *reader) head(s *seg, off int64) (segment.Header, error) {
 // seq: they are not asked for, and may be pruned.
 func (r *reader) headPast(p *blockPos, seq uint64) (segment.Header, error) {
 	h, err := r.head(p.s, p.off)
-	if isCorrupt(err) {
+	if isCorrupt(err) && !mutate.StopAtPruned {
 		if base, off := r.resync(p.s, p.off); off > p.off && base <= seq {
 			p.off = off
 			return r.head(p.s, p.off)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/index"
 	"github.com/pipeproc/pipeproc/internal/enc"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 )
@@ -378,5 +379,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 // commit lock.
 func (r *Registry) UndoCapture(c *Checkpoint) {
 	c.unpin()
-	r.dead = append(c.dead, r.dead...)
+	if !mutate.ForgetDead {
+		r.dead = append(c.dead, r.dead...)
+	}
 }

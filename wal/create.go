@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -120,8 +121,10 @@ func (l *Log) inherit(f *file) error {
 			return err
 		}
 	}
-	if err := syncData(h); err != nil {
-		return fmt.Errorf("%w: %w", ErrFailed, err) // the next attempt must write it again
+	if !mutate.SkipInheritSync {
+		if err := syncData(h); err != nil {
+			return fmt.Errorf("%w: %w", ErrFailed, err) // the next attempt must write it again
+		}
 	}
 	if n, err := h.ReadAt(l.header[:], 0); n < headerSize {
 		if errors.Is(err, io.EOF) {
