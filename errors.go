@@ -32,6 +32,7 @@ var (
 	ErrTopicDamaged   error = errs.Damaged        // commit to a topic with damage
 	ErrLogFailed      error = errs.Failed         // a sync failed; close and open again
 	ErrVersion        error = errs.Version        // written by a newer version
+	ErrNotStore       error = errs.NotStore       // the directory has files of something else
 
 	ErrInvalidProc         error = errs.InvalidProc         // no such proc
 	ErrInvalidProcOptions  error = errs.InvalidProcOptions  // the text names the option

@@ -83,6 +83,7 @@ const (
 	EventDamage       EventKind = "damage"        // damage was found; Err is a *CorruptError
 	EventFailed       EventKind = "failed"        // the node stops acknowledging writes
 	EventDiskFull     EventKind = "disk_full"     // there was no space; Err says for what
+	EventMoved        EventKind = "moved"         // the directory was moved or replaced: the node goes on in its own; File is its name, or LOCK, if that was removed
 	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
 	EventClaimTimeout EventKind = "claim_timeout" // the node took a claim back; Name is the proc
 )

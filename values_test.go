@@ -19,7 +19,7 @@ func TestConstantsAreThoseBelow(t *testing.T) {
 		"compressions": NoCompression == Compression(segment.None) && Zstd == Compression(segment.Zstd),
 		"events": EventOpened == EventKind(engine.EventOpened) && EventRecovered == EventKind(engine.EventRecovered) && EventCut == EventKind(engine.EventCut) &&
 			EventCheckpoint == EventKind(engine.EventCheckpoint) && EventDamage == EventKind(engine.EventDamage) && EventFailed == EventKind(engine.EventFailed) &&
-			EventDiskFull == EventKind(engine.EventFull) && EventPruned == EventKind(engine.EventPruned) && EventClaimTimeout == EventKind(engine.EventClaimTimeout),
+			EventDiskFull == EventKind(engine.EventFull) && EventMoved == EventKind(engine.EventMoved) && EventPruned == EventKind(engine.EventPruned) && EventClaimTimeout == EventKind(engine.EventClaimTimeout),
 		"headers": HeaderDeadProc == engine.DeadProc && HeaderDeadID == engine.DeadID && HeaderDeadTopic == engine.DeadTopic && HeaderDeadAttempts == engine.DeadAttempts && HeaderDeadReason == engine.DeadReason,
 	} {
 		if !same {

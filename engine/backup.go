@@ -145,6 +145,9 @@ func (b *backup) check(name string, t *topics.Topic, f topics.FileInfo) error {
 	}
 	defer file.Close()
 	var found error
+	if !f.Sealed {
+		f, _ = t.Grown(f)
+	}
 	err = checkSegment(file, t, f, func(c *errs.CorruptError) {
 		if found == nil {
 			found = fmt.Errorf("the store is damaged, repair it first: %w", c)

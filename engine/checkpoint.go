@@ -60,6 +60,10 @@ func (e *Engine) checkpointLocked(final bool) error {
 	if e.shut.Load() && !final {
 		return errClosed()
 	}
+	if err := e.inspect(); err != nil {
+		e.poison(err)
+		return err
+	}
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	err := e.checkpoint(final)
 	if err != nil {
@@ -141,7 +145,7 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 // does not hold commitMu.
 func (e *Engine) endCommitting(run *checkpointRun) error {
 	err := e.syncNewWAL(run)
-	if mutate.UnlinkBeforeStore {
+	if mutate.UnlinkFirst {
 		_, _ = e.reg.Done(run.state.topics)
 	}
 	if err == nil {
@@ -189,6 +193,9 @@ func (e *Engine) noteCheckpoint(run *checkpointRun, err error) error {
 		e.reg.UndoCapture(run.state.topics)
 		e.checkpointed(nil, run.final)
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if e.log != nil {
+		e.log.Named(run.store.Generation)
 	}
 	e.store = run.store
 	e.covered.Store(run.store.Position)

@@ -158,13 +158,22 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if mutate.PublishBeforeWAL {
 		e.apply(staged, e.log.Position()+1)
 	}
-	n, first, err := e.log.Append(e.scratch.frames)
+	appendFrames := e.log.AppendUnsynced
+	if sync {
+		appendFrames = e.log.Append
+	}
+	n, first, err := appendFrames(e.scratch.frames)
 	clear(e.scratch.parts) // bodies are the callers'
 	if len(e.scratch.frames) > 1 {
 		clear(e.scratch.frames) // they may refer to an outgrown parts slice
 	}
 	if err != nil {
+		gone := errors.Is(err, wal.ErrRemoved)
 		err = e.appendFailed(err)
+		if gone { // what was written before is lost as well
+			e.abortAll(staged, err)
+			return nil
+		}
 		failed := staged[n:]
 		staged = staged[:n]
 		again = slices.Clone(e.scratch.refused)
@@ -187,12 +196,10 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 			// The frames may or may not be on disk. They never become visible
 			// and no further command is accepted, so a reopen decides.
 			e.poison(err)
-			for _, r := range staged {
-				r.err = errs.OutcomeUnknown.Wrap(err, "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived")
-				e.abort(r)
-			}
+			e.abortAll(staged, err)
 			return nil
 		}
+		e.log.Acknowledge()
 	} else if e.cfg.Sync > 0 {
 		e.armSync()
 	}
@@ -378,6 +385,19 @@ func (e *Engine) apply(rs []*Request, first uint64) {
 			r.Batch.Signal()
 			e.watches.callForBatch(r.Batch)
 		}
+	}
+}
+
+// abortAll ends commands that were written to the log when it turned out, by err, that
+// the log cannot be trusted any more.
+func (e *Engine) abortAll(rs []*Request, err error) {
+	what := "the sync failed after the write-ahead log was written; open the node again to see whether the commit survived"
+	if errors.Is(err, wal.ErrRemoved) {
+		what = "the file with the commit in it was removed"
+	}
+	for _, r := range rs {
+		r.err = errs.OutcomeUnknown.Wrap(err, what)
+		e.abort(r)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -66,7 +65,8 @@ type Config struct {
 type Engine struct {
 	cfg  Config
 	fs   vfs.FS
-	lock io.Closer
+	lock locks
+	site site
 	dirs folders
 	machines
 	files  *segment.Files
@@ -83,6 +83,7 @@ type Engine struct {
 	pos           uint64 // position of the newest applied command
 	prev          wal.Tail
 	void          []uint64
+	boot          uint64 // see wal.Config.Boot
 	scratch       scratch
 	snapRoom      snapRoom
 	sinceMeasured int64         // bytes committed since walSize was set; under commitMu
@@ -174,7 +175,7 @@ func (e *syncError) Error() string { return e.err.Error() }
 func (e *syncError) Unwrap() error { return e.err }
 
 func isSyncFailure(err error) bool {
-	if _, ok := errors.AsType[*syncError](err); ok {
+	if _, ok := errors.AsType[*syncError](err); ok || isGone(err) {
 		return true
 	}
 	if _, ok := errors.AsType[*topics.SyncError](err); ok {
@@ -185,10 +186,17 @@ func isSyncFailure(err error) bool {
 
 // poison stops the node from acknowledging anything, for good. err says why.
 func (e *Engine) poison(err error) {
-	err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
+	gone := isGone(err)
+	if gone {
+		err = errs.Failed.Wrap(err, fmt.Sprintf("files of the data directory %s were removed or replaced under the node, so nothing more is acknowledged; close it, see what is left, and open it again", e.cfg.Dir))
+	} else {
+		err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
+	}
 	if e.failed.CompareAndSwap(nil, &err) {
 		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
-		e.suspect()
+		if !gone {
+			e.suspect()
+		}
 		close(e.broken)
 		e.procs.Wake() // what their waiters wait for will not happen
 		e.watches.callAll()
@@ -348,8 +356,9 @@ func (e *Engine) Close() error {
 	if cerr := e.files.Close(); err == nil {
 		err = cerr
 	}
+	e.site.close()
 	e.dirs.close()
-	if cerr := e.lock.Close(); err == nil {
+	if cerr := e.lock.close(); err == nil {
 		err = cerr
 	}
 	if p := e.failed.Load(); err == nil && p != nil {
@@ -377,7 +386,7 @@ func (e *Engine) finish() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	err := e.checkpointLocked(true)
-	if err != nil && e.log != nil {
+	if err != nil && e.log != nil && !isGone(err) {
 		if serr := e.log.Sync(); serr != nil {
 			if errors.Is(serr, wal.ErrFailed) {
 				e.poison(serr)

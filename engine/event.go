@@ -14,6 +14,7 @@ const (
 	EventDamage     EventKind = "damage"     // damage was found; Err is a *CorruptError
 	EventFailed     EventKind = "failed"     // the node stops acknowledging writes
 	EventFull       EventKind = "disk_full"  // there was no space; Err says for what
+	EventMoved      EventKind = "moved"      // the directory was moved or replaced; File is its name, or "LOCK", if that was removed and made again
 
 	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
 	EventClaimTimeout EventKind = "claim_timeout" // a claim timed out; Name is the proc

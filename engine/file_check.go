@@ -11,6 +11,7 @@ import (
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
+	"github.com/pipeproc/pipeproc/wal"
 )
 
 func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
@@ -43,6 +44,8 @@ func (e *Engine) checkFiles() error {
 			case mutate.SkipFileCheck:
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
+			case ok && info.Symlink:
+				e.damageTopic(t.Name(), s.Number, "it is a symbolic link, which is not followed; put the file itself there")
 			case ok && !info.Regular:
 				e.damageTopic(t.Name(), s.Number, "it is not a regular file")
 			case ok && (info.Size < s.MinSize || s.Sealed && info.Size != s.MinSize):
@@ -82,7 +85,7 @@ func (e *Engine) checkKinds() error {
 			return fmt.Errorf("listing the data directory: %w", err)
 		}
 		for _, i := range infos {
-			ours := i.Name == snapName(0) || i.Name == snapName(1) || dir == walDir && strings.HasPrefix(i.Name, "wal-")
+			ours := i.Name == snapName(0) || i.Name == snapName(1) || dir == walDir && (i.Name == wal.MarkName || strings.HasPrefix(i.Name, "wal-"))
 			if ours && !i.Regular {
 				return &errs.CorruptError{File: i.Name, Offset: -1, What: "it is not a regular file; move it away"}
 			}
@@ -126,25 +129,28 @@ func (e *Engine) damageTopic(name string, number uint64, what string) {
 }
 
 // keepCut copies the bytes of torn frames, which were never acknowledged as durable, to
-// the quarantine folder. It only logs what fails.
-func (e *Engine) keepCut() {
+// the quarantine folder, durably: from now on they may be overwritten.
+func (e *Engine) keepCut() error {
+	kept := false
 	for i := range e.recovery.Cut {
 		c := &e.recovery.Cut[i]
-		if c.Kept != "" || mutate.SkipKeepCut {
+		if c.Kept != "" || mutate.SkipQuarantine {
 			continue
 		}
 		name := fmt.Sprintf("torn-%d-%s-%d", e.store.Epoch, c.File, c.From)
 		if err := e.quarantine(walDir+"/"+c.File, name, c.From, c.To); err != nil {
-			e.cfg.Logger.Warn("pipeproc: could not keep the bytes of a torn frame", "file", c.File, "err", err)
-			continue
+			return fmt.Errorf("keeping the bytes of a torn frame of %s in %s: %w", c.File, quarantineName, err)
 		}
-		c.Kept = name
+		c.Kept, kept = name, true
 	}
+	if kept {
+		return e.syncDirs(quarantineName, ".")
+	}
+	return nil
 }
 
-// quarantineMax bounds the bytes that are kept of one torn frame.
-const quarantineMax = 64 << 20
-
+// quarantine copies bytes [from, to) of src, or those that there are, to a file in the
+// quarantine folder and makes them durable. Their name is not.
 func (e *Engine) quarantine(src, name string, from, to int64) error {
 	if err := e.fs.MkdirAll(quarantineName); err != nil {
 		return err
@@ -154,12 +160,32 @@ func (e *Engine) quarantine(src, name string, from, to int64) error {
 		return err
 	}
 	defer in.Close()
+	size, err := in.Size()
+	if err != nil {
+		return err
+	}
 	out, err := e.fs.Open(quarantineName+"/"+name, vfs.Create)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	return copyRange(out, in, from, min(to, from+quarantineMax), 0)
+	if err := copyRange(out, in, from, min(to, size), 0); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return &syncError{err}
+	}
+	return nil
+}
+
+// syncDirs makes the entries of folders durable.
+func (e *Engine) syncDirs(names ...string) error {
+	for _, name := range names {
+		if err := e.fs.SyncDir(name); err != nil {
+			return &syncError{err}
+		}
+	}
+	return nil
 }
 
 // copyRange copies bytes [from, to) of in to out at offset at.

@@ -1,6 +1,27 @@
 package engine
 
-import "github.com/pipeproc/pipeproc/vfs"
+import (
+	"io"
+
+	"github.com/pipeproc/pipeproc/vfs"
+)
+
+// locks are those on the data directory itself and on the file LOCK in it; nil: not held.
+type locks struct{ dir, file io.Closer }
+
+// close gives both up, LOCK first: the directory's owner is who may write there.
+func (l *locks) close() error {
+	var err error
+	for _, p := range []*io.Closer{&l.file, &l.dir} {
+		if *p != nil {
+			if cerr := (*p).Close(); err == nil {
+				err = cerr
+			}
+			*p = nil
+		}
+	}
+	return err
+}
 
 // folders are the data directory, through which all files are reached, and the
 // one in it that holds the segments. They are held open: whatever becomes of the

@@ -24,6 +24,8 @@ import (
 //	 16  store id, 16 bytes
 //	 32  u64 checkpoint number | u64 position | u64 epoch | u64 WAL file number
 //	 64  u64 number of sections | u64 length of all, header included
+//	 80  u64 zero
+//	 88  u64 sum of the sections: xxhash64 of bytes 16 to 31 of all of them, in order; 0 = unknown
 //	    zero up to
 //	120  u64 xxhash64 of bytes 0 to 119
 //	sections, back to back
@@ -63,6 +65,7 @@ type snapHead struct {
 	WAL      uint64
 	Sections uint64
 	Length   uint64
+	All      uint64 // sum of the sections, 0 if unknown
 	Sum      uint64
 }
 
@@ -83,6 +86,7 @@ func (h *snapHead) encode() []byte {
 	for i, v := range []uint64{h.Number, h.Position, h.Epoch, h.WAL, h.Sections, h.Length} {
 		le.PutUint64(b[32+8*i:], v)
 	}
+	le.PutUint64(b[88:], h.All)
 	h.Sum = xxhash.Sum64(b[:120])
 	le.PutUint64(b[120:], h.Sum)
 	return b
@@ -107,6 +111,7 @@ func parseSnapHead(b []byte) (snapHead, error) {
 	copy(h.Store[:], b[16:])
 	h.Number, h.Position, h.Epoch = le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[48:])
 	h.WAL, h.Sections, h.Length = le.Uint64(b[56:]), le.Uint64(b[64:]), le.Uint64(b[72:])
+	h.All = le.Uint64(b[88:])
 	return h, nil
 }
 
@@ -125,6 +130,7 @@ type snapWriter struct {
 	buf  []byte
 	f    vfs.File
 	off  int64
+	all  xxhash.Digest // of the sections' sums
 	err  error
 }
 
@@ -138,6 +144,7 @@ func (w *snapWriter) section(kind uint32, fill func(dst []byte) []byte) {
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-snapSection))
 	binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(b[snapSection:]))
 	binary.LittleEndian.PutUint64(b[24:], sectionSum(b, w.head.Number, w.off+int64(start)))
+	_, _ = w.all.Write(b[16:32])
 	w.head.Sections++
 	if len(w.buf) >= 1<<20 {
 		w.flush()
@@ -163,12 +170,16 @@ func writeSnapshot(fsys vfs.FS, head snapHead, fill func(*snapWriter)) (snapHead
 		return head, fmt.Errorf("snapshot: %w", err)
 	}
 	w := &snapWriter{head: head, f: f, off: snapHeader}
+	w.all.Reset()
 	if w.err = f.Preallocate(snapSpace); w.err == nil {
 		fill(w)
 		w.flush()
 	}
 	if w.err == nil {
 		w.head.Length = uint64(w.off)
+		if !mutate.SkipSectionsSum {
+			w.head.All = max(w.all.Sum64(), 1)
+		}
 		_, w.err = f.WriteAt(w.head.encode(), 0)
 	}
 	if w.err != nil {
@@ -192,6 +203,7 @@ type snapReader struct {
 	off  int64
 	left uint64 // sections not read yet
 	lost bool   // an unknown number of sections was skipped
+	all  xxhash.Digest
 
 	size   int64 // of the file
 	win    []byte
@@ -248,7 +260,9 @@ func newSnapReader(f vfs.File, name string, h snapHead) (*snapReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	return &snapReader{head: h, f: f, name: name, off: snapHeader, left: h.Sections, size: size}, nil
+	r := &snapReader{head: h, f: f, name: name, off: snapHeader, left: h.Sections, size: size}
+	r.all.Reset()
+	return r, nil
 }
 
 func (r *snapReader) close() { _ = r.f.Close() }
@@ -262,6 +276,10 @@ func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) 
 		if r.left != 0 && !r.lost {
 			r.lost = true
 			return 0, nil, true, r.corrupt(r.off, "sections are missing", nil)
+		}
+		if r.head.All != 0 && !r.lost && max(r.all.Sum64(), 1) != r.head.All && !mutate.SkipSectionsSum {
+			r.lost = true // said once
+			return 0, nil, true, r.corrupt(0, "the sections are not those that it was written with", nil)
 		}
 		return 0, nil, false, nil
 	}
@@ -291,6 +309,7 @@ func (r *snapReader) next() (kind uint32, payload []byte, skip bool, err error) 
 	off := r.off
 	r.off += snapSection + int64(n)
 	r.left--
+	_, _ = r.all.Write(head[16:32])
 	if xxhash.Sum64(payload) != binary.LittleEndian.Uint64(head[16:]) && !mutate.SkipSnapshotSum {
 		return 0, nil, true, r.corrupt(off, "section checksum mismatch", nil)
 	}

@@ -32,6 +32,9 @@ import (
 //	 88  u64 length of the snapshot file's content
 //	 96  u64 checksum of the snapshot file's header
 //	104  i64 creation time, unix milliseconds
+//	112  u64 zero
+//	120  u64 epoch in which the WAL was last begun, 0 if that is unknown
+//	128  u64 number of the WAL file that it was begun with then, 0 if that is unknown
 //	    zero up to
 //	4088 u64 xxhash64 of bytes 0 to 4087
 const (
@@ -55,6 +58,8 @@ type storeState struct {
 	SnapLen     uint64
 	SnapSum     uint64
 	CreatedTime int64
+	LogEpoch    uint64 // with LogFirst: evidence of what the WAL must hold
+	LogFirst    uint64
 
 	newest int64 // the copy that counted when both were read; not stored
 }
@@ -78,6 +83,10 @@ func (s *storeState) encode() []byte {
 	le.PutUint64(b[88:], s.SnapLen)
 	le.PutUint64(b[96:], s.SnapSum)
 	le.PutUint64(b[104:], uint64(s.CreatedTime))
+	if !s.WALAbsent {
+		le.PutUint64(b[120:], s.LogEpoch)
+		le.PutUint64(b[128:], s.LogFirst)
+	}
 	le.PutUint64(b[storePage-8:], xxhash.Sum64(b[:storePage-8]))
 	return b
 }
@@ -107,6 +116,7 @@ func parseStorePage(b []byte) (storeState, error) {
 	s.Clean, s.WALAbsent = b[80] == 1, b[81] == 1
 	s.SnapLen, s.SnapSum = le.Uint64(b[88:]), le.Uint64(b[96:])
 	s.CreatedTime = int64(le.Uint64(b[104:]))
+	s.LogEpoch, s.LogFirst = le.Uint64(b[120:]), le.Uint64(b[128:])
 	return s, nil
 }
 

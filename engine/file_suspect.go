@@ -16,15 +16,24 @@ import (
 //
 // SUSPECT itself is not synced: once the page cache is lost it means nothing.
 
-// suspects holds the paths of directories whose SUSPECT could not be created, because
-// the process has no descriptor left, say.
+// suspects holds the directories whose SUSPECT could not be created, because the process
+// has no descriptor left, say: which they are, whatever they are called by now, or their
+// paths if the system does not say.
 var suspects sync.Map
+
+// suspectKey is the directory's key in suspects.
+func (e *Engine) suspectKey() any {
+	if info, err := e.fs.Stat("."); err == nil && info.ID.Known() {
+		return info.ID
+	}
+	return path.Clean(e.cfg.Dir)
+}
 
 // suspect records that a sync has failed.
 func (e *Engine) suspect() {
 	f, err := e.fs.Open(suspectName, vfs.Create)
 	if err != nil {
-		suspects.Store(path.Clean(e.cfg.Dir), true)
+		suspects.Store(e.suspectKey(), true)
 		return
 	}
 	_ = f.Close()
@@ -32,13 +41,13 @@ func (e *Engine) suspect() {
 
 // isSuspect reports whether a sync may have failed since the machine was booted.
 func (e *Engine) isSuspect() bool {
-	_, known := suspects.Load(path.Clean(e.cfg.Dir))
+	_, known := suspects.Load(e.suspectKey())
 	_, err := e.fs.Stat(suspectName)
 	return (known || err == nil) && !mutate.SkipRewrite
 }
 
 // clearSuspect removes the record, after everything has been written again.
 func (e *Engine) clearSuspect() {
-	suspects.Delete(path.Clean(e.cfg.Dir))
+	suspects.Delete(e.suspectKey())
 	_ = e.fs.Remove(suspectName) // if it stays, the next open does the same
 }

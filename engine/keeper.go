@@ -58,6 +58,7 @@ func (e *Engine) tend() {
 	if l == nil {
 		return
 	}
+	e.inspectRolled(l)
 	if l.Wanting() {
 		_ = l.Prepare() // if it fails, the leader creates the file and reports the error
 	}

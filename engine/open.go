@@ -9,6 +9,8 @@ import (
 	"path"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -40,10 +42,9 @@ func Open(cfg Config) (*Engine, error) {
 		if e.log != nil {
 			_ = e.log.Close(1)
 		}
+		e.site.close()
 		e.dirs.close()
-		if e.lock != nil {
-			_ = e.lock.Close()
-		}
+		_ = e.lock.close()
 		return nil, err
 	}
 	e.recovery.Duration = cfg.Clock().Sub(start)
@@ -119,7 +120,10 @@ func (e *Engine) open() error {
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
 		return fmt.Errorf("opening: %w", err)
 	}
-	if mutate.RemoveGarbageFirst {
+	if err := e.site.settle(e.dirs.top); err != nil {
+		return fmt.Errorf("opening: %w", err)
+	}
+	if mutate.GarbageFirst {
 		e.removeGarbage()
 	}
 	if err := e.openLog(); err != nil {
@@ -149,20 +153,29 @@ func (e *Engine) lockDir() error {
 		return fmt.Errorf("opening the data directory: %w", err)
 	}
 	e.fs, e.dirs.top = top, top
-	if !e.cfg.ReadOnly && !e.cfg.MustExist {
-		// It may be new.
-	} else if _, err := e.fs.Stat(storeName); errors.Is(err, errNotExist) && e.leftovers() == "" {
-		return noStore(e.cfg.Dir, err) // nothing is written there, not even a lock
-	}
-	lock, err := e.fs.Lock(lockName)
-	if err != nil {
-		if l, ok := errors.AsType[*vfs.LockedError](err); ok {
-			return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	e.boot = bootNumber(e.cfg.FS)
+	// The lock on the directory holds whatever becomes of the file LOCK, which is for
+	// programs that know only that, and tells who it is.
+	if !mutate.SkipDirLock {
+		if e.lock.dir, err = top.LockDir(lockName); err != nil {
+			return e.inUse(err)
 		}
-		return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 	}
-	e.lock = lock
+	if err := e.checkDir(); err != nil {
+		return err
+	}
+	if e.lock.file, err = top.Lock(lockName); err != nil {
+		return e.inUse(err)
+	}
 	return nil
+}
+
+// inUse is the error of a lock that could not be had.
+func (e *Engine) inUse(err error) error {
+	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+		return fmt.Errorf("the data directory %s is %w; stop that process or use another directory", e.cfg.Dir, &vfs.LockedError{PID: l.PID, Path: l.Path})
+	}
+	return fmt.Errorf("locking the data directory %s: %w", e.cfg.Dir, err)
 }
 
 // settle makes the names of dir and of all directories above it durable. The process
@@ -199,8 +212,8 @@ func (e *Engine) readOrCreate() error {
 	}
 	// Without STORE nothing says what the other files are. So they are never
 	// removed as garbage.
-	if name := e.leftovers(); name != "" {
-		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", name)}
+	if s, _ := look(e.dirs.top); s.proof != "" {
+		return &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is missing, but %s is there; run 'pipeproc repair'", s.proof)}
 	}
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
@@ -248,22 +261,6 @@ func (e *Engine) makeFolders() error {
 		}
 	}
 	return nil
-}
-
-// leftovers returns the name of a file that only a store can have left, or "".
-func (e *Engine) leftovers() string {
-	for _, d := range []string{".", walDir, segmentDir} {
-		infos, _ := e.fs.ReadDir(d)
-		for _, i := range infos {
-			if _, _, ok := segment.ParseFileName(i.Name); ok || i.Name == "snapshot-0" || i.Name == "snapshot-1" {
-				return i.Name
-			}
-			if d == walDir && i.Regular && i.Size > 0 {
-				return i.Name
-			}
-		}
-	}
-	return ""
 }
 
 // loadSnapshot restores the state of the last checkpoint. If it is damaged, the node
@@ -318,8 +315,7 @@ func (e *Engine) loadSnapshot() error {
 // replay applies the commands of the WAL that follow the checkpoint.
 func (e *Engine) replay() error {
 	var blocks []topics.Block
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(w *wal.Entry) error {
+	res, err := wal.Replay(e.replayConfig(), func(w *wal.Entry) error {
 		if e.readOnly != nil {
 			return errStop // the snapshot is damaged, so commands may not fit the state
 		}
@@ -354,7 +350,36 @@ func (e *Engine) replay() error {
 		e.damaged(damage)
 		e.makeReadOnly(damage)
 	}
+	if e.outdated(res.Newest, res.Generation) {
+		c := &errs.CorruptError{File: storeName, Offset: -1, What: fmt.Sprintf("it is older than the write-ahead log, which knows of epoch %d and generation %d: an earlier copy of it has been put in its place", res.Newest, res.Generation)}
+		e.damaged(c)
+		e.makeReadOnly(c)
+	}
 	return nil
+}
+
+// replayConfig says what STORE knows of the WAL.
+func (e *Engine) replayConfig() wal.ReplayConfig {
+	return wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL, Position: e.store.Position + 1,
+		AllowMissing: e.store.WALAbsent, Epoch: e.store.LogEpoch, First: e.store.LogFirst, Boot: e.boot, MaxFrame: anyFrame}
+}
+
+// outdated reports whether STORE is older than the WAL, whose newest epoch is given, and
+// the generation of STORE that it knows in that epoch. A file of the WAL is made, and its
+// mark written, only once STORE is durable.
+func (e *Engine) outdated(epoch, generation uint64) bool {
+	newer := epoch > e.store.Epoch || epoch == e.store.Epoch && generation > e.store.Generation
+	return newer && !mutate.SkipStoreAge
+}
+
+// bootNumber returns a number for the time since the machine was started, 0 if that
+// cannot be told.
+func bootNumber(fsys vfs.FS) uint64 {
+	id := vfs.BootID(fsys)
+	if id == "" {
+		return 0
+	}
+	return xxhash.Sum64String(id)
 }
 
 var errStop = errors.New("stop")
@@ -372,12 +397,14 @@ func (e *Engine) makeReadOnly(c *errs.CorruptError) {
 // openLog starts a new WAL file after everything that was recovered, copies the bytes
 // of torn frames to the quarantine folder, and makes the new epoch durable.
 func (e *Engine) openLog() error {
-	e.keepCut()
-	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch,
+	if err := e.keepCut(); err != nil {
+		return err
+	}
+	cfg := wal.Config{FS: e.fs, Dir: walDir, Store: e.store.ID, Epoch: e.store.Epoch, Boot: e.boot,
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // files that a checkpoint frees are reused, and so are those filled meanwhile
 	cfg.Rewrite = e.isSuspect()
-	high, err := wal.Highest(e.fs, cfg.Dir) // a failed attempt may have left a file
+	high, err := wal.Highest(e.fs, cfg.Dir, e.nextWAL) // a failed attempt may have left a file
 	if err != nil {
 		return err
 	}
@@ -391,6 +418,7 @@ func (e *Engine) openLog() error {
 	}
 	st := e.store
 	st.Clean = false
+	st.LogEpoch, st.LogFirst = st.Epoch, l.Number()
 	if st.WALAbsent { // the log begins with the file just made
 		st.WAL, st.WALAbsent = l.Number(), false
 		if e.prev.Number != 0 { // a log that was begun and never noted in STORE
@@ -402,7 +430,11 @@ func (e *Engine) openLog() error {
 		e.nextWAL = l.Next()
 		return err
 	}
+	l.Named(st.Generation)
 	e.store, e.log = st, l
+	e.site.mu.Lock()
+	e.site.seen = l.Number() // the directory is what it was a moment ago
+	e.site.mu.Unlock()
 	e.walSize.Store(l.Size())
 	if cfg.Rewrite {
 		e.clearSuspect()

@@ -35,14 +35,16 @@ type RepairReport struct {
 var ErrNotConfirmed = errors.New("the repair was not confirmed; nothing was changed")
 
 // repairer is a repair under way. It works on an engine of its own, which has no
-// background goroutines. Damaged files are never changed: they are moved to the
-// quarantine folder after everything intact has been written again and a checkpoint
-// covers it.
+// background goroutines. Before it replaces anything, the originals are in the
+// quarantine folder: see repair_aside.go.
 type repairer struct {
-	e     *Engine
-	ctx   context.Context
-	rep   *RepairReport
-	aside []string // segment files to move to the quarantine folder
+	e        *Engine
+	ctx      context.Context
+	rep      *RepairReport
+	folder   string            // for the originals, in the quarantine folder
+	replaced []string          // segment files that are not needed any more
+	segments map[uint64]uint64 // the highest number of a segment file, by topic
+	names    map[uint64]string // of topics, in the snapshot before; nil: not read yet
 }
 
 // Repair verifies the store in cfg.Dir. If it is damaged and confirm is nil or returns
@@ -101,10 +103,26 @@ func (r *repairer) open(cfg Config) error {
 	if err := e.lockDir(); err != nil {
 		return err
 	}
+	if err := r.makeAside(); err != nil {
+		return err
+	}
+	if err := r.keepOriginals(); err != nil {
+		return err
+	}
 	st, _, err := readStore(e.fs)
+	if err == nil {
+		e.store = st
+		cfg := e.replayConfig()
+		var found wal.Traces
+		if found, err = wal.Trace(cfg); err != nil {
+			return err
+		}
+		if e.outdated(found.Epoch, found.Generation) {
+			err = errs.ErrCorrupt // an earlier copy
+		}
+	}
 	switch {
 	case err == nil:
-		e.store = st
 	case errors.Is(err, errs.ErrCorrupt) || errors.Is(err, errNotExist):
 		if err := r.rebuildStore(); err != nil {
 			return err
@@ -139,9 +157,7 @@ func (r *repairer) close() {
 		r.e.reg.ReleaseDirty()
 	}
 	r.e.dirs.close()
-	if r.e.lock != nil {
-		_ = r.e.lock.Close()
-	}
+	_ = r.e.lock.close()
 }
 
 // rebuildStore rebuilds the STORE file from the headers of other files.
@@ -173,6 +189,12 @@ func (r *repairer) rebuildStore() error {
 		}
 		best.ID, best.WAL, best.Epoch = id, 1, 1<<20
 	}
+	found, err := wal.Trace(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: best.ID, Number: best.WAL})
+	if err != nil {
+		return err
+	}
+	best.Epoch = max(best.Epoch, found.Epoch)
+	best.LogEpoch, best.LogFirst = found.Epoch, found.First
 	if err := createStore(e.fs, &best); err != nil {
 		return err
 	}
@@ -212,8 +234,10 @@ func (r *repairer) run() error {
 	if err != nil {
 		return err
 	}
+	r.segments = make(map[uint64]uint64)
 	for _, f := range files {
 		e.reg.SkipID(f.topic)
+		r.segments[f.topic] = max(r.segments[f.topic], f.number)
 	}
 	if n := e.lostSections; n > 0 {
 		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics or procs: of a topic its newest records, what was pruned, and its options; a proc begins anew when it is used again", n))
@@ -310,7 +334,7 @@ func (r *repairer) lostTopics(files []segFile) error {
 			if _, err := r.salvage(t, s.number, s.size); err != nil {
 				return err
 			}
-			r.aside = append(r.aside, s.name)
+			r.replaced = append(r.replaced, s.name)
 		}
 		r.did("topic %q: state rebuilt from %d segment files, %d records", t.Name(), len(group), t.Length())
 		r.lost(t.Name(), 0, 0, "its newest records, as far as they were in the damaged snapshot only, and its options")
@@ -342,15 +366,16 @@ func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.G
 // replay applies the intact frames of the WAL, passing over damage.
 func (r *repairer) replay() error {
 	e := r.e
-	cfg := wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: true, MaxFrame: anyFrame}
+	cfg := e.replayConfig()
 	var blocks []topics.Block
 	skipped := 0
 	apply := func(w *wal.Entry) error {
 		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
 			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil {
-				skipped++
-				return nil
+				if err := r.nameless(op.id); err != nil {
+					skipped++
+					return nil
+				}
 			}
 			if err := e.applyDecoded(op, w.Position, ms); err != nil {
 				skipped++
@@ -369,6 +394,9 @@ func (r *repairer) replay() error {
 		return err
 	}
 	e.nextWAL = max(res.Highest+1, e.store.WAL)
+	for _, c := range res.Cut {
+		r.did("write-ahead log: cut a torn frame off %s, which was never acknowledged as durable", c.File)
+	}
 	if res.Damage != nil {
 		before := e.pos
 		n := 0
@@ -384,9 +412,13 @@ func (r *repairer) replay() error {
 			return err
 		}
 		r.did("write-ahead log: passed over damage in %s, applied %d commands behind it", res.Damage.File, n)
-		if n == 0 {
+		switch {
+		case res.Proven > before:
+			r.lost("", 0, 0, fmt.Sprintf("commands %d to %d, the end of the write-ahead log", before+1, res.Proven))
+		case n == 0:
 			r.lost("", 0, 0, fmt.Sprintf("the end of the write-ahead log, from command %d on", before+1))
 		}
+		e.pos = max(e.pos, res.Proven) // their positions are not used again
 	}
 	if skipped > 0 {
 		r.lost("", 0, 0, fmt.Sprintf("%d operations of the write-ahead log whose topic is lost", skipped))
@@ -417,11 +449,11 @@ func (r *repairer) topic(t *topics.Topic, files []segFile) error {
 			return err
 		}
 		name := segment.FileName(t.ID(), f.Number)
-		r.did("topic %q: rewrote segment %d; the damaged file is in %s/%s", t.Name(), f.Number, quarantineName, name)
+		r.did("topic %q: rewrote segment %d; the damaged file is in %s/%s", t.Name(), f.Number, r.folder, name)
 		for _, g := range gaps {
 			r.lost(t.Name(), g.From, g.To, "damaged in "+name)
 		}
-		r.aside = append(r.aside, name)
+		r.replaced = append(r.replaced, name)
 	}
 	return nil
 }
@@ -437,56 +469,32 @@ func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
 	}
 	defer h.Release()
 	bad := false
+	if !f.Sealed {
+		f, _ = t.Grown(f)
+	}
 	err = checkSegment(h.File(), t, f, func(*errs.CorruptError) { bad = true })
 	return bad, err
 }
 
-// finish makes the repaired state durable and moves the damaged files away.
+// finish makes the repaired state durable and removes the names of segment files that
+// it has replaced.
 func (r *repairer) finish() error {
 	e := r.e
+	if err := r.keepSegments(); err != nil {
+		return err
+	}
 	e.stop = make(chan struct{})
 	e.newNames = true // of the rewritten segments
 	if err := e.checkpointLocked(true); err != nil {
 		return fmt.Errorf("repair: %w", err)
 	}
 	r.rep.Changed = true
-	r.did("wrote checkpoint %d", e.store.Checkpoint)
-	if err := e.fs.MkdirAll(quarantineName); err != nil {
-		return err
-	}
-	move := func(sub, name string) error {
-		err := e.fs.Rename(sub+"/"+name, quarantineName+"/"+name)
+	r.did("wrote checkpoint %d; the originals are in %s", e.store.Checkpoint, r.folder)
+	for _, name := range r.replaced {
+		err := e.fs.Remove(segmentDir + "/" + name)
 		if err != nil && !errors.Is(err, errNotExist) {
-			return fmt.Errorf("moving a damaged file to %s: %w", quarantineName, err)
-		}
-		return nil
-	}
-	for _, name := range r.aside {
-		if mutate.SkipAside {
-			_ = e.fs.Remove(segmentDir + "/" + name)
-			continue
-		}
-		if err := move(segmentDir, name); err != nil {
-			return err
+			return fmt.Errorf("removing a damaged file, which is in %s: %w", r.folder, err)
 		}
 	}
-	infos, err := e.fs.ReadDir(walDir)
-	if err != nil {
-		return err
-	}
-	for _, i := range infos { // the checkpoint covers what was intact in them
-		for _, d := range r.rep.Before.Damage {
-			if d.File == i.Name {
-				if err := move(walDir, i.Name); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	for _, d := range []string{quarantineName, segmentDir, walDir} {
-		if err := e.fs.SyncDir(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.syncDirs(segmentDir)
 }

@@ -163,8 +163,9 @@ func (v *verifier) wal() error {
 	if e.log == nil && e.store.Clean {
 		return nil // nothing in it counts
 	}
-	err := wal.Check(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID, Number: e.store.WAL,
-		Position: e.store.Position + 1, AllowMissing: e.store.WALAbsent, MaxFrame: anyFrame}, func(c *errs.CorruptError) { v.damage(c) })
+	cfg := e.replayConfig()
+	cfg.Live = e.log
+	err := wal.Check(cfg, func(c *errs.CorruptError) { v.damage(c) })
 	if err != nil {
 		return fmt.Errorf("checking the write-ahead log: %w", err)
 	}
@@ -202,6 +203,11 @@ func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
 		return nil
 	}
 	defer h.Release()
+	if !f.Sealed {
+		v.e.commitMu.Lock()
+		f, _ = t.Grown(f)
+		v.e.commitMu.Unlock()
+	}
 	err = checkSegment(h.File(), t, f, func(c *errs.CorruptError) {
 		v.damage(c)
 		t.MarkDamaged(c)
@@ -214,7 +220,7 @@ func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
 }
 
 // checkSegment reads all of a segment file, compares it with the topic's state and
-// calls fn for all damage. The error is not about damage.
+// calls fn for all damage. That of a growing one is compared if f was made by Grown. The error is not about damage.
 func checkSegment(file vfs.File, t *topics.Topic, f topics.FileInfo, fn func(*errs.CorruptError)) error {
 	name := segment.FileName(t.ID(), f.Number)
 	whole := func(what string) {
@@ -232,7 +238,17 @@ func checkSegment(file vfs.File, t *topics.Topic, f topics.FileInfo, fn func(*er
 	if err != nil {
 		return fmt.Errorf("checking %s: %w", name, err)
 	}
-	if !f.Sealed || damaged {
+	if damaged {
+		return nil
+	}
+	if !f.Sealed {
+		digest := segment.Digest(sum.Digest)
+		for _, s := range f.Rest {
+			digest.Add(s)
+		}
+		if f.Digest != 0 && digest.Sum() != f.Digest && !mutate.SkipGrownDigest {
+			whole("its blocks are not those that the snapshot knows")
+		}
 		return nil
 	}
 	size, err := file.Size()

@@ -97,8 +97,10 @@ type FileInfo struct {
 	Sealed  bool
 	MinSize int64  // the least size of the file in bytes, or its exact size if sealed
 	DataEnd int64  // offset past its last block in the file
-	Digest  uint64 // of its blocks, if sealed
-	Size    int64  // bytes that the file occupies; 0 if there is none
+	Digest  uint64 // of its blocks, if sealed or made by Grown
+	// Rest has the head sums of the blocks that are not in the file, if made by Grown.
+	Rest []uint32
+	Size int64 // bytes that the file occupies; 0 if there is none
 }
 
 // Files describes the topic's segments, in order.
@@ -121,6 +123,32 @@ func (t *Topic) Files() []FileInfo {
 		out = append(out, f)
 	}
 	return out
+}
+
+// Grown returns f, which describes the growing segment, as of now and with what is
+// needed to compare its file with the topic's state. ok is false if it is not the
+// growing one any more. The caller holds the commit lock.
+func (t *Topic) Grown(f FileInfo) (_ FileInfo, ok bool) {
+	s := t.log.cur
+	if s == nil || s.number != f.Number || s.sealed.Load() {
+		return f, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.DataEnd = s.flushed.Load()
+	f.MinSize, f.Digest, f.Rest = f.DataEnd, s.digest.Sum(), nil
+	err := s.tail.each(f.DataEnd, s.end.Load(), func(off int64, b []byte) error {
+		for len(b) > 0 {
+			h, err := segment.ParseHeader(b, s.place, off)
+			if err != nil {
+				return err
+			}
+			f.Rest = append(f.Rest, segment.HeadSum(b))
+			b, off = b[h.Size():], off+h.Size()
+		}
+		return nil
+	})
+	return f, err == nil
 }
 
 // Meta returns the expected content of the header of a segment's file, except the

@@ -19,7 +19,7 @@ func (m *Mem) clone() *Mem {
 	defer m.world.Unlock()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := cloner{to: &Mem{track: m.track, versions: m.versions}, seen: map[*inode]*inode{}}
+	c := cloner{to: &Mem{track: m.track, versions: m.versions, boot: m.boot}, seen: map[*inode]*inode{}}
 	c.to.capacity.Store(m.capacity.Load())
 	c.to.root = c.inode(m.root)
 	for _, op := range m.pending {
@@ -49,10 +49,11 @@ func (c *cloner) inode(n *inode) *inode {
 	if to := c.seen[n]; to != nil {
 		return to
 	}
-	to := &inode{born: n.born, gone: n.gone}
+	to := &inode{id: lastInode.Add(1), born: n.born, gone: n.gone}
 	c.seen[n] = to
 	if n.file != nil {
 		to.file = n.file.clone(c.to)
+		to.file.id = to.id
 		return to
 	}
 	to.kids, to.kept = c.entries(n.kids), c.entries(n.kept)

@@ -25,6 +25,7 @@ var (
 // content is the bytes of one memory file.
 type content struct {
 	fs     *Mem
+	id     uint64       // as in ID
 	locked atomic.Bool  // by Mem.Lock
 	dur    *durable     // nil unless the file system is a Crash
 	failed atomic.Int32 // a writeback of which nobody was told

@@ -93,6 +93,7 @@ func NewCrash() *Crash {
 // seen. pick is called by the calling goroutine, and may use the old file system.
 func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	n := c.Kill()
+	n.boot += "1"
 	n.loseEntries(pick)
 	grain := int64(pageSize)
 	if n.Grain == 512 {

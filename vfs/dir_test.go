@@ -113,6 +113,87 @@ func TestDirRemoved(t *testing.T) {
 	})
 }
 
+// TestDirLock: the lock of a directory holds whatever becomes of the files in it and
+// of its name, and writes nothing.
+func TestDirLock(t *testing.T) {
+	everyDir(t, func(t *testing.T, f FS, in string, d Dir) {
+		refused := func(d Dir, pid int) {
+			t.Helper()
+			_, err := d.LockDir("LOCK")
+			var held *LockedError
+			if !errors.As(err, &held) || held.PID != pid {
+				t.Errorf("%v, want the process %d", err, pid)
+			}
+		}
+		lock, err := d.LockDir("LOCK")
+		must(t, err)
+		wantText(t, names(t, d, "."), "[a x]")
+		file, err := d.Lock("LOCK")
+		must(t, err)
+		refused(d, syscall.Getpid())
+		refused(dir(t, f, in+"/store"), syscall.Getpid())
+		must(t, d.Remove("LOCK"))
+		must(t, f.Rename(in+"/store", in+"/moved"))
+		moved := dir(t, f, in+"/moved")
+		if _, err := moved.LockDir("LOCK"); !errors.Is(err, ErrLocked) {
+			t.Errorf("by another name, without LOCK: %v", err)
+		}
+		must(t, f.MkdirAll(in+"/store"))
+		other, err := dir(t, f, in+"/store").LockDir("LOCK")
+		must(t, err)
+		must(t, other.Close())
+		must(t, d.Close()) // the lock stays
+		if _, err := moved.LockDir("LOCK"); !errors.Is(err, ErrLocked) {
+			t.Errorf("after Close of the Dir: %v", err)
+		}
+		must(t, lock.Close())
+		wantErr(t, lock.Close(), fs.ErrClosed)
+		must(t, file.Close())
+		lock, err = moved.LockDir("LOCK")
+		must(t, err)
+		must(t, lock.Close())
+	})
+}
+
+// TestDirNamed follows a directory that is moved, replaced, put back and removed.
+func TestDirNamed(t *testing.T) {
+	everyDir(t, func(t *testing.T, f FS, in string, d Dir) {
+		x := dir(t, d, "x")
+		check := func(when string, want bool) {
+			t.Helper()
+			for _, d := range []Dir{d, x} {
+				if got, err := d.Named(); got != want || err != nil {
+					t.Errorf("%s: %v, %v", when, got, err)
+				}
+			}
+		}
+		links := func(when string, want bool) {
+			t.Helper()
+			info, err := d.Stat(".")
+			must(t, err)
+			if info.Links > 0 != want {
+				t.Errorf("%s: %+v", when, info)
+			}
+		}
+		check("at first", true)
+		must(t, f.Rename(in+"/store", in+"/moved"))
+		check("moved", false)
+		must(t, f.MkdirAll(in+"/store/x"))
+		check("replaced", false)
+		must(t, f.Remove(in+"/store/x"))
+		must(t, f.Remove(in+"/store"))
+		must(t, f.Rename(in+"/moved", in+"/store"))
+		check("put back", true)
+		links("put back", true)
+		for _, name := range []string{"x/b", "x", "a"} {
+			must(t, d.Remove(name))
+		}
+		must(t, f.Remove(in+"/store"))
+		check("removed", false)
+		links("removed", false)
+	})
+}
+
 func TestDirClosed(t *testing.T) {
 	everyDir(t, func(t *testing.T, f FS, in string, d Dir) {
 		x, file := dir(t, d, "x"), open(t, d, "a", Read)
@@ -123,6 +204,10 @@ func TestDirClosed(t *testing.T) {
 			}
 		}
 		wantErr(t, d.Sync(), fs.ErrClosed)
+		_, err := d.LockDir("a")
+		wantErr(t, err, fs.ErrClosed)
+		_, err = d.Named()
+		wantErr(t, err, fs.ErrClosed)
 		wantErr(t, d.Close(), fs.ErrClosed)
 		wantText(t, text(t, file), "aa")
 		wantText(t, get(t, x, "b"), "bb")

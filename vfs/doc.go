@@ -27,6 +27,11 @@
 // O_DIRECTORY, and so is the file, without the latter. On Windows each folder is
 // an os.Root of its own, and what was opened is compared with what has the name.
 //
+// The process owns the directory by a lock on the directory itself ([Dir.LockDir]), which
+// holds when files in it are removed, and when the directory is reached by another name.
+// [Dir.Named] says whether the name still leads to it, and Stat of "." and of a [File] whether
+// it was removed: it has no Links then.
+//
 // # Promises
 //
 // All four pass one behavioural suite, as do the directories that they open. In
@@ -61,13 +66,18 @@
 // Linux has fdatasync(2), fallocate(2) and pwritev(2); elsewhere a full sync,
 // written zeroes and one call per piece stand in for them.
 //
+// A few file systems, of networks mostly, cannot lock a directory either: there
+// LockDir keeps this process out only.
+//
 // On darwin, Mapping.Sync is msync(2), which leaves the data in the drive's own
 // cache; File.Sync empties that cache, too.
 //
 // On Windows files cannot be mapped freely ([MapsFreely]), so that segment files
 // and the log are not mapped at all; files are opened so that they can be renamed
 // and removed while they are open. The lock is on a byte beyond the end of the lock
-// file, so that its text can be read. The system has no call that makes the entries
+// file, so that its text can be read. A directory cannot be locked, and [Info] has neither
+// Links nor ID: who removes the lock file of a process lets a second one in, and that an
+// open file was removed is not noticed. The system has no call that makes the entries
 // of a directory durable, and SyncDir does nothing: NTFS keeps names in a journal,
 // in order, and writes that out in its own time. After a power loss a file that was
 // just created, renamed or removed may therefore have its earlier name, or none,

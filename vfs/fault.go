@@ -88,8 +88,9 @@ type Fault struct {
 // locks, hook is called, and if it returns an error, that is what the operation
 // returns, without being done. Only a Close is done all the same, because close(2)
 // releases its descriptor even if it fails. Populate, Bytes and Name are not
-// operations. What is done through a Dir is reported under the name that it has
-// without the Dir. A nil hook lets everything through.
+// operations, nor is Stat of a File or of a Dir itself: they ask about what is open.
+// What is done through a Dir is reported under the name that it has without the Dir. A
+// nil hook lets everything through.
 func NewFault(inner FS, hook func(Op) error) *Fault {
 	f := new(Fault)
 	f.faultFS = faultFS{inner: inner, fault: f}

@@ -141,6 +141,31 @@ func (d *faultDir) Sync() error {
 	return d.open.Sync()
 }
 
+func (d *faultDir) Stat(name string) (Info, error) {
+	if name == "." {
+		return d.open.Stat(name)
+	}
+	return d.faultFS.Stat(name)
+}
+
+func (d *faultDir) LockDir(name string) (io.Closer, error) {
+	if err := d.ask(OpLock, "."); err != nil {
+		return nil, err
+	}
+	lock, err := d.open.LockDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &faultLock{lock: lock, name: d.dir, fault: d.fault}, nil
+}
+
+func (d *faultDir) Named() (bool, error) {
+	if err := d.ask(OpStat, "."); err != nil {
+		return false, err
+	}
+	return d.open.Named()
+}
+
 func (d *faultDir) LinkTo(oldname string, to Dir, newname string) error {
 	op := Op{Kind: OpLink, Name: d.shown(oldname), To: newname}
 	if other, ok := to.(*faultDir); ok {

@@ -22,12 +22,18 @@ var ErrMapFault = errors.New("fault in a mapped file")
 // not goroutines started by fn. A system call that is handed faulty memory
 // returns EFAULT to its caller instead of faulting. m may be nil, which guards
 // nothing.
-func Guard(m Mapping, fn func()) (err error) {
+func Guard(m Mapping, fn func()) error { return GuardBoth(m, nil, fn) }
+
+// GuardBoth is Guard for fn that touches two mappings, at the cost of one.
+func GuardBoth(m, m2 Mapping, fn func()) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(old)
 		if r := recover(); r != nil {
 			off, ok := faultOffset(m, r)
+			if !ok {
+				off, ok = faultOffset(m2, r)
+			}
 			if !ok {
 				panic(r)
 			}

@@ -32,6 +32,16 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 // pidText is what a lock file contains while it is locked.
 func pidText(pid int) []byte { return []byte(strconv.Itoa(pid) + "\n") }
 
+// holder returns the process id in the lock file name of d, 0 if there is none.
+func holder(d Dir, name string) int {
+	f, err := d.Open(name, Read)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	return readPID(f)
+}
+
 // readPID returns the process id in a lock file, 0 if there is none.
 func readPID(r io.ReaderAt) int {
 	var buf [32]byte

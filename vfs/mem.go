@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"io"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,8 @@ type Mem struct {
 	mu   sync.RWMutex // guards the tree of inodes, and pending
 	root *inode
 
+	boot string // of BootID
+
 	track    bool    // record what is durable (see Crash)
 	versions int     // of a page, between what is durable and what is newest (see Crash)
 	pending  []dirOp // directory operations not yet durable, oldest first
@@ -39,9 +42,11 @@ type Mem struct {
 
 // inode is a directory or a file, without its name.
 type inode struct {
+	id   uint64            // as in ID
 	file *content          // nil for a directory
 	kids map[string]*inode // a directory's entries; nil for a file
 	gone bool              // a directory that was removed
+	lock atomic.Bool       // a directory that was locked
 
 	// For Crash only: a directory's durable entries, and whether a durable
 	// entry ever led here.
@@ -50,7 +55,7 @@ type inode struct {
 }
 
 // NewMem returns an empty file system in memory.
-func NewMem() *Mem { return &Mem{root: newDir()} }
+func NewMem() *Mem { return &Mem{root: newDir(), boot: "1"} }
 
 // SetCapacity limits the sum of all files' allocated bytes. Growth beyond it
 // fails as a whole, with an error that wraps syscall.ENOSPC. What is allocated
@@ -71,15 +76,21 @@ func (m *Mem) reserve(n int64) error {
 }
 
 func newDir() *inode {
-	return &inode{kids: map[string]*inode{}, kept: map[string]*inode{}}
+	return &inode{id: lastInode.Add(1), kids: map[string]*inode{}, kept: map[string]*inode{}}
 }
 
+// lastInode counts the files and directories in memory, of all file systems.
+var lastInode atomic.Uint64
+
+// memDevice is ID.dev of all of them.
+const memDevice = math.MaxUint64
+
 func (m *Mem) newFile() *inode {
-	c := &content{fs: m, cur: &buffer{}}
+	c := &content{fs: m, id: lastInode.Add(1), cur: &buffer{}}
 	if m.track {
 		c.dur = &durable{}
 	}
-	return &inode{file: c}
+	return &inode{id: c.id, file: c}
 }
 
 // Open implements FS.
@@ -116,18 +127,41 @@ func (m *Mem) Lock(name string) (io.Closer, error) { return m.whole().Lock(name)
 func (m *Mem) Free(name string) (int64, error) { return m.whole().Free(name) }
 
 func (n *inode) info(base string) Info {
-	if n.file == nil {
-		return Info{Name: base, Dir: true}
+	if n.file != nil {
+		return n.file.info(base)
 	}
-	n.file.mu.RLock()
-	defer n.file.mu.RUnlock()
-	return Info{Name: base, Size: n.file.size, Allocated: n.file.charged, Regular: true}
+	info := Info{Name: base, Dir: true, Links: 1, ID: ID{memDevice, n.id}}
+	if n.gone {
+		info.Links = 0
+	}
+	return info
+}
+
+func (c *content) info(base string) Info {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return Info{Name: base, Size: c.size, Allocated: c.charged, Regular: true, Links: uint64(c.links), ID: ID{memDevice, c.id}}
 }
 
 // memLock is a held lock.
 type memLock struct {
 	f      *memFile
 	closed atomic.Bool
+}
+
+// memDirLock is a held lock of a directory.
+type memDirLock struct {
+	node   *inode
+	name   string
+	closed atomic.Bool
+}
+
+func (l *memDirLock) Close() error {
+	if l.closed.Swap(true) {
+		return pathErr("close", l.name, os.ErrClosed)
+	}
+	l.node.lock.Store(false)
+	return nil
 }
 
 func (l *memLock) Close() error {

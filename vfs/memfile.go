@@ -70,6 +70,13 @@ func writePieces(f io.WriterAt, pieces [][]byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+func (f *memFile) Stat() (Info, error) {
+	if err := f.check("stat", 0, nil, nil); err != nil {
+		return Info{}, err
+	}
+	return f.c.info(f.name), nil
+}
+
 func (f *memFile) Size() (int64, error) {
 	if err := f.check("stat", 0, nil, nil); err != nil {
 		return 0, err

@@ -227,6 +227,28 @@ func (d *memDir) Lock(name string) (io.Closer, error) {
 	return &memLock{f: f}, nil
 }
 
+// LockDir implements Dir. The lock lasts until it is closed.
+func (d *memDir) LockDir(name string) (io.Closer, error) {
+	if d.closed.Load() {
+		return nil, pathErr("lock", d.name, fs.ErrClosed)
+	}
+	if !d.node.lock.CompareAndSwap(false, true) {
+		return nil, &LockedError{Path: d.shown(name), PID: holder(d, name)}
+	}
+	return &memDirLock{node: d.node, name: d.name}, nil
+}
+
+// Named implements Dir.
+func (d *memDir) Named() (bool, error) {
+	if d.closed.Load() {
+		return false, pathErr("stat", d.name, fs.ErrClosed)
+	}
+	d.m.mu.RLock()
+	defer d.m.mu.RUnlock()
+	at, err := d.m.whole().find(d.path)
+	return err == nil && at.node == d.node, nil
+}
+
 // OpenDir implements FS.
 func (d *memDir) OpenDir(name string) (Dir, error) {
 	d.m.mu.RLock()

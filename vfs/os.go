@@ -3,6 +3,7 @@
 package vfs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -39,11 +40,30 @@ func openHow(flag Flag) (how int, err error) {
 }
 
 func osInfo(fi fs.FileInfo) Info {
-	return Info{
+	info := Info{
 		Name:      fi.Name(),
 		Size:      fi.Size(),
-		Allocated: allocated(fi),
+		Allocated: fi.Size(),
 		Dir:       fi.IsDir(),
 		Regular:   fi.Mode().IsRegular(),
+		Symlink:   fi.Mode()&fs.ModeSymlink != 0,
+		Links:     1,
 	}
+	identify(&info, fi)
+	return info
+}
+
+// named is Dir.Named for a directory that was opened as abs.
+func named(abs string, same func(fs.FileInfo) bool) (bool, error) {
+	if abs == "" {
+		return false, errors.ErrUnsupported
+	}
+	fi, err := os.Stat(abs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return same(fi), nil
 }

@@ -261,6 +261,11 @@ func testChdir(t *testing.T, s FS) {
 	must(t, err)
 	must(t, lock.Close())
 	wantText(t, names(t, d, "x"), "[one three]")
+	for _, d := range []Dir{d, x} {
+		if named, err := d.Named(); !named || err != nil {
+			t.Errorf("%v, %v", named, err)
+		}
+	}
 	if _, err := d.Free("."); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -96,7 +97,7 @@ func (osFS) OpenDir(name string) (Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newOSDir(f)
+	return newOSDir(f, absolute(name))
 }
 
 func (osFS) Lock(name string) (io.Closer, error) {
@@ -121,14 +122,42 @@ func retry(f func() error) error {
 	}
 }
 
-// allocated returns how many bytes of disk blocks a file has.
-func allocated(fi fs.FileInfo) int64 {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0
+// identify adds to info what only the system's own description has.
+func identify(info *Info, fi fs.FileInfo) {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		info.Allocated = int64(st.Blocks) * 512 // st_blocks is in units of 512 bytes, whatever the block size
+		info.Links = uint64(st.Nlink)
+		info.ID = ID{uint64(st.Dev), uint64(st.Ino)}
 	}
-	return int64(st.Blocks) * 512 // st_blocks is in units of 512 bytes, whatever the block size
 }
+
+// statFile is fstat(2).
+func statFile(f *osFile) (info Info, err error) {
+	var st unix.Stat_t
+	err = f.control("stat", func(fd uintptr) error {
+		return retry(func() error { return unix.Fstat(int(fd), &st) })
+	})
+	if err == nil {
+		info = statInfo(f.Name(), &st)
+	}
+	return info, err
+}
+
+// absolute returns a name from the root on, or "" if that cannot be told. (filepath.Abs
+// would link as much again as the rest of this file.)
+func absolute(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	wd, err := unix.Getwd()
+	if err != nil {
+		return ""
+	}
+	return within(wd, name)
+}
+
+// locksFolders says that a directory can be locked.
+const locksFolders = true
 
 // syncFolder makes the entries of an open directory durable.
 func syncFolder(d *os.File) error {

@@ -102,8 +102,32 @@ func (o osFS) Free(name string) (int64, error) {
 	return d.Free(".")
 }
 
-// allocated returns the size: to learn the allocation would take another call.
-func allocated(fi fs.FileInfo) int64 { return fi.Size() }
+// identify adds nothing: the allocation, the number of names and which file it is would
+// take other calls.
+func identify(*Info, fs.FileInfo) {}
+
+// statFile describes an open file.
+func statFile(f *osFile) (Info, error) {
+	fi, err := f.f.Stat()
+	if err != nil {
+		return Info{}, err
+	}
+	info := osInfo(fi)
+	info.Name = f.Name()
+	return info, nil
+}
+
+// absolute returns a name from the root on, or "" if that cannot be told.
+func absolute(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return ""
+	}
+	return abs
+}
+
+// locksFolders says that a directory cannot be locked.
+const locksFolders = false
 
 // syncFolder does nothing: there is no call for a directory. See the package
 // comment for what that means.

@@ -18,15 +18,16 @@ import (
 type osDir struct {
 	f    *os.File
 	conn syscall.RawConn
+	abs  string // the name as it was opened, from the root on; "" if that is not known
 }
 
 // newOSDir takes f over.
-func newOSDir(f *os.File) (*osDir, error) {
+func newOSDir(f *os.File, abs string) (*osDir, error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	return &osDir{f: f, conn: conn}, nil
+	return &osDir{f: f, conn: conn, abs: abs}, nil
 }
 
 const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
@@ -108,6 +109,9 @@ func statInfo(name string, st *unix.Stat_t) Info {
 		Allocated: int64(st.Blocks) * 512, // st_blocks is in units of 512 bytes, whatever the block size
 		Dir:       kind == unix.S_IFDIR,
 		Regular:   kind == unix.S_IFREG,
+		Symlink:   kind == unix.S_IFLNK,
+		Links:     uint64(st.Nlink),
+		ID:        ID{uint64(st.Dev), uint64(st.Ino)},
 	}
 }
 
@@ -180,7 +184,11 @@ func (d *osDir) OpenDir(name string) (Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newOSDir(f)
+	abs := d.abs
+	if abs != "" {
+		abs = within(abs, name)
+	}
+	return newOSDir(f, abs)
 }
 
 func (d *osDir) MkdirAll(name string) error {
@@ -224,7 +232,7 @@ func (d *osDir) ReadDir(name string) ([]Info, error) {
 	}
 	slices.Sort(names)
 	infos := make([]Info, 0, len(names))
-	in, err := newOSDir(f)
+	in, err := newOSDir(f, "")
 	if err != nil {
 		return nil, err
 	}
@@ -342,6 +350,27 @@ func (d *osDir) Sync() error { return syncFolder(d.f) }
 
 func (d *osDir) Lock(name string) (io.Closer, error) {
 	return lockFile(d.shown(name), func(how int) (*os.File, error) { return d.openRegular(name, how) })
+}
+
+func (d *osDir) LockDir(name string) (io.Closer, error) {
+	f, err := d.openFolder(".") // a lock belongs to a descriptor
+	if err != nil {
+		return nil, err
+	}
+	info, err := d.Stat(".")
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return lockFolder(f, d.shown(name), info.ID, d, name)
+}
+
+func (d *osDir) Named() (bool, error) {
+	info, err := d.Stat(".")
+	if err != nil {
+		return false, err
+	}
+	return named(d.abs, func(fi os.FileInfo) bool { return osInfo(fi).ID == info.ID })
 }
 
 func (d *osDir) Free(name string) (int64, error) {

@@ -34,6 +34,8 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, sysError(err)
 }
 
+func (f *osFile) Stat() (Info, error) { return statFile(f) }
+
 func (f *osFile) Size() (int64, error) {
 	fi, err := f.f.Stat()
 	if err != nil {

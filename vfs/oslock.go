@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -43,6 +44,52 @@ func lockFile(name string, open func(how int) (*os.File, error)) (io.Closer, err
 		_, _ = f.WriteAt(pidText(os.Getpid()), 0)
 	}
 	return l, nil
+}
+
+// lockedDirs has the ID of each directory that this process has locked: some file
+// systems take such a lock and keep nobody out with it.
+var lockedDirs sync.Map
+
+// lockFolder is Dir.LockDir of the directory d, of which f is another
+// descriptor, and shown the name of the lock file.
+func lockFolder(f *os.File, shown string, id ID, d Dir, name string) (io.Closer, error) {
+	held := &LockedError{Path: shown, PID: os.Getpid()}
+	if _, taken := lockedDirs.LoadOrStore(id, true); taken && id.Known() {
+		f.Close()
+		return nil, held
+	}
+	var err error
+	if locksFolders {
+		err = (&osFile{f: f}).control("lock", lockFD)
+	}
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		held.PID = holder(d, name)
+		err = held
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.EINVAL):
+		err = nil // of a network file system, say
+	}
+	if err != nil {
+		lockedDirs.Delete(id)
+		f.Close()
+		return nil, err
+	}
+	return &dirLock{osLock{f: f}, id}, nil
+}
+
+// dirLock is a held lock of a directory.
+type dirLock struct {
+	osLock
+	id ID
+}
+
+// Close gives the lock up.
+func (l *dirLock) Close() error {
+	err := l.osLock.Close()
+	if !errors.Is(err, fs.ErrClosed) {
+		lockedDirs.Delete(l.id)
+	}
+	return err
 }
 
 // osLock is a held lock, or a dummy if f is nil.

@@ -22,6 +22,7 @@ import (
 type rootDir struct {
 	r    *os.Root
 	name string
+	abs  string // the name as it was opened, from the root on; "" if that is not known
 }
 
 func openRootDir(name string) (*rootDir, error) {
@@ -29,7 +30,7 @@ func openRootDir(name string) (*rootDir, error) {
 	if err != nil {
 		return nil, notDir(name, err)
 	}
-	return &rootDir{r, name}, nil
+	return &rootDir{r, name, absolute(name)}, nil
 }
 
 // notDir returns err, which came of opening name as a directory, or ENOTDIR if name
@@ -151,7 +152,10 @@ func (d *rootDir) Open(name string, flag Flag) (File, error) {
 }
 
 func (d *rootDir) OpenDir(name string) (Dir, error) {
-	sub := &rootDir{name: d.shown(name)}
+	sub := &rootDir{name: d.shown(name), abs: d.abs}
+	if d.abs != "" {
+		sub.abs = within(d.abs, name)
+	}
 	err := d.at(name, func(r *os.Root, base string) (err error) {
 		sub.r, err = openRootFolder(r, base)
 		return err
@@ -208,7 +212,7 @@ func (d *rootDir) ReadDir(name string) ([]Info, error) {
 			fi, err := lstat(in, n)
 			switch {
 			case err == errSymlink:
-				infos = append(infos, Info{Name: n})
+				infos = append(infos, Info{Name: n, Symlink: true, Links: 1})
 			case err == nil:
 				infos = append(infos, osInfo(fi))
 			case !errors.Is(err, fs.ErrNotExist):
@@ -330,6 +334,26 @@ func (d *rootDir) Sync() error {
 
 func (d *rootDir) Lock(name string) (io.Closer, error) {
 	return lockFile(d.shown(name), func(how int) (*os.File, error) { return d.openRegular(name, how) })
+}
+
+func (d *rootDir) LockDir(name string) (io.Closer, error) {
+	info, err := d.Stat(".")
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.r.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	return lockFolder(f, d.shown(name), info.ID, d, name)
+}
+
+func (d *rootDir) Named() (bool, error) {
+	own, err := d.r.Stat(".")
+	if err != nil {
+		return false, err
+	}
+	return named(d.abs, func(fi fs.FileInfo) bool { return os.SameFile(fi, own) })
 }
 
 func (d *rootDir) Free(name string) (n int64, err error) {

@@ -169,7 +169,10 @@ var behaviours = []struct {
 		infos, err := f.ReadDir(dir + "/x")
 		must(t, err)
 		for i := range infos {
-			infos[i].Allocated = 0
+			if !infos[i].ID.Known() || infos[i].Links == 0 {
+				t.Errorf("%+v", infos[i])
+			}
+			infos[i].Allocated, infos[i].Links, infos[i].ID = 0, 0, ID{}
 			if infos[i].Dir {
 				infos[i].Size = 0
 			}
@@ -276,6 +279,37 @@ var behaviours = []struct {
 			t.Error("bytes after close")
 		}
 		wantText(t, text(t, file)[4998:5006], "stoWROTE")
+	}},
+	{"which file", func(t *testing.T, f FS, dir string) {
+		stat := func(name string) Info {
+			t.Helper()
+			info, err := f.Stat(name)
+			must(t, err)
+			return info
+		}
+		file := open(t, f, dir+"/a", Create)
+		write(t, file, 0, "text")
+		must(t, f.Link(dir+"/a", dir+"/b"))
+		put(t, f, dir+"/c", "")
+		a, b, c, d := stat(dir+"/a"), stat(dir+"/b"), stat(dir+"/c"), stat(dir)
+		own, err := file.Stat()
+		must(t, err)
+		if a.ID != b.ID || a.ID != own.ID || a.ID == c.ID || c.ID == d.ID || !d.ID.Known() {
+			t.Errorf("a %v, b %v, open %v, c %v, directory %v", a, b, own, c, d)
+		}
+		if a.Links != 2 || own.Links != 2 || c.Links != 1 || own.Size != 4 || !own.Regular || own.Name != file.Name() {
+			t.Errorf("%+v, %+v, %+v", a, own, c)
+		}
+		must(t, f.Rename(dir+"/c", dir+"/a"))
+		must(t, f.Remove(dir+"/b"))
+		gone, err := file.Stat()
+		must(t, err)
+		if gone.Links != 0 || gone.ID != own.ID || stat(dir+"/a").ID != c.ID {
+			t.Errorf("%+v", gone)
+		}
+		must(t, file.Close())
+		_, err = file.Stat()
+		wantErr(t, err, fs.ErrClosed)
 	}},
 	{"growth under a mapping", func(t *testing.T, f FS, dir string) {
 		file := open(t, f, dir+"/a", Create)

@@ -108,6 +108,19 @@ type Dir interface {
 	// the need for another descriptor.
 	Sync() error
 
+	// LockDir takes an exclusive advisory lock on the directory itself, which it
+	// keeps until the result is closed or the process ends, whatever becomes of the
+	// files in it. It does not wait and writes nothing. If the lock is held, by this
+	// process or another, through whichever name, the error is a *LockedError; name
+	// is a file in the directory that Lock may have filled, and tells whose it is.
+	// Where the system cannot lock a directory, only this process is kept out, or
+	// nobody: see Platforms.
+	LockDir(name string) (io.Closer, error)
+
+	// Named reports whether the directory can still be reached by the name that it
+	// was opened by. A relative name means what it meant then.
+	Named() (bool, error)
+
 	// LinkTo is Link with the new name in another directory. It fails with
 	// errors.ErrUnsupported if the two cannot share a file, being of different
 	// kinds for instance; the caller then copies it.
@@ -123,7 +136,18 @@ type Info struct {
 	Allocated int64  // bytes of disk blocks in use
 	Dir       bool   // a directory
 	Regular   bool   // a regular file
+	Symlink   bool   // a symbolic link
+	Links     uint64 // how many names it has: 0 once it was removed, if the system counts
+	ID        ID     // which file or directory it is
 }
+
+// ID tells the files and directories that exist at one time apart, whatever their
+// names. The zero ID is that of a file of which the system does not say which it is,
+// and equals no other.
+type ID struct{ dev, ino uint64 }
+
+// Known reports whether the system says which file it is.
+func (id ID) Known() bool { return id != ID{} }
 
 // File is an open regular file. Its methods are safe for concurrent use; calls
 // after Close fail with fs.ErrClosed.
@@ -146,6 +170,10 @@ type File interface {
 
 	// Size returns the file's length in bytes.
 	Size() (int64, error)
+
+	// Stat describes the file, which may have another name by now, or none. The
+	// name in it is that of Name.
+	Stat() (Info, error)
 
 	// Truncate sets the file's length in bytes; added bytes read as zeroes and
 	// need not have disk blocks.

@@ -14,7 +14,15 @@ import (
 // A frame above Config.MaxFrame makes the whole call fail with ErrTooLarge
 // before anything is written. After a failed sync every Append fails with
 // ErrFailed.
-func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
+func (l *Log) Append(frames []Frame) (n int, first uint64, err error) { return l.append(frames, false) }
+
+// AppendUnsynced is Append for frames that are acknowledged without a sync: like
+// Acknowledge, it notes them in the mark.
+func (l *Log) AppendUnsynced(frames []Frame) (n int, first uint64, err error) {
+	return l.append(frames, l.mark != nil)
+}
+
+func (l *Log) append(frames []Frame, note bool) (n int, first uint64, err error) {
 	first = l.position.Load() + 1
 	if err := l.failure(); err != nil {
 		return 0, first, err
@@ -30,9 +38,12 @@ func (l *Log) Append(frames []Frame) (n int, first uint64, err error) {
 		}
 		var done int
 		if l.cur.m != nil && l.isShort(l.sizes[n:]) {
-			done, err = l.store(frames[n:])
+			done, err = l.store(frames[n:], note)
 		} else {
 			done, err = l.write(frames[n:], l.sizes[n:])
+			if note && done > 0 {
+				l.Acknowledge()
+			}
 		}
 		n += done
 		if err != nil {
@@ -130,11 +141,22 @@ func (l *Log) wipe() {
 	}
 }
 
-// store appends as many frames as fit in the current file, which is mapped.
-func (l *Log) store(frames []Frame) (int, error) {
-	l.batch, l.stored = frames, 0
-	err := vfs.Guard(l.cur.m, l.guard)
+// store appends as many frames as fit in the current file, which is mapped. With
+// note it notes them in the mark.
+func (l *Log) store(frames []Frame, note bool) (int, error) {
+	l.batch, l.stored, l.noting = frames, 0, false
+	var mark vfs.Mapping
+	if l.note = note && l.mark.m != nil && l.mark.leader.err == nil; l.note {
+		mark = l.mark.m
+	}
+	err := vfs.GuardBoth(l.cur.m, mark, l.guard)
 	l.batch = nil
+	if err != nil && l.noting { // the frames are stored
+		l.mark.leader.err, err = err, nil
+	}
+	if note && !l.note {
+		l.Acknowledge()
+	}
 	return l.stored, err
 }
 
@@ -147,13 +169,17 @@ func (l *Log) storeBatch() {
 		fr := &l.batch[i]
 		off, size := f.end.Load(), sizes[i]
 		if size > f.size-off {
-			return
+			break
 		}
 		if off+size > f.ready {
 			l.bringIn(off, size)
 		}
-		f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
+		l.lastSum = f.key.put(f.data[off:off+size], off, fr, l.position.Load()+1, durable)
 		l.publish(1, off+size)
 		l.stored++
+	}
+	if l.note && l.stored > 0 {
+		l.noting = true
+		l.fillMark().store()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -22,6 +23,9 @@ type entry struct {
 	// unreadable means that there is no intact header at all: one may have been
 	// lost.
 	unreadable bool
+	// moved means that the header is intact, and of another number: a spare that
+	// was being renumbered, or a file that was given the name of another.
+	moved bool
 }
 
 // catalog is the files in a log's directory, ascending.
@@ -30,10 +34,16 @@ type catalog struct {
 	highest uint64 // number in any name or header
 }
 
+// numberSpan is how far a file's number may be above every one that is known to
+// be in use. A file beyond is not of the log, whatever its name: nothing follows
+// from it, and it is left alone.
+const numberSpan = 1 << 32
+
 // readCatalog reads the headers of all files in the directory. A missing
 // directory is an empty one. The error wraps ErrVersion if a file that may
-// matter, numbered from or above, cannot be understood.
-func readCatalog(fsys vfs.FS, dir string, store [16]byte, from uint64) (*catalog, error) {
+// matter, numbered cfg.Number or above, cannot be understood.
+func readCatalog(cfg *ReplayConfig) (*catalog, error) {
+	fsys, dir, store, from := cfg.FS, cfg.Dir, cfg.Store, cfg.Number
 	infos, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &catalog{}, nil
@@ -48,7 +58,6 @@ func readCatalog(fsys vfs.FS, dir string, store [16]byte, from uint64) (*catalog
 		if !ok {
 			continue
 		}
-		c.highest = max(c.highest, number)
 		if !info.Regular {
 			continue
 		}
@@ -61,6 +70,11 @@ func readCatalog(fsys vfs.FS, dir string, store [16]byte, from uint64) (*catalog
 		}
 		c.highest = max(c.highest, e.head.number)
 		c.files = append(c.files, e)
+	}
+	c.highest = max(c.highest, from-min(from, 1), cfg.First)
+	c.files = slices.DeleteFunc(c.files, func(e *entry) bool { return e.number > c.highest && e.number-c.highest > numberSpan })
+	for _, e := range c.files {
+		c.highest = max(c.highest, e.number)
 	}
 	slices.SortFunc(c.files, func(a, b *entry) int {
 		if a.number < b.number {
@@ -101,7 +115,7 @@ func (e *entry) read(fsys vfs.FS, dir string, store [16]byte, buf []byte) error 
 	case h.store != store:
 		e.bad = "header of another store"
 	case h.number != e.number:
-		e.head.number = h.number // counts as used
+		e.head, e.moved = h, true // its number counts as used
 		e.bad = fmt.Sprintf("header of file %d", h.number)
 	default:
 		e.head = h
@@ -149,15 +163,20 @@ func (c *catalog) from(number uint64) []*entry {
 	return nil
 }
 
-// keys returns the keys that frames in e may have. If the header is unreadable
-// they are guesses: from the epoch in the header, and from those of the nearest
-// intact files.
-func (c *catalog) keys(e *entry, store [16]byte) []key {
+// keys returns the keys that frames in e may have. If the header is unreadable,
+// the epoch follows from the number if the file was made since the log was last
+// begun. Otherwise there are guesses: from the epoch in the header, and from those
+// of the nearest intact files.
+func (c *catalog) keys(e *entry, cfg *ReplayConfig) []key {
 	if e.bad == "" {
 		return []key{e.head.key()}
 	}
 	if !e.unreadable {
 		return nil // a spare that is being renumbered
+	}
+	store := cfg.Store
+	if cfg.Epoch != 0 && e.number >= cfg.First && !mutate.SkipLogFirst {
+		return []key{newKey(store, cfg.Epoch, e.number)}
 	}
 	epochs := []uint64{e.epoch}
 	add := func(o *entry) {

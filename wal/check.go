@@ -1,13 +1,12 @@
 package wal
 
 // Check reads a log like Replay, without delivering it, and calls fn for all
-// damage: what Replay finds, and files after the end of the log that hold
-// frames but have a damaged header. It writes nothing. The error is that of the
+// damage. It writes nothing. The error is that of the
 // file system, or wraps ErrVersion or ErrTooLarge.
 //
-// A file whose header a crash kept from being written looks like the latter. So
-// Check of a log that was not closed properly may report what Replay rightly
-// cuts off.
+// Of a log whose Epoch is not known, it also reports files after its end that hold
+// frames but have a damaged header. A file whose header a crash kept from being
+// written looks like that, so that Check may report what Replay rightly cuts off.
 func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
 	r := &replay{cfg: cfg}
 	if err := r.run(); err != nil {
@@ -15,6 +14,9 @@ func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
 	}
 	if r.res.Damage != nil {
 		fn(r.res.Damage)
+	}
+	if cfg.Epoch != 0 {
+		return nil // Replay has looked at what is there from STORE and the mark
 	}
 	for _, e := range r.cat.from(max(r.res.Tail.Number+1, cfg.Number)) {
 		if !e.unreadable || r.res.Damage != nil && r.res.Damage.File == e.name {

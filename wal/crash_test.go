@@ -217,7 +217,7 @@ func TestGenerations(t *testing.T) {
 			got, res := readAll(t, replayConfig(fs))
 			checkPrefix(t, got, want, len(want))
 			if res.Damage != nil || len(res.Cut) != 1 || res.Cut[0].From != end-256 || res.Cut[0].To != end+256 ||
-				res.Tail != (Tail{number, end - 256}) {
+				res.Tail.Number != number || res.Tail.End != end-256 {
 				t.Fatalf("%+v", res)
 			}
 			// Put it right again: it stays void, if only the next file exists.

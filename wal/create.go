@@ -22,7 +22,9 @@ import (
 // directory are durable, even if they were written and never synced: frames
 // that Replay has delivered cannot vanish any more.
 //
-// The caller ensures that no other process writes the directory.
+// The caller ensures that no other process writes the directory. It makes the epoch
+// and number durable, in the file that names the log, before the log is used, and
+// tells it so with [Log.Named]: later they are evidence of what must be there.
 func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint64) (*Log, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -51,14 +53,22 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 	for _, f := range surplus { // first, since the new file may need the space
 		l.discard(f)
 	}
+	l.lastSum = prev.Sum
 	if err := l.roll(0, prev); err != nil {
 		l.abandon()
 		return nil, fmt.Errorf("wal: making the first file: %w", err)
 	}
+	k, err := openMark(&l.cfg)
+	if err != nil {
+		l.abandon()
+		return nil, fmt.Errorf("wal: opening the mark: %w", err)
+	}
 	if err := l.Sync(); err != nil {
+		k.close()
 		l.abandon()
 		return nil, fmt.Errorf("wal: making the first file durable: %w", err)
 	}
+	l.mark = k // it must not speak of this epoch before that is named
 	return l, nil
 }
 
@@ -82,6 +92,9 @@ func (l *Log) takeOver(number uint64, prev Tail, spares []uint64) (surplus []*fi
 		n, ok := parseName(info.Name)
 		if !ok || !info.Regular {
 			continue
+		}
+		if n >= number && n-number > numberSpan {
+			continue // not of the log
 		}
 		if n >= number {
 			return nil, fmt.Errorf("%s is not below the first new file, %d", info.Name, number)

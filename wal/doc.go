@@ -29,7 +29,8 @@
 //	    56    8  first: position of the first frame of this file
 //	    64    8  prev: number of the file before this one, 0 = none
 //	    72    8  prev end: offset in that file where its valid frames end, 0 = none
-//	    80 4008  zero
+//	    80    8  prev sum: of the header of the last frame before this file, 0 = unknown
+//	    88 4000  zero
 //	  4088    8  sum of bytes 0 to 4087
 //
 // The pair (prev, prev end) chains the files and says durably where the
@@ -87,6 +88,19 @@
 // the position expected there was durable, a frame that must be there is
 // missing, and that is damage. Otherwise the rest was never acknowledged as
 // durable and is cut off.
+//
+// The end itself has no later frame. So it has witnesses: whoever opens the log
+// keeps, durably, the epoch and the number of the file with which it was last
+// begun ([ReplayConfig].First), and the file mark, which nobody syncs, has the
+// position that was last made durable or acknowledged (mark.go). If the log ends
+// before what a witness says, that is damage. What was acknowledged without a sync
+// counts only as long as the machine has not been started again. After a power cut
+// the mark may be older than the log; then what it does not know of is missed only
+// if later frames speak of it.
+//
+// The size of a file, its header and its name are believed from the moment that a
+// witness, a durable field or a successor says that they were durable. Before, a
+// file is a spare, and a crash may have left it in any state.
 //
 // # Durability
 //

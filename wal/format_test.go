@@ -109,7 +109,7 @@ func TestFileNames(t *testing.T) {
 }
 
 func TestHeaderRefusals(t *testing.T) {
-	good := fileHeader{store: testStore, epoch: 3, number: 9, size: 8192, first: 5, prev: Tail{8, 4104}}
+	good := fileHeader{store: testStore, epoch: 3, number: 9, size: 8192, first: 5, prev: Tail{8, 4104, 7}}
 	b := make([]byte, headerSize)
 	good.put(b)
 	if h, what, err := parseHeader(b); h != good || what != "" || err != nil {

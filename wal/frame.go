@@ -34,8 +34,8 @@ func (f *Frame) top() int { return frameHead + partEntry*len(f.Parts) + len(f.Me
 
 // putTop encodes header, parts table and meta of a frame into b, which is
 // f.top() long and will lie at offset off; size is that of the whole frame. The
-// header is stored last.
-func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint64) {
+// header is stored last. It returns the header's sum.
+func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint64) uint64 {
 	rest := b[frameHead:]
 	for i := range f.Parts {
 		p := &f.Parts[i]
@@ -56,18 +56,19 @@ func (k key) putTop(b []byte, off, size int64, f *Frame, position, durable uint6
 	le.PutUint64(b[16:], uint64(size))
 	le.PutUint64(b[8:], lens)
 	le.PutUint64(b, uint64(k.tag))
+	return sum
 }
 
 // put encodes a whole frame into b, which has its size. The header is stored
-// last, so that a torn write does not look like a frame.
-func (k key) put(b []byte, off int64, f *Frame, position, durable uint64) {
+// last, so that a torn write does not look like a frame. It returns the header's sum.
+func (k key) put(b []byte, off int64, f *Frame, position, durable uint64) uint64 {
 	top := f.top()
 	rest := b[top:]
 	for i := range f.Parts {
 		rest = rest[copy(rest, f.Parts[i].Bytes):]
 	}
 	clear(rest)
-	k.putTop(b[:top], off, int64(len(b)), f, position, durable)
+	return k.putTop(b[:top], off, int64(len(b)), f, position, durable)
 }
 
 // headSum returns the sum of the frame header at the start of b, which lies at
@@ -87,6 +88,7 @@ type head struct {
 	position uint64
 	durable  uint64
 	metaSum  uint64
+	sum      uint64 // of the header
 }
 
 // hasTag reports whether b, at least frameHead long, starts with the tag of k.
@@ -119,6 +121,7 @@ func (k key) head(b []byte, off, room int64) (h head, ok bool) {
 		position: le.Uint64(b[24:]),
 		durable:  le.Uint64(b[32:]),
 		metaSum:  le.Uint64(b[40:]),
+		sum:      le.Uint64(b[48:]),
 	}
 	size := le.Uint64(b[16:])
 	// 2^32 parts of 16 bytes and 2^32 bytes of meta do not overflow.

@@ -13,7 +13,7 @@ import (
 
 const (
 	headerSize = 4096 // size of a file header, and the unit of file sizes
-	headerUsed = 80
+	headerUsed = 88
 	magic      = "PPWALOG\x00"
 	version    = 1
 
@@ -64,6 +64,7 @@ func (h *fileHeader) put(b []byte) {
 	le.PutUint64(b[56:], h.first)
 	le.PutUint64(b[64:], h.prev.Number)
 	le.PutUint64(b[72:], uint64(h.prev.End))
+	le.PutUint64(b[80:], h.prev.Sum)
 	le.PutUint64(b[headerSize-8:], xxhash.Sum64(b[:headerSize-8]))
 }
 
@@ -90,7 +91,7 @@ func parseHeader(b []byte) (h fileHeader, what string, err error) {
 	}
 	copy(h.store[:], b[16:32])
 	size, prev, end := le.Uint64(b[48:]), le.Uint64(b[64:]), le.Uint64(b[72:])
-	h.size, h.prev = int64(size), Tail{Number: prev, End: int64(end)}
+	h.size, h.prev = int64(size), Tail{Number: prev, End: int64(end), Sum: le.Uint64(b[80:])}
 	switch {
 	case le.Uint32(b[12:]) != headerSize:
 		return h, "header size is not 4096", nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -23,6 +24,14 @@ func (r *replay) judge(e, next *entry, s stop) error {
 	// made durable.
 	proof := s.never || rest.durable >= r.res.Position ||
 		next != nil && next.head.epoch != e.head.epoch
+	switch {
+	case r.res.Proven >= r.res.Position:
+		proof, s.what = true, s.what+"; "+r.missing()
+	case r.cfg.Epoch != 0 && e.number < r.cfg.First && !mutate.SkipLogFirst:
+		proof, s.what = true, fmt.Sprintf("%s; %s, with which the log was last begun, should follow", s.what, fileName(r.cfg.First))
+	case e.size < e.head.size && r.settled(e, next) && !mutate.SkipLogFirst:
+		proof, s.what = true, fmt.Sprintf("%s; the file has %d bytes instead of %d", s.what, e.size, e.head.size)
+	}
 
 	later := r.cat.from(e.number + 1)
 	if next != nil {
@@ -54,9 +63,17 @@ func (r *replay) judge(e, next *entry, s stop) error {
 	return nil
 }
 
+// settled reports whether the name, size and header of e were once durable. Until
+// then a file is a spare, which a crash can leave in any state.
+func (r *replay) settled(e, next *entry) bool {
+	return next != nil || r.seen >= e.head.first ||
+		r.cfg.Epoch != 0 && e.number <= r.cfg.First ||
+		e.number == r.cfg.Number && !r.cfg.AllowMissing
+}
+
 // searchFile looks for frames in a file that is not being read.
 func (r *replay) searchFile(e *entry) (found, error) {
-	keys := r.cat.keys(e, r.cfg.Store)
+	keys := r.cat.keys(e, &r.cfg)
 	if len(keys) == 0 || e.size <= headerSize {
 		return found{}, nil
 	}

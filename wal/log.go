@@ -36,13 +36,16 @@ type Log struct {
 	spares []*file
 
 	// Used by the leader only.
-	cur    *file
-	header [headerSize]byte // scratch space
-	out    gathered         // to be written
-	sizes  []int64          // of the frames being appended; batch is the last of them
-	batch  []Frame          // mapped: what storeBatch stores
-	stored int              // mapped: how many of them it has stored
-	guard  func()           // mapped: l.storeBatch, allocated once
+	cur          *file
+	header       [headerSize]byte // scratch space
+	out          gathered         // to be written
+	sizes        []int64          // of the frames being appended; batch is the last of them
+	batch        []Frame          // mapped: what storeBatch stores
+	stored       int              // mapped: how many of them it has stored
+	guard        func()           // mapped: l.storeBatch, allocated once
+	note, noting bool             // mapped: storeBatch notes them in the mark; has begun to
+	lastSum      uint64           // of the header of the newest frame, 0 if unknown
+	mark         *markFile        // nil if there is none; see Acknowledge
 
 	dirty []*file // scratch space of Sync, guarded by syncMu
 }
@@ -117,7 +120,8 @@ func (l *Log) Close(keep int) error {
 		errs = append(errs, l.dir.Close())
 		l.dir = nil
 	}
-	l.cur, l.out = nil, gathered{}
+	l.mark.close()
+	l.cur, l.out, l.mark = nil, gathered{}, nil
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("wal: close: %w", err)
 	}

@@ -21,6 +21,7 @@ const (
 type gathered struct {
 	frames int
 	size   int64
+	sum    uint64 // of the header of the last one
 	buf    []byte
 	lent   []lentBytes
 	vec    [][]byte // scratch space of write
@@ -35,7 +36,7 @@ type lentBytes struct {
 func (g *gathered) add(k key, fr *Frame, off, size int64, position, durable uint64) {
 	n, top := len(g.buf), fr.top()
 	g.buf = slices.Grow(g.buf, top)[:n+top]
-	k.putTop(g.buf[n:], off, size, fr, position, durable)
+	g.sum = k.putTop(g.buf[n:], off, size, fr, position, durable)
 	end := int64(top)
 	for i := range fr.Parts {
 		p := fr.Parts[i].Bytes
@@ -121,6 +122,7 @@ func (l *Log) flush() error {
 	if err := g.write(l.cur.f, end); err != nil {
 		return err
 	}
+	l.lastSum = g.sum
 	l.publish(g.frames, end+g.size)
 	g.reset()
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -20,6 +21,18 @@ type ReplayConfig struct {
 	// in a later file. If file Number is void, a later file that claims to be
 	// the first and starts at Position takes its place.
 	AllowMissing bool
+
+	// Epoch and First are what the file that names the log (STORE) knows: the
+	// epoch in which it was last begun, and the number of the file that it began
+	// with then. That file and its header, and everything before them, were
+	// durable. If Epoch is 0 neither is known, and no mark is believed.
+	Epoch, First uint64
+	// Boot is as in Config. What was acknowledged under another one, and not
+	// synced, may be gone.
+	Boot uint64
+	// Live is the log itself if it is open for writing and its leader waits. It
+	// knows its end, so that the mark, which a sync may just be storing, is not read.
+	Live *Log
 
 	// MaxFrame is the size of the largest frame to read, 0 for DefaultMaxFrame.
 	// It bounds the memory used. A larger frame is an error that wraps
@@ -63,6 +76,12 @@ type Result struct {
 	// Damage is set if frames that had been reported durable are missing or
 	// damaged. Frames before them were delivered, later ones were not.
 	Damage *CorruptError
+	// Proven is the highest position that something else than its frame says to
+	// be in the log; 0 if nothing does. If Position is not above it, that is damage.
+	Proven uint64
+	// Newest is the newest epoch that a file or the mark has, and Generation the
+	// newest one of STORE that the mark knows in that epoch, 0 if none.
+	Newest, Generation uint64
 }
 
 // replay is one run of Replay.
@@ -74,6 +93,10 @@ type replay struct {
 	parts []Part // scratch space, as is entry
 	entry Entry
 	res   Result
+
+	lastSum uint64 // of the header of the last frame delivered
+	marks   []mark // whose frames must be there, with the sums that they say
+	seen    uint64 // the highest durable field of the file being read
 }
 
 // Replay reads a log from the start of file cfg.Number to its end and calls fn
@@ -90,25 +113,85 @@ func Replay(cfg ReplayConfig, fn func(*Entry) error) (Result, error) {
 	return r.res, err
 }
 
-func (r *replay) run() (err error) {
+func (r *replay) run() error {
 	if r.cfg.MaxFrame <= 0 {
 		r.cfg.MaxFrame = DefaultMaxFrame
 	}
 	r.cfg.MaxFrame = min(r.cfg.MaxFrame, maxFrame)
 	r.res.Position = r.cfg.Position
-	r.cat, err = readCatalog(r.cfg.FS, r.cfg.Dir, r.cfg.Store, r.cfg.Number)
-	if err != nil {
+	if err := r.survey(); err != nil {
 		return err
 	}
-	r.res.Highest = r.cat.highest
 	e, err := r.start()
 	for e != nil && err == nil {
 		e, err = r.file(e)
 	}
-	if err == nil {
-		r.listVoid()
+	if err != nil {
+		return err
 	}
-	return err
+	if r.res.Damage == nil && r.res.Proven >= r.res.Position { // there is no file at all
+		r.damage(fileName(r.cfg.Number), 0, r.missing())
+	}
+	r.listVoid()
+	return nil
+}
+
+// survey reads the mark and the headers of all files.
+func (r *replay) survey() (err error) {
+	r.witness()
+	r.cat, err = readCatalog(&r.cfg)
+	if err != nil {
+		return err
+	}
+	r.res.Highest = r.cat.highest
+	for _, e := range r.cat.files {
+		if e.bad == "" && e.head.epoch > r.res.Newest {
+			r.res.Newest, r.res.Generation = e.head.epoch, 0
+		}
+	}
+	return nil
+}
+
+// witness reads what the mark says.
+func (r *replay) witness() {
+	if l := r.cfg.Live; l != nil {
+		r.res.Proven = l.Position()
+		return
+	}
+	for _, m := range readMark(r.cfg.FS, r.cfg.Dir, r.cfg.Store) {
+		if m.epoch > r.res.Newest {
+			r.res.Newest, r.res.Generation = m.epoch, 0
+		}
+		if m.epoch == r.res.Newest {
+			r.res.Generation = max(r.res.Generation, m.generation)
+		}
+		if r.cfg.Epoch == 0 || m.epoch != r.cfg.Epoch {
+			continue
+		}
+		r.res.Proven = max(r.res.Proven, m.durable)
+		if m.position > m.durable && (m.boot == 0 || m.boot != r.cfg.Boot) {
+			continue
+		}
+		r.res.Proven = max(r.res.Proven, m.position)
+		if m.sum != 0 {
+			r.marks = append(r.marks, m)
+		}
+	}
+}
+
+// otherFrame reports whether a mark says that another frame has h's position.
+func (r *replay) otherFrame(h *head) bool {
+	for i := range r.marks {
+		if m := &r.marks[i]; m.position == h.position && m.sum != h.sum {
+			return true
+		}
+	}
+	return false
+}
+
+// missing says that a frame is not there although it must be.
+func (r *replay) missing() string {
+	return fmt.Sprintf("frame is missing: the log's mark says that frames up to position %d were acknowledged", r.res.Proven)
 }
 
 // start returns the first file to read, or nil if there is none or it is
@@ -160,12 +243,17 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 		r.damage(e.name, 56, fmt.Sprintf("first position is %d instead of %d", e.head.first, r.res.Position))
 		return nil, nil
 	}
+	if sum := e.head.prev.Sum; sum != 0 && r.lastSum != 0 && sum != r.lastSum && !mutate.SkipFrameChain {
+		r.damage(e.name, 80, "it does not follow the last frame of the file before it, which is another one than when this file was begun")
+		return nil, nil
+	}
 	f, err := r.cfg.FS.Open(path.Join(r.cfg.Dir, e.name), vfs.Read)
 	if err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
 	defer f.Close()
 	r.win.reset(f, e.size)
+	r.seen = 0
 	r.res.Files = append(r.res.Files, e.number)
 
 	// The end of the file must be known before it is read: beyond it there may
@@ -179,7 +267,7 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.res.Tail = Tail{Number: e.number, End: stop.off}
+	r.res.Tail = Tail{Number: e.number, End: stop.off, Sum: r.lastSum}
 	if next != nil && stop.off == limit {
 		return next, nil
 	}
@@ -226,6 +314,9 @@ func (r *replay) frames(e *entry, limit int64) (stop, error) {
 		if what != "" {
 			return stop{off: off, end: off + h.size, torn: true, what: what}, nil
 		}
+		if r.otherFrame(&h) {
+			return stop{off: off, end: off + h.size, torn: true, what: "it is not the frame that was acknowledged with its position", never: true}, nil
+		}
 		if r.fn != nil {
 			r.entry = Entry{Position: h.position, Meta: meta, Parts: parts, Number: e.number, Off: off}
 			if err := r.fn(&r.entry); err != nil {
@@ -233,6 +324,7 @@ func (r *replay) frames(e *entry, limit int64) (stop, error) {
 			}
 		}
 		off += h.size
+		r.lastSum, r.seen = h.sum, max(r.seen, h.durable)
 		r.res.Frames++
 		r.res.Bytes += h.size
 		r.res.Position++

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // Roll starts a new file, unless the current one is still empty, and returns
@@ -24,7 +26,7 @@ func (l *Log) Roll() (Mark, error) {
 // rollFor starts a new file that has room for a frame of size bytes. If it
 // fails, the next Append or Roll tries again.
 func (l *Log) rollFor(size int64) error {
-	if err := l.roll(size, Tail{Number: l.cur.number, End: l.cur.end.Load()}); err != nil {
+	if err := l.roll(size, Tail{l.cur.number, l.cur.end.Load(), l.lastSum}); err != nil {
 		return fmt.Errorf("wal: starting a new file: %w", err)
 	}
 	return nil
@@ -35,6 +37,16 @@ func (l *Log) roll(size int64, prev Tail) error {
 	want := l.cfg.FileSize
 	if size > want-headerSize {
 		want = roundUp(size+headerSize, headerSize)
+	}
+	if l.cur != nil {
+		err := present([]*file{l.cur})
+		if i, serr := l.dir.Stat("."); err == nil && serr == nil && i.Links == 0 && !mutate.SkipGone {
+			err = fmt.Errorf("%w, with the directory", ErrRemoved)
+		}
+		if err != nil {
+			l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+			return l.failure()
+		}
 	}
 	f, err := l.obtain(want, size)
 	if err != nil {

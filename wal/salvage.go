@@ -1,15 +1,16 @@
 package wal
 
 import (
+	"cmp"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
 // Salvage calls fn for every intact frame in file cfg.Number and later ones
-// whose position is above after, in order of position as far as the files have
-// it. It is for repair: unlike Replay, it skips damage. It leaves out frames
+// whose position is above after, in order of position. It is for repair: unlike Replay, it skips damage. It leaves out frames
 // that a recovery has cut off, as far as an intact chain of file headers shows
 // that. It writes nothing.
 func Salvage(cfg ReplayConfig, after uint64, fn func(*Entry) error) error {
@@ -18,14 +19,20 @@ func Salvage(cfg ReplayConfig, after uint64, fn func(*Entry) error) error {
 	}
 	r := &replay{cfg: cfg}
 	var err error
-	if r.cat, err = readCatalog(cfg.FS, cfg.Dir, cfg.Store, cfg.Number); err != nil {
+	if r.cat, err = readCatalog(&cfg); err != nil {
 		return err
 	}
-	for _, e := range r.cat.from(cfg.Number) {
+	files := slices.Clone(r.cat.from(cfg.Number))
+	// The names of two files may have been swapped.
+	slices.SortStableFunc(files, func(a, b *entry) int { return cmp.Compare(a.order(), b.order()) })
+	for _, e := range files {
 		if e.bad == "" && e.head.prev.Number != 0 && r.cat.successor(e.head.prev.Number) != e {
 			continue // superseded: a recovery has voided it
 		}
-		keys := r.cat.keys(e, cfg.Store)
+		keys := r.cat.keys(e, &cfg)
+		if e.moved {
+			keys = []key{e.head.key()}
+		}
 		if len(keys) == 0 || e.size <= headerSize {
 			continue
 		}
@@ -38,6 +45,14 @@ func Salvage(cfg ReplayConfig, after uint64, fn func(*Entry) error) error {
 		}
 	}
 	return nil
+}
+
+// order is the number under which the frames of e were written.
+func (e *entry) order() uint64 {
+	if e.moved {
+		return e.head.number
+	}
+	return e.number
 }
 
 func (r *replay) salvageFile(e *entry, keys []key, limit int64, after uint64, fn func(*Entry) error) (uint64, error) {

@@ -29,12 +29,17 @@ func (l *Log) Sync() error {
 	target, started = l.position.Load(), l.started.Load()
 	l.collectDirty(0)
 	l.mu.Unlock()
-	if err := l.syncFiles(l.dirty, (*file).sync); err != nil {
+	err := l.syncFiles(l.dirty, (*file).sync)
+	if err == nil {
+		err = present(l.dirty)
+	}
+	if err != nil {
 		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
 		return l.failure()
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
+	l.noteDurable(target)
 	return nil
 }
 
@@ -99,6 +104,21 @@ func (l *Log) syncFiles(files []*file, sync func(*file) error) error {
 	}
 	for _, f := range files {
 		f.newEntry = false
+	}
+	return nil
+}
+
+// present checks that files which are open still have a name: a sync succeeds all the
+// same, and what it made durable is lost with the last descriptor. A file that has one,
+// wherever, can be found. An error of asking is none of the files.
+func present(files []*file) error {
+	for _, f := range files {
+		if f.f == nil || mutate.SkipGone {
+			continue
+		}
+		if i, err := f.f.Stat(); err == nil && i.Links == 0 {
+			return fmt.Errorf("%w: %s", ErrRemoved, i.Name)
+		}
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ var (
 	// ErrFailed means that a sync has failed, now or earlier. The log is
 	// unusable; open a new one.
 	ErrFailed = errors.New("wal: sync failed")
+	// ErrRemoved means that a file to which frames were written was removed: what
+	// was written is lost once the log is closed. The error also wraps ErrFailed.
+	ErrRemoved = errors.New("wal: a file was removed")
 	// ErrClosed means that the log was closed.
 	ErrClosed = errors.New("wal: closed")
 	// ErrVersion means that a file was written by a newer version of this
@@ -64,6 +67,7 @@ type Frame struct {
 type Tail struct {
 	Number uint64
 	End    int64
+	Sum    uint64 // of the header of the newest frame, in this file or an earlier one; 0 = unknown
 }
 
 // Mark is the start of a file: everything before Position lies in files with a
@@ -79,6 +83,10 @@ type Config struct {
 	Dir   string   // directory of the files, and of nothing else
 	Store [16]byte // id of the store that the log belongs to
 	Epoch uint64   // different every time the log is opened for writing
+	// Boot tells one running of the machine from another, 0 if they cannot be
+	// told apart. Only under the same one is it believed later that frames which
+	// were acknowledged and not synced must be there.
+	Boot uint64
 
 	// FileSize is the size of a file, 0 for DefaultFileSize, rounded up to a
 	// multiple of 4096. A frame that does not fit gets a file of its own size.

@@ -74,7 +74,7 @@ func TestCreateInTheRoomOfOldFiles(t *testing.T) {
 	appendAll(t, l, frame("a"))
 	must(t, l.Sync())
 	must(t, l.Close(1))
-	mem.SetCapacity(130 << 10)
+	mem.SetCapacity(134 << 10)
 	l, err := Create(cfg, 2, 2, Tail{}, []uint64{1})
 	must(t, err)
 	appendAll(t, l, frame("b"))

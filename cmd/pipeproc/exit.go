@@ -118,6 +118,8 @@ func hint(err error) string {
 			return "read the topic to see what is there"
 		}
 		return "check the disk, then read the topic to see what is there"
+	case "not_a_store":
+		return "check --dir; a store needs a directory of its own"
 	case "unsupported_version":
 		return "use the version of pipeproc that wrote it, or a newer one"
 	}

@@ -97,4 +97,5 @@ var (
 	ClaimLost          = &Error{Code: "claim_lost"}
 	NodeExited         = &Error{Code: "node_exited"}
 	ProcDiffers        = &Error{Code: "proc_definition_differs"}
+	NotStore           = &Error{Code: "not_a_store"}
 )

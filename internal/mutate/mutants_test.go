@@ -25,9 +25,11 @@ var flagMutants = flag.Bool("mutants", false, "remove each rule in turn and see 
 
 // Folders of tests, relative to the repository's root.
 const (
-	root   = "../.."
-	model  = "tests/model"
-	linear = "tests/linear"
+	root      = "../.."
+	model     = "tests/model"
+	linear    = "tests/linear"
+	kills     = "tests/kills"
+	behaviour = "tests/behaviour"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -66,11 +68,22 @@ var mutants = []mutant{
 	{"importalone", model, "TestBeginsInOneGroup"},
 	{"retryheld", model, "TestRetryIsHeldAtOnce"},
 	{"spent", model, "TestResumeUnderBurial"},
+	{"dirlock", kills, "TestS11LockRemoved"},
+	{"gone", kills, "TestS12OneLogFile"},
+	{"place", kills, "TestS12CheckpointLooks"},
+	{"foreign", behaviour, "TestS28Foreign"},
+	{"mark", kills, "TestS2"},
+	{"logfirst", kills, "TestS1"},
+	{"storeage", kills, "TestOlderStore"},
+	{"framechain", "wal", "TestFrameChain"},
+	{"sectionssum", kills, "TestS27"},
+	{"growndigest", kills, "TestS27"},
+	{"quarantine", kills, "TestTornIsKept"},
 	{"expect", model, "TestMutantExpect"},
 	{"abort", model, "TestMutantAbort"},
 	{"timefloor", model, "TestMutantTimeFloor"},
 	{"stickysync", "wal", "TestStickySyncFailure"},
-	{"unlinkorder", model, "TestMutantUnlink"},
+	{"unlinkfirst", model, "TestMutantUnlink"},
 	{"newwalsync", model, "TestMutantNewWALSync"},
 	{"storefirst", model, "TestMutantStoreFirst"},
 	{"storecopies", model, "TestMutantStoreCopies"},
@@ -82,11 +95,10 @@ var mutants = []mutant{
 	{"prunebound", model, "TestMutantPruneBound"},
 	{"prunesegment", model, "TestMutantPruneSegment"},
 	{"epoch", model, "TestMutantTokenEpoch"},
-	{"garbageorder", model, "TestMutantGarbage"},
+	{"garbagefirst", model, "TestMutantGarbage"},
 	{"inheritsync", model, "TestMutantInheritSync"},
 	{"filecheck", model, "TestMutantFileCheck"},
 	{"snapmatch", model, "TestMutantSnapMatch"},
-	{"keepcut", model, "TestMutantKeepCut"},
 	{"digest", model, "TestMutantDigest"},
 	{"damageend", "segment", "TestCheckDamagedEnd"},
 	{"prunedread", "tests/damage", "TestDamageBelowTheStart"},

@@ -57,6 +57,36 @@ const (
 	SkipRewrite = false
 )
 
+// Whose directory it is.
+const (
+	// SkipDirLock locks the file LOCK only.
+	SkipDirLock = false
+	// SkipForeign makes a store in a directory that has files of something else.
+	SkipForeign = false
+	// SkipGone acknowledges what was synced to a file that has no name any more.
+	SkipGone = false
+	// SkipPlace does not look whether the files of an open node are still there.
+	SkipPlace = false
+)
+
+// What else than the log says how far the log goes.
+const (
+	// SkipMark believes nothing of the log's mark.
+	SkipMark = false
+	// SkipLogFirst does not ask for the file with which STORE says that the log began.
+	SkipLogFirst = false
+	// SkipStoreAge takes an older copy of STORE for the newest.
+	SkipStoreAge = false
+	// SkipFrameChain does not compare the last frame of a WAL file with what the next one says.
+	SkipFrameChain = false
+	// SkipSectionsSum does not ask whether a snapshot has the sections that it was written with.
+	SkipSectionsSum = false
+	// SkipGrownDigest does not compare the file of a growing segment with the snapshot's digest.
+	SkipGrownDigest = false
+	// SkipQuarantine keeps no bytes of torn frames.
+	SkipQuarantine = false
+)
+
 // What readers of tails hold.
 const (
 	// SkipChunkHold lets readers look at chunks of tails without holding them.
@@ -107,8 +137,8 @@ const (
 
 // Checkpoints, seals and prunes: what is durable before what.
 const (
-	// UnlinkBeforeStore removes the files of pruned segments before STORE is written.
-	UnlinkBeforeStore = false
+	// UnlinkFirst removes the files of pruned segments before STORE is written.
+	UnlinkFirst = false
 	// SkipNewWALSync leaves out the sync of the log file that STORE is about to name.
 	SkipNewWALSync = false
 	// SkipStoreFirst overwrites a copy of STORE before the other one is known to be durable.
@@ -135,17 +165,15 @@ const (
 const (
 	// KeepEpoch opens a store in the epoch that it had.
 	KeepEpoch = false
-	// RemoveGarbageFirst removes segment files that nothing refers to before the log that
+	// GarbageFirst removes segment files that nothing refers to before the log that
 	// says so is durable.
-	RemoveGarbageFirst = false
+	GarbageFirst = false
 	// SkipInheritSync leaves out the sync of the log files that an open has replayed.
 	SkipInheritSync = false
 	// SkipFileCheck leaves out the look for missing and short segment files.
 	SkipFileCheck = false
 	// SkipSnapshotMatch takes any snapshot of the store for the one that STORE names.
 	SkipSnapshotMatch = false
-	// SkipKeepCut throws the bytes of torn frames away.
-	SkipKeepCut = false
 	// SkipDigest leaves out of a verification whether a segment file is the one that the
 	// state knows.
 	SkipDigest = false

@@ -35,6 +35,19 @@ var (
 	SkipSnapshotRoom  = removed("snaproom")
 	SkipRewrite       = removed("rewrite")
 
+	SkipDirLock = removed("dirlock")
+	SkipForeign = removed("foreign")
+	SkipGone    = removed("gone")
+	SkipPlace   = removed("place")
+
+	SkipMark        = removed("mark")
+	SkipLogFirst    = removed("logfirst")
+	SkipStoreAge    = removed("storeage")
+	SkipFrameChain  = removed("framechain")
+	SkipSectionsSum = removed("sectionssum")
+	SkipGrownDigest = removed("growndigest")
+	SkipQuarantine  = removed("quarantine")
+
 	SkipChunkHold = removed("chunk")
 	SkipPin       = removed("pin")
 
@@ -55,7 +68,7 @@ var (
 	SkipTimeFloor     = removed("timefloor")
 	ForgetSyncFailure = removed("stickysync")
 
-	UnlinkBeforeStore = removed("unlinkorder")
+	UnlinkFirst       = removed("unlinkfirst")
 	SkipNewWALSync    = removed("newwalsync")
 	SkipStoreFirst    = removed("storefirst")
 	StoreCopiesAtOnce = removed("storecopies")
@@ -67,15 +80,14 @@ var (
 	SkipPruneBound    = removed("prunebound")
 	PruneTooMuch      = removed("prunesegment")
 
-	KeepEpoch          = removed("epoch")
-	RemoveGarbageFirst = removed("garbageorder")
-	SkipInheritSync    = removed("inheritsync")
-	SkipFileCheck      = removed("filecheck")
-	SkipSnapshotMatch  = removed("snapmatch")
-	SkipKeepCut        = removed("keepcut")
-	SkipDigest         = removed("digest")
-	FirstBlockOnly     = removed("damageend")
-	StopAtPruned       = removed("prunedread")
+	KeepEpoch         = removed("epoch")
+	GarbageFirst      = removed("garbagefirst")
+	SkipInheritSync   = removed("inheritsync")
+	SkipFileCheck     = removed("filecheck")
+	SkipSnapshotMatch = removed("snapmatch")
+	SkipDigest        = removed("digest")
+	FirstBlockOnly    = removed("damageend")
+	StopAtPruned      = removed("prunedread")
 
 	SkipRepairList = removed("repairlist")
 	SkipRepairGap  = removed("repairgap")

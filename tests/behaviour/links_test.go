@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
@@ -44,6 +45,15 @@ func TestLinksAreRefused(t *testing.T) {
 	if err != nil || len(names) < 8 {
 		t.Fatal(names, err)
 	}
+	for _, name := range []string{"SUSPECT", "STORE.tmp", "quarantine"} { // not always there
+		if err := os.WriteFile(filepath.Join(model, "data", name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := errors.Join(os.Remove(model+"/data/quarantine"), os.Mkdir(model+"/data/quarantine", 0o700)); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
 		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
 			in := t.TempDir()
@@ -58,15 +68,37 @@ func TestLinksAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := look(t, real)
+			inSegments := strings.HasPrefix(name, "segments/") // damages its topic only
+			refused := func(how string, err error) {
+				t.Helper()
+				if !errors.Is(err, syscall.ELOOP) || !strings.Contains(err.Error(), name+" is a symbolic link") || !strings.Contains(err.Error(), "put the file") {
+					t.Errorf("%s: %v", how, err)
+				}
+			}
 			n, err := pipeproc.Open(dir, o)
 			if err == nil {
 				rep, verr := n.Verify(t.Context(), nil)
-				// Spare files of the log may be anything.
-				if verr == nil && len(rep.Damage) == 0 && len(n.Recovery().Damage) == 0 && !strings.HasPrefix(name, "wal/") {
+				if verr == nil && len(rep.Damage) == 0 && len(n.Recovery().Damage) == 0 {
 					t.Error("opened without a word")
+				}
+				if d := n.Recovery().Damage; !inSegments || len(d) != 1 || !strings.Contains(d[0].Error(), "is a symbolic link") {
+					t.Errorf("opened: %v", d)
 				}
 				_, _ = n.Commit(t.Context(), pipeproc.Record{Topic: "t", Body: []byte("new")})
 				_ = n.Close()
+			} else {
+				refused("open", err)
+			}
+			if !inSegments {
+				_, err = pipeproc.Open(dir, &pipeproc.Options{ReadOnly: true})
+				refused("read-only", err)
+				_, err = pipeproc.Verify(t.Context(), dir, nil)
+				refused("verify", err)
+				_, err = pipeproc.Repair(t.Context(), dir, nil)
+				refused("repair", err)
+				refused("restore", pipeproc.Restore(t.Context(), dir, filepath.Join(in, "restored")))
+			} else if _, err := pipeproc.Repair(t.Context(), dir, nil); !errors.Is(err, syscall.ELOOP) {
+				t.Errorf("repair: %v", err)
 			}
 			if after := look(t, real); after != before {
 				t.Error("what the link leads to was changed")

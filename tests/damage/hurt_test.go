@@ -68,7 +68,11 @@ var hurts = []struct {
 		if rnd.IntN(2) == 0 {
 			to &^= 4095
 		}
-		return b[:to:to], int64(to), int64(len(b)), fmt.Sprint("to ", to)
+		from := int64(to)
+		if im.kind(name) == "log" {
+			from = -1 // its header says how large it is
+		}
+		return b[:to:to], from, int64(len(b)), fmt.Sprint("to ", to)
 	}},
 	{"extend", func(s *store, im image, name string, rnd *rand.Rand) ([]byte, int64, int64, string) {
 		b := im[name]

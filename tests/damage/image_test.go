@@ -110,6 +110,8 @@ func (im image) kind(name string) string {
 			return "segment sealed"
 		}
 		return "segment growing"
+	case name == "wal/mark":
+		return "mark"
 	case strings.HasPrefix(name, "wal/"):
 		if im.logEnd(name) > 0 {
 			return "log"

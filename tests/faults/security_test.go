@@ -93,7 +93,7 @@ func TestSecurityNames(t *testing.T) {
 	}
 	for name := range tree(t, root) {
 		switch base := filepath.Base(name); {
-		case name == "." || name == "data" || name == "data/wal" || name == "data/segments" || name == "data/quarantine":
+		case name == "." || name == "data" || name == "data/wal/mark" || name == "data/wal" || name == "data/segments" || name == "data/quarantine":
 		case strings.HasPrefix(name, "data/") && (base == "STORE" || base == "LOCK" || base == "snapshot-0" || base == "snapshot-1" ||
 			strings.HasPrefix(name, "data/wal/wal-") || strings.HasPrefix(name, "data/segments/0") && strings.HasSuffix(base, ".seg")):
 		default:

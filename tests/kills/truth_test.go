@@ -245,22 +245,27 @@ func (im image) take(fsys vfs.FS, dir, rel string) error {
 // put makes the files in a new file system in memory.
 func (im image) put(dir string) (*vfs.Mem, error) {
 	m := vfs.NewMem()
+	return m, im.into(m, dir)
+}
+
+// into makes the files in dir.
+func (im image) into(m vfs.FS, dir string) error {
 	for _, d := range []string{"", "/wal", "/segments"} {
 		if err := m.MkdirAll(dir + d); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for name, b := range im {
 		f, err := m.Open(dir+"/"+name, vfs.Create)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := f.WriteAt(b, 0); err != nil {
-			return nil, err
+			return err
 		}
 		if err := f.Close(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return m, nil
+	return nil
 }

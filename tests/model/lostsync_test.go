@@ -50,7 +50,8 @@ func TestMutantRewrite(t *testing.T) {
 			t.Errorf("%d records were shown, %d survive a power cut: %v", want, got, err)
 		}
 	}
-	for name, also := range map[string]func(vfs.Op) error{"commit": nothingElse, "commit, and SUSPECT cannot be made": noMark} {
+	for name, also := range map[string]func(vfs.Op) error{"commit": nothingElse, "commit, and SUSPECT cannot be made": noMark,
+		"commit, SUSPECT cannot be made, and it is moved": noMark} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.commit("a", 1000)
@@ -62,8 +63,16 @@ func TestMutantRewrite(t *testing.T) {
 				t.Error(err)
 			}
 			b.fault.SetHook(nil)
-			b.node = b.open(b.fault)
-			shown(t, b.disk, b.node)
+			if !strings.Contains(name, "moved") {
+				b.node = b.open(b.fault)
+				shown(t, b.disk, b.node)
+				return
+			}
+			b.must(b.disk.Rename(dir, dir+"2")) // which the power cut undoes
+			n, err := pipeproc.Open(dir+"2", historyOptions(b.cfg, b.fault, &b.clock))
+			b.must(err)
+			defer n.Close()
+			shown(t, b.disk, n)
 		})
 	}
 	for name, also := range map[string]func(vfs.Op) error{"open": nothingElse, "open, and SUSPECT cannot be made": noMark} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 	"testing"
@@ -227,7 +228,7 @@ func TestMutantFrameSum(t *testing.T) {
 	}
 	disk := b.disk.Kill()
 	const meta = 4096 + 56 + 16 // the first frame has one part
-	edit(t, disk, files(t, disk, "wal")[0], func(b []byte) error {
+	edit(t, disk, newest(t, disk), func(b []byte) error {
 		if b[meta] != 1 {
 			return fmt.Errorf("no command at offset %d", meta)
 		}
@@ -410,4 +411,17 @@ func TestMutantRecycle(t *testing.T) {
 	if err := b.whole(at); err != nil {
 		t.Error(err)
 	}
+}
+
+// newest returns the newest file of the log.
+func newest(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	all := files(t, fs, "wal")
+	for i := len(all) - 1; i >= 0; i-- {
+		if strings.HasPrefix(path.Base(all[i]), "wal-") {
+			return all[i]
+		}
+	}
+	t.Fatal("there is no log")
+	return ""
 }

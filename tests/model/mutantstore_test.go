@@ -330,31 +330,6 @@ func TestMutantSnapMatch(t *testing.T) {
 	}
 }
 
-// TestMutantKeepCut: the bytes of a torn frame are in quarantine.
-func TestMutantKeepCut(t *testing.T) {
-	b := newBenchOf(t, neverConfig)
-	b.commit("a", 100)
-	b.commit("a", 100)
-	disk := b.disk.Kill()
-	edit(t, disk, files(t, disk, "wal")[0], func(c []byte) error {
-		i := bytes.Index(c, b.sent["a"][1])
-		if i < 0 {
-			return errors.New("the record is not there")
-		}
-		c[i] ^= 1
-		return nil
-	})
-	n := b.open(disk)
-	defer n.Close()
-	cut := n.Recovery().Cut
-	if len(cut) != 1 {
-		t.Fatalf("cut: %v, damage: %v", cut, n.Recovery().Damage)
-	}
-	if _, err := disk.Stat(dir + "/quarantine/" + cut[0].Kept); cut[0].Kept == "" || err != nil {
-		t.Errorf("%+v, %v", cut, err)
-	}
-}
-
 // TestMutantDigest swaps a sealed segment with that of a copy of the store that went its
 // own way.
 func TestMutantDigest(t *testing.T) {
