@@ -243,6 +243,9 @@ func (r *repairer) run() error {
 		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics or procs: of a topic its newest records, what was pruned, and its options; a proc begins anew when it is used again", n))
 	}
 	if lostState {
+		if e.lostSections == 0 { // there is not one
+			r.lost("", 0, 0, "the snapshot: all of topics without a file of their own, the newest records of others, what was pruned, and options; procs begin anew when they are used again")
+		}
 		if err := r.lostTopics(files); err != nil {
 			return err
 		}

@@ -242,7 +242,7 @@ func (v *verdict) known(outcome string) *knownFailure {
 			continue
 		}
 		for _, h := range v.hurts {
-			if (k.kind == "" || k.kind == h.kind) && (k.how == "" || k.how == h.how) {
+			if (k.kind == "" || k.kind == h.kind || k.kind == h.partner) && (k.how == "" || k.how == h.how) {
 				return k
 			}
 		}

@@ -13,6 +13,7 @@ type hurt struct {
 	file, kind string // the file, and what it is
 	how        string
 	detail     string
+	partner    string // what the file is that it was swapped with
 	void       bool // of nothing that counts
 	same       bool // the bytes are what they were
 }
@@ -224,6 +225,11 @@ func (s *store) damage(im image, rnd *rand.Rand) hurt {
 		delete(im, name)
 	} else {
 		im[name] = b
+	}
+	for _, o := range im.names() {
+		if o != name && way.how == "swap" && !bytes.Equal(im[o], before[o]) {
+			h.partner = before.kind(o)
+		}
 	}
 	h.same = maps.EqualFunc(im, before, bytes.Equal)
 	h.void = h.void || h.same

@@ -10,6 +10,4 @@ var known = []knownFailure{
 	{"mark", "", -1, "REPAIR-SILENT", "no witness is left"},
 	// Repair's list.
 	{"STORE", "", -1, "REPAIR-SILENT", "S4: STORE is lost, and files of the log with it"},
-	{"snapshot", "", -1, "REPAIR-SILENT", "S5: topics without a file, and procs, of a lost snapshot are not listed"},
-	{"snapshot old", "swap", -1, "REPAIR-SILENT", "S5: with the one that counts"},
 }
