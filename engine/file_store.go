@@ -225,7 +225,9 @@ func createStore(fsys vfs.FS, s *storeState) error {
 		err = fsys.Rename(tmp, storeName)
 	}
 	if err == nil && !mutate.SkipStoreSync {
-		err = fsys.SyncDir(".")
+		if err = fsys.SyncDir("."); err != nil {
+			err = &syncError{err}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", storeName, err)

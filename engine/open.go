@@ -33,6 +33,9 @@ func Open(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
 	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
 	if err := e.open(); err != nil {
+		if isSyncFailure(err) && e.fs != nil {
+			e.suspect()
+		}
 		if isNoSpace(err) {
 			err = errs.NoSpace.Wrap(err, "the store could not be opened for writing; free some space, or open it read-only")
 		}
@@ -114,11 +117,11 @@ func (e *Engine) open() error {
 	if err := e.dirs.openSegments(); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
-	if err := writeStore(e.fs, &e.store); err != nil {
+	if err := e.beginStore(); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
-		return fmt.Errorf("opening: %w", err)
+		return fmt.Errorf("opening: %w", &syncError{err})
 	}
 	if err := e.site.settle(e.dirs.top); err != nil {
 		return fmt.Errorf("opening: %w", err)
@@ -222,12 +225,14 @@ func (e *Engine) readOrCreate() error {
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
+	e.forgetFolders()
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
 	// The folders must be durable before STORE says that they exist.
-	err = e.dirs.top.Sync()
-	if err == nil {
+	if err = e.dirs.top.Sync(); err != nil {
+		err = &syncError{err}
+	} else {
 		err = settle(e.cfg.FS, e.cfg.Dir)
 	}
 	if err != nil {

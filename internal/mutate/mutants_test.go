@@ -96,6 +96,7 @@ var mutants = []mutant{
 	{"prunesegment", model, "TestMutantPruneSegment"},
 	{"epoch", model, "TestMutantTokenEpoch"},
 	{"garbagefirst", model, "TestMutantGarbage"},
+	{"lostnames", model, "TestMutantLostNames"},
 	{"inheritsync", model, "TestMutantInheritSync"},
 	{"filecheck", model, "TestMutantFileCheck"},
 	{"snapmatch", model, "TestMutantSnapMatch"},

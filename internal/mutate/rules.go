@@ -168,6 +168,8 @@ const (
 	// GarbageFirst removes segment files that nothing refers to before the log that
 	// says so is durable.
 	GarbageFirst = false
+	// KeepNames takes names for durable although a sync of their directory has failed.
+	KeepNames = false
 	// SkipInheritSync leaves out the sync of the log files that an open has replayed.
 	SkipInheritSync = false
 	// SkipFileCheck leaves out the look for missing and short segment files.

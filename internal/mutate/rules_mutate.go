@@ -82,6 +82,7 @@ var (
 
 	KeepEpoch         = removed("epoch")
 	GarbageFirst      = removed("garbagefirst")
+	KeepNames         = removed("lostnames")
 	SkipInheritSync   = removed("inheritsync")
 	SkipFileCheck     = removed("filecheck")
 	SkipSnapshotMatch = removed("snapmatch")

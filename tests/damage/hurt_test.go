@@ -14,8 +14,8 @@ type hurt struct {
 	how        string
 	detail     string
 	partner    string // what the file is that it was swapped with
-	void       bool // of nothing that counts
-	same       bool // the bytes are what they were
+	void       bool   // of nothing that counts
+	same       bool   // the bytes are what they were
 }
 
 func (h hurt) String() string {

@@ -82,12 +82,8 @@ func (i *injected) hook(op vfs.Op) error {
 		return nil
 	}
 	switch op.Kind {
-	case vfs.OpSync, vfs.OpSyncData, vfs.OpMapSync:
+	case vfs.OpSync, vfs.OpSyncData, vfs.OpMapSync, vfs.OpSyncDir:
 		i.disk.FailSync(op.Name)
-	case vfs.OpSyncDir:
-		if *flagNames {
-			i.disk.FailSync(op.Name)
-		}
 	}
 	return syscall.EIO
 }
@@ -223,6 +219,9 @@ func (p *player) aftermath(disk *vfs.Crash, late bool) error {
 		}
 	}
 	n, err := pipeproc.Open(dir, opt)
+	if late && errors.Is(err, syscall.EIO) {
+		n, err = pipeproc.Open(dir, opt)
+	}
 	if err != nil {
 		return fmt.Errorf("reopening, before a power cut: %w", err)
 	}

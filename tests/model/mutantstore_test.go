@@ -295,6 +295,34 @@ func TestMutantInheritSync(t *testing.T) {
 	}
 }
 
+// TestMutantLostNames has a sync of the log's folder fail, which loses the name of a file:
+// the next opening shows what is in the file, and makes the name again.
+func TestMutantLostNames(t *testing.T) {
+	b := newBenchOf(t, neverConfig)
+	b.commit("a", 100)
+	b.must(b.node.Sync(bg))
+	for range 2 {
+		b.commit("a", 20<<10) // in other files
+	}
+	b.fault.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpSyncDir && strings.HasSuffix(op.Name, "/wal") {
+			b.disk.FailSync(op.Name)
+			return syscall.EIO
+		}
+		return nil
+	})
+	if err := b.node.Sync(bg); !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	_ = b.node.Close()
+	b.fault.SetHook(nil)
+	b.node = b.open(b.fault)
+	if n, err := b.node.Length(bg, "a"); err != nil || n != 3 {
+		t.Fatal(n, err)
+	}
+	b.survives()
+}
+
 // TestMutantFileCheck: an open notices that a segment file is missing.
 func TestMutantFileCheck(t *testing.T) {
 	b := newBench(t)

@@ -20,7 +20,6 @@ var (
 	flagOnly     = flag.String("model.only", "", "of -model.seed, the operations to run, such as 3,7-9")
 	flagShrink   = flag.Duration("model.shrink", 20*time.Second, "how long to look for a shorter history when TestModel fails")
 	flagOps      = flag.Int("model.ops", 300, "operations of one run of TestModel")
-	flagNames    = flag.Bool("model.names", false, "have failed syncs of directories lose names in TestFaults")
 	flagFull     = flag.Bool("model.full", false, "try every crash point and every fault instead of a sample")
 )
 
