@@ -135,7 +135,7 @@ func Dump(w io.Writer, file string, o *DumpOptions) error {
 // ImportOptions configure Import. nil means the defaults.
 type ImportOptions struct {
 	// Force accepts ids that lie further in the future than Options.MaxFuture.
-	// After that no new record of any topic will have an earlier time.
+	// After that no new record of the topic will have an earlier time.
 	Force bool
 	// BatchRecords is the largest number of records in one commit. Default 1000.
 	BatchRecords int

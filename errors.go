@@ -30,7 +30,7 @@ var (
 	ErrClosed         error = errs.Closed         // the node was closed
 	ErrReadOnly       error = errs.ReadOnly       // opened read-only, or because of damage
 	ErrTopicDamaged   error = errs.Damaged        // commit to a topic with damage
-	ErrLogFailed      error = errs.Failed         // a sync failed; close and open again
+	ErrLogFailed      error = errs.Failed         // a sync failed, or something of the caller panicked; close and open again
 	ErrVersion        error = errs.Version        // written by a newer version
 	ErrNotStore       error = errs.NotStore       // the directory has files of something else
 

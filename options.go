@@ -77,7 +77,7 @@ type Options struct {
 	MaxOpenFiles int
 	MaxMapped    int
 	// MaxFuture is how far ahead of the clock the time in the id of an imported
-	// record may be. Default 24 hours.
+	// record may be. Later records of its topic have no lower one. Default 24 hours.
 	MaxFuture time.Duration
 
 	// GC makes the node prune records that no proc of their topic needs any more and,
@@ -101,10 +101,15 @@ type Options struct {
 	// Logger receives what an operator should read. Default: nothing is logged.
 	Logger *slog.Logger `json:"-"`
 	// OnEvent is called for every Event, on the goroutine that causes it. It must
-	// return soon and must not call the node.
+	// return soon and must not call the node. If it panics, or Clock or the handler of
+	// Logger do, the node fails: Err is ErrLogFailed and says what panicked.
 	OnEvent func(Event) `json:"-"`
 	// Clock gives the time. Default: the system's; a change of it takes effect within
-	// 100 ms. Ids never go back, whatever the clock does.
+	// 100 ms. Ids never go back, whatever the clock does. A reading more than a minute
+	// ahead of what has elapsed is believed when another one, at least a second later,
+	// agrees; while the clock is behind the newest id, time goes on a little slower than
+	// what elapses. So a test that sets a clock ahead by hand has to let a second pass, as
+	// in a bubble of testing/synctest.
 	Clock func() time.Time `json:"-"`
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS `json:"-"`
@@ -180,8 +185,8 @@ func (o *Options) config(dir string) (engine.Config, error) {
 	case c.MaxFuture < 0:
 		return bad("MaxFuture", "%v is negative", c.MaxFuture)
 	}
-	began := time.Now()
-	c.Elapsed = func() time.Duration { return time.Since(began) }
+	system := clock.New()
+	c.Elapsed = func() time.Duration { _, d := system.Read(); return d }
 	c.Topic.SegmentSize = cmp.Or(c.Topic.SegmentSize, defaultSegment)
 	if c.Topic.SegmentSize < 64<<10 || c.Topic.SegmentSize > topics.MaxSegment {
 		return bad("Topic.SegmentSize", "%d is not between 64 KiB and %d MiB", c.Topic.SegmentSize, topics.MaxSegment>>20)
@@ -198,7 +203,7 @@ func (o *Options) config(dir string) (engine.Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
-		c.Clock = clock.New().Now
+		c.Clock, c.Read = system.Now, system.Read
 	}
 	return c, nil
 }

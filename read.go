@@ -345,6 +345,10 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 		k := owned.Copier{Topic: topic}
 		lately := uint64(0) // records since the last wait
 		for {
+			if ctx.Err() != nil {
+				yield(Record{}, context.Cause(ctx))
+				return
+			}
 			if c == nil {
 				c = t.Cursor(topics.Span{From: from, To: t.End()})
 			}

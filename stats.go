@@ -21,7 +21,12 @@ type Stats struct {
 	TailBytes               int64 // records in memory that are not in segment files yet
 	IndexBytes              int64 // on the heap
 	OpenFiles, Mapped       int
-	Err                     error // why writes are refused, or nil
+	// Ahead is how far the store's time, which ids go by, is ahead of the clock: of one
+	// that was set back, or that was once wrong. Time goes on by what elapses until the
+	// clock has caught up. It is negative while the clock is so far ahead that it is not
+	// believed yet; see Options.Clock.
+	Ahead time.Duration
+	Err   error // why writes are refused, or nil
 }
 
 // Stats returns the node's counters. It waits for the commit that is being
@@ -86,6 +91,7 @@ const (
 	EventMoved        EventKind = "moved"         // the directory was moved or replaced: the node goes on in its own; File is its name, or LOCK, if that was removed
 	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
 	EventClaimTimeout EventKind = "claim_timeout" // the node took a claim back; Name is the proc
+	EventClock        EventKind = "clock"         // the clock is far ahead of what has elapsed, or far behind the store; see Err and Stats.Ahead
 )
 
 // eventFunc returns a function that converts events of the engine and calls fn, or nil.

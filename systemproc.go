@@ -231,6 +231,9 @@ func (n *Node) DefineSystemProc(ctx context.Context, o SystemProcOptions) ([]Pro
 		return nil, err
 	}
 	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		err := n.define(ctx, want, o.Replace)
 		if errors.Is(err, procstate.ErrStale) || errors.Is(err, procstate.ErrExists) {
 			continue // it was being made or destroyed; look again

@@ -32,7 +32,7 @@ func (e *Engine) checkpointIfDue() {
 // checkpointDue reports whether a checkpoint should be taken: the WAL has reached its
 // size, or there is space to free.
 func (e *Engine) checkpointDue() bool {
-	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed()
+	return e.measureWAL() >= e.cfg.CheckpointBytes || e.freeable.Load() && e.changed() || e.isolated.due.Load()
 }
 
 // Checkpoint brings the segment files and the snapshot up to date, so that the next
@@ -40,7 +40,7 @@ func (e *Engine) checkpointDue() bool {
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() {
+	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() && !e.isolated.stuck.Load() {
 		return nil
 	}
 	return e.checkpointLocked(false)
@@ -64,7 +64,9 @@ func (e *Engine) checkpointLocked(final bool) error {
 		e.poison(err)
 		return err
 	}
+	e.isolated.due.Store(false)
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
+	defer e.checkpointEnded()
 	err := e.checkpoint(final)
 	if err != nil {
 		if due {
@@ -77,11 +79,15 @@ func (e *Engine) checkpointLocked(final bool) error {
 	} else {
 		e.ckptErr.Store(nil)
 	}
+	return err
+}
+
+// checkpointEnded lets go who waits for the end of a checkpoint.
+func (e *Engine) checkpointEnded() {
 	e.waitMu.Lock()
 	close(e.ckptDone)
 	e.ckptDone = make(chan struct{})
 	e.waitMu.Unlock()
-	return err
 }
 
 // checkpointRun is one checkpoint under way.
@@ -97,17 +103,26 @@ type checkpointRun struct {
 // continue meanwhile, in a new WAL file. If the disk has no room for one, commitMu
 // is held to the end.
 func (e *Engine) checkpoint(final bool) error {
-	e.commitMu.Lock()
-	run, err := e.beginCheckpoint(final)
-	if err == nil && run.halted {
-		defer e.commitMu.Unlock()
-		return e.endHalted(run)
-	}
-	e.commitMu.Unlock()
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+	run, err := e.captureCheckpoint(final)
+	if err != nil || run.halted {
+		return err
 	}
 	return e.endCommitting(run)
+}
+
+// captureCheckpoint is the part of checkpoint under commitMu: all of it if commits have
+// to wait.
+func (e *Engine) captureCheckpoint(final bool) (*checkpointRun, error) {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	run, err := e.beginCheckpoint(final)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	if run.halted {
+		err = e.endHalted(run)
+	}
+	return run, err
 }
 
 // beginCheckpoint is step 1: it captures the state at one position and makes the
@@ -144,10 +159,10 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 // endCommitting does the rest of a checkpoint while commits continue. The caller
 // does not hold commitMu.
 func (e *Engine) endCommitting(run *checkpointRun) error {
-	err := e.syncNewWAL(run)
 	if mutate.UnlinkFirst {
 		_, _ = e.reg.Done(run.state.topics)
 	}
+	err := e.syncNewWAL(run)
 	if err == nil {
 		err = e.writeCheckpoint(&run.store, &run.state)
 	}
@@ -260,6 +275,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
 	e.newNames = e.newNames && !mutate.ForgetNewNames || files > 0 // including those of a checkpoint that failed
+	e.noteIsolated(st, c.topics)
 	if err != nil {
 		return err
 	}
@@ -270,7 +286,7 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	}
 	e.newNames = false
 	// 3. The snapshot, in the file that the latest checkpoint does not use.
-	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL}
+	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL, Features: st.Features}
 	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
 	})

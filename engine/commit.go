@@ -151,7 +151,14 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		return nil
 	}
 	e.stats.groups++
-	staged, sync := e.stageGroup(rs)
+	now, _ := e.now()
+	if err := e.writable(); err != nil { // the clock has panicked
+		for _, r := range rs {
+			r.err = err
+		}
+		return nil
+	}
+	staged, sync := e.stageGroup(rs, now)
 	if len(staged) == 0 {
 		return nil
 	}
@@ -258,10 +265,9 @@ func (e *Engine) ready() error {
 // stageGroup validates the commands one by one and encodes those that pass into
 // frames. A command that fails leaves no trace and does not affect the others. sync is
 // whether one of those staged has to be synced.
-func (e *Engine) stageGroup(rs []*Request) (staged []*Request, sync bool) {
+func (e *Engine) stageGroup(rs []*Request, now int64) (staged []*Request, sync bool) {
 	s := &e.scratch
 	s.meta, s.parts, s.frames = s.meta[:0], s.parts[:0], s.frames[:0]
-	now := e.cfg.Clock().UnixMilli()
 	staged, s.refused = rs[:0], s.refused[:0]
 	for _, r := range rs {
 		r.err = nil
@@ -509,7 +515,7 @@ func (e *Engine) armSync() {
 	e.timerMu.Lock()
 	e.pending = time.AfterFunc(time.Duration(e.cfg.Sync), func() {
 		e.timer.Store(false)
-		_ = e.Sync(context.Background()) // a failure has poisoned the node
+		e.run("a sync", func() { _ = e.Sync(context.Background()) }) // a failure has poisoned the node
 	})
 	e.timerMu.Unlock()
 }

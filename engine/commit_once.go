@@ -38,6 +38,9 @@ func keyOf(ctx context.Context) (once.Key, bool) {
 // submitOnce is submit for a command that a client may have sent before.
 func (e *Engine) submitOnce(ctx context.Context, r *Request, k once.Key) error {
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if k.Again && !mutate.SkipOnce {
 			if reply, ok := e.once.Lookup(k); ok {
 				return r.takeReply(reply)

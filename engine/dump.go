@@ -108,6 +108,10 @@ func dumpSnapshot(w io.Writer, f vfs.File) error {
 		case kind == secProcs:
 			d := enc.Reader{B: payload}
 			fmt.Fprintf(w, "section at %d: procs, next id %d\n", off, d.Uvarint())
+		case kind == secKept:
+			d := enc.Reader{B: payload}
+			id, number, at := d.Uvarint(), d.Uvarint(), d.Uvarint()
+			fmt.Fprintf(w, "section at %d: kept blocks of topic %d, segment %d, offset %d, %d bytes\n", off, id, number, at, len(d.B))
 		case kind == secProc, kind == secSystem, kind == secPolicy:
 			fmt.Fprintf(w, "section at %d: %s\n", off, describe(kind, payload))
 		case kind == secClient:

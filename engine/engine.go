@@ -39,9 +39,11 @@ type Config struct {
 	Logger *slog.Logger
 	Clock  func() time.Time
 	// Elapsed returns the time since a fixed moment. Unlike Clock it never jumps.
-	// nil: it is derived from Clock.
+	// nil: the system's.
 	Elapsed func() time.Duration
-	Event   func(Event) // may be nil; called on the goroutine that causes the event
+	// Read returns what both say, if that is cheaper. May be nil.
+	Read  func() (time.Time, time.Duration)
+	Event func(Event) // may be nil; called on the goroutine that causes the event
 
 	ReadOnly bool
 	// MustExist makes Open fail when the directory holds no store.
@@ -93,13 +95,16 @@ type Engine struct {
 	walSize       atomic.Int64  // bytes in the WAL, slightly out of date: see trackWALSize
 	shut          atomic.Bool   // Close was called; set under commitMu
 
-	gcMu   sync.Mutex    // one collection at a time
-	gcLast int64         // Clock at the last collection, unix milliseconds; under gcMu
-	gcAt   time.Duration // Elapsed at the last collection; under gcMu
+	clock     storeClock    // under commitMu
+	toldDoubt time.Duration // when it was told last that the clock is not believed; under commitMu
+	toldAhead time.Duration // the same of a store that is far ahead
+
+	gcMu   sync.Mutex // one collection at a time
 	gcKick chan struct{}
 	gcStop context.CancelFunc
 	gcDone chan struct{}
 
+	isolated  isolated
 	deadlines deadlines
 	watches   watches
 
@@ -168,7 +173,11 @@ const (
 	suspectName    = "SUSPECT"
 )
 
-// syncError marks a failed sync, after which the node must acknowledge nothing.
+// syncError marks a failed sync, after which the node must acknowledge nothing. Every
+// sync of the store's files and folders is sticky, of whatever file and on whichever
+// goroutine: the system tells a failure once, and then a later sync may return nil
+// without having written. Syncs of a backup's destination are not: that is another
+// store, which is removed if it is not complete.
 type syncError struct{ err error }
 
 func (e *syncError) Error() string { return e.err.Error() }
@@ -184,24 +193,33 @@ func isSyncFailure(err error) bool {
 	return errors.Is(err, wal.ErrFailed)
 }
 
-// poison stops the node from acknowledging anything, for good. err says why.
+// poison stops the node from acknowledging anything, for good: a sync has failed, or the
+// files are gone.
 func (e *Engine) poison(err error) {
-	gone := isGone(err)
-	if gone {
-		err = errs.Failed.Wrap(err, fmt.Sprintf("files of the data directory %s were removed or replaced under the node, so nothing more is acknowledged; close it, see what is left, and open it again", e.cfg.Dir))
+	if isGone(err) {
+		e.fail(errs.Failed.Wrap(err, fmt.Sprintf("files of the data directory %s were removed or replaced under the node, so nothing more is acknowledged; close it, see what is left, and open it again", e.cfg.Dir)), nil)
 	} else {
-		err = errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again")
+		e.fail(errs.Failed.Wrap(err, "a sync failed, so nothing more is acknowledged; close the node and open it again"), e.suspect)
 	}
-	if e.failed.CompareAndSwap(nil, &err) {
-		e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
-		if !gone {
-			e.suspect()
-		}
-		close(e.broken)
-		e.procs.Wake() // what their waiters wait for will not happen
-		e.watches.callAll()
-		e.event(Event{Kind: EventFailed, Err: err})
+}
+
+// fail makes err what every command returns from now on, unless the node has failed
+// before. It calls note first, if it is not nil, and lets everybody go who waits for what
+// will not happen.
+func (e *Engine) fail(err error, note func()) {
+	if !e.failed.CompareAndSwap(nil, &err) {
+		return
 	}
+	if note != nil {
+		note()
+	}
+	close(e.broken)
+	if e.procs != nil {
+		e.procs.Wake()
+	}
+	e.watches.callAll()
+	e.cfg.Logger.Error("pipeproc: the node stops taking writes", "err", err)
+	e.event(Event{Kind: EventFailed, Err: err})
 }
 
 // writable returns why the engine accepts no writes, or nil.
@@ -265,13 +283,13 @@ func (e *Engine) Err() error { return e.writable() }
 
 // Sync makes everything acknowledged so far durable.
 func (e *Engine) Sync(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	if err := e.writable(); err != nil {
+	if err := e.writable(); err != nil && ctx.Err() == nil {
 		return err
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
 		e.commitMu.Lock()
 		l, closed := e.log, e.shut.Load()
 		e.commitMu.Unlock()

@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // EventKind names what happened.
 type EventKind string
@@ -18,6 +21,7 @@ const (
 
 	EventPruned       EventKind = "pruned"        // a collection removed records; Name is the topic
 	EventClaimTimeout EventKind = "claim_timeout" // a claim timed out; Name is the proc
+	EventClock        EventKind = "clock"         // the clock cannot be right; Err says why
 )
 
 // Event is something that an operator may want to know. Fields that do not apply to
@@ -28,12 +32,6 @@ type Event struct {
 	File     string
 	Name     string // of the proc or topic concerned
 	Err      error
-}
-
-func (e *Engine) event(ev Event) {
-	if e.cfg.Event != nil {
-		e.cfg.Event(ev)
-	}
 }
 
 type counters struct {
@@ -57,25 +55,37 @@ type Stats struct {
 	TailBytes               int64 // records in memory that are not in segment files yet
 	IndexBytes              int64 // on the heap
 	OpenFiles, Mapped       int
-	Err                     error // why writes are refused, or nil
+	// Ahead is how far the store's time is ahead of the clock. It is negative while the
+	// clock is so far ahead that it is not believed yet.
+	Ahead time.Duration
+	Err   error // why writes are refused, or nil
 }
 
 // Stats returns the engine's counters. It waits for the commit that is being written.
 func (e *Engine) Stats() Stats {
 	c := &e.stats
 	s := Stats{Rejected: c.rejected.Load(), Checkpoints: c.checkpoints.Load(),
-		Position: e.reg.Published(), Durable: e.Durable(), SegmentBytes: e.reg.DiskBytes(), Err: e.writable()}
+		Position: e.reg.Published(), Durable: e.Durable(), SegmentBytes: e.reg.DiskBytes()}
 	for _, t := range e.reg.Topics() {
 		s.Topics++
 		s.TailBytes += t.TailBytes()
 		s.IndexBytes += int64(t.IndexBytes())
 	}
+	e.lockedStats(&s)
+	s.OpenFiles, s.Mapped = e.files.Stats()
+	return s
+}
+
+// lockedStats sets what the commit leader changes.
+func (e *Engine) lockedStats(s *Stats) {
 	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	c := &e.stats
 	s.Commits, s.Records, s.Bytes, s.Groups, s.Syncs = c.commits, c.records, c.bytes, c.groups, c.syncs
 	if e.log != nil {
 		s.WALBytes, s.WALFiles = e.log.Size(), int64(e.log.Files())
 	}
-	e.commitMu.Unlock()
-	s.OpenFiles, s.Mapped = e.files.Stats()
-	return s
+	ms, wall := e.now()
+	s.Ahead = millis(ms - wall)
+	s.Err = e.writable()
 }

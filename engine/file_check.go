@@ -65,6 +65,19 @@ func (e *Engine) checkFiles() error {
 	return nil
 }
 
+// notThere says why a segment's file, which could not be opened because of err, is
+// damage: "" if it may well be there.
+func notThere(fsys vfs.FS, topic, number uint64, err error) string {
+	if errors.Is(err, errNotExist) {
+		return "the file is missing"
+	}
+	info, err := fsys.Stat(segmentDir + "/" + segment.FileName(topic, number))
+	if err == nil && !info.Regular {
+		return "it is not a regular file"
+	}
+	return ""
+}
+
 // removeGarbage removes the garbage that checkFiles found.
 func (e *Engine) removeGarbage() {
 	for _, name := range e.garbage {

@@ -24,7 +24,7 @@ import (
 //	 16  store id, 16 bytes
 //	 32  u64 checkpoint number | u64 position | u64 epoch | u64 WAL file number
 //	 64  u64 number of sections | u64 length of all, header included
-//	 80  u64 zero
+//	 80  u64 feature flags, as in STORE
 //	 88  u64 sum of the sections: xxhash64 of bytes 16 to 31 of all of them, in order; 0 = unknown
 //	    zero up to
 //	120  u64 xxhash64 of bytes 0 to 119
@@ -43,7 +43,7 @@ const (
 	snapHeader  = 128
 	snapSection = 32
 	snapSpace   = 64 << 10 // smallest size of a snapshot file
-	maxSection  = 7        // highest kind
+	maxSection  = 13       // highest kind
 )
 
 // Section kinds.
@@ -55,6 +55,7 @@ const (
 	secSystem   = 5
 	secPolicy   = 6
 	secClient   = 7
+	secKept     = 13 // with featureIsolated
 )
 
 type snapHead struct {
@@ -65,6 +66,7 @@ type snapHead struct {
 	WAL      uint64
 	Sections uint64
 	Length   uint64
+	Features uint64
 	All      uint64 // sum of the sections, 0 if unknown
 	Sum      uint64
 }
@@ -83,7 +85,7 @@ func (h *snapHead) encode() []byte {
 	le.PutUint16(b[8:], formatVersion)
 	le.PutUint32(b[12:], snapHeader)
 	copy(b[16:], h.Store[:])
-	for i, v := range []uint64{h.Number, h.Position, h.Epoch, h.WAL, h.Sections, h.Length} {
+	for i, v := range []uint64{h.Number, h.Position, h.Epoch, h.WAL, h.Sections, h.Length, h.Features} {
 		le.PutUint64(b[32+8*i:], v)
 	}
 	le.PutUint64(b[88:], h.All)
@@ -111,8 +113,9 @@ func parseSnapHead(b []byte) (snapHead, error) {
 	copy(h.Store[:], b[16:])
 	h.Number, h.Position, h.Epoch = le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[48:])
 	h.WAL, h.Sections, h.Length = le.Uint64(b[56:]), le.Uint64(b[64:]), le.Uint64(b[72:])
+	h.Features = le.Uint64(b[80:])
 	h.All = le.Uint64(b[88:])
-	return h, nil
+	return h, checkFeatures(h.Features)
 }
 
 // sectionSum returns the checksum of a section's head at offset off.

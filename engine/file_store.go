@@ -42,11 +42,18 @@ const (
 	storePage     = 4096
 	storeMagic    = "PPSTORE\x00"
 	formatVersion = 1
-	knownFeatures = 0
+	knownFeatures = featureIsolated
+)
+
+// Features of a store that an older program cannot read. Each is set when it is first
+// used, and stays.
+const (
+	featureIsolated = 1 << 5 // a snapshot keeps blocks of topics whose files cannot be used
 )
 
 // storeState is the content of the STORE file.
 type storeState struct {
+	Features    uint64
 	ID          [16]byte
 	Generation  uint64
 	Epoch       uint64
@@ -70,6 +77,7 @@ func (s *storeState) encode() []byte {
 	copy(b, storeMagic)
 	le.PutUint16(b[8:], formatVersion)
 	le.PutUint32(b[12:], storePage)
+	le.PutUint64(b[16:], s.Features)
 	copy(b[24:], s.ID[:])
 	for i, v := range []uint64{s.Generation, s.Epoch, s.Checkpoint, s.Position, s.WAL} {
 		le.PutUint64(b[40+8*i:], v)
@@ -107,8 +115,9 @@ func parseStorePage(b []byte) (storeState, error) {
 	if v := le.Uint16(b[8:]); v != formatVersion {
 		return s, errs.Version.With(fmt.Sprintf("the store has format version %d, this program knows %d; use a newer pipeproc", v, formatVersion))
 	}
-	if f := le.Uint64(b[16:]); f&^knownFeatures != 0 {
-		return s, errs.Version.With(fmt.Sprintf("the store uses features %#x that this program does not know; use a newer pipeproc", f))
+	s.Features = le.Uint64(b[16:])
+	if err := checkFeatures(s.Features); err != nil {
+		return s, err
 	}
 	copy(s.ID[:], b[24:])
 	s.Generation, s.Epoch = le.Uint64(b[40:]), le.Uint64(b[48:])
@@ -118,6 +127,14 @@ func parseStorePage(b []byte) (storeState, error) {
 	s.CreatedTime = int64(le.Uint64(b[104:]))
 	s.LogEpoch, s.LogFirst = le.Uint64(b[120:]), le.Uint64(b[128:])
 	return s, nil
+}
+
+// checkFeatures refuses features that this program does not know.
+func checkFeatures(f uint64) error {
+	if f&^knownFeatures != 0 {
+		return errs.Version.With(fmt.Sprintf("the store uses features %#x that this program does not know; use a newer pipeproc", f&^knownFeatures))
+	}
+	return nil
 }
 
 // readStore reads the newer of the intact copies in the STORE file. bad lists damaged
@@ -216,7 +233,9 @@ func createStore(fsys vfs.FS, s *storeState) error {
 	page := s.encode()
 	_, err = f.WriteAt(append(page, page...), 0)
 	if err == nil {
-		err = syncStore(f)
+		if err = syncStore(f); err != nil {
+			err = &syncError{err}
+		}
 	}
 	if e := f.Close(); err == nil {
 		err = e

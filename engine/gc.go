@@ -33,7 +33,7 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 	defer e.gcMu.Unlock()
 	var out []Pruned
 	var failed error
-	now := e.gcNow()
+	now, wall := e.time()
 	list, err := e.Topics()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (e *Engine) GC(ctx context.Context, set gcprune.Settings) ([]Pruned, error)
 		if !rules.Any() {
 			continue
 		}
-		p, err := e.collect(ctx, t, rules, now)
+		p, err := e.collect(ctx, t, rules, now, wall)
 		if err != nil && !errors.Is(err, errs.InvalidTopic) { // it was deleted meanwhile
 			failed = errors.Join(failed, err)
 		}
@@ -72,21 +72,8 @@ func (e *Engine) deadLetterTopics() map[string]bool {
 	return m
 }
 
-// maxClockJump is how far the clock may get ahead of elapsed time between two
-// collections.
-const maxClockJump = time.Minute
-
-// gcNow returns the time that ages are measured from, in unix milliseconds. A clock that
-// jumps ahead is believed only if the next collection sees it ahead, too: one wrong
-// reading deletes nothing. The caller holds gcMu.
-func (e *Engine) gcNow() int64 {
-	last, at := e.gcLast, e.gcAt
-	e.gcLast, e.gcAt = e.cfg.Clock().UnixMilli(), e.cfg.Elapsed()
-	return min(e.gcLast, last+(e.gcAt-at+maxClockJump).Milliseconds())
-}
-
-// collect prunes one topic.
-func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rules, now int64) (Pruned, error) {
+// collect prunes one topic. now is the store's time, wall what the clock says.
+func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rules, now, wall int64) (Pruned, error) {
 	g := gcprune.Topic{Name: t.Name(), First: t.First(), Seek: t.SeekTime, Procs: gcProcs(e.procs.OfTopic(nil, t.Name()))}
 	g.Next = t.End() // read after the procs, so that none has acknowledged more
 	if rules.MaxBytes > 0 {
@@ -94,7 +81,7 @@ func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rul
 			g.Segments = append(g.Segments, gcprune.Segment{Base: f.Base, Next: f.Next, Bytes: f.Size})
 		}
 	}
-	mark, err := gcprune.Decide(g, rules, now)
+	mark, err := decideAt(&g, rules, now, wall)
 	if err != nil || mark.First <= g.First {
 		return Pruned{}, err
 	}
@@ -106,6 +93,22 @@ func (e *Engine) collect(ctx context.Context, t *topics.Topic, rules gcprune.Rul
 		return Pruned{}, err
 	}
 	return Pruned{Topic: t.Name(), First: g.First, Next: a.first, Reason: mark.Reason, Passed: mark.Passed}, nil
+}
+
+// decideAt decides what goes. In a store that is ahead of the clock, records that are
+// not later than the clock were written before that, and have the age that the clock
+// says: the store's time would make them too old. Those after them were written since,
+// and have the age that the store's time says.
+func decideAt(g *gcprune.Topic, rules gcprune.Rules, now, wall int64) (gcprune.Mark, error) {
+	mark, err := gcprune.Decide(*g, rules, min(now, wall))
+	if err != nil || wall >= now {
+		return mark, err
+	}
+	since, err := g.Seek(wall + 1)
+	if err != nil || mark.First < since {
+		return mark, err
+	}
+	return gcprune.Decide(*g, rules, now)
 }
 
 func gcProcs(list []*procstate.State) []gcprune.Proc {
@@ -174,7 +177,7 @@ func (e *Engine) collector(ctx context.Context) {
 		case <-e.gcKick:
 		case <-tick:
 			tick = nil
-			e.collectAll(ctx)
+			e.run("a collection", func() { e.collectAll(ctx) })
 		}
 	}
 }

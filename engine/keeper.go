@@ -1,6 +1,11 @@
 package engine
 
-import "sync"
+import (
+	"errors"
+	"sync"
+
+	"github.com/pipeproc/pipeproc/wal"
+)
 
 // The engine has three goroutines of its own, so that work that waits for the disk
 // does not hold up other work: one writes large tails to their files, the keeper
@@ -33,7 +38,7 @@ func (e *Engine) loop(wake <-chan struct{}, work func()) {
 		case <-wake:
 		}
 		if e.writable() == nil {
-			work()
+			e.run("the keeper", work)
 		}
 	}
 }
@@ -60,7 +65,11 @@ func (e *Engine) tend() {
 	}
 	e.inspectRolled(l)
 	if l.Wanting() {
-		_ = l.Prepare() // if it fails, the leader creates the file and reports the error
+		// If there is no file, the leader creates one and reports what goes wrong. A
+		// sync that failed is told only once, so it counts here.
+		if err := l.Prepare(); errors.Is(err, wal.ErrFailed) {
+			e.poison(err)
+		}
 	}
 	if !e.checkpointDue() {
 		return

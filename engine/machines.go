@@ -32,6 +32,8 @@ func (m machines) restoreSection(kind uint32, payload []byte, pos uint64) error 
 		return m.reg.RestoreRegistry(payload)
 	case secTopic:
 		return m.reg.RestoreTopic(payload, pos)
+	case secKept:
+		return m.reg.RestoreKept(payload)
 	case secProcs:
 		return m.procs.RestoreHead(payload)
 	case secProc:
@@ -114,7 +116,9 @@ type captured struct {
 func (c *captured) write(w *snapWriter) {
 	w.section(secRegistry, c.topics.AppendRegistry)
 	for i := range c.topics.Topics {
-		w.section(secTopic, c.topics.Topics[i].Append)
+		k := &c.topics.Topics[i]
+		w.section(secTopic, k.Append)
+		k.EachKept(func(fill func([]byte) []byte) { w.section(secKept, fill) })
 	}
 	c.procs.Sort()
 	w.section(secProcs, c.procs.AppendHead)

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/pipeproc/pipeproc/internal/clock"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
@@ -26,13 +28,19 @@ import (
 // the snapshot makes the whole node read-only, and everything else can be read.
 // Recovery lists the damage.
 func Open(cfg Config) (*Engine, error) {
-	start := cfg.Clock()
-	if cfg.Elapsed == nil {
-		cfg.Elapsed = func() time.Duration { return cfg.Clock().Sub(start) }
-	}
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), released: make(chan struct{}), broken: make(chan struct{}), kick: make(chan struct{}, 1)}
-	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.lead)
-	if err := e.open(); err != nil {
+	e.group = wal.NewGroup(maxGroup, cfg.Sync == SyncAlways, e.leadSafely)
+	e.guardLogger()
+	if cfg.Elapsed == nil {
+		system := clock.New()
+		e.cfg.Elapsed = func() time.Duration { _, d := system.Read(); return d }
+	}
+	start := e.read()
+	err := e.open()
+	if p := e.failed.Load(); err == nil && p != nil {
+		err = *p
+	}
+	if err != nil {
 		if isSyncFailure(err) && e.fs != nil {
 			e.suspect()
 		}
@@ -50,14 +58,14 @@ func Open(cfg Config) (*Engine, error) {
 		_ = e.lock.close()
 		return nil, err
 	}
-	e.recovery.Duration = cfg.Clock().Sub(start)
+	e.openClock(start)
+	e.recovery.Duration = e.read().elapsed - start.elapsed
 	e.report()
 	e.startKeeper()
 	if e.readOnly == nil {
 		e.wakeProcs()
 		ctx, cancel := context.WithCancel(context.Background())
 		e.gcStop, e.gcKick, e.gcDone = cancel, make(chan struct{}, 1), make(chan struct{})
-		e.gcLast, e.gcAt = cfg.Clock().UnixMilli(), cfg.Elapsed()
 		go e.collector(ctx)
 		e.wakeKeeper() // the WAL may be past its size, or a spare may be missing
 	}
@@ -79,7 +87,8 @@ func (e *Engine) open() error {
 	e.files.Elapsed = e.cfg.Elapsed
 	e.machines = newMachines(topics.Config{FS: segments, Dir: dir, Store: e.store.ID, Epoch: e.store.Epoch + 1,
 		Files: e.files, Codecs: e.codecs, Default: e.cfg.Topic, MaxBody: e.cfg.MaxBody, MaxBatch: e.cfg.MaxBatch,
-		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes})
+		MaxFuture: e.cfg.MaxFuture, Room: e.segmentRoom, Admit: e.admit, Spare: e.cfg.CheckpointBytes,
+		KeepMax: keepMax(e.cfg)})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -137,6 +146,7 @@ func (e *Engine) open() error {
 		e.event(Event{Kind: EventFull, Err: err})
 		return nil
 	}
+	e.retryStuck()
 	// Only now is the replayed state durable, which says that these files are garbage.
 	e.removeGarbage()
 	return nil
@@ -182,12 +192,14 @@ func (e *Engine) inUse(err error) error {
 }
 
 // settle makes the names of dir and of all directories above it durable. The process
-// that created them may have been killed before it did so.
+// that created them may have been killed before it did so. A directory that another
+// user owns, or that is on a file system that cannot be written, was not made by this
+// program: then there is nothing to make durable, and that it refuses is no failure.
 func settle(fsys vfs.FS, dir string) error {
 	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
 		err := fsys.SyncDir(path.Dir(d))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // then another user owns it
-			return err
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+			return &syncError{err}
 		}
 	}
 	return nil
@@ -221,7 +233,7 @@ func (e *Engine) readOrCreate() error {
 	if e.cfg.ReadOnly || e.cfg.MustExist {
 		return noStore(e.cfg.Dir, err)
 	}
-	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.cfg.Clock().UnixMilli()}
+	st = storeState{WAL: 1, WALAbsent: true, Clean: true, CreatedTime: e.read().wall}
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
@@ -292,7 +304,10 @@ func (e *Engine) loadSnapshot() error {
 		off := r.off
 		kind, payload, skip, err := r.next()
 		if err == nil && kind == 0 {
-			e.snapRoom.last(&e.store, e.reg.TailBytes(), e.reg.Count())
+			e.snapRoom.last(&e.store, e.reg.CarriedBytes(), e.reg.Count())
+			if err := e.reg.KeptWhole(); err != nil {
+				return damage(r.corrupt(off, "", err))
+			}
 			return nil
 		}
 		if err == nil {
@@ -390,6 +405,11 @@ func bootNumber(fsys vfs.FS) uint64 {
 var errStop = errors.New("stop")
 
 func (e *Engine) damaged(c *errs.CorruptError) {
+	for _, d := range e.recovery.Damage { // what a snapshot knows may have been found again
+		if d.Error() == c.Error() {
+			return
+		}
+	}
 	e.recovery.Damage = append(e.recovery.Damage, c)
 }
 
@@ -460,7 +480,7 @@ func (e *Engine) report() {
 	r := &e.recovery
 	log := e.cfg.Logger
 	for _, d := range r.Damage {
-		log.Error("pipeproc: damage found", "err", d)
+		log.Error("pipeproc: damage found; run 'pipeproc repair'", "err", d)
 		e.event(Event{Kind: EventDamage, Err: d})
 	}
 	for _, d := range r.Mended {

@@ -58,6 +58,9 @@ type pieceEnds struct{ key, headers, body int }
 // So an attempt may have to be repeated; see claimOutcome.
 func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) error {
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		outcome, err := e.tryClaim(ctx, name, count, c)
 		switch outcome {
 		case claimSettled:

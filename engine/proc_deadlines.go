@@ -157,7 +157,7 @@ func (t *procTimer) fire() {
 	if token == (procstate.Token{}) {
 		t.e.watches.callForProc(t.p.Name())
 	} else {
-		t.expire(token)
+		t.e.run("a timeout", func() { t.expire(token) })
 	}
 }
 
@@ -204,7 +204,7 @@ func (t *procTimer) expire(token procstate.Token) {
 // process. These count as failures, so that a processor that kills its process every
 // time is not started forever. If a proposal fails now, the timers try again.
 func (e *Engine) wakeProcs() {
-	now := e.cfg.Clock().UnixMilli()
+	now, _ := e.time()
 	ctx := context.Background()
 	var ops []*procstate.Op
 	for _, s := range e.procs.All() {

@@ -79,7 +79,7 @@ func (e *Engine) WaitForProcs(ctx context.Context, names []string) error {
 			return errClosed()
 		}
 		ch, stop := e.procs.Changed()
-		idle, err := e.allIdle(names)
+		idle, err := e.allIdle(ctx, names)
 		if err == nil && !idle {
 			err = e.writable() // without writes, nothing would ever be acknowledged
 		}
@@ -102,8 +102,11 @@ type observedProc struct {
 
 // allIdle reports whether there was a moment at which none of the procs had anything to
 // do. It examines the procs without a lock, and then checks that nothing has changed.
-func (e *Engine) allIdle(names []string) (bool, error) {
+func (e *Engine) allIdle(ctx context.Context, names []string) (bool, error) {
 	for {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		seen := e.observeProcs(names)
 		for _, l := range seen {
 			if l.s.Claim() != nil {

@@ -64,10 +64,14 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 		return r.rep, ErrNotConfirmed
 	}
 	defer r.close()
-	if err := r.open(cfg); err != nil {
-		return r.rep, err
+	err = r.open(cfg)
+	if err == nil {
+		err = r.run()
 	}
-	return r.rep, r.run()
+	if isSyncFailure(err) && r.e.fs != nil {
+		r.e.suspect()
+	}
+	return r.rep, err
 }
 
 // verify verifies the store as it is.
@@ -99,6 +103,7 @@ func (r *repairer) lost(topic string, first, next uint64, what string) {
 func (r *repairer) open(cfg Config) error {
 	cfg.MustExist = true
 	e := &Engine{cfg: cfg, codecs: segment.NewCodecs(), ckptDone: make(chan struct{}), broken: make(chan struct{})}
+	e.guardLogger()
 	r.e = e
 	if err := e.lockDir(); err != nil {
 		return err
@@ -140,7 +145,8 @@ func (r *repairer) open(cfg Config) error {
 	e.store.Epoch++
 	e.files = segment.NewFiles(e.dirs.segments, ".", cfg.MaxOpenFiles, cfg.MaxMapped)
 	e.machines = newMachines(topics.Config{FS: e.dirs.segments, Dir: ".", Store: e.store.ID, Epoch: e.store.Epoch,
-		Files: e.files, Codecs: e.codecs, Default: cfg.Topic, MaxBody: cfg.MaxBody, MaxBatch: cfg.MaxBatch, MaxFuture: cfg.MaxFuture})
+		Files: e.files, Codecs: e.codecs, Default: cfg.Topic, MaxBody: cfg.MaxBody, MaxBatch: cfg.MaxBatch, MaxFuture: cfg.MaxFuture,
+		KeepMax: keepMax(cfg)})
 	if err := e.loadSnapshot(); err != nil {
 		return err
 	}
@@ -163,7 +169,7 @@ func (r *repairer) close() {
 // rebuildStore rebuilds the STORE file from the headers of other files.
 func (r *repairer) rebuildStore() error {
 	e := r.e
-	best := storeState{CreatedTime: e.cfg.Clock().UnixMilli(), WALAbsent: true}
+	best := storeState{CreatedTime: e.read().wall, WALAbsent: true}
 	for i := range uint64(2) {
 		f, err := e.fs.Open(snapName(i), vfs.Read)
 		if err != nil {
@@ -176,11 +182,14 @@ func (r *repairer) rebuildStore() error {
 			continue
 		}
 		h, err := parseSnapHead(b[:n])
+		if errors.Is(err, errs.Version) {
+			return err
+		}
 		if err != nil || h.Number&1 != i || h.Number <= best.Checkpoint {
 			continue
 		}
 		best = storeState{ID: h.Store, Epoch: h.Epoch + 1<<20, Checkpoint: h.Number, Position: h.Position, WAL: h.WAL,
-			WALAbsent: true, SnapLen: h.Length, SnapSum: h.Sum, CreatedTime: best.CreatedTime}
+			WALAbsent: true, SnapLen: h.Length, SnapSum: h.Sum, CreatedTime: best.CreatedTime, Features: h.Features}
 	}
 	if best.Checkpoint == 0 {
 		id, ok := r.anyID()
@@ -360,7 +369,7 @@ func (r *repairer) salvage(t *topics.Topic, number uint64, to int64) ([]topics.G
 			return nil, err
 		}
 		src.File, src.To = h.File(), min(to, size)
-	} else if !errors.Is(err, errNotExist) {
+	} else if !topics.ConcernsFile(err) {
 		return nil, err
 	}
 	return t.Salvage(src)
@@ -437,12 +446,15 @@ func (r *repairer) topic(t *topics.Topic, files []segFile) error {
 		}
 	}
 	for _, f := range t.Files() {
-		if !f.Written {
+		if !f.Written && !f.Kept {
 			continue
 		}
-		bad, err := r.damaged(t, f)
-		if err != nil {
-			return err
+		bad := f.Kept // its file could not be written
+		if !bad {
+			var err error
+			if bad, err = r.damaged(t, f); err != nil {
+				return err
+			}
 		}
 		if !bad {
 			continue
@@ -464,7 +476,7 @@ func (r *repairer) topic(t *topics.Topic, files []segFile) error {
 // damaged reports whether a segment's file has damage.
 func (r *repairer) damaged(t *topics.Topic, f topics.FileInfo) (bool, error) {
 	h, err := r.e.files.Acquire(t.ID(), f.Number)
-	if errors.Is(err, errNotExist) {
+	if err != nil && notThere(r.e.fs, t.ID(), f.Number, err) != "" {
 		return true, nil
 	}
 	if err != nil {

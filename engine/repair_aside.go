@@ -60,7 +60,12 @@ func (r *repairer) keepSegments() error {
 			continue
 		}
 		from, to := segmentDir+"/"+name, r.folder+"/"+name
-		err := r.e.fs.Link(from, to)
+		var err error
+		if info, serr := r.e.fs.Stat(from); serr == nil && !info.Regular {
+			err = r.e.fs.Rename(from, to) // nothing of the store is in it
+		} else {
+			err = r.e.fs.Link(from, to)
+		}
 		if err != nil && !errors.Is(err, errNotExist) {
 			err = r.copyAside(from)
 		}

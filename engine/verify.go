@@ -54,12 +54,12 @@ func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*Ve
 		return nil, errClosed()
 	}
 	v := &verifier{e: e, ctx: ctx, progress: progress}
-	start := e.cfg.Clock()
+	start := e.read()
 	for _, d := range e.recovery.Damage {
 		v.damage(d)
 	}
 	err := v.run()
-	v.rep.Elapsed = e.cfg.Clock().Sub(start)
+	v.rep.Elapsed = e.read().elapsed - start.elapsed
 	return &v.rep, err
 }
 
@@ -99,6 +99,11 @@ func (v *verifier) run() error {
 		return err
 	}
 	for _, t := range list {
+		for _, d := range []*errs.CorruptError{t.Damage(), t.Stuck()} {
+			if d != nil { // such as a file that could not be written
+				v.damage(d)
+			}
+		}
 		if err := v.topic(t); err != nil {
 			return err
 		}
@@ -196,10 +201,11 @@ func (v *verifier) segment(t *topics.Topic, f topics.FileInfo) error {
 	name := segment.FileName(t.ID(), f.Number)
 	h, err := v.e.files.Acquire(t.ID(), f.Number)
 	if err != nil {
-		if !errors.Is(err, errNotExist) {
+		what := notThere(v.e.fs, t.ID(), f.Number, err)
+		if what == "" {
 			return fmt.Errorf("opening %s: %w", name, err)
 		}
-		v.damage(&errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: "the file is missing"})
+		v.damage(&errs.CorruptError{File: name, Topic: t.Name(), Segment: f.Number, Offset: -1, What: what})
 		return nil
 	}
 	defer h.Release()

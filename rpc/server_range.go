@@ -143,6 +143,9 @@ func (s *service) follow(ctx context.Context, c *transport.Call, m message.Range
 		return err
 	}
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		var all int64
 		if err := sendBlocks(c, cur, m.Flags&message.RangePlain != 0, &all); err != nil {
 			return err

@@ -30,7 +30,8 @@ func Create(fsys vfs.FS, dir string, m Meta, size int64) (f vfs.File, err error)
 		_, err = f.WriteAt(m.Encode(), 0)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("segment: create: %w", err), f.Close(), fsys.Remove(name))
+		_, _ = f.Close(), fsys.Remove(name) // what is left is removed by the next attempt
+		return nil, fmt.Errorf("segment: create: %w", err)
 	}
 	return f, nil
 }

@@ -29,6 +29,8 @@
 //   - dirty: a segment whose file has unsynced writes.
 //   - carry: put a small tail into the snapshot instead of its file. While a checkpoint
 //     does so, the segment is pinned: its tail is not written.
+//   - keep: put what a file lacks into the snapshot, because the file cannot be used.
+//     The topic is damaged, or stuck: damaged until a checkpoint can write the file.
 //   - points: where blocks of a growing segment begin; its footer is made of them.
 //   - dead: pruned, with a file that a checkpoint has yet to unlink.
 //   - spare: memory of released tails that is kept for new ones.

@@ -68,12 +68,16 @@ func (t *Topic) IndexBytes() int {
 	return n
 }
 
-// TailBytes returns how many bytes of all topics are not in segment files yet.
-// Leader only.
-func (r *Registry) TailBytes() int64 {
+// CarriedBytes returns how many bytes of tails the snapshot carried that the registry
+// was just restored from.
+func (r *Registry) CarriedBytes() int64 {
 	n := int64(0)
 	for _, t := range r.byID {
-		n += t.TailBytes()
+		for _, s := range t.log.list() {
+			if !s.kept.Load() {
+				n += s.end.Load() - s.flushed.Load()
+			}
+		}
 	}
 	return n
 }
@@ -95,6 +99,7 @@ type FileInfo struct {
 	Next    uint64 // sequence after its last record; 0 for the growing one
 	Written bool   // some of its blocks are in a file
 	Sealed  bool
+	Kept    bool   // the snapshot keeps blocks that the file should hold
 	MinSize int64  // the least size of the file in bytes, or its exact size if sealed
 	DataEnd int64  // offset past its last block in the file
 	Digest  uint64 // of its blocks, if sealed or made by Grown
@@ -108,7 +113,7 @@ func (t *Topic) Files() []FileInfo {
 	list := t.log.list()
 	out := make([]FileInfo, 0, len(list))
 	for i, s := range list {
-		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load() && s.flushed.Load() > segment.FileHeaderSize, Sealed: s.sealed.Load(), DataEnd: s.flushed.Load()}
+		f := FileInfo{Number: s.number, Base: s.base, Written: s.hasFile.Load() && s.flushed.Load() > segment.FileHeaderSize, Sealed: s.sealed.Load(), Kept: s.kept.Load(), DataEnd: s.flushed.Load()}
 		f.MinSize = f.DataEnd
 		if s.hasFile.Load() {
 			f.Size = max(s.reserved.Load(), s.flushed.Load())

@@ -40,7 +40,9 @@ type seg struct {
 	flushed atomic.Int64 // bytes [FileHeaderSize, flushed) are in the file
 	sealed  atomic.Bool  // has a footer and never changes again
 	hasFile atomic.Bool
-	handle  atomic.Pointer[segment.Handle] // the last reader's; may be closed
+	// kept is set if the snapshot keeps its blocks, because its file cannot be used.
+	kept   atomic.Bool
+	handle atomic.Pointer[segment.Handle] // the last reader's; may be closed
 
 	tail     tail
 	points   points

@@ -266,13 +266,21 @@ func (s *seg) freeTail() {
 	s.mu.Unlock()
 }
 
-// unpin allows writing the tails that the checkpoint carries.
+func (s *seg) unpin() {
+	s.mu.Lock()
+	s.pinned = false
+	s.mu.Unlock()
+}
+
+// unpin allows writing the tails that the checkpoint carries or keeps.
 func (c *Checkpoint) unpin() {
 	for i := range c.Topics {
-		if s := c.Topics[i].growing(); s != nil {
-			s.mu.Lock()
-			s.pinned = false
-			s.mu.Unlock()
+		k := &c.Topics[i]
+		if s := k.growing(); s != nil {
+			s.unpin()
+		}
+		for _, kept := range k.kept {
+			kept.s.unpin()
 		}
 	}
 }

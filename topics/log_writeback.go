@@ -23,7 +23,8 @@ const (
 // ones, which the snapshot carries, and seals full segments. It returns the number
 // of files written. They are synced when it returns; the directory is not. carry
 // bounds the bytes of all carried tails together. With trim, growing files give
-// back the space that is reserved and not used.
+// back the space that is reserved and not used. An error that concerns one topic's
+// file only is not returned: see keep.go.
 func (r *Registry) WriteBack(c *Checkpoint, carry int64, trim bool) (files int, err error) {
 	c.chooseCarried(carry)
 	if trim && r.hasFreeSpace() {
@@ -37,6 +38,7 @@ func (r *Registry) WriteBack(c *Checkpoint, carry int64, trim bool) (files int, 
 	}
 	// In the order of their names on disk, so that new files are adjacent.
 	slices.SortFunc(work, func(a, b *Captured) int { return cmp.Compare(a.t.id, b.t.id) })
+	defer func() { err = c.noteKept(r.KeepMax, err) }()
 	list := make([]written, 0, min(len(work), syncBatch))
 	for i, k := range work {
 		list, err = k.write(list, trim)
@@ -179,8 +181,8 @@ func (k *Captured) unwritten() int64 {
 // begin reports whether write has anything to do. What the snapshot is to carry
 // stays out of the file from now on, so that the two fit together.
 func (k *Captured) begin(trim bool) bool {
-	full := len(k.segs) > 1 && !k.segs[len(k.segs)-2].sealed.Load()
 	s := k.growing()
+	full := slices.ContainsFunc(k.segs, func(f *seg) bool { return f != s && !f.sealed.Load() })
 	if s == nil {
 		return full
 	}
@@ -192,16 +194,26 @@ func (k *Captured) begin(trim bool) bool {
 }
 
 // write writes and seals the files of one topic, and appends to list what has
-// to be synced.
+// to be synced. A file that cannot be used keeps the topic's others from nothing.
 func (k *Captured) write(list []written, trim bool) ([]written, error) {
 	for i, s := range k.segs {
 		if s.sealed.Load() {
 			continue
 		}
 		var err error
-		if list, err = k.writeSeg(list, s, i < len(k.segs)-1, trim); err != nil {
+		full := i < len(k.segs)-1
+		list, err = k.writeSeg(list, s, full, trim)
+		if err != nil && mayPass(err) { // the same bytes to the same place
+			list, err = k.writeSeg(list, s, full, trim)
+		}
+		if err == nil {
+			s.kept.Store(false)
+			continue
+		}
+		if err = k.t.log.notWritable(s, err); !ConcernsFile(err) || mutate.SkipIsolation {
 			return list, err
 		}
+		list = k.keep(list, s, full, err)
 	}
 	return list, nil
 }
@@ -227,8 +239,8 @@ func (k *Captured) writeSeg(list []written, s *seg, full, trim bool) ([]written,
 	}
 	k.flushed = s.flushed.Load()
 	if trim {
-		if err := l.trim(s); err != nil {
-			return list, err
+		if err := l.trim(s); err != nil && !ConcernsFile(err) {
+			return list, err // else some space is not given back
 		}
 	}
 	if s.dirty != nil {

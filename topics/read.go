@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
@@ -255,8 +256,26 @@ func (t *Topic) fileError(s *seg, err error) error {
 	if errors.Is(err, fs.ErrClosed) {
 		return errs.Closed.With("the node is closed")
 	}
+	info, serr := t.reg.FS.Stat(path.Join(t.reg.Dir, segment.FileName(t.id, s.number)))
+	if serr == nil && !info.Regular {
+		return t.corrupt(s, -1, "it is not a regular file", nil)
+	}
 	return fmt.Errorf("topic %q: opening segment %d: %w", t.name, s.number, err)
 }
+
+// noSegment returns the error for a sequence that no segment holds: it was pruned
+// meanwhile, or the state is damaged. Whoever tries again after a PrunedError finds
+// another start.
+func (t *Topic) noSegment(seq uint64) error {
+	first := t.First() // it is raised before a segment leaves the list
+	if seq < first || t.deleted.Load() != 0 {
+		return &PrunedError{Topic: t.name, Seq: seq, First: first}
+	}
+	return &errs.CorruptError{File: segmentsOf(t.id), Topic: t.name, Offset: -1, First: seq, What: "no segment holds the record"}
+}
+
+// segmentsOf names all segment files of a topic.
+func segmentsOf(id uint64) string { return fmt.Sprintf("%016x-*.seg", id) }
 
 // blockPos is the position of a block.
 type blockPos struct {
@@ -269,12 +288,17 @@ type blockPos struct {
 func (r *reader) start(seq uint64) (p blockPos, to int64, err error) {
 	s := r.t.log.segAt(seq)
 	if s == nil {
-		return blockPos{}, 0, &PrunedError{Topic: r.t.name, Seq: seq, First: r.t.First()}
+		return blockPos{}, 0, r.t.noSegment(seq)
 	}
 	p.s = s
 	p.off, to = segment.FileHeaderSize, s.end.Load()
 	if !s.sealed.Load() {
 		p.off, to = r.t.log.near(s, seq)
+		if p.off < s.flushed.Load() {
+			if h, off := r.firstOfTail(s); off > 0 && h.Base <= seq {
+				p.off, to = off, max(to, off)
+			}
+		}
 	}
 	if !s.sealed.Load() {
 		return p, to, nil
@@ -299,6 +323,25 @@ func (r *reader) start(seq uint64) (p blockPos, to int64, err error) {
 		p.off, to = from, next
 	}
 	return p, to, nil
+}
+
+// firstOfTail returns the first block of s that is in memory and not in its file, and
+// its offset, or 0. Not all positions of blocks are known. Without this one a search for
+// a record in memory could begin in the file, which may be missing.
+func (r *reader) firstOfTail(s *seg) (h segment.Header, off int64) {
+	off = s.flushed.Load()
+	if off >= s.end.Load() {
+		return h, 0
+	}
+	b := r.tailBytes(s, off)
+	if b == nil { // written to the file just now
+		return h, 0
+	}
+	h, err := segment.ParseHeader(b, s.place, off)
+	if err != nil {
+		return h, 0
+	}
+	return h, off
 }
 
 // near returns the offset of a known block at or shortly before the one of s that
@@ -384,6 +427,11 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		}
 		if off, ok := p.s.points.before(p.s, ms); ok {
 			p.off = max(p.off, off)
+		}
+		if p.off < p.s.flushed.Load() {
+			if h, off := r.firstOfTail(p.s); off > 0 && h.Time < ms {
+				p.off = off
+			}
 		}
 	}
 	for p.off < p.s.end.Load() {

@@ -69,7 +69,7 @@ func (g *Getter) findMapped(t *Topic, seq uint64, dst *segment.Record) error {
 	}
 	h, err := g.r.handle(s)
 	if err != nil {
-		return err
+		return errNotMapped // findPlain reports it, unless the tail has the record
 	}
 	if s.sealed.Load() { // it may be sealed just now, when near had no points
 		if foot, m, err = h.Sealed(s.place); err != nil || m == nil {

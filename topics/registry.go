@@ -41,6 +41,9 @@ type Config struct {
 	Admit func(count int) error
 	// Spare bounds the unused tail memory that is kept for reuse, in bytes.
 	Spare int64
+	// KeepMax bounds the blocks that one snapshot holds because their files cannot
+	// be used, in bytes.
+	KeepMax int64
 }
 
 type env struct {
@@ -76,6 +79,7 @@ type Registry struct {
 	topicsAdded bool              // topics were added since the last publication
 	lagging     []*Topic          // topics whose tails FlushLagging will write
 	restored    bool              // the registry's own state came from a snapshot
+	keeping     map[*seg]*keeping // segments whose kept blocks are being restored
 }
 
 type deadSeg struct {

@@ -225,7 +225,7 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 			return nil, err
 		}
 		if err := w.f.Sync(); err != nil {
-			return nil, err
+			return nil, &SyncError{err}
 		}
 		size, err := w.f.Size()
 		if err != nil {

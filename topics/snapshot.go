@@ -1,7 +1,6 @@
 package topics
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -25,17 +24,23 @@ import (
 //	          segment count | segment…
 //	segment:  number | base | time (varint) | end | flags byte | size of the file |
 //	          blocks | records | digest (u64) | next | last time (varint)
-//	          flags: 1 sealed, 2 has a file, 4 growing
+//	          flags: 1 sealed, 2 has a file, 4 growing, 8 kept (and growing, though
+//	          it may be full), 16 a write that succeeds ends the topic's damage
 //	growing:  flushed | tail bytes (length and bytes) |
 //	          entry count | { seq delta | time delta | offset delta }…
 //
+//	kept:     topic id | segment number | offset | blocks (the rest)
+//
 // The tail bytes are exactly what the file holds from offset flushed on once
-// they are written to it.
+// they are written to it. A kept segment has no tail bytes: what its file lacks,
+// from offset flushed to end, follows the topic as kept payloads, in order.
 
 const (
 	flagSealed  = 1
 	flagFile    = 2
 	flagGrowing = 4
+	flagKept    = 8
+	flagStuck   = 16
 )
 
 // Captured is the state of one topic at the position of a checkpoint.
@@ -55,6 +60,8 @@ type Captured struct {
 	// flushed is up to which offset its file will be durable once WriteBack returns.
 	flushed int64
 	carry   bool // the snapshot carries its tail, which stays out of the file
+	kept    []keptSeg
+	found   *segment.CorruptError // the damage that WriteBack found first
 	// What chooseCarried compares, read once: the leader may create the file at any time.
 	tail    int64 // unwritten bytes
 	hasFile bool  // its growing segment has a file
@@ -90,6 +97,13 @@ type segState struct {
 type Checkpoint struct {
 	Topics  []Captured
 	Carried int64 // bytes of the tails that the snapshot carries; set by WriteBack
+
+	// Set by WriteBack, also if it fails: see keep.go.
+	Kept    int64                   // bytes of the blocks that the snapshot keeps
+	Keeps   bool                    // a segment is kept, perhaps without any block
+	Stuck   int                     // topics whose damage a write that succeeds ends
+	Damaged []*segment.CorruptError // found since the last one
+	Mended  []string                // topics that take commits again
 
 	nextID uint64
 	floor  int64
@@ -139,7 +153,7 @@ func (k *Captured) Append(dst []byte) []byte {
 	dst = append(dst, b2i(k.empty))
 	dst = u(dst, uint64(k.bytes), k.number)
 	if d := k.damage; d != nil {
-		dst = enc.AppendStrings(dst, cmp.Or(d.What, "damaged"))
+		dst = enc.AppendStrings(dst, why(d))
 		dst = u(dst, d.Segment)
 		dst = enc.AppendVarints(dst, d.Offset)
 	} else {
@@ -150,15 +164,20 @@ func (k *Captured) Append(dst []byte) []byte {
 		dst = u(dst, g.From, g.To-g.From)
 	}
 	dst = u(dst, uint64(len(k.segs)))
-	for _, s := range k.segs {
-		flags, v := byte(flagGrowing), k.last
+	for i, s := range k.segs {
+		flags, v, flushed := byte(flagGrowing), k.last, k.flushed
+		if i < len(k.segs)-1 || s.sealed.Load() {
+			v = segState{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
+		}
 		if s.sealed.Load() {
 			flags = flagSealed
-			v = segState{s.end.Load(), s.blocks, s.records, s.digest, s.next, s.lastTime}
+		} else if kept := k.keptSeg(s); kept != nil {
+			flags |= flagKept | k.stuckFlag()
+			flushed = kept.from
 		}
 		// A file counts once it holds synced blocks. One that was only reserved may
 		// be missing after a power cut.
-		if flags == flagSealed || k.flushed > segment.FileHeaderSize {
+		if flags == flagSealed || flushed > segment.FileHeaderSize {
 			flags |= flagFile
 		}
 		dst = u(dst, s.number, s.base)
@@ -170,7 +189,7 @@ func (k *Captured) Append(dst []byte) []byte {
 		dst = u(dst, v.next)
 		dst = enc.AppendVarints(dst, v.lastTime)
 		if flags&flagGrowing != 0 {
-			dst = k.appendGrowing(dst, s)
+			dst = k.appendGrowing(dst, s, flushed, v.end, flags&flagKept != 0)
 		}
 	}
 	return dst
@@ -183,19 +202,23 @@ func b2i(b bool) byte {
 	return 0
 }
 
-func (k *Captured) appendGrowing(dst []byte, s *seg) []byte {
+func (k *Captured) appendGrowing(dst []byte, s *seg, flushed, end int64, kept bool) []byte {
 	u := enc.AppendUvarints
 	// Bytes flushed beyond the captured end will be replayed and written again;
 	// the snapshot describes only those below it.
-	flushed := min(k.flushed, k.last.end)
-	dst = u(dst, uint64(flushed), uint64(k.last.end-flushed))
-	_ = s.tail.each(flushed, k.last.end, func(_ int64, b []byte) error {
-		dst = append(dst, b...)
-		return nil
-	})
+	flushed = min(flushed, end)
+	if kept {
+		dst = u(dst, uint64(flushed), 0)
+	} else {
+		dst = u(dst, uint64(flushed), uint64(end-flushed))
+		_ = s.tail.each(flushed, end, func(_ int64, b []byte) error {
+			dst = append(dst, b...)
+			return nil
+		})
+	}
 	entries := k.t.log.entries(s, k.spacing)
 	n := 0
-	for n < len(entries) && entries[n].Off < k.last.end {
+	for n < len(entries) && entries[n].Off < end {
 		n++
 	}
 	dst = u(dst, uint64(n))
@@ -276,17 +299,25 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	}
 	segs := make([]*seg, 0, d.Count(16))
 	for range cap(segs) {
-		s, err := t.log.restoreSeg(&d)
+		s, flags, err := t.log.restoreSeg(&d)
 		if err != nil {
 			return fmt.Errorf("topic %q: %w", name, err)
 		}
-		if n := len(segs); n > 0 && (segs[n-1].base >= s.base || !segs[n-1].sealed.Load()) {
+		if flags&flagStuck != 0 { // nothing is lost, and the next checkpoint will tell
+			if d := t.damage.Swap(nil); d != nil {
+				t.stuck.Store(d)
+			}
+		}
+		if n := len(segs); n > 0 && (segs[n-1].base >= s.base || !segs[n-1].sealed.Load() && !segs[n-1].kept.Load()) {
 			return fmt.Errorf("topic %q: segments out of order: %w", name, enc.ErrMalformed)
 		}
 		segs = append(segs, s)
 	}
 	if d.Err != nil || len(d.B) != 0 || t.next < t.first || created > pos {
 		return fmt.Errorf("topic %q: %w", name, enc.ErrMalformed)
+	}
+	if !t.holds(segs) {
+		return fmt.Errorf("topic %q: it begins before its first segment: %w", name, enc.ErrMalformed)
 	}
 	if n := len(segs); n > 0 {
 		t.log.segs.Store(&segs)
@@ -303,11 +334,31 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 	t.ends[0].pos.Store(min(created, pos))
 	t.ends[1].pos.Store(math.MaxUint64)
 	r.byID[id], r.byName[name] = t, t
+	for _, s := range segs {
+		r.expectKept(s)
+	}
 	if !r.restored { // the registry's section is damaged: derive its state from the topics
 		r.SkipID(id)
 		r.raiseTimeFloor(t.time)
 	}
 	return nil
+}
+
+// holds reports whether the first record of the topic is in a segment, unless a gap says
+// that there is none.
+func (t *Topic) holds(segs []*seg) bool {
+	base := t.next
+	if len(segs) > 0 {
+		base = min(base, segs[0].base)
+	}
+	for from := t.first; from < base; {
+		g, ok := t.gapAt(from)
+		if !ok || g.To <= from {
+			return false
+		}
+		from = g.To
+	}
+	return true
 }
 
 // SkipID makes sure that new topics get ids above id.
@@ -316,17 +367,17 @@ func (r *Registry) SkipID(id uint64) {
 	r.stagedID = max(r.stagedID, r.nextID)
 }
 
-func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
+func (l *log) restoreSeg(d *enc.Reader) (_ *seg, flags byte, _ error) {
 	number, base, time := d.Uvarint(), d.Uvarint(), d.Varint()
 	s := l.newSeg(number, base, time)
 	end := int64(d.Uvarint())
-	flags := d.Byte()
+	flags = d.Byte()
 	size := int64(d.Uvarint())
 	s.blocks, s.records = d.Uvarint(), d.Uvarint()
 	s.digest = segment.Digest(d.U64())
 	s.next, s.lastTime = d.Uvarint(), d.Varint()
 	if d.Err != nil || number == 0 || number >= l.number || end < segment.FileHeaderSize || s.next < base {
-		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
+		return nil, 0, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
 	}
 	s.end.Store(end)
 	s.hasFile.Store(flags&flagFile != 0)
@@ -336,13 +387,16 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		s.sealed.Store(true)
 		s.flushed.Store(end)
 		l.idx.Add(index.Entry{Seq: base, Time: time, Segment: number, Off: segment.FileHeaderSize})
-		return s, nil
+		return s, flags, nil
 	}
 	flushed := int64(d.Uvarint())
 	carried := d.Bytes()
-	if d.Err != nil || flushed < segment.FileHeaderSize || flushed+int64(len(carried)) != end ||
+	kept := flags&flagKept != 0
+	s.kept.Store(kept)
+	if d.Err != nil || flushed < segment.FileHeaderSize || flushed > end ||
+		!kept && flushed+int64(len(carried)) != end || kept && len(carried) != 0 ||
 		flushed > segment.FileHeaderSize && !s.hasFile.Load() {
-		return nil, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
+		return nil, 0, fmt.Errorf("segment %d: %w", number, enc.ErrMalformed)
 	}
 	s.flushed.Store(flushed)
 	// The space reserved beyond may be lost to a trim, or to a seal that no
@@ -364,7 +418,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		seq, ms, off := d.Uvarint(), d.Uvarint(), d.Uvarint()
 		e.Seq, e.Time, e.Off = e.Seq+seq, e.Time+int64(ms), e.Off+int64(off)
 		if e.Off < segment.FileHeaderSize || e.Off >= end || e.Off <= last {
-			return nil, fmt.Errorf("segment %d: index: %w", number, enc.ErrMalformed)
+			return nil, 0, fmt.Errorf("segment %d: index: %w", number, enc.ErrMalformed)
 		}
 		if last = e.Off; last-s.lastIdx >= indexSpacing {
 			l.idx.Add(e)
@@ -372,7 +426,7 @@ func (l *log) restoreSeg(d *enc.Reader) (*seg, error) {
 		}
 		s.points.add(s, e.Seq, e.Time, e.Off)
 	}
-	return s, nil
+	return s, flags, nil
 }
 
 // UndoCapture undoes Capture after a failed checkpoint. The caller holds the

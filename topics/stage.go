@@ -69,7 +69,6 @@ func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 		last := &s.blocks[len(s.blocks)-1]
 		t.staged.next, t.staged.time, t.staged.empty = last.Next(), last.Time, false
 		t.log.acceptPlan(s.plan)
-		r.stagedTime = max(r.stagedTime, last.Time)
 	}
 	return ms, nil
 }
@@ -167,10 +166,10 @@ func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 		if next+s.count < next {
 			return errs.TooLarge.With(fmt.Sprintf("topic %q is at sequence %d: there are no more", t.name, next))
 		}
-		s.base, s.time = next, ms
+		s.base, s.time = next, max(ms, t.staged.time) // an import may have taken the topic ahead
 		for i := range s.blocks {
 			h := &s.blocks[i].Header
-			h.Base, h.Time = next, ms
+			h.Base, h.Time = next, s.time
 			next = h.Next()
 		}
 	}
@@ -180,7 +179,7 @@ func (r *Registry) stageSlot(s *slot, ms, now int64, force bool) error {
 }
 
 // checkExplicit checks ids that came with the records. Adding them has checked
-// that they rise within the batch.
+// that they rise within the batch. An id ahead of now takes only its own topic ahead.
 func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 	t := s.topic
 	first := s.blocks[0].Header
@@ -193,7 +192,7 @@ func (r *Registry) checkExplicit(s *slot, ms, now int64, force bool) error {
 		return errs.InvalidImport.With(fmt.Sprintf("topic %q: id %s is not above the newest record", t.name, ID{Millis: first.Time, Seq: first.Base}))
 	}
 	if limit := max(ms, now+r.MaxFuture.Milliseconds()); last.Time > limit && !force {
-		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; such ids would hold back the clock of the whole node", ID{Millis: last.Time, Seq: last.Base}, r.MaxFuture))
+		return errs.InvalidImport.With(fmt.Sprintf("id %s lies more than %v in the future; later records of the topic could not have lower ones", ID{Millis: last.Time, Seq: last.Base}, r.MaxFuture))
 	}
 	if last.Base >= maxImportSeq {
 		return errs.InvalidImport.With(fmt.Sprintf("sequence %d is out of range", last.Base))
@@ -236,7 +235,6 @@ func (r *Registry) ApplyBatch(b *Batch, pos uint64, ms int64) {
 			r.add(s.topic)
 		}
 		s.topic.apply(s.blocks, pos, r.published.Load())
-		ms = max(ms, s.blocks[len(s.blocks)-1].Time)
 	}
 	r.raiseTimeFloor(ms)
 }
@@ -327,7 +325,6 @@ func (r *Registry) ApplyAppend(id uint64, blocks []Block, pos uint64, ms int64) 
 			return fmt.Errorf("topic %q: a block at %s follows %s", t.name, ID{Millis: h.Time, Seq: h.Base}, ID{Millis: t.time, Seq: t.next})
 		}
 		t.apply(blocks[i:i+1], pos, r.published.Load())
-		ms = max(ms, h.Time)
 	}
 	t.log.resetPlan()
 	t.resetStaged()

@@ -128,6 +128,7 @@ func (t *tail) each(from, to int64, fn func(off int64, b []byte) error) error {
 		if i+1 < len(*p) {
 			end = min(to, (*p)[i+1].off)
 		}
+		end = min(end, c.off+int64(len(c.buf))) // a damaged snapshot may leave a hole behind c
 		start := max(from, c.off)
 		if start >= end {
 			continue

@@ -55,6 +55,7 @@ type Topic struct {
 	gaps     atomic.Pointer[[]Gap]
 	deleted  atomic.Uint64 // position of the command that deleted it, 0 if none
 	damage   atomic.Pointer[errs.CorruptError]
+	stuck    atomic.Pointer[errs.CorruptError] // damage that a write that succeeds ends
 
 	queued  atomic.Bool // in the registry's list of hot topics
 	waiting atomic.Int32
@@ -178,7 +179,14 @@ func (t *Topic) addGap(from, to uint64) {
 func (t *Topic) MarkDamaged(err *errs.CorruptError) { t.damage.CompareAndSwap(nil, err) }
 
 // ClearDamage makes the topic accept commits again, after a repair.
-func (t *Topic) ClearDamage() { t.damage.Store(nil) }
+func (t *Topic) ClearDamage() {
+	t.damage.Store(nil)
+	t.stuck.Store(nil)
+}
+
+// Stuck returns why a file of the topic could not be written when that was tried last,
+// or nil. Nothing is lost: the snapshot has what the file lacks.
+func (t *Topic) Stuck() *errs.CorruptError { return t.stuck.Load() }
 
 // Damage returns the first damage found in the topic, or nil.
 func (t *Topic) Damage() *errs.CorruptError { return t.damage.Load() }

@@ -1,5 +1,10 @@
 package wal
 
+import (
+	"errors"
+	"io/fs"
+)
+
 // Check reads a log like Replay, without delivering it, and calls fn for all
 // damage. It writes nothing. The error is that of the
 // file system, or wraps ErrVersion or ErrTooLarge.
@@ -23,6 +28,9 @@ func Check(cfg ReplayConfig, fn func(*CorruptError)) error {
 			continue
 		}
 		f, err := r.searchFile(e)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a spare that was renamed meanwhile
+		}
 		if err != nil {
 			return err
 		}

@@ -80,8 +80,14 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 	g.last = n + 1
 	g.mu.Unlock()
 
+	defer g.release(t) // also if run panics
 	g.run(t.batch)
+	return nil
+}
 
+// release ends the batch of t, its leader: it lets the next leader go, and all who were
+// served.
+func (g *Group[T]) release(t *Ticket[T]) {
 	g.mu.Lock()
 	var next *Ticket[T]
 	if len(g.queue) == 0 {
@@ -99,7 +105,6 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 		f.ch <- struct{}{}
 	}
 	clear(t.batch[1:]) // the first is t itself
-	return nil
 }
 
 func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {

@@ -173,3 +173,41 @@ func TestGroupWithdraws(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// TestGroupPanics: a group whose work panics, or ends the goroutine, is not busy
+// afterwards, and who waits for it goes on.
+func TestGroupPanics(t *testing.T) {
+	for _, end := range []func(){func() { panic("boom") }, runtime.Goexit} {
+		running, release := make(chan struct{}), make(chan struct{})
+		first := true
+		g := NewGroup(8, false, func([]*Ticket[int]) {
+			if first {
+				first = false
+				close(running)
+				<-release
+				end()
+			}
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer func() { _ = recover() }()
+			_ = g.Do(context.Background(), new(Ticket[int]))
+		})
+		<-running
+		for range 3 {
+			wg.Go(func() { _ = g.Do(context.Background(), new(Ticket[int])) })
+		}
+		for {
+			g.mu.Lock()
+			n := len(g.queue)
+			g.mu.Unlock()
+			if n == 3 {
+				break
+			}
+			runtime.Gosched()
+		}
+		close(release)
+		wg.Wait()
+		_ = g.Do(context.Background(), new(Ticket[int]))
+	}
+}

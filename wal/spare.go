@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 // Drop declares the frames in files numbered below before no longer needed. Up
@@ -48,7 +50,9 @@ func (l *Log) Drop(before uint64) error {
 // Prepare makes a spare file or two ready, open and renumbered, so that the
 // next roll is cheap. It may take long, and may run while frames are appended
 // and synced. It populates the pages of the files of a mapped log, and writes
-// the blocks of others: see zero. An error does no harm.
+// the blocks of others: see zero. An error does no harm, unless a sync failed:
+// then the log is halted as after a failed Sync, since the directory is the one
+// that Sync relies on, and the disk may be the one that holds the frames.
 func (l *Log) Prepare() error {
 	l.prepMu.Lock()
 	defer l.prepMu.Unlock()
@@ -135,7 +139,7 @@ func (l *Log) prepare(f *file) error {
 			return err
 		}
 		if err := f.f.Sync(); err != nil {
-			return err
+			return l.spareFailed(err)
 		}
 		f.fresh = false
 	}
@@ -154,18 +158,38 @@ func (l *Log) makeSpare() (*file, error) {
 	}
 	f.blank = true
 	if f.m == nil {
-		if err := f.zero(0, f.size, true); err != nil {
+		if err := l.zeroSynced(f); err != nil {
 			return f, err
 		}
 	}
 	// This is cheap now: the file is still empty.
 	if err := f.f.Sync(); err != nil {
-		return f, err
+		return f, l.spareFailed(err)
 	}
 	f.fresh = false
-	if err := l.syncDir(); err != nil {
+	if err := l.syncSpareName(); err != nil {
 		return f, err
 	}
 	f.newEntry = false
 	return f, nil
+}
+
+// syncSpareName makes the name of a new spare durable. A failed sync of the
+// directory is told once, to whoever asks first, through the descriptor that
+// Sync uses as well. So no Sync may run between the failure and its record.
+func (l *Log) syncSpareName() error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if err := l.syncDir(); err != nil {
+		return l.spareFailed(err)
+	}
+	return nil
+}
+
+// spareFailed is halt for a sync of a file that holds no frames yet.
+func (l *Log) spareFailed(err error) error {
+	if mutate.ForgetSpareSync {
+		return err
+	}
+	return l.halt(err)
 }

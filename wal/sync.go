@@ -34,13 +34,19 @@ func (l *Log) Sync() error {
 		err = present(l.dirty)
 	}
 	if err != nil {
-		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
-		return l.failure()
+		return l.halt(err)
 	}
 	l.settled.Store(started)
 	l.durable.Store(target)
 	l.noteDurable(target)
 	return nil
+}
+
+// halt stops the log after a failed sync, of whatever file and on whichever
+// goroutine, and returns what every later call returns.
+func (l *Log) halt(err error) error {
+	l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
+	return l.failure()
 }
 
 // SyncFrom makes file number and later ones durable, with their headers, and
@@ -57,8 +63,7 @@ func (l *Log) SyncFrom(number uint64) error {
 	l.collectDirty(number)
 	l.mu.Unlock()
 	if err := l.syncFiles(l.dirty, (*file).syncStart); err != nil {
-		l.stopped.CompareAndSwap(nil, &halt{fmt.Errorf("%w: %w", ErrFailed, err)})
-		return l.failure()
+		return l.halt(err)
 	}
 	return nil
 }

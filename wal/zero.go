@@ -20,26 +20,37 @@ func (l *Log) createShort(number uint64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.zero(0, f.size, false); err != nil {
+	if err := f.zero(0, f.size); err != nil {
 		l.discard(f)
 		return nil, err
 	}
 	return f, nil
 }
 
-// zero writes zeroes to [from,to). With sync it syncs as it goes.
-func (f *file) zero(from, to int64, sync bool) error {
+// zeroSynced writes zeroes to all of a file and syncs as it goes.
+func (l *Log) zeroSynced(f *file) error {
+	for off := int64(0); off < f.size; off += zeroStep {
+		to := min(off+zeroStep, f.size)
+		if err := f.zero(off, to); err != nil {
+			return err
+		}
+		if to == off+zeroStep {
+			if err := f.f.SyncData(); err != nil {
+				return l.spareFailed(err)
+			}
+		}
+	}
+	return nil
+}
+
+// zero writes zeroes to [from,to).
+func (f *file) zero(from, to int64) error {
 	for off := from; off < to; {
 		n := min(int64(len(zeroes)), to-off)
 		if _, err := f.f.WriteAt(zeroes[:n], off); err != nil {
 			return err
 		}
 		off += n
-		if sync && off%zeroStep == 0 {
-			if err := f.f.SyncData(); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
@@ -48,7 +59,7 @@ func (f *file) zero(from, to int64, sync bool) error {
 // pages are in memory. The file must be void from there on. Best effort: a
 // store faults in what is missing.
 func (f *file) fill(from, to int64) {
-	if from = max(from, f.filled); from < to && f.zero(from, to, false) == nil {
+	if from = max(from, f.filled); from < to && f.zero(from, to) == nil {
 		f.filled = to
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// maxAge is how long a reading of the wall clock is used.
-const maxAge = 100 * time.Millisecond
+// maxAge is how long a reading of the wall clock is used. Readings that are further
+// apart are independent of each other.
+const maxAge = 40 * time.Millisecond
 
 // Clock tells the time of day. It extrapolates a reading of the wall clock with
 // the monotonic clock, since reading both takes twice as long and each commit
@@ -27,6 +28,12 @@ func New() *Clock {
 
 // Now returns the time.
 func (c *Clock) Now() time.Time {
+	t, _ := c.Read()
+	return t
+}
+
+// Read returns the time, and how much time has elapsed since the clock was made.
+func (c *Clock) Read() (time.Time, time.Duration) {
 	since := int64(time.Since(c.start)) // the monotonic clock
 	if since-c.read.Load() >= int64(maxAge) {
 		now := time.Now()
@@ -34,5 +41,5 @@ func (c *Clock) Now() time.Time {
 		c.unix.Store(now.UnixNano() - since)
 		c.read.Store(since)
 	}
-	return time.Unix(0, c.unix.Load()+since)
+	return time.Unix(0, c.unix.Load()+since), time.Duration(since)
 }

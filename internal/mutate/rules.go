@@ -16,6 +16,8 @@ const (
 	SkipSnapshotSync = false
 	// SkipStoreSync leaves out the sync of the store file.
 	SkipStoreSync = false
+	// ForgetSpareSync lets a log go on after the failed sync of a spare file.
+	ForgetSpareSync = false
 )
 
 // What checksums are checked, and what they cover.
@@ -52,9 +54,31 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// LetPanic lets a panic of what the caller handed in go on.
+	LetPanic = false
+	// KeepGone takes a spare of the log that is gone since it was listed for an error.
+	KeepGone = false
+	// BelieveClock takes each reading of the clock for the time.
+	BelieveClock = false
 	// SkipRewrite has an open take the log's pages for what is on disk, although a sync
 	// of them has failed.
 	SkipRewrite = false
+)
+
+// One topic's damage is its own.
+const (
+	// SkipIsolation has one topic's file that cannot be used fail the checkpoint.
+	SkipIsolation = false
+	// SkipKept leaves what such a file lacks out of the snapshot.
+	SkipKept = false
+	// SkipIsolatedFlag leaves the feature flag of kept blocks out of STORE.
+	SkipIsolatedFlag = false
+	// UnlinkFirst removes pruned segment files before STORE says that they are pruned.
+	UnlinkFirst = false
+	// GarbageFirst removes files that a replay found to be garbage before its log is durable.
+	GarbageFirst = false
+	// ForgetDead has a checkpoint that fails forget the files that it was to remove.
+	ForgetDead = false
 )
 
 // Whose directory it is.
@@ -137,8 +161,6 @@ const (
 
 // Checkpoints, seals and prunes: what is durable before what.
 const (
-	// UnlinkFirst removes the files of pruned segments before STORE is written.
-	UnlinkFirst = false
 	// SkipNewWALSync leaves out the sync of the log file that STORE is about to name.
 	SkipNewWALSync = false
 	// SkipStoreFirst overwrites a copy of STORE before the other one is known to be durable.
@@ -149,8 +171,6 @@ const (
 	OneSnapshot = false
 	// ForgetNewNames forgets that a checkpoint that failed has made files.
 	ForgetNewNames = false
-	// ForgetDead has a checkpoint that failed forget the segments that it was to free.
-	ForgetDead = false
 	// SyncDataOnly syncs the data of a segment file that was cut, and not its size.
 	SyncDataOnly = false
 	// SealUnflushed seals segments whose last blocks are in memory only.
@@ -165,9 +185,6 @@ const (
 const (
 	// KeepEpoch opens a store in the epoch that it had.
 	KeepEpoch = false
-	// GarbageFirst removes segment files that nothing refers to before the log that
-	// says so is durable.
-	GarbageFirst = false
 	// KeepNames takes names for durable although a sync of their directory has failed.
 	KeepNames = false
 	// SkipInheritSync leaves out the sync of the log files that an open has replayed.

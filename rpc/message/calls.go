@@ -195,7 +195,8 @@ type (
 		Topics                                                                           int
 		WALBytes, WALFiles, SegmentBytes, TailBytes, IndexBytes                          int64
 		OpenFiles, Mapped                                                                int
-		Err                                                                              string `json:",omitempty"`
+		Ahead                                                                            time.Duration `json:",omitempty"`
+		Err                                                                              string        `json:",omitempty"`
 	}
 	// SystemProc is pipeproc.SystemProcInfo.
 	SystemProc struct {

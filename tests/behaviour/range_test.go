@@ -276,8 +276,11 @@ func TestImport(t *testing.T) {
 	if k, err := n.Import(ctx, "future", in, &pipeproc.ImportOptions{Force: true}); k != 1 || err != nil {
 		t.Errorf("forced: %d, %v", k, err)
 	}
-	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte("6")}); err != nil || ids[0].Millis != future {
-		t.Errorf("the time floor: %v, %v", ids, err)
+	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "future"}); err != nil || ids[0].Millis != future {
+		t.Errorf("the topic's floor: %v, %v", ids, err)
+	}
+	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte("6")}); err != nil || ids[0].Millis != clock.ms {
+		t.Errorf("another topic: %v, %v", ids, err)
 	}
 	if ids, err := n.Commit(ctx, pipeproc.Record{Topic: "imp"}); err != nil || ids[0].Seq != 22 {
 		t.Errorf("after the import: %v, %v", ids, err)

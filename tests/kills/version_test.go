@@ -50,6 +50,7 @@ func TestOtherVersion(t *testing.T) {
 		{"STORE version of a killed store", open, "STORE", false, func(b []byte) { put16(b, 8, 4088, 999); put16(b[4096:], 8, 4088, 999) }},
 		{"STORE low feature", closed, "STORE", false, func(b []byte) { put16(b, 16, 4088, 1); put16(b[4096:], 16, 4088, 1) }},
 		{"STORE high feature", closed, "STORE", false, func(b []byte) { put16(b, 22, 4088, 0x8000); put16(b[4096:], 22, 4088, 0x8000) }},
+		{"snapshot feature", closed, "snapshot-*", false, func(b []byte) { put16(b, 80, 120, 1) }},
 		{"WAL version", open, "wal/*", false, func(b []byte) { put16(b, 8, 4088, 2) }},
 		{"WAL flags", open, "wal/*", false, func(b []byte) { put16(b, 10, 4088, 1) }},
 		{"segment version", closed, "segments/*", true, func(b []byte) { put16(b, 8, 504, 2) }},

@@ -80,18 +80,17 @@ func (s *state) isDeadLetters(topic string) bool {
 	return false
 }
 
-// gcClock is what a node knows of the time between collections: a clock that has
-// jumped by more than a minute is believed only the second time.
-type gcClock struct {
-	ms int64     // what the clock said at opening, or at the last collection
-	at time.Time // of that
-}
-
-// bounds returns bounds of the time that a collection goes by.
-func (g *gcClock) bounds(ms int64) (least, most int64) {
-	least = min(ms, g.ms+60_000)
-	most = min(ms, g.ms+60_000+time.Since(g.at).Milliseconds()+1)
-	*g = gcClock{ms, time.Now()}
+// collectedAt says how far a collection prunes a topic, at least and at most, when the
+// clock says wall and the node has the time now. If the clock is behind, what was written
+// before it got there has the age that the clock says. By size more may go.
+func (s *state) collectedAt(name string, o pipeproc.GCOptions, now, wall int64) (least, most gcWant) {
+	least, most = s.collected(name, o, min(now, wall)), s.collected(name, o, now)
+	switch t := s.topics[name]; {
+	case t.at(least.first) >= t.at(t.youngerThan(wall)):
+		least = most
+	case !least.sized:
+		most = least
+	}
 	return least, most
 }
 
@@ -151,16 +150,16 @@ func (w *world) retention() error {
 // gc collects. What goes by size depends on files, so that is only bounded.
 func (w *world) gc() error {
 	o := pipeproc.GCOptions{MinAge: []time.Duration{0, time.Millisecond, 20 * time.Millisecond, hour}[w.rng.IntN(4)], IgnoreDisabled: w.rng.IntN(2) == 0}
-	now := w.clock.ms.Load()
+	now := w.now()
 	pos := int64(len(w.cmds))
 	w.tried.Store(pos + int64(len(w.st.topics)))
 	got, err := w.node.GC(bg, o)
 	if err != nil {
 		return err
 	}
-	least, most := w.gcClock.bounds(now)
-	if least < now {
-		w.count("gc after a jump")
+	wall := w.clock.ms.Load()
+	if wall < now {
+		w.count("gc behind")
 	}
 	want := fold(w.cfg.topic, w.cmds) // as it was: a topic does not depend on others
 	for _, name := range want.names() {
@@ -168,7 +167,8 @@ func (w *world) gc() error {
 		if len(got) > 0 && got[0].Topic == name {
 			p, got = got[0], got[1:]
 		}
-		if err := prunedAs(want.collected(name, o, least), want.collected(name, o, most), want.topics[name], name, p); err != nil {
+		least, most := want.collectedAt(name, o, now, wall)
+		if err := prunedAs(least, most, want.topics[name], name, p); err != nil {
 			return err
 		}
 		if p.Next > 0 {

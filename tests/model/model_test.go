@@ -127,7 +127,6 @@ func (s *state) append(c *command, p *part) {
 	t.recs = append(t.recs, p.recs...)
 	last := t.recs[len(t.recs)-1].id
 	t.next = last.Seq + 1
-	s.floor = max(s.floor, last.Millis)
 }
 
 // fold returns the state after the given commands.
@@ -162,12 +161,15 @@ func (s *state) commit(d *draft, now int64) (command, []pipeproc.ID) {
 			c.parts = append(c.parts, part{topic: name})
 		}
 		p := &c.parts[k]
-		next := uint64(len(p.recs))
+		next, ms := uint64(len(p.recs)), c.ms
 		if t := s.topics[name]; t != nil {
 			next += t.next
+			if n := len(t.recs); n > 0 { // an import may have taken it ahead
+				ms = max(ms, t.recs[n-1].id.Millis)
+			}
 		}
 		r := d.recs[i]
-		r.id = pipeproc.ID{Millis: c.ms, Seq: next}
+		r.id = pipeproc.ID{Millis: ms, Seq: next}
 		p.recs = append(p.recs, r)
 		ids[i] = r.id
 	}

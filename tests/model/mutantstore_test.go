@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,49 +82,6 @@ func (b *bench) sealed() {
 		b.commit("a", 30<<10)
 	}
 	b.must(b.checkpoint())
-}
-
-// TestMutantUnlink cuts the power when a checkpoint is about to write STORE: the files
-// that it frees are still needed.
-func TestMutantUnlink(t *testing.T) {
-	b := newBenchOf(t, neverConfig)
-	b.sealed()
-	b.must(b.node.Prune(bg, "a", 2))
-	var cut *vfs.Crash
-	b.at(vfs.OpWriteAt, "/STORE", func() { cut = b.disk.Crash(names) }, b.checkpoint)
-	if err := b.whole(cut); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestMutantGarbage cuts the power when an open begins to remove files that the replayed
-// log has made superfluous: that log must be durable.
-func TestMutantGarbage(t *testing.T) {
-	b := newBenchOf(t, neverConfig)
-	b.sealed()
-	b.must(b.node.Prune(bg, "a", 2))
-	disk := b.disk.Kill()
-	removed := false
-	var cut *vfs.Crash
-	fault := vfs.NewFault(disk, func(op vfs.Op) error {
-		if removed && cut == nil {
-			cut = disk.Crash(names)
-		}
-		removed = removed || op.Kind == vfs.OpRemove && strings.HasSuffix(op.Name, ".seg")
-		return nil
-	})
-	n := b.open(fault)
-	defer n.Close()
-	fault.SetHook(nil)
-	if !removed {
-		t.Fatal("nothing was removed")
-	}
-	if cut == nil { // it was the last thing that the open did
-		cut = disk.Crash(names)
-	}
-	if err := b.sound(cut); err != nil {
-		t.Error(err)
-	}
 }
 
 // TestMutantNewWALSync cuts the power behind a checkpoint: the log file that it names
@@ -222,21 +178,6 @@ func TestMutantNewNames(t *testing.T) {
 	delete(b.sent, "b")
 	b.must(b.checkpoint())
 	b.survives()
-}
-
-// TestMutantForgetDead has the checkpoint fail that would free a pruned segment: the next
-// one does it.
-func TestMutantForgetDead(t *testing.T) {
-	b := newBench(t)
-	b.sealed()
-	before := files(t, b.disk, "segments")
-	b.must(b.node.Prune(bg, "a", 2))
-	b.failWrites("/snapshot-", b.checkpoint)
-	b.commit("a", 100)
-	b.must(b.checkpoint())
-	if after := files(t, b.disk, "segments"); slices.Contains(after, before[0]) {
-		t.Errorf("the files are %v, and %v was pruned", after, before[0])
-	}
 }
 
 // TestMutantTruncSync cuts the power after a segment was sealed that had more space than

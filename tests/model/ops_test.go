@@ -144,7 +144,7 @@ func (d *draft) batch() *pipeproc.Batch {
 func (w *world) commit(cond int) error {
 	d := w.draft()
 	b := d.batch()
-	c, ids := w.st.commit(d, w.clock.ms.Load())
+	c, ids := w.st.commit(d, w.now())
 	if cond > 0 {
 		name := w.name()
 		next := uint64(0)
@@ -230,7 +230,7 @@ func (w *world) badCommit() error {
 func (w *world) name() string { return topicNames[w.rng.IntN(len(topicNames))] }
 
 func (w *world) admin(c command, want error, fn func() error) error {
-	c.ms = max(w.clock.ms.Load(), w.st.floor)
+	c.ms = max(w.now(), w.st.floor)
 	if want != nil {
 		return w.refused(want, fn)
 	}

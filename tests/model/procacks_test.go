@@ -45,7 +45,7 @@ func (w *world) busy() string {
 func (w *world) ack() error {
 	name := w.busy()
 	token := w.token(name)
-	c, rng, want := w.st.ack(name, token, pipeproc.ErrInvalidAck, w.clock.ms.Load())
+	c, rng, want := w.st.ack(name, token, pipeproc.ErrInvalidAck, w.now())
 	err := w.exactly(c, want, w.always(), func() error {
 		got, err := w.node.Ack(bg, name, token)
 		if err == nil && got != rng {
@@ -65,8 +65,8 @@ func (w *world) ackCommit() error {
 	token := w.token(name)
 	d := w.draft()
 	b := d.batch()
-	c, ids := w.st.commit(d, w.clock.ms.Load())
-	ack, rng, want := w.st.ack(name, token, pipeproc.ErrInvalidAckCommit, w.clock.ms.Load())
+	c, ids := w.st.commit(d, w.now())
+	ack, rng, want := w.st.ack(name, token, pipeproc.ErrInvalidAckCommit, w.now())
 	if ack != nil {
 		c.procs = ack.procs
 	}
@@ -120,7 +120,7 @@ func (w *world) reclaim() error {
 	if said == "" {
 		said = "reclaimed"
 	}
-	c, rng, want := w.st.reclaim(name, token, said, w.clock.ms.Load())
+	c, rng, want := w.st.reclaim(name, token, said, w.now())
 	err := w.exactly(c, want, w.always(), func() error {
 		got, err := w.node.Reclaim(bg, name, token, reason)
 		if err == nil && got != rng {

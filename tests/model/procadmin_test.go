@@ -27,7 +27,7 @@ func (w *world) changed(c *command, want error, name string, fn func() (pipeproc
 func (w *world) disable() error { return w.disableFor(w.someProc()) }
 
 func (w *world) disableFor(name string) error {
-	c, want := w.st.stop(name, true, w.clock.ms.Load())
+	c, want := w.st.stop(name, true, w.now())
 	return w.changed(c, want, name, func() (pipeproc.ProcInfo, error) { return w.node.DisableProc(bg, name) })
 }
 
@@ -38,7 +38,7 @@ func (w *world) resume() error {
 			name = n
 		}
 	}
-	now := w.clock.ms.Load()
+	now := w.now()
 	c, want := w.st.stop(name, false, now)
 	call := func() (pipeproc.ProcInfo, error) { return w.node.ResumeProc(bg, name) }
 	if want != nil || w.waits.late[name] != c.procs[0].st.token || !c.procs[0].st.open {
@@ -71,13 +71,13 @@ func (w *world) seek() error {
 		topic = p.topic
 	}
 	offset := w.offset(topic)
-	c, want := w.st.seek(name, offset, w.clock.ms.Load())
+	c, want := w.st.seek(name, offset, w.now())
 	return w.changed(c, want, name, func() (pipeproc.ProcInfo, error) { return w.node.SeekProc(bg, name, offset) })
 }
 
 func (w *world) destroy() error {
 	name := w.someProc()
-	c, want := w.st.destroy(name, w.clock.ms.Load())
+	c, want := w.st.destroy(name, w.now())
 	var was pipeproc.ProcInfo
 	if want == nil {
 		was = w.st.info(w.st.procs[name])

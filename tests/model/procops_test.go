@@ -37,7 +37,7 @@ func (w *world) offset(topic string) string {
 			return fmt.Sprintf(":%d", t.recs[w.rng.IntN(n)].id.Seq)
 		}
 	case 4: // in the future
-		return fmt.Sprint(w.st.at(w.clock.ms.Load()) + w.rng.Int64N(50))
+		return fmt.Sprint(w.st.at(w.now()) + w.rng.Int64N(50))
 	}
 	return w.randomBound(t)
 }
@@ -114,7 +114,7 @@ func (w *world) always() bool { return w.cfg.mode == pipeproc.SyncAlways }
 // ensure makes a proc, or finds it.
 func (w *world) ensure() error {
 	o := w.procOptions(w.procName(), 4)
-	c, want := w.st.ensure(o, w.clock.ms.Load())
+	c, want := w.st.ensure(o, w.now())
 	var got pipeproc.ProcInfo
 	err := w.exactly(c, want, w.always(), func() (err error) {
 		got, err = w.node.EnsureProc(bg, o)
@@ -158,7 +158,7 @@ func (w *world) claim() error { return w.claimFor(w.someProc()) }
 func (w *world) claimFor(name string) error {
 	o := w.procOptions(name, 50)
 	o.Count = []int{0, 1, 2, 5, 20, -1}[w.rng.IntN(6)]
-	now := w.clock.ms.Load()
+	now := w.now()
 	made, want := w.st.ensure(o, now)
 	if want != nil {
 		return w.refused(want, func() error { _, err := w.node.Claim(bg, o); return err })

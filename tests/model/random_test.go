@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pipeproc/pipeproc"
@@ -36,18 +37,24 @@ func seedConfig(seed uint64) config {
 }
 
 // runSeed is one run. It returns the number of operations done.
-func runSeed(seed uint64, ops int) (done int, w *world, err error) {
+func runSeed(t *testing.T, seed uint64, ops int) (done int, w *world, err error) {
 	list := make([]int, ops)
 	for i := range list {
 		list[i] = i
 	}
-	return runList(seed, list)
+	return runList(t, seed, list)
 }
 
 // runList runs those operations of a seed whose numbers are in list. Each has
 // random choices of its own, so that an operation stays what it is, as far as the
-// state allows, when others are left out.
-func runList(seed uint64, list []int) (done int, w *world, err error) {
+// state allows, when others are left out. A run is in a bubble, where no time passes
+// but when an operation waits.
+func runList(t *testing.T, seed uint64, list []int) (done int, w *world, err error) {
+	synctest.Test(t, func(*testing.T) { done, w, err = play(seed, list) })
+	return done, w, err
+}
+
+func play(seed uint64, list []int) (done int, w *world, err error) {
 	w = newWorld(seedConfig(seed), seed)
 	if err := w.start(); err != nil {
 		return 0, w, err
@@ -78,7 +85,7 @@ func TestModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 20 { // a run is not fully deterministic
-			if done, w, err := runList(*flagSeed, list); err != nil {
+			if done, w, err := runList(t, *flagSeed, list); err != nil {
 				t.Fatalf("seed %d, %v, try %d, operation %d of %d: %v", *flagSeed, w.cfg, i+1, done, len(list), err)
 			}
 		}
@@ -107,7 +114,7 @@ func TestModel(t *testing.T) {
 	for k := range uint64(2) {
 		wg.Go(func() {
 			for s := base + k; time.Now().Before(end) && !t.Failed(); s += 2 {
-				testSeed(t, s)
+				t.Run(fmt.Sprint(s), func(t *testing.T) { testSeed(t, s) })
 			}
 		})
 	}
@@ -115,7 +122,7 @@ func TestModel(t *testing.T) {
 }
 
 func testSeed(t *testing.T, seed uint64) {
-	done, w, err := runSeed(seed, *flagOps)
+	done, w, err := runSeed(t, seed, *flagOps)
 	if err == nil {
 		var list []string
 		for _, k := range slices.Sorted(maps.Keys(w.counts)) {
@@ -129,7 +136,7 @@ func testSeed(t *testing.T, seed uint64) {
 		list[i] = i
 	}
 	list, err2 := shrink(list, err, time.Now().Add(*flagShrink), func(l []int) (int, error) {
-		done, _, err := runList(seed, l)
+		done, _, err := runList(t, seed, l)
 		return done, err
 	})
 	t.Errorf("seed %d, %v, operation %d: %v\nshrunk to %d operations: %v\nrun it again with: %s", seed, w.cfg, done, err, len(list), err2, replayLine(seed, list))

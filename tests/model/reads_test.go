@@ -19,7 +19,7 @@ func (w *world) randomBound(t *topicState) string {
 		if n := len(t.recs); n > 0 && w.rng.IntN(10) > 0 {
 			return t.recs[w.rng.IntN(n)]
 		}
-		return rec{id: pipeproc.ID{Millis: w.clock.ms.Load(), Seq: t.next}}
+		return rec{id: pipeproc.ID{Millis: w.now(), Seq: t.next}}
 	}
 	switch w.rng.IntN(12) {
 	case 0, 1, 2:

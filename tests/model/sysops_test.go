@@ -36,7 +36,7 @@ func (w *world) system() error {
 	case 1:
 		o.Offset = w.offset(o.From[0])
 	}
-	c, want := w.st.system(o, w.clock.ms.Load())
+	c, want := w.st.system(o, w.now())
 	var got []pipeproc.ProcInfo
 	err := w.exactly(c, want, w.always(), func() (err error) {
 		got, err = w.node.DefineSystemProc(bg, o)
@@ -107,7 +107,7 @@ func (w *world) availableProc() error {
 		if !slices.Contains(able, got.Proc) {
 			return fmt.Errorf("claimed %+v, want one of %q", got, able)
 		}
-		take, recs, _ := w.st.take(got.Proc, 3, w.clock.ms.Load())
+		take, recs, _ := w.st.take(got.Proc, 3, w.now())
 		*c = *take
 		return w.claimed(got, take, recs)
 	})
@@ -126,7 +126,7 @@ func (w *world) importRecords() error {
 		}
 	}
 	t := w.st.topics[name]
-	now := w.clock.ms.Load()
+	now := w.now()
 	var recs []rec
 	id := pipeproc.ID{Millis: max(now-w.rng.Int64N(1_000_000), 0), Seq: uint64(w.rng.IntN(3) * w.rng.IntN(100))}
 	for range 1 + w.rng.IntN(25) {
@@ -150,7 +150,6 @@ func (w *world) importRecords() error {
 	floor := w.st.floor
 	for part := range slices.Chunk(recs, size) {
 		c := &command{kind: kCommit, ms: max(now, floor), opts: w.st.defOpt, parts: partsOf(name, part)}
-		floor = max(c.ms, part[len(part)-1].id.Millis)
 		cs = append(cs, c)
 	}
 	if err := w.writeAll(cs, b2i(w.always())*len(cs), call); err != nil {
@@ -187,8 +186,31 @@ func (w *world) tick() error {
 	case 3:
 		by = twoDay
 	}
-	if w.clock.ms.Load()+by > 0 {
-		w.clock.ms.Add(by)
+	before := w.now()
+	if w.clock.ms.Load()+by <= 0 {
+		return nil
+	}
+	w.clock.ms.Add(by)
+	if w.clock.ms.Load()-before <= time.Minute.Milliseconds() {
+		return nil
+	}
+	if now := w.now(); now != before {
+		return fmt.Errorf("one reading that is %d ms ahead moved the time by %d ms", w.clock.ms.Load()-before, now-before)
+	}
+	switch w.rng.IntN(3) {
+	case 0: // it was wrong
+		w.count("clock wrong")
+		err := w.commit(0)
+		w.clock.ms.Add(-by)
+		return err
+	case 1: // it was right
+		w.count("clock believed")
+		w.clock.ms.Add(2000)
+		time.Sleep(2 * time.Second)
+		_ = w.now() // an earlier claim that was lower may have counted
+		if now := w.now(); now != w.clock.ms.Load() {
+			return fmt.Errorf("the clock has been ahead for two seconds and is %d ms ahead still", w.clock.ms.Load()-now)
+		}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (o *opening) timedOut(name string) error {
 
 // wake brings the model to what follows from opening.
 func (w *world) wake() {
-	now := w.clock.ms.Load()
+	now := w.now()
 	for _, c := range w.st.wakes(now) {
 		for _, k := range c.procs {
 			w.count(map[bool]string{true: "claim ended at open", false: "ephemeral proc ended"}[k.st != nil])

@@ -128,8 +128,11 @@ type world struct {
 	counts map[string]int
 	tokens tokens
 	waits  waits // of this life
-	gcClock
 }
+
+// now returns the time that a command has which is made now: what the clock says, if the
+// node believes it. Nothing elapses in the bubble until the next command.
+func (w *world) now() int64 { return w.clock.ms.Load() + w.node.Stats().Ahead.Milliseconds() }
 
 func newWorld(cfg config, seed uint64) *world {
 	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(seed, 0x6d6f64656c)), counts: map[string]int{}}
@@ -178,7 +181,6 @@ func (w *world) open(i *image) error {
 		}
 		l.isOpening.Store(true)
 		w.reconfigure()
-		w.gcClock = gcClock{w.clock.ms.Load(), time.Now()}
 		n, err := pipeproc.Open(dir, w.options(l.fault))
 		if err != nil {
 			return fmt.Errorf("open after %s: %w", i.how, err)

@@ -32,7 +32,6 @@ const mutants = "internal/mutate/rules_mutate.go"
 var mayUse = map[string][]string{
 	// The clock of nodes that are given none, and how long something took.
 	"internal/clock/clock.go": {"time.Now", "time.Since"},
-	"options.go":              {"time.Now", "time.Since"},
 	// What a process is that pipeproc has started: read once, and taken away.
 	"internal/child/child.go": {"os.LookupEnv", "os.Unsetenv"},
 	// Files that are a whole process: one that Main runs.

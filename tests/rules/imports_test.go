@@ -108,7 +108,7 @@ var floors = map[string][]string{
 	"worker":          {"procstate", "topics", "segment", "record", "internal/errs"},
 
 	// What there is, and how it changes.
-	"engine":    {"procstate", "gcprune", "once", "topics", "wal", "segment", "record", "vfs", "internal/mutate", "internal/enc", "internal/errs"},
+	"engine":    {"procstate", "gcprune", "once", "topics", "wal", "segment", "record", "vfs", "internal/mutate", "internal/clock", "internal/enc", "internal/errs"},
 	"procstate": {"record", "internal/mutate", "internal/enc", "internal/errs"},
 	"gcprune":   {"record", "internal/enc", "internal/errs"},
 	"once":      {"internal/mutate", "internal/enc"},
