@@ -37,6 +37,7 @@ type store struct {
 	im    image
 	older []image // what it was at earlier moments
 	truth *observed
+	ended int64 // by the clock, which did not jump
 }
 
 // lives is how often a store was opened. The lives that are not killed are closed.
@@ -77,6 +78,7 @@ func build(r recipe) (*store, error) {
 			return nil, fmt.Errorf("%v: life %d: %w", r, life, err)
 		}
 	}
+	b.ended = b.c.ms.Load()
 	return b.store, nil
 }
 

@@ -100,11 +100,11 @@ var hurts = []struct {
 	}},
 	{"swap", func(s *store, im image, name string, rnd *rand.Rand) ([]byte, int64, int64, string) {
 		other := sibling(im, name, rnd)
-		im[other], im[name] = im[name], im[other]
 		from := int64(0)
 		if !im.void(other, 0, 1) {
 			from = -1 // both count
 		}
+		im[other], im[name] = im[name], im[other]
 		return im[name], from, int64(len(im[name])), "with " + other
 	}},
 	{"copy", func(s *store, im image, name string, rnd *rand.Rand) ([]byte, int64, int64, string) {

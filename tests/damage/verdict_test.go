@@ -106,7 +106,7 @@ type opening struct {
 
 // look opens the store, reads everything, and closes it.
 func (v *verdict) look(disk vfs.FS) (*opening, error) {
-	n, err := pipeproc.Open(dir, options(disk, v.mode, newClock(1_800_000_000_000)))
+	n, err := pipeproc.Open(dir, options(disk, v.mode, newClock(v.ended)))
 	if err != nil {
 		return nil, err
 	}

@@ -58,17 +58,17 @@ func (b *bench) at(kind vfs.OpKind, suffix string, fn func(), do func() error) {
 }
 
 // failWrites has writes to files whose names hold part fail, while do runs.
-func (b *bench) failWrites(part string, do func() error) {
+func (b *bench) failWrites(part string, why error, do func() error) {
 	b.t.Helper()
 	b.fault.SetHook(func(op vfs.Op) error {
 		if op.Kind == vfs.OpWriteAt && strings.Contains(op.Name, part) {
-			return syscall.EIO
+			return why
 		}
 		return nil
 	})
 	err := do()
 	b.fault.SetHook(nil)
-	if !errors.Is(err, syscall.EIO) {
+	if !errors.Is(err, why) {
 		b.t.Fatalf("with failing writes to %s: %v", part, err)
 	}
 }
@@ -173,7 +173,7 @@ func TestMutantNewNames(t *testing.T) {
 	b := newBench(t)
 	b.commit("a", 40<<10)
 	b.commit("b", 40<<10)
-	b.failWrites("/segments/0000000000000002", b.checkpoint)
+	b.failWrites("/segments/0000000000000002", syscall.ENOSPC, b.checkpoint)
 	b.must(b.node.DeleteTopic(bg, "b"))
 	delete(b.sent, "b")
 	b.must(b.checkpoint())
@@ -372,7 +372,7 @@ func TestMutantExpect(t *testing.T) {
 func TestMutantAbort(t *testing.T) {
 	b := newBench(t)
 	b.commit("a", 100)
-	b.failWrites("/wal/", func() error { _, err := b.node.Commit(bg, pipeproc.Record{Topic: "a"}); return err })
+	b.failWrites("/wal/", syscall.EIO, func() error { _, err := b.node.Commit(bg, pipeproc.Record{Topic: "a"}); return err })
 	b.commit("a", 100)
 	if r, err := b.node.Get(bg, "a", 1); err != nil || !bytes.Equal(r.Body, b.sent["a"][1]) {
 		t.Errorf("%v, %v", r.ID, err)
