@@ -44,9 +44,6 @@ func (r *Registry) Prepare(b *Batch) error {
 // nothing. Commit leader only.
 func (r *Registry) Stage(b *Batch, now int64) (int64, error) {
 	ms := max(now, r.stagedTime)
-	if mutate.SkipTimeFloor {
-		ms = now
-	}
 	if err := CheckTime(ms); err != nil {
 		return 0, err
 	}

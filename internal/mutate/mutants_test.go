@@ -91,7 +91,6 @@ var mutants = []mutant{
 	{"quarantine", kills, "TestTornIsKept"},
 	{"expect", model, "TestMutantExpect"},
 	{"abort", model, "TestMutantAbort"},
-	{"timefloor", model, "TestMutantTimeFloor"},
 	{"stickysync", "wal", "TestStickySyncFailure"},
 	{"newwalsync", model, "TestMutantNewWALSync"},
 	{"storefirst", model, "TestMutantStoreFirst"},

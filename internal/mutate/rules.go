@@ -153,8 +153,6 @@ const (
 	SkipExpect = false
 	// SkipAbort leaves what was staged for a command that did not get into the log.
 	SkipAbort = false
-	// SkipTimeFloor gives ids the clock's time although it went back.
-	SkipTimeFloor = false
 	// ForgetSyncFailure goes on with a log after one of its syncs has failed.
 	ForgetSyncFailure = false
 )

@@ -76,7 +76,6 @@ var (
 
 	SkipExpect        = removed("expect")
 	SkipAbort         = removed("abort")
-	SkipTimeFloor     = removed("timefloor")
 	ForgetSyncFailure = removed("stickysync")
 
 	SkipNewWALSync    = removed("newwalsync")

@@ -378,18 +378,3 @@ func TestMutantAbort(t *testing.T) {
 		t.Errorf("%v, %v", r.ID, err)
 	}
 }
-
-// TestMutantTimeFloor: ids rise although the clock goes back.
-func TestMutantTimeFloor(t *testing.T) {
-	b := newBench(t)
-	var last pipeproc.ID
-	for range 3 {
-		ids, err := b.node.Commit(bg, pipeproc.Record{Topic: "a"})
-		b.must(err)
-		if ids[0].Compare(last) <= 0 {
-			t.Errorf("%v follows %v", ids[0], last)
-		}
-		last = ids[0]
-		b.clock.ms.Add(-1000)
-	}
-}
