@@ -66,8 +66,8 @@ func (y *tally) add(class, outcome string) {
 	y.counts[class][outcome]++
 }
 
-// TestDamage is the standing fuzz.
-func TestDamage(t *testing.T) {
+// TestLatentDamage is the standing fuzz.
+func TestLatentDamage(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(300))
 	cache := &stores{made: map[recipe]func() (*store, error){}}
 	y := &tally{counts: map[string]map[string]int{}, known: map[string]int{}}

@@ -1,6 +1,6 @@
 package damage
 
-// known lists the classes of tries that are known to fail. TestDamage tolerates them, and
+// known lists the classes of tries that are known to fail. TestLatentDamage tolerates them, and
 // says with -damage.n which of them it did not see. A line goes when its cause is mended;
 // -damage.all tolerates none.
 var known = []knownFailure{
