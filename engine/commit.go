@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
+	"github.com/pipeproc/pipeproc/internal/selfcheck"
 	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/topics"
@@ -282,6 +283,11 @@ func (e *Engine) stageGroup(rs []*Request, now int64) (staged []*Request, sync b
 		}
 		// If meta or parts grow and move, earlier frames keep the old memory.
 		s.frames = append(s.frames, wal.Frame{Meta: s.meta[meta:], Parts: s.parts[part:]})
+		if selfcheck.On {
+			if err := checkFrame(&s.frames[len(s.frames)-1]); err != nil {
+				panic(err)
+			}
+		}
 		staged = append(staged, r)
 		sync = sync || r.Durability == Durable || r.Durability == ByMode && e.cfg.Sync == SyncAlways
 	}

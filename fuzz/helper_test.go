@@ -4,9 +4,12 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/pipeproc/pipeproc/internal/selfcheck"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
 )
+
+func init() { selfcheck.On = true }
 
 // bounded runs fn and fails if it allocates more than base bytes and factor for
 // each of the n bytes of input.

@@ -28,15 +28,24 @@ func (op *Op) Append(dst []byte) []byte {
 
 // Decode takes an operation over, as replay does, for a command at time ms.
 func (m *Machine) Decode(payload []byte, ms int64) error {
-	d := enc.Reader{B: payload}
-	var op Op
-	op.Client = takeClient(&d)
-	op.Seq, op.Floor, op.Reply = d.Uvarint(), d.Uvarint(), d.Bytes()
-	if d.Err != nil || len(d.B) != 0 || op.Seq == 0 || op.Seq == 1<<64-1 || op.Floor > op.Seq {
-		return enc.ErrMalformed
+	op, err := Parse(payload)
+	if err != nil {
+		return err
 	}
 	m.Apply(&op, ms)
 	return nil
+}
+
+// Parse is the inverse of Append. What it returns without an error could have been
+// staged.
+func Parse(payload []byte) (op Op, err error) {
+	d := enc.Reader{B: payload}
+	op.Client = takeClient(&d)
+	op.Seq, op.Floor, op.Reply = d.Uvarint(), d.Uvarint(), d.Bytes()
+	if d.Err != nil || len(d.B) != 0 || op.Check() != nil {
+		return Op{}, enc.ErrMalformed
+	}
+	return op, nil
 }
 
 func takeClient(d *enc.Reader) (c Client) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"container/list"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"sync"
 
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
@@ -27,6 +29,8 @@ var (
 	ErrRepeated = errors.New("the command was sent before")
 	// ErrForgotten: whether the command was applied is no longer known.
 	ErrForgotten = errors.New("it is not known any more whether the command was done")
+	// ErrKey: there is no such key. Nothing was staged.
+	ErrKey = errs.InvalidOptions.With("the key of the command cannot be")
 )
 
 // Client names a client. It chooses its name at random.
@@ -38,6 +42,17 @@ type Key struct {
 	Seq    uint64 // from 1
 	Floor  uint64 // the client has all replies below it
 	Again  bool   // it was sent before
+}
+
+// Check returns an error that wraps ErrKey if no client may send k.
+func (k *Key) Check() error {
+	switch {
+	case k.Seq == 0 || k.Seq == math.MaxUint64:
+		return fmt.Errorf("%w: %d is no number of a command; they count from 1", ErrKey, k.Seq)
+	case k.Floor > k.Seq:
+		return fmt.Errorf("%w: command %d says that all below %d have their answers", ErrKey, k.Seq, k.Floor)
+	}
+	return nil
 }
 
 // Op is a command's key and reply, on their way.
@@ -102,6 +117,9 @@ func (m *Machine) Len() int {
 
 // Stage decides whether a command is a new one. Leader only.
 func (m *Machine) Stage(op *Op) error {
+	if err := op.Check(); err != nil && !mutate.SkipKeyCheck {
+		return err
+	}
 	at := inflight{op.Client, op.Seq}
 	if mutate.SkipOnce {
 		m.staged[at] = struct{}{}

@@ -226,6 +226,30 @@ func (m *Machine) Decode(code byte, payload []byte) error {
 	return err
 }
 
+// Check decodes an operation as Decode does, as far as that does not depend on the
+// state, and takes nothing over.
+func Check(code byte, payload []byte) error {
+	d := enc.Reader{B: payload}
+	switch code {
+	case OpProc:
+		_, err := readProc(&d)
+		return err
+	case OpState:
+		_ = d.Uvarint()
+		return done(&d, decodeState(&d, &State{Def: &Def{}}))
+	case OpGone:
+		_ = d.Uvarint()
+		return done(&d, nil)
+	case OpSystem:
+		_, err := readSystem(&d)
+		return err
+	case OpSystemGone:
+		_ = d.Bytes()
+		return done(&d, nil)
+	}
+	return errs.Version.With(fmt.Sprintf("operation %d on procs", code))
+}
+
 // settle makes s the applied and the staged state of p.
 func (m *Machine) settle(p *Proc, s *State) {
 	p.staged = s
@@ -342,6 +366,17 @@ func decodeState(d *enc.Reader, s *State) error {
 }
 
 func (m *Machine) decodeSystem(d *enc.Reader) error {
+	s, err := readSystem(d)
+	if err != nil {
+		return err
+	}
+	c := m.cell(s.Name)
+	c.staged = s
+	m.setSystem(c, s)
+	return nil
+}
+
+func readSystem(d *enc.Reader) (*System, error) {
 	s := &System{Name: string(d.Bytes()), Processor: string(d.Bytes())}
 	s.From, s.To = decodeList(d), decodeList(d)
 	s.Many = d.Byte() != 0
@@ -351,18 +386,15 @@ func (m *Machine) decodeSystem(d *enc.Reader) error {
 	if len(d.B) > 0 {
 		s.Command, s.Source = decodeList(d), string(d.Bytes())
 		if len(s.Command) == 0 {
-			return enc.ErrMalformed
+			return nil, enc.ErrMalformed
 		}
 	}
 	if err := done(d, nil); err != nil {
-		return err
+		return nil, err
 	}
 	if s.Name == "" || len(s.From) == 0 || count > min(1<<31, math.MaxInt) || lanes > 1<<16 || s.OnMax >= numStrategies {
-		return enc.ErrMalformed
+		return nil, enc.ErrMalformed
 	}
 	s.Count, s.Lanes = int(count), int(lanes)
-	c := m.cell(s.Name)
-	c.staged = s
-	m.setSystem(c, s)
-	return nil
+	return s, nil
 }

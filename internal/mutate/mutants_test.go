@@ -30,6 +30,7 @@ const (
 	linear    = "tests/linear"
 	kills     = "tests/kills"
 	behaviour = "tests/behaviour"
+	remote    = "tests/remote"
 )
 
 // mutants lists each rule and the test that must go red without it.
@@ -73,6 +74,7 @@ var mutants = []mutant{
 	{"procorder", model, "TestMutantProcOrder"},
 	{"procundo", model, "TestMutantUndo"},
 	{"once", model, "TestMutantOnce"},
+	{"keycheck", remote, "TestR1"},
 	{"timertoken", model, "TestMutantTimerToken"},
 	{"tokenepoch", model, "TestMutantTokenEpoch"},
 	{"importalone", model, "TestBeginsInOneGroup"},

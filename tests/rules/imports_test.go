@@ -108,10 +108,10 @@ var floors = map[string][]string{
 	"worker":          {"procstate", "topics", "segment", "record", "internal/errs"},
 
 	// What there is, and how it changes.
-	"engine":    {"procstate", "gcprune", "once", "topics", "wal", "segment", "record", "vfs", "internal/mutate", "internal/clock", "internal/enc", "internal/errs"},
+	"engine":    {"procstate", "gcprune", "once", "topics", "wal", "segment", "record", "vfs", "internal/mutate", "internal/selfcheck", "internal/clock", "internal/enc", "internal/errs"},
 	"procstate": {"record", "internal/mutate", "internal/enc", "internal/errs"},
 	"gcprune":   {"record", "internal/enc", "internal/errs"},
-	"once":      {"internal/mutate", "internal/enc"},
+	"once":      {"internal/mutate", "internal/enc", "internal/errs"},
 	"topics":    {"segment", "index", "record", "vfs", "internal/mutate", "internal/enc", "internal/errs"},
 
 	// Files.
@@ -122,16 +122,17 @@ var floors = map[string][]string{
 	"vfs":     {},
 
 	// What several floors share.
-	"internal/hook":     {"engine", "topics", "worker/pipeline"},
-	"internal/owned":    {"segment", "record"},
-	"internal/jsontext": {"record"},
-	"internal/turns":    {},
-	"internal/clock":    {},
-	"internal/child":    {},
-	"internal/mutate":   {},
-	"internal/xxh":      {},
-	"internal/enc":      {},
-	"internal/errs":     {},
+	"internal/hook":      {"engine", "topics", "worker/pipeline"},
+	"internal/owned":     {"segment", "record"},
+	"internal/jsontext":  {"record"},
+	"internal/turns":     {},
+	"internal/clock":     {},
+	"internal/child":     {},
+	"internal/mutate":    {},
+	"internal/selfcheck": {},
+	"internal/xxh":       {},
+	"internal/enc":       {},
+	"internal/errs":      {},
 }
 
 // floorOf returns the floor of a package: the longest one that holds its folder.
