@@ -211,7 +211,7 @@ func (p *player) aftermath(disk *vfs.Crash, late bool) error {
 	}
 	// What an open has found is durable, whatever became of earlier syncs.
 	var c clock
-	c.ms.Store(1_800_000_000_000)
+	c.ms.Store(1_700_000_030_000) // not so far ahead that an opening doubts it
 	opt := historyOptions(p.cfg, again, &c)
 	opt.OnEvent = func(e pipeproc.Event) {
 		if e.Kind == pipeproc.EventOpened { // before it does anything by itself

@@ -43,7 +43,7 @@ func (b *bench) at(kind vfs.OpKind, suffix string, fn func(), do func() error) {
 	b.t.Helper()
 	came := false
 	b.fault.SetHook(func(op vfs.Op) error {
-		if !came && op.Kind == kind && strings.HasSuffix(op.Name, suffix) {
+		if op.Kind == kind && strings.HasSuffix(op.Name, suffix) && !came {
 			came = true
 			fn()
 		}
@@ -104,7 +104,7 @@ func TestMutantStoreFirst(t *testing.T) {
 	}
 	var kills []*vfs.Crash
 	b.fault.SetHook(func(op vfs.Op) error {
-		if strings.HasSuffix(op.Name, "/STORE") {
+		if writesStore(op) {
 			kills = append(kills, b.disk.Kill())
 		}
 		return nil
