@@ -19,7 +19,7 @@ func (m *Mem) clone() *Mem {
 	defer m.world.Unlock()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := cloner{to: &Mem{track: m.track, boot: m.boot}, seen: map[*inode]*inode{}}
+	c := cloner{to: &Mem{track: m.track, versions: m.versions, boot: m.boot}, seen: map[*inode]*inode{}}
 	c.to.capacity.Store(m.capacity.Load())
 	c.to.root = c.inode(m.root)
 	for _, op := range m.pending {
@@ -77,7 +77,9 @@ func (c *content) clone(m *Mem) *content {
 	if d := c.dur; d != nil {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all, lost: maps.Clone(d.lost)}
+		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all, lost: maps.Clone(d.lost),
+			versions: maps.Clone(d.versions)}
+		to.failed.Store(c.failed.Load())
 	}
 	return to
 }
