@@ -22,6 +22,7 @@ func (m *Mem) clone() *Mem {
 	c := cloner{to: &Mem{track: m.track, versions: m.versions, boot: m.boot}, seen: map[*inode]*inode{}}
 	c.to.capacity.Store(m.capacity.Load())
 	c.to.root = c.inode(m.root)
+	c.settle()
 	for _, op := range m.pending {
 		op.dir, op.node, op.fromDir = c.inode(op.dir), c.inode(op.node), c.inode(op.fromDir)
 		c.to.pending = append(c.to.pending, op)
@@ -40,6 +41,39 @@ func (m *Mem) clone() *Mem {
 		}
 	}
 	return c.to
+}
+
+// settle copies again what has changed since it was copied, through mappings, until
+// one look at all of them finds nothing: then the copies are those of one moment, that
+// at which the look began. It gives up on a program that stores all the time.
+func (c *cloner) settle() {
+	for range 1000 {
+		changed := false
+		for n, to := range c.seen {
+			if n.file != nil && n.file.copyChanged(to.file) {
+				changed = true
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// copyChanged brings a copy up to date and reports whether it was not.
+func (c *content) copyChanged(to *content) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.writable == 0 {
+		return false
+	}
+	now := make([]byte, c.size)
+	snapshot(now, c.cur.b[:c.size])
+	if bytes.Equal(now, to.cur.b[:c.size]) {
+		return false
+	}
+	copy(to.cur.b, now)
+	return true
 }
 
 func (c *cloner) inode(n *inode) *inode {
