@@ -44,7 +44,10 @@ type repairer struct {
 	folder   string            // for the originals, in the quarantine folder
 	replaced []string          // segment files that are not needed any more
 	segments map[uint64]uint64 // the highest number of a segment file, by topic
-	names    map[uint64]string // of topics, in the snapshot before; nil: not read yet
+	// noSnapshot means that STORE was rebuilt without a snapshot. Segments and the WAL
+	// may then hold the same records.
+	noSnapshot bool
+	names      map[uint64]string // of topics, in the snapshot before; nil: not read yet
 }
 
 // Repair verifies the store in cfg.Dir. If it is damaged and confirm is nil or returns
@@ -197,6 +200,7 @@ func (r *repairer) rebuildStore() error {
 			return fmt.Errorf("there is nothing in %s to rebuild the store from", e.cfg.Dir)
 		}
 		best.ID, best.WAL, best.Epoch = id, 1, 1<<20
+		r.noSnapshot = true
 	}
 	found, err := wal.Trace(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: best.ID, Number: best.WAL})
 	if err != nil {
@@ -238,7 +242,7 @@ func (r *repairer) anyID() (id [16]byte, ok bool) {
 
 func (r *repairer) run() error {
 	e := r.e
-	lostState := e.readOnly != nil // the snapshot is damaged
+	lostState := e.readOnly != nil || r.noSnapshot // the snapshot is damaged, or there is none
 	files, err := r.scanSegments()
 	if err != nil {
 		return err
@@ -383,6 +387,9 @@ func (r *repairer) replay() error {
 	skipped := 0
 	apply := func(w *wal.Entry) error {
 		err := decodeCommand(w.Meta, w.Parts, &blocks, func(ms int64, op *decodedOp) error {
+			if r.noSnapshot && e.hasApplied(op) {
+				return nil
+			}
 			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil {
 				if err := r.nameless(op.id); err != nil {
 					skipped++
@@ -436,6 +443,21 @@ func (r *repairer) replay() error {
 		r.lost("", 0, 0, fmt.Sprintf("%d operations of the write-ahead log whose topic is lost", skipped))
 	}
 	return nil
+}
+
+// hasApplied reports whether a topic that was restored from its segments has what op
+// adds.
+func (e *Engine) hasApplied(op *decodedOp) bool {
+	t := e.reg.TopicByID(op.id)
+	switch {
+	case t == nil:
+		return false
+	case op.kind == opCreate:
+		return t.Name() == op.name
+	case op.kind == opAppend:
+		return len(op.blocks) > 0 && op.blocks[len(op.blocks)-1].Header.Next() <= t.End()
+	}
+	return false
 }
 
 // topic rewrites the damaged segments of one topic.
