@@ -17,6 +17,7 @@ type Stats struct {
 	Durable                 uint64 // newest durable command
 	Topics                  int
 	WALBytes, WALFiles      int64
+	WALMapped               bool  // short commits are stored to mapped memory, not written: never with SyncAlways, nor where files cannot be mapped
 	SegmentBytes            int64 // on disk
 	TailBytes               int64 // records in memory that are not in segment files yet
 	IndexBytes              int64 // on the heap

@@ -8,7 +8,8 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-// carryBudget bounds the bytes of all tails that one snapshot carries, so that
+// carryBudget bounds the bytes of all tails that one snapshot carries, except tiny
+// ones (topics.TinyBudget), so that
 // the cost of a checkpoint follows the bytes written since the last one.
 const carryBudget = 32 << 20
 
@@ -40,7 +41,7 @@ func (e *Engine) checkpointDue() bool {
 func (e *Engine) Checkpoint() error {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() && !e.isolated.stuck.Load() {
+	if err := e.writable(); err == nil && !e.shut.Load() && !e.changed() && !e.coverable() && !e.isolated.stuck.Load() {
 		return nil
 	}
 	return e.checkpointLocked(false)
@@ -67,7 +68,7 @@ func (e *Engine) checkpointLocked(final bool) error {
 	e.isolated.due.Store(false)
 	due := e.freeable.Swap(false) // before the capture: what becomes freeable later needs another checkpoint
 	defer e.checkpointEnded()
-	err := e.checkpoint(final)
+	err := e.spaceError(e.checkpoint(final), "no checkpoint could be made, and no record is lost")
 	if err != nil {
 		if due {
 			e.freeable.Store(true)
@@ -93,15 +94,15 @@ func (e *Engine) checkpointEnded() {
 // checkpointRun is one checkpoint under way.
 type checkpointRun struct {
 	final  bool
-	halted bool       // there was no room for another WAL file, so commits wait until the end
-	log    *wal.Log   // nil if there was none when the state was captured
+	halted bool       // the WAL has ended, so commits wait until the end: see beginCheckpoint
+	log    *wal.Log   // nil if there was none, then and to the end
 	store  storeState // what STORE says once the checkpoint counts
 	state  captured
 }
 
 // checkpoint captures the state under commitMu and writes it. Usually commits
-// continue meanwhile, in a new WAL file. If the disk has no room for one, commitMu
-// is held to the end.
+// continue meanwhile, in a new WAL file. If there is no log, or no room on the disk for
+// another file of it, commitMu is held to the end.
 func (e *Engine) checkpoint(final bool) error {
 	run, err := e.captureCheckpoint(final)
 	if err != nil || run.halted {
@@ -132,12 +133,18 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 	st := &run.store
 	st.Checkpoint++
 	st.Position = e.pos
-	st.Clean, st.WALAbsent = final, final || e.log == nil
-	if e.log == nil {
-		st.WAL = e.nextWAL
-	} else if final {
+	switch {
+	case e.log == nil:
+		// No commit may begin one before it is settled what becomes of the old files.
+		run.halted = true
+		number, err := e.unusedWAL()
+		if err != nil {
+			return nil, err
+		}
+		st.WAL = number
+	case final:
 		st.WAL = e.log.Next()
-	} else {
+	default:
 		mark, err := e.log.Roll()
 		switch {
 		case err == nil:
@@ -146,13 +153,13 @@ func (e *Engine) beginCheckpoint(final bool) (*checkpointRun, error) {
 			// With commits halted no other file is needed: the log ends here and
 			// begins anew in its old files.
 			run.halted = true
-			st.WAL, st.WALAbsent = e.log.Next(), true
+			st.WAL = e.log.Next()
 		default:
 			return nil, err
 		}
 	}
+	st.Clean, st.WALAbsent = final, final || run.halted
 	run.state = captured{e.reg.Capture(), e.procs.Capture(), e.rules.Capture(), e.once.Capture()}
-	e.snapRoom.captured()
 	return run, nil
 }
 
@@ -185,13 +192,17 @@ func (e *Engine) endHalted(run *checkpointRun) error {
 		return err
 	}
 	e.freeSegments(run)
+	e.removeFiles(&e.garbage) // there is any only if the log was never opened
+	if run.final && run.log == nil {
+		return nil
+	}
 	return e.restartLog()
 }
 
 // syncNewWAL makes the file in which the WAL continues durable: it must exist before
 // STORE points to it. It holds little yet that would be written along.
 func (e *Engine) syncNewWAL(run *checkpointRun) error {
-	if run.log == nil || run.final {
+	if run.final {
 		return nil
 	}
 	err := run.log.SyncFrom(run.store.WAL)
@@ -233,9 +244,6 @@ func (e *Engine) freeSegments(run *checkpointRun) {
 // recycleWAL recycles the WAL files that the checkpoint covers, and closes the WAL
 // after the final one.
 func (e *Engine) recycleWAL(run *checkpointRun) {
-	if run.log == nil {
-		return
-	}
 	if err := run.log.Drop(run.store.WAL); err != nil {
 		e.cfg.Logger.Warn("pipeproc: could not recycle WAL files", "err", err)
 	}
@@ -246,28 +254,6 @@ func (e *Engine) recycleWAL(run *checkpointRun) {
 			e.cfg.Logger.Warn("pipeproc: closing the write-ahead log, which is empty", "err", err)
 		}
 	}
-}
-
-// restartLog ends the WAL, all of which a checkpoint covers, and begins it anew in
-// the files that it has. If there is no room even for that, the next commit tries
-// again. The caller holds commitMu.
-func (e *Engine) restartLog() error {
-	next := e.log.Next()
-	if err := e.log.Close(1); err != nil {
-		e.cfg.Logger.Warn("pipeproc: closing the write-ahead log", "err", err)
-	}
-	e.log = nil
-	e.prev, e.nextWAL = wal.Tail{}, next
-	res, err := wal.Replay(wal.ReplayConfig{FS: e.fs, Dir: walDir, Store: e.store.ID,
-		Number: next, Position: e.pos + 1, AllowMissing: true, MaxFrame: anyFrame}, func(*wal.Entry) error { return nil })
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	e.void = res.Void
-	if err := e.openLog(); err != nil && !isNoSpace(err) {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return nil
 }
 
 // writeCheckpoint makes c durable, in three steps: segments, snapshot, STORE.

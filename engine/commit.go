@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -98,11 +97,11 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 		}
 		// If there is no space, a checkpoint may help: it empties the WAL, whose
 		// files are reused, and unlinks pruned segments. So commands that free
-		// space work even if there is none. If no command has been applied since
-		// the last checkpoint, one that was under way has just ended, and the
-		// command is tried again at once.
+		// space work even if there is none. If the checkpoint finds nothing to do,
+		// one that was under way has just ended, and the command is tried again at
+		// once.
 		space := errors.Is(r.err, errs.NoSpace) || errors.Is(r.err, errs.DiskLimit)
-		if !space || tries > 0 || e.changed() && e.Checkpoint() != nil {
+		if !space || tries > 0 || e.Checkpoint() != nil {
 			e.stats.rejected.Add(1)
 			return r.err
 		}
@@ -259,8 +258,9 @@ func (e *Engine) ready() error {
 	if err := e.openLog(); err != nil {
 		if isSyncFailure(err) {
 			e.poison(err)
+			return *e.failed.Load()
 		}
-		return e.spaceError(err, "there is no room for a write-ahead log; free some space and try again")
+		return e.spaceError(err, "there is no room for a write-ahead log, and nothing was committed")
 	}
 	return nil
 }
@@ -349,9 +349,14 @@ func (e *Engine) stageBatch(r *Request, now int64) error {
 	if limit := maxFrame(e.cfg.MaxBatch); r.Batch.FrameBound() > limit {
 		return errs.TooLarge.With(fmt.Sprintf("the batch takes more than %d bytes in the write-ahead log; split it", limit))
 	}
+	if e.snapRoom.topics == 0 { // it is not known since the last checkpoint, or opening
+		if err := e.admit(e.reg.Count()); err != nil {
+			return e.spaceError(err, "nothing was committed")
+		}
+	}
 	ms, err := e.reg.Stage(r.Batch, now)
 	if err != nil {
-		return e.spaceError(err, "the disk is full; nothing was committed")
+		return e.spaceError(err, "nothing was committed")
 	}
 	r.ms = ms
 	s.meta = appendProcOps(appendCommand(s.meta, ms), r.Procs)
@@ -442,15 +447,6 @@ func (e *Engine) appendFailed(err error) error {
 		return errs.TooLarge.Wrap(err, "the batch does not fit the write-ahead log")
 	}
 	return e.spaceError(err, "nothing was committed")
-}
-
-// spaceError gives an error that says the disk is full its code, and reports it.
-func (e *Engine) spaceError(err error, detail string) error {
-	if !errors.Is(err, syscall.ENOSPC) {
-		return err
-	}
-	e.event(Event{Kind: EventFull, Err: err})
-	return errs.NoSpace.Wrap(err, detail)
 }
 
 func (e *Engine) diskBytes() int64 { return e.reg.DiskBytes() + e.log.Size() }

@@ -76,15 +76,13 @@ type Engine struct {
 	group  *wal.Group[*Request]
 
 	// commitMu is held by the commit leader while it works, and by a checkpoint
-	// while it captures the state, or throughout if the disk has no room for
-	// another WAL file. Lock order: ckptMu, commitMu.
+	// while it captures the state, or throughout if the WAL has ended. Lock
+	// order: ckptMu, commitMu.
 	commitMu      sync.Mutex
-	log           *wal.Log // nil until there was room to create one; under commitMu
+	log           *wal.Log // nil while there is none, see log.go; under commitMu
+	ended         endedLog // what there is then
 	store         storeState
-	nextWAL       uint64 // number of the next WAL file, while log is nil
 	pos           uint64 // position of the newest applied command
-	prev          wal.Tail
-	void          []uint64
 	boot          uint64 // see wal.Config.Boot
 	scratch       scratch
 	snapRoom      snapRoom
@@ -126,7 +124,8 @@ type Engine struct {
 	timer      atomic.Bool   // an interval sync is due
 	timerMu    sync.Mutex
 	pending    *time.Timer
-	garbage    []string // segment files that nothing refers to
+	garbage    []string // segment files that nothing refers to, once the state is durable
+	stale      []string // segment files in which nothing counts, in any case
 	recovery   Recovery
 	// lostSections counts the sections of the snapshot that could not be
 	// restored, for repair.
@@ -300,7 +299,7 @@ func (e *Engine) Sync(ctx context.Context) error {
 			return errClosed()
 		}
 		if l == nil {
-			return nil
+			return e.Checkpoint() // of what an earlier opening has logged, if it is nowhere else
 		}
 		err := l.Sync()
 		switch {

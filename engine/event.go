@@ -51,6 +51,7 @@ type Stats struct {
 	Durable                 uint64 // newest durable command
 	Topics                  int
 	WALBytes, WALFiles      int64
+	WALMapped               bool  // short commits are stored to mapped memory
 	SegmentBytes            int64 // on disk
 	TailBytes               int64 // records in memory that are not in segment files yet
 	IndexBytes              int64 // on the heap
@@ -83,7 +84,7 @@ func (e *Engine) lockedStats(s *Stats) {
 	c := &e.stats
 	s.Commits, s.Records, s.Bytes, s.Groups, s.Syncs = c.commits, c.records, c.bytes, c.groups, c.syncs
 	if e.log != nil {
-		s.WALBytes, s.WALFiles = e.log.Size(), int64(e.log.Files())
+		s.WALBytes, s.WALFiles, s.WALMapped = e.log.Size(), int64(e.log.Files()), e.log.Mapped()
 	}
 	ms, wall := e.now()
 	s.Ahead = millis(ms - wall)

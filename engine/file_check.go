@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/mutate"
@@ -14,12 +13,12 @@ import (
 	"github.com/pipeproc/pipeproc/wal"
 )
 
-func isNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
-
 // checkFiles compares the segment files in the directory with those in the state. It
 // compares only names and sizes, so that its cost depends on the number of files. A
 // missing or short file damages its topic. A file that the state does not mention is
-// garbage from a crash, and is removed once the WAL is durable.
+// garbage from a crash, and is removed once the state is durable: the checkpoint that
+// counts now may need it. A file of which the state mentions the name only is stale, and
+// is removed before anything else gets that name.
 func (e *Engine) checkFiles() error {
 	infos, err := e.fs.ReadDir(segmentDir)
 	if err != nil && !errors.Is(err, errNotExist) {
@@ -36,11 +35,12 @@ func (e *Engine) checkFiles() error {
 		for _, s := range t.Files() {
 			k := key{t.ID(), s.Number}
 			info, ok := have[k]
-			if !s.Written && info.Regular {
-				continue // garbage from a crash: removed below, or overwritten
-			}
 			delete(have, k)
 			switch {
+			case !s.Written && info.Regular: // nothing in it counts: left by a crash
+				if e.ours(segmentDir + "/" + info.Name) {
+					e.stale = append(e.stale, info.Name)
+				}
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
 			case ok && info.Symlink:
@@ -77,15 +77,15 @@ func notThere(fsys vfs.FS, topic, number uint64, err error) string {
 	return ""
 }
 
-// removeGarbage removes the garbage that checkFiles found.
-func (e *Engine) removeGarbage() {
-	for _, name := range e.garbage {
+// removeFiles removes the segment files that checkFiles has put into list, and empties it.
+func (e *Engine) removeFiles(list *[]string) {
+	for _, name := range *list {
 		e.cfg.Logger.Debug("pipeproc: removing a segment file that nothing refers to", "file", name)
 		if err := e.fs.Remove(segmentDir + "/" + name); err != nil {
 			e.cfg.Logger.Warn("pipeproc: could not remove garbage", "file", name, "err", err)
 		}
 	}
-	e.garbage = nil
+	*list = nil
 }
 
 // checkKinds refuses anything but a regular file under the name of a snapshot or WAL

@@ -16,7 +16,6 @@ type snapRoom struct {
 	topics  int   // number of topics that have room; 0: unknown
 	rest    int64 // bytes of the last snapshot besides tails
 	counted int   // topics in the last snapshot
-	running bool  // a checkpoint has captured its state and is writing its snapshot
 }
 
 // topicState bounds the bytes that a small topic takes in a snapshot besides its tail.
@@ -26,11 +25,12 @@ const topicState = 1 << 10
 // new topics and tails may take a quarter more than last time.
 func (s *snapRoom) size(count int) int64 {
 	more := int64(max(count-s.counted, 0)) * topicState
-	return max(snapSpace, s.rest+s.rest/4+more+min(carryBudget, topics.CarryMax*int64(count)))
+	tails := min(carryBudget, topics.CarryMax*int64(count)) + min(topics.TinyBudget, topics.TinyMax*int64(count))
+	return max(snapSpace, s.rest+s.rest/4+more+tails)
 }
 
-// admit makes sure, before a topic is created, that the next snapshot has room for count
-// topics. If the disk has space, it reserves room for more. The caller holds commitMu.
+// admit makes sure, before a topic is created and before the first batch after a capture,
+// that the next snapshot has room for count topics. If the disk has space, it reserves room for more. The caller holds commitMu.
 func (e *Engine) admit(count int) error {
 	if count <= e.snapRoom.topics || mutate.SkipSnapshotRoom {
 		return nil
@@ -48,23 +48,24 @@ func (e *Engine) admit(count int) error {
 	return nil
 }
 
-// reserveSnapshot makes room for a snapshot of count topics in the file of the next
-// checkpoint that captures its state. While a checkpoint is being written, that is the
-// file of the latest durable snapshot, which only grows past its end.
+// reserveSnapshot makes room for a snapshot of count topics in both files: commits go on
+// while a checkpoint is being written to one, and when it has ended the other one must
+// have its room already. The file of the latest durable snapshot only grows past its end.
 func (e *Engine) reserveSnapshot(count int) error {
-	number := e.store.Checkpoint + 1
-	if e.snapRoom.running {
-		number++
+	for number := range uint64(2) {
+		f, err := e.fs.Open(snapName(number), vfs.Create)
+		if err != nil {
+			return err
+		}
+		err = f.Preallocate(e.snapRoom.size(count))
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return err
+		}
 	}
-	f, err := e.fs.Open(snapName(number), vfs.Create)
-	if err != nil {
-		return err
-	}
-	err = f.Preallocate(e.snapRoom.size(count))
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return nil
 }
 
 // last notes the size of the latest durable snapshot.
@@ -72,18 +73,14 @@ func (s *snapRoom) last(st *storeState, tails int64, count int) {
 	s.rest, s.counted = max(int64(st.SnapLen)-tails, 0), count
 }
 
-// captured notes that a checkpoint has captured the state: its snapshot uses the room
-// reserved so far.
-func (s *snapRoom) captured() { s.running, s.topics = true, 0 }
-
 // checkpointed notes how a checkpoint ended, and reserves room for the next one. c is
-// nil if it failed. If there is too little space, admit tries again with the next topic.
+// nil if it failed. If there is too little space, admit tries again with the next batch.
 func (e *Engine) checkpointed(c *topics.Checkpoint, final bool) {
 	s := &e.snapRoom
-	s.running, s.topics = false, 0
 	if c == nil {
-		return // the file of the next attempt may lack the room reserved since
+		return
 	}
+	s.topics = 0
 	s.last(&e.store, c.Carried, len(c.Topics))
 	if final {
 		_ = e.reserveSnapshot(s.counted)

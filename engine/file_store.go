@@ -182,32 +182,65 @@ func readStore(fsys vfs.FS) (s storeState, bad []*errs.CorruptError, err error) 
 }
 
 // writeStore makes s durable, as the next generation. A *syncError means that it is no
-// longer known which copy counts, any other error that nothing was written. The copy
-// that does not count is written first: after a power cut between the two writes, the
-// other copy may be the only one that knows of the latest checkpoint, and a power cut
-// during the next open must not destroy it.
+// longer known which copy counts, any other error that the one counts that did before.
+// The copy that does not count is written first: after a power cut between the two
+// writes, the other copy may be the only one that knows of the latest checkpoint, and a
+// power cut during the next open must not destroy it.
+//
+// A file system that writes elsewhere what is overwritten can be full here. If there is
+// no room for the first copy, nothing has happened; if there is none for the second,
+// the first counts and the next write begins with the other.
 func writeStore(fsys vfs.FS, s *storeState) error {
 	f, err := fsys.Open(storeName, vfs.Write)
 	if err != nil {
 		return err
 	}
+	defer f.Close() // it is durable, whatever this says
 	s.Generation++
-	page := s.encode()
-	err = syncStore(f) // after a failure the second copy may not be synced yet
-	for _, i := range [...]int64{1 - s.newest, s.newest} {
-		if err != nil {
-			break
-		}
-		if _, err = f.WriteAt(page, i*storePage); err == nil {
-			err = syncStore(f)
-		}
+	if err := syncStore(f); err != nil { // after a failure the second copy may not be synced yet
+		return storeFailed(err)
 	}
-	if err != nil {
-		_ = f.Close()
-		return &syncError{fmt.Errorf("writing %s: %w", storeName, err)}
+	first, second := 1-s.newest, s.newest
+	if err := writeCopy(f, s, first); err != nil {
+		if isNoSpace(err) && !isCopy(f, s, first) && !mutate.PoisonWhenFull {
+			return fmt.Errorf("writing %s: %w", storeName, err)
+		}
+		return storeFailed(err)
 	}
-	_ = f.Close() // it is durable, whatever this says
+	if err := syncStore(f); err != nil {
+		return storeFailed(err)
+	}
+	if err := writeCopy(f, s, second); err != nil {
+		if isNoSpace(err) && !mutate.PoisonWhenFull {
+			s.newest = first
+			return nil
+		}
+		return storeFailed(err)
+	}
+	if err := syncStore(f); err != nil {
+		return storeFailed(err)
+	}
 	return nil
+}
+
+func storeFailed(err error) error { return &syncError{fmt.Errorf("writing %s: %w", storeName, err)} }
+
+// writeCopy writes s as copy number i, without a sync.
+func writeCopy(f vfs.File, s *storeState, i int64) error {
+	_, err := f.WriteAt(s.encode(), i*storePage)
+	return err
+}
+
+// isCopy reports whether copy number i may be s, although writing it has failed. Then
+// it may get to the disk, and what it refers to must not be used for anything else.
+func isCopy(f vfs.File, s *storeState, i int64) bool {
+	b := make([]byte, storePage)
+	n, err := f.ReadAt(b, i*storePage)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return true
+	}
+	p, err := parseStorePage(b[:n])
+	return err == nil && p.Generation >= s.Generation
 }
 
 func syncStore(f vfs.File) error {
@@ -229,7 +262,10 @@ func createStore(fsys vfs.FS, s *storeState) error {
 		return err
 	}
 	page := s.encode()
-	_, err = f.WriteAt(append(page, page...), 0)
+	err = f.Preallocate(2 * storePage) // so that it is written in place later
+	if err == nil {
+		_, err = f.WriteAt(append(page, page...), 0)
+	}
 	if err == nil {
 		if err = syncStore(f); err != nil {
 			err = &syncError{err}

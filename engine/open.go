@@ -45,7 +45,7 @@ func Open(cfg Config) (*Engine, error) {
 			e.suspect()
 		}
 		if isNoSpace(err) {
-			err = errs.NoSpace.Wrap(err, "the store could not be opened for writing; free some space, or open it read-only")
+			err = noSpace(err, "the store can be opened read-only; make room on the disk to open it for writing")
 		}
 		if e.files != nil {
 			_ = e.files.Close()
@@ -133,20 +133,18 @@ func (e *Engine) open() error {
 	if err := e.site.settle(e.dirs.top); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
+	e.removeFiles(&e.stale)
 	if mutate.GarbageFirst {
-		e.removeGarbage()
+		e.removeFiles(&e.garbage)
 	}
-	if err := e.openLog(); err != nil {
+	if err := e.beginLog(); err != nil {
 		if isSyncFailure(err) || !isNoSpace(err) {
 			return err
 		}
 		e.cfg.Logger.Warn("pipeproc: no room for a write-ahead log, commits will fail until there is", "err", err)
 		e.event(Event{Kind: EventFull, Err: err})
-		return nil
 	}
 	e.retryStuck()
-	// Only now is the replayed state durable, which says that these files are garbage.
-	e.removeGarbage()
 	return nil
 }
 
@@ -350,7 +348,7 @@ func (e *Engine) replay() error {
 		return &errs.CorruptError{File: fmt.Sprintf("wal-%016x.log", w.Number), Offset: w.Off, What: "a command does not fit the state", Err: err}
 	})
 	e.recovery.Commands, e.recovery.Bytes = res.Frames, res.Bytes
-	e.prev, e.void, e.nextWAL = res.Tail, res.Void, max(res.Highest+1, e.store.WAL)
+	e.ended = endedLog{tail: res.Tail, void: res.Void, held: res.Size, next: max(res.Highest+1, e.store.WAL)}
 	e.recovery.Clean = e.store.Clean && res.Frames == 0
 	for _, c := range res.Cut {
 		e.recovery.Cut = append(e.recovery.Cut, Cut{File: c.File, From: c.From, To: c.To, What: c.What})
@@ -426,12 +424,11 @@ func (e *Engine) openLog() error {
 		FileSize: e.cfg.WALFileSize, MaxFrame: maxFrame(e.cfg.MaxBatch), Mapped: e.cfg.Sync != SyncAlways, Fill: e.cfg.Sync == SyncNever,
 		Spares: int(2*e.cfg.CheckpointBytes/e.cfg.WALFileSize) + 1} // files that a checkpoint frees are reused, and so are those filled meanwhile
 	cfg.Rewrite = e.isSuspect()
-	high, err := wal.Highest(e.fs, cfg.Dir, e.nextWAL) // a failed attempt may have left a file
+	number, err := e.unusedWAL()
 	if err != nil {
 		return err
 	}
-	e.nextWAL = max(e.nextWAL, high+1)
-	l, err := wal.Create(cfg, e.nextWAL, e.pos+1, e.prev, e.void)
+	l, err := wal.Create(cfg, number, e.pos+1, e.ended.tail, e.ended.void)
 	if err != nil {
 		if isSyncFailure(err) {
 			e.suspect()
@@ -443,13 +440,14 @@ func (e *Engine) openLog() error {
 	st.LogEpoch, st.LogFirst = st.Epoch, l.Number()
 	if st.WALAbsent { // the log begins with the file just made
 		st.WAL, st.WALAbsent = l.Number(), false
-		if e.prev.Number != 0 { // a log that was begun and never noted in STORE
-			st.WAL = e.prev.Number
+		if e.ended.tail.Number != 0 { // a log that was begun and never noted in STORE
+			st.WAL = e.ended.tail.Number
 		}
 	}
 	if err := writeStore(e.fs, &st); err != nil {
 		_ = l.Close(1)
-		e.nextWAL = l.Next()
+		e.ended.next = l.Next()
+		e.ended.void = append(e.ended.void, l.Number()) // STORE does not know it
 		return err
 	}
 	l.Named(st.Generation)
@@ -461,6 +459,8 @@ func (e *Engine) openLog() error {
 	if cfg.Rewrite {
 		e.clearSuspect()
 	}
+	// Only now is the replayed state durable, which says that these files are garbage.
+	e.removeFiles(&e.garbage)
 	return nil
 }
 

@@ -402,7 +402,7 @@ func (r *repairer) replay() error {
 	if err != nil {
 		return err
 	}
-	e.nextWAL = max(res.Highest+1, e.store.WAL)
+	e.ended.next = max(res.Highest+1, e.store.WAL)
 	for _, c := range res.Cut {
 		r.did("write-ahead log: cut a torn frame off %s, which was never acknowledged as durable", c.File)
 	}

@@ -66,13 +66,13 @@ func retention(m message.Retention) pipeproc.Retention {
 
 func statsOf(s pipeproc.Stats) message.Stats {
 	return message.Stats{Commits: s.Commits, Records: s.Records, Bytes: s.Bytes, Groups: s.Groups, Syncs: s.Syncs, Rejected: s.Rejected,
-		Checkpoints: s.Checkpoints, Position: s.Position, Durable: s.Durable, Topics: s.Topics, WALBytes: s.WALBytes, WALFiles: s.WALFiles,
+		Checkpoints: s.Checkpoints, Position: s.Position, Durable: s.Durable, Topics: s.Topics, WALBytes: s.WALBytes, WALFiles: s.WALFiles, WALMapped: s.WALMapped,
 		SegmentBytes: s.SegmentBytes, TailBytes: s.TailBytes, IndexBytes: s.IndexBytes, OpenFiles: s.OpenFiles, Mapped: s.Mapped, Ahead: s.Ahead, Err: textOf(s.Err)}
 }
 
 func stats(m message.Stats) pipeproc.Stats {
 	s := pipeproc.Stats{Commits: m.Commits, Records: m.Records, Bytes: m.Bytes, Groups: m.Groups, Syncs: m.Syncs, Rejected: m.Rejected,
-		Checkpoints: m.Checkpoints, Position: m.Position, Durable: m.Durable, Topics: m.Topics, WALBytes: m.WALBytes, WALFiles: m.WALFiles,
+		Checkpoints: m.Checkpoints, Position: m.Position, Durable: m.Durable, Topics: m.Topics, WALBytes: m.WALBytes, WALFiles: m.WALFiles, WALMapped: m.WALMapped,
 		SegmentBytes: m.SegmentBytes, TailBytes: m.TailBytes, IndexBytes: m.IndexBytes, OpenFiles: m.OpenFiles, Mapped: m.Mapped, Ahead: m.Ahead}
 	if m.Err != "" {
 		s.Err = errors.New(m.Err)

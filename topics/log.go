@@ -19,6 +19,15 @@ import (
 // this size has no file at all.
 const CarryMax = 16 << 10
 
+// A file costs as much as some hundred KiB of writing: for a tail of at most TinyMax
+// bytes that is more than to write it with a hundred snapshots. So a checkpoint may
+// carry TinyBudget bytes of such tails beyond its budget: 50,000 topics of one record
+// make one file and not 50,000.
+const (
+	TinyMax    = 4 << 10
+	TinyBudget = 128 << 20
+)
+
 // indexSpacing is the least distance in bytes between entries of the index. The
 // points of a growing segment and the footer of a sealed one locate the blocks in
 // between.

@@ -113,7 +113,8 @@ func syncAll(list []written) error {
 
 // chooseCarried decides which tails the snapshot carries: first those without a
 // file, which would have to be created, then the smallest, so that as few files as
-// possible are written. budget bounds the bytes of all of them together.
+// possible are written. budget bounds the bytes of all of them together; those of at
+// most TinyMax bytes may exceed it by TinyBudget.
 func (c *Checkpoint) chooseCarried(budget int64) {
 	var small []*Captured
 	sum := int64(0)
@@ -136,7 +137,11 @@ func (c *Checkpoint) chooseCarried(budget int64) {
 	}
 	c.Carried = 0
 	for _, k := range small {
-		if c.Carried+k.tail <= budget {
+		limit := budget
+		if k.tail <= TinyMax {
+			limit += TinyBudget
+		}
+		if c.Carried+k.tail <= limit {
 			k.carry = true
 			c.Carried += k.tail
 		}

@@ -60,18 +60,18 @@ func TestCarry(t *testing.T) {
 	if _, err := r.WriteBack(r.Capture(), 1<<20, false); err != nil {
 		t.Fatal(err)
 	}
-	commitTo(t, r, &pos, 100, "filed")
-	for i := range 10 {
-		commitTo(t, r, &pos, 1000*(10-i), fmt.Sprint("t", i))
+	commitTo(t, r, &pos, 5000, "filed")
+	for i := range 10 { // all larger than TinyMax
+		commitTo(t, r, &pos, 4500+1000*(10-i), fmt.Sprint("t", i))
 	}
 	if n := len(segmentFiles(t, fsys)); n != 1 {
 		t.Fatalf("%d files before", n)
 	}
 
-	// Room for t9 to t5: 1000 to 5000 bytes each, and the overhead of a record.
+	// Room for t9 to t5: 5500 to 9500 bytes each, and the overhead of a record.
 	c := r.Capture()
-	n, err := r.WriteBack(c, 15300, false)
-	if err != nil || n != 6 || c.Carried > 15300 || c.Carried < 15000 {
+	n, err := r.WriteBack(c, 37800, false)
+	if err != nil || n != 6 || c.Carried > 37800 || c.Carried < 37500 {
 		t.Fatalf("%d files written, %d bytes carried, %v", n, c.Carried, err)
 	}
 	var carried []string
@@ -120,5 +120,41 @@ func TestFine(t *testing.T) {
 		if got := c.Topics[i].spacing; got != want {
 			t.Errorf("topic %d has a position every %d bytes, not %d", i, got, want)
 		}
+	}
+}
+
+// TestS20: the snapshot carries the tails of very many tiny topics, as each would cost a
+// file and a sync; larger ones stay within the budget.
+func TestS20(t *testing.T) {
+	tiny, small := 0, 0
+	c := &Checkpoint{}
+	for i := range 60_000 {
+		size := int64(2 << 10)
+		if i%20 == 0 {
+			size = 10 << 10
+		}
+		s := &seg{number: 1}
+		s.flushed.Store(segment.FileHeaderSize)
+		k := Captured{t: &Topic{id: uint64(i)}, segs: []*seg{s}}
+		k.last.end = segment.FileHeaderSize + size
+		c.Topics = append(c.Topics, k)
+	}
+	const budget = 16 << 20
+	c.chooseCarried(budget)
+	sum := int64(0)
+	for i := range c.Topics {
+		k := &c.Topics[i]
+		switch {
+		case k.carry && k.tail <= TinyMax:
+			tiny++
+		case k.carry:
+			small++
+		default:
+			continue
+		}
+		sum += k.tail
+	}
+	if tiny != 57_000 || small > 0 || sum != c.Carried || sum > budget+TinyBudget {
+		t.Errorf("%d tiny tails and %d others, %d bytes, said to be %d", tiny, small, sum, c.Carried)
 	}
 }

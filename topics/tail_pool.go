@@ -37,7 +37,8 @@ type chunkPool struct {
 
 // get returns a piece of at least n bytes that is not zeroed. It has the largest
 // chunk size up to want, but at least minChunk, or the next one that holds n bytes;
-// above maxChunk it has n bytes or a little more.
+// above maxChunk it has n bytes or a little more. So has the first chunk of a tail that
+// needs more than minChunk, if none is kept; its memory is not kept either.
 func (p *chunkPool) get(want, n int) piece {
 	size, i := minChunk, 0
 	for i+1 < chunkSizes && 4*size <= want {
@@ -53,6 +54,9 @@ func (p *chunkPool) get(want, n int) piece {
 	}
 	k := len(p.free[i]) - 1
 	if k < 0 {
+		if want <= minChunk && size > minChunk { // a store may have very many topics of one record
+			size = (n + minChunk/2 - 1) &^ (minChunk/2 - 1)
+		}
 		return piece{buf: make([]byte, size)}
 	}
 	b := p.free[i][k]
@@ -79,13 +83,13 @@ func (p *chunkPool) put(b piece) {
 		}
 		size = max(size, slabSize)
 	}
-	keep := !p.done && size <= slabSize && p.bytes+size <= p.max
+	i := 0
+	for minChunk<<(2*i) < size {
+		i++
+	}
+	keep := !p.done && size <= slabSize && p.bytes+size <= p.max && (b.slab != nil || size == minChunk<<(2*i))
 	switch {
 	case b.slab == nil && keep:
-		i := 0
-		for minChunk<<(2*i) < size {
-			i++
-		}
 		p.free[i] = append(p.free[i], b.buf)
 	case b.slab != nil && !keep:
 		p.discardSlab(b.slab)

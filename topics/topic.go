@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -162,16 +163,20 @@ func (t *Topic) gapAt(seq uint64) (Gap, bool) {
 	return Gap{}, false
 }
 
+// addGap notes that the sequences [from, to) are missing. Leader only.
 func (t *Topic) addGap(from, to uint64) {
 	if to <= from {
 		return
 	}
-	list := append(slices.Clip(t.gapList()), Gap{})
-	i := len(list) - 1
-	for ; i > 0 && list[i-1].From >= from; i-- {
-		list[i] = list[i-1]
+	list := t.gapList()
+	if n := len(list); n > 0 && list[n-1].From >= from { // of a repair
+		i, _ := slices.BinarySearchFunc(list, from, func(g Gap, from uint64) int { return cmp.Compare(g.From, from) })
+		list = slices.Insert(slices.Clone(list), i, Gap{from, to})
+	} else {
+		// Readers have shorter slices of the same array, and never look past their
+		// end: so most gaps cost no copy of the list.
+		list = append(list, Gap{from, to})
 	}
-	list[i] = Gap{from, to}
 	t.gaps.Store(&list)
 }
 

@@ -59,3 +59,43 @@ func TestVisibility(t *testing.T) {
 	close(done)
 	wg.Wait()
 }
+
+// TestS19: a gap behind each record costs the same however many there are. The list was
+// copied for each of them: 40,000 took half a minute.
+func TestS19(t *testing.T) {
+	const n = 40_000
+	top := &Topic{}
+	var seen [][]Gap // what readers hold
+	copied := 0
+	for i := range uint64(n) {
+		before := top.gapList()
+		top.addGap(10*i, 10*i+5)
+		now := top.gapList()
+		if len(before) > 0 && &before[0] != &now[0] {
+			copied += len(before)
+		}
+		if i%1000 == 0 {
+			seen = append(seen, now)
+		}
+	}
+	if copied > 8*n {
+		t.Errorf("%d gaps were copied for %d", copied, n)
+	}
+	top.addGap(7, 9) // of a repair: among the others
+	for i, list := range seen {
+		if len(list) != 1000*i+1 || list[0] != (Gap{0, 5}) || len(list) > 1 && list[1] != (Gap{10, 15}) {
+			t.Fatalf("a reader's list has changed: %d gaps", len(list))
+		}
+	}
+	if list := top.gapList(); len(list) != n+1 || list[1] != (Gap{7, 9}) || list[2] != (Gap{10, 15}) {
+		t.Errorf("%d gaps, %v", len(list), list[:3])
+	}
+	for _, c := range []struct {
+		seq uint64
+		in  bool
+	}{{0, true}, {5, false}, {7, true}, {9, false}, {14, true}, {10*n - 6, true}, {10 * n, false}} {
+		if _, ok := top.gapAt(c.seq); ok != c.in {
+			t.Errorf("gapAt(%d) = %v", c.seq, ok)
+		}
+	}
+}

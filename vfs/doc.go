@@ -69,6 +69,17 @@
 // A few file systems, of networks mostly, cannot lock a directory either: there
 // LockDir keeps this process out only.
 //
+// xfs asks for room for all of a fallocate(2), even for blocks that the file has.
+// So where one fails for want of space, Preallocate looks with FS_IOC_FIEMAP which
+// blocks are missing and asks for those alone.
+//
+// On btrfs a file that is preallocated while it is empty is made without
+// copy-on-write (FS_NOCOW_FL, "chattr +C"): otherwise to overwrite a byte takes new
+// room, a full disk could not even be told what was removed, and a store into a
+// mapping would be a fault. Such a file has no sums of btrfs, and is not mended from
+// a second copy; what is kept in these files has sums of its own. A snapshot of the
+// subvolume makes each block be copied once more.
+//
 // On darwin, Mapping.Sync is msync(2), which leaves the data in the drive's own
 // cache; File.Sync empties that cache, too.
 //

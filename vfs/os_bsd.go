@@ -19,5 +19,8 @@ func syncData(f *osFile) error { return f.Sync() }
 // then does.
 func allocate(uintptr, int64) error { return unix.ENOTSUP }
 
+// writeInPlace does nothing: there is no such switch.
+func writeInPlace(uintptr) {}
+
 // populate has the pages of b read ahead.
 func populate(b []byte, _ bool) { _ = unix.Madvise(b, unix.MADV_WILLNEED) }

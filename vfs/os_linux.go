@@ -9,11 +9,6 @@ func syncData(f *osFile) error {
 	})
 }
 
-// allocate gives [0,size) blocks and makes the file at least size bytes long.
-func allocate(fd uintptr, size int64) error {
-	return retry(func() error { return unix.Fallocate(int(fd), 0, 0, size) })
-}
-
 // populate faults the pages of b in. Kernels before 5.14 cannot, and are asked to
 // read ahead instead.
 func populate(b []byte, writable bool) {

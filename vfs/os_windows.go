@@ -138,6 +138,9 @@ func sysError(err error) error {
 	if errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) {
 		return fmt.Errorf("%w (%w)", err, syscall.ENOSPC)
 	}
+	if errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED) {
+		return fmt.Errorf("%w (%w)", err, syscall.EDQUOT)
+	}
 	return err
 }
 
@@ -147,6 +150,9 @@ func syncData(f *osFile) error { return f.Sync() }
 // allocate fails: here space cannot be allocated without writing, which the caller
 // then does.
 func allocate(uintptr, int64) error { return syscall.ENOTSUP }
+
+// writeInPlace does nothing: files are.
+func writeInPlace(uintptr) {}
 
 // vecWriter is empty: each piece is written with a call of its own.
 type vecWriter struct{}

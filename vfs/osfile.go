@@ -52,7 +52,12 @@ func (f *osFile) Preallocate(size int64) error {
 	if err != nil || size == 0 {
 		return err
 	}
-	err = f.control("preallocate", func(fd uintptr) error { return allocate(fd, size) })
+	err = f.control("preallocate", func(fd uintptr) error {
+		if before == 0 {
+			writeInPlace(fd)
+		}
+		return allocate(fd, size)
+	})
 	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EOPNOTSUPP) ||
 		errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
 		err = f.writeZeroes(before, size)

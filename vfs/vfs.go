@@ -182,9 +182,12 @@ type File interface {
 	// Preallocate gives [0,size) real disk blocks and makes the file at least
 	// size bytes long. It never shrinks the file and keeps its content; new
 	// bytes read as zeroes. If it fails, the file has its earlier size (best
-	// effort) and the error wraps the cause, syscall.ENOSPC for a full disk.
+	// effort) and the error wraps the cause; for a full disk or a used up quota
+	// [NoSpace] holds of it. Blocks that the file has are not asked for again.
 	// Where the system cannot allocate without writing, only what lies beyond
-	// the current size is certain to get blocks.
+	// the current size is certain to get blocks. If the file is empty and the
+	// system can, what is written later is written in place: see the package
+	// comment.
 	Preallocate(size int64) error
 
 	// Sync makes the content and all metadata durable.

@@ -37,7 +37,8 @@ func (l *Log) append(frames []Frame, note bool) (n int, first uint64, err error)
 			}
 		}
 		var done int
-		if l.cur.m != nil && l.isShort(l.sizes[n:]) {
+		stored := l.cur.isStored() && l.isShort(l.sizes[n:])
+		if stored {
 			done, err = l.store(frames[n:], note)
 		} else {
 			done, err = l.write(frames[n:], l.sizes[n:])
@@ -47,6 +48,12 @@ func (l *Log) append(frames []Frame, note bool) (n int, first uint64, err error)
 		}
 		n += done
 		if err != nil {
+			if stored && l.cur.faulted(err) {
+				if note && done > 0 {
+					l.Acknowledge()
+				}
+				continue
+			}
 			l.cur.sealed = true
 			l.wipe()
 			return n, first, fmt.Errorf("wal: append: %w", err)
@@ -133,7 +140,7 @@ func (l *Log) wipe() {
 	end := f.end.Load()
 	if n := min(frameHead, f.size-end); n > 0 {
 		var zero [frameHead]byte
-		if f.m == nil {
+		if !f.isStored() {
 			_, _ = f.f.WriteAt(zero[:n], end)
 		} else {
 			_ = vfs.Guard(f.m, func() { clear(f.data[end : end+n]) })

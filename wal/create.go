@@ -57,6 +57,7 @@ func Create(cfg Config, number uint64, position uint64, prev Tail, spares []uint
 		l.abandon()
 		return nil, fmt.Errorf("wal: making the first file: %w", err)
 	}
+	l.cfg.Mapped = l.cur.m != nil // the others can be mapped if this one can
 	k, err := openMark(&l.cfg)
 	if err != nil {
 		l.abandon()

@@ -1,9 +1,11 @@
 package wal
 
 import (
+	"errors"
 	"path"
 	"sync/atomic"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -17,7 +19,7 @@ type file struct {
 	size   int64
 
 	f     vfs.File    // nil if not open
-	m     vfs.Mapping // nil if not mapped
+	m     vfs.Mapping // nil if not mapped, or if it cannot be
 	data  []byte      // of m
 	blank bool        // a spare whose number has not been used
 
@@ -25,6 +27,7 @@ type file struct {
 	first  uint64       // position of the first frame
 	end    atomic.Int64 // where the frames end
 	wrote  atomic.Bool  // WriteAt was used for frames; stored by the leader before end
+	plain  atomic.Bool  // a store has faulted, so WriteAt is used for all; stored likewise
 	ready  int64        // pages below this offset are populated
 	filled int64        // bytes below this offset have been written since the file was opened
 	sealed bool         // nothing more may be written
@@ -64,25 +67,47 @@ func (l *Log) open(fl *file) error {
 		return err
 	}
 	fl.f = f
-	// The file may have holes where its last user did not write.
-	if err = f.Preallocate(fl.size); err == nil {
-		err = l.mapFile(fl)
-	}
 	fl.fresh = true
-	return err
+	// The file may have holes where its last user did not write.
+	if err := f.Preallocate(fl.size); err != nil {
+		return err
+	}
+	return l.mapFile(fl)
 }
 
-// mapFile maps an open file if the log is mapped.
+// mapFile maps an open file if the log is mapped. If it cannot be mapped, frames
+// are written to it: some file systems have no shared mappings, and a process may
+// have too many.
 func (l *Log) mapFile(fl *file) error {
 	if !l.cfg.Mapped {
 		return nil
 	}
 	m, err := fl.f.Map(fl.size, true)
-	if err != nil {
+	if err == nil {
+		fl.m, fl.data = m, m.Bytes()
+	} else if mutate.SkipUnmapped {
 		return err
 	}
-	fl.m, fl.data = m, m.Bytes()
 	return nil
+}
+
+// isStored reports whether short frames are stored to the mapping of fl. It is for
+// the current file.
+func (fl *file) isStored() bool { return fl.m != nil && !fl.plain.Load() }
+
+// faulted is called after a store to fl, which is mapped, has failed with err. It
+// reports whether the same bytes should be written instead: the file system may have
+// no room for a page that the store would make dirty, and a write says so, or finds
+// some. A file that has been cut short is none to write to.
+func (fl *file) faulted(err error) bool {
+	if !errors.Is(err, vfs.ErrMapFault) || mutate.SkipPlain {
+		return false
+	}
+	if size, err := fl.f.Size(); err != nil || size < fl.size {
+		return false
+	}
+	fl.plain.Store(true)
+	return true
 }
 
 // close closes a file, if it is open.
@@ -121,10 +146,14 @@ func (l *Log) writeHeader(fl *file, first uint64, prev Tail) error {
 	h.put(l.header[:])
 	fl.key, fl.first, fl.sealed, fl.blank, fl.synced = h.key(), first, false, false, 0
 	fl.wrote.Store(false)
+	fl.plain.Store(false)
 	fl.end.Store(headerSize)
-	if fl.m == nil {
-		_, err := fl.f.WriteAt(l.header[:], 0)
-		return err
+	if fl.m != nil {
+		err := vfs.Guard(fl.m, func() { copy(fl.data, l.header[:]) })
+		if err == nil || !fl.faulted(err) {
+			return err
+		}
 	}
-	return vfs.Guard(fl.m, func() { copy(fl.data, l.header[:]) })
+	_, err := fl.f.WriteAt(l.header[:], 0)
+	return err
 }

@@ -75,6 +75,13 @@ func (l *Log) Files() int {
 	return len(l.live)
 }
 
+// Mapped reports whether short frames are stored to mapped memory, and not written.
+func (l *Log) Mapped() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.live) > 0 && l.live[len(l.live)-1].isStored()
+}
+
 // Size returns the size of the live files' headers and frames, in bytes. Unused
 // space and spares do not count.
 func (l *Log) Size() int64 {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -129,7 +128,7 @@ func openMark(cfg *Config) (*markFile, error) {
 			_ = f.Close()
 		}
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, fs.ErrPermission) {
+	if vfs.NoSpace(err) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
 	if err != nil {

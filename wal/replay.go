@@ -67,6 +67,7 @@ type Result struct {
 	// there is none. New files must be above it.
 	Highest uint64
 	Files   []uint64 // files that were read, ascending
+	Size    int64    // of these files, unused space included
 	// Void lists the other files, whose content is void: spares. With Damage,
 	// the files after the last one read are in neither list.
 	Void   []uint64
@@ -255,6 +256,7 @@ func (r *replay) file(e *entry) (next *entry, err error) {
 	r.win.reset(f, e.size)
 	r.seen = 0
 	r.res.Files = append(r.res.Files, e.number)
+	r.res.Size += e.size
 
 	// The end of the file must be known before it is read: beyond it there may
 	// be void frames that look valid.

@@ -132,7 +132,7 @@ func present(files []*file) error {
 // stored through the mapping.
 func (f *file) sync() error {
 	end := f.end.Load()
-	if f.m == nil || f.fresh || f.wrote.Load() {
+	if f.m == nil || f.fresh || f.wrote.Load() || f.plain.Load() {
 		if err := syncData(f.f); err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (f *file) sync() error {
 // syncStart makes the header of f durable. Syncing all of a recycled file would
 // write its old content to disk again.
 func (f *file) syncStart() error {
-	if f.m == nil || f.fresh {
+	if f.m == nil || f.fresh || f.plain.Load() {
 		return f.sync()
 	}
 	if f.synced >= headerSize {

@@ -102,7 +102,8 @@ type Config struct {
 	// Mapped selects how frames are written: true stores small ones into mapped
 	// memory, which costs no system call and suits logs that are rarely or
 	// never synced, and uses pwrite for others; false uses pwrite for all, and
-	// fdatasync. Where files cannot be mapped freely ([vfs.MapsFreely]) it is false.
+	// fdatasync. Where files cannot be mapped freely ([vfs.MapsFreely]) it is false,
+	// and so it is if the first file cannot be mapped.
 	Mapped bool
 	// Fill says that a mapped log populates the pages of its files by writing
 	// zeroes to them, fillStep at a time, instead of faulting them in one by

@@ -56,6 +56,21 @@ const (
 	SkipRecycleRule = false
 	// SkipSnapshotRoom makes topics without room for them in the next snapshot.
 	SkipSnapshotRoom = false
+	// SkipCovering has a log that a checkpoint covers, without another one being
+	// open, still be the one that counts.
+	SkipCovering = false
+	// SkipThinning lets each start that is killed add a file to the log.
+	SkipThinning = false
+	// PoisonWhenFull takes a STORE that there is no room for as a failed sync.
+	PoisonWhenFull = false
+	// SkipUnmapped fails where a file of a mapped log cannot be mapped.
+	SkipUnmapped = false
+	// SkipGaps asks for blocks that a file has already.
+	SkipGaps = false
+	// SkipQuota takes a quota that is used up for a fault.
+	SkipQuota = false
+	// SkipPlain fails a commit whose store to a mapped log faults, and does not write it.
+	SkipPlain = false
 	// LetPanic lets a panic of what the caller handed in go on.
 	LetPanic = false
 	// KeepGone takes a spare of the log that is gone since it was listed for an error.

@@ -194,6 +194,7 @@ type (
 		Commits, Records, Bytes, Groups, Syncs, Rejected, Checkpoints, Position, Durable uint64
 		Topics                                                                           int
 		WALBytes, WALFiles, SegmentBytes, TailBytes, IndexBytes                          int64
+		WALMapped                                                                        bool
 		OpenFiles, Mapped                                                                int
 		Ahead                                                                            time.Duration `json:",omitempty"`
 		Err                                                                              string        `json:",omitempty"`

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,42 +19,11 @@ import (
 	"github.com/pipeproc/pipeproc/tests/internal/process"
 )
 
-// loopExt4 makes a file system of its own in a file and mounts it, or skips the
-// test.
-func loopExt4(t *testing.T, size int64) string {
-	t.Helper()
-	image := filepath.Join(t.TempDir(), "image")
-	f, err := os.Create(image)
-	if err == nil {
-		err = errors.Join(f.Truncate(size), f.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", image).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
-	}
-	process.Need(t, "mkfs.ext4", err)
-	dir := t.TempDir()
-	out, err = exec.Command("mount", "-o", "loop", image, dir).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
-	}
-	process.Need(t, "a loop mount (root)", err)
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return dir
-}
-
 // A small real file system is filled under load.
 func TestDiskFull(t *testing.T) {
 	for name, mount := range map[string]func(t *testing.T) string{
 		"tmpfs": func(t *testing.T) string { return tmpfs(t, "24m") },
-		"ext4":  func(t *testing.T) string { return loopExt4(t, 40<<20) },
+		"ext4":  func(t *testing.T) string { return loop(t, 40<<20, "mkfs.ext4", "-q", "-F", "-m", "0") },
 	} {
 		for _, mode := range process.Modes {
 			t.Run(name+"/"+mode, func(t *testing.T) {

@@ -16,7 +16,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	process.Main(map[string]func(args []string) error{"commit": commitChild, "hold": holdChild})
+	process.Main(map[string]func(args []string) error{"commit": commitChild, "hold": holdChild, "disk": fsChild})
 	flag.Parse()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())

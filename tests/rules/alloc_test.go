@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pipeproc/pipeproc"
+	"github.com/pipeproc/pipeproc/internal/selfcheck"
 	"github.com/pipeproc/pipeproc/tests/internal/process"
 	"github.com/pipeproc/pipeproc/vfs"
 )
@@ -16,6 +17,9 @@ func skipRace(t *testing.T) {
 		t.Skip("the race detector allocates by itself; the run without it counts")
 	}
 }
+
+// What is counted here is what users pay.
+func init() { selfcheck.On = false }
 
 // allocNode opens a node whose commits reach a steady state: the tests run for
 // less than it takes to fill the write-ahead log.

@@ -119,7 +119,7 @@ var floors = map[string][]string{
 	"segment": {"vfs", "internal/xxh", "internal/mutate", "internal/errs"},
 	"index":   {},
 	"record":  {"internal/errs"},
-	"vfs":     {},
+	"vfs":     {"internal/mutate"},
 
 	// What several floors share.
 	"internal/hook":      {"engine", "topics", "worker/pipeline"},
