@@ -192,7 +192,9 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		defer func() {
 			for _, r := range failed {
 				r.err = err
-				e.abort(r)
+				if !mutate.SkipAbort {
+					e.abort(r)
+				}
 			}
 		}()
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -98,6 +99,9 @@ func (r *repairer) did(format string, a ...any) {
 }
 
 func (r *repairer) lost(topic string, first, next uint64, what string) {
+	if mutate.SkipRepairList {
+		return
+	}
 	r.rep.Dropped = append(r.rep.Dropped, Dropped{topic, first, next, what})
 }
 
@@ -254,6 +258,9 @@ func (r *repairer) run() error {
 		r.lost("", 0, 0, fmt.Sprintf("%d sections of the snapshot: the state of as many topics or procs: of a topic its newest records, what was pruned, and its options; a proc begins anew when it is used again", n))
 	}
 	if lostState {
+		if e.lostSections == 0 { // there is not one
+			r.lost("", 0, 0, "the snapshot: all of topics without a file of their own, the newest records of others, what was pruned, and options; procs begin anew when they are used again")
+		}
 		if err := r.lostTopics(files); err != nil {
 			return err
 		}
@@ -274,7 +281,9 @@ func (r *repairer) run() error {
 			e.rules.TopicGone(p.Topic)
 		}
 	}
-	if n := e.procs.Clamp(e.endOf); n > 0 {
+	if mutate.SkipClamp {
+		// Procs stay where they are.
+	} else if n := e.procs.Clamp(e.endOf); n > 0 {
 		r.did("put %d procs back to the end of their topics", n)
 	}
 	e.publish(e.pos, nil)

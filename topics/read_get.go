@@ -159,7 +159,7 @@ func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	}
 	g.r.readSize = int(min(to-p.off, seekRead))
 	for p.off < p.s.end.Load() {
-		h, err := g.r.head(p.s, p.off)
+		h, err := g.r.headPast(&p, seq)
 		if err != nil {
 			return err
 		}
