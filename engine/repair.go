@@ -55,6 +55,9 @@ type repairer struct {
 // outside it.
 func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, progress func(VerifyProgress)) (*RepairReport, error) {
 	r := &repairer{ctx: ctx, rep: &RepairReport{}}
+	if ctx.Err() != nil {
+		return r.rep, context.Cause(ctx)
+	}
 	before, err := r.verify(cfg, progress)
 	if err != nil {
 		return r.rep, err
@@ -65,6 +68,9 @@ func Repair(ctx context.Context, cfg Config, confirm func(*VerifyReport) bool, p
 	}
 	if confirm != nil && !confirm(before) {
 		return r.rep, ErrNotConfirmed
+	}
+	if ctx.Err() != nil { // meanwhile
+		return r.rep, context.Cause(ctx)
 	}
 	defer r.close()
 	err = r.open(cfg)

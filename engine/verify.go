@@ -48,6 +48,9 @@ type verifier struct {
 // refuses commits from then on. The error says why Verify could not finish; damage is
 // in the report.
 func (e *Engine) Verify(ctx context.Context, progress func(VerifyProgress)) (*VerifyReport, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	if e.shut.Load() {

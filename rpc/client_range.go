@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/owned"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/topics"
@@ -19,6 +21,10 @@ import (
 // stream's credit allows.
 func (c *Client) Range(ctx context.Context, topic string, o pipeproc.RangeOptions) iter.Seq2[pipeproc.Record, error] {
 	return func(yield func(pipeproc.Record, error) bool) {
+		if err := cmp.Or(record.CheckBound(o.Start), record.CheckBound(o.End)); err != nil {
+			yield(pipeproc.Record{}, err)
+			return
+		}
 		r := &remoteRange{c: c, yield: yield, req: message.Range{Topic: topic, Start: o.Start.String(), End: o.End.String(), Limit: max(int64(o.Limit), 0)}}
 		if o.Exclusive {
 			r.req.Flags |= message.RangeExclusive

@@ -221,6 +221,7 @@ func (b *Batch) Begins(fn func(topic string, base uint64)) {
 
 // ApplyBatch applies a staged batch as the command at pos. It cannot fail.
 func (r *Registry) ApplyBatch(b *Batch, pos uint64, ms int64) {
+	b.committed = true
 	for i := range b.slots {
 		s := &b.slots[i]
 		if len(s.blocks) == 0 {
