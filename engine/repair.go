@@ -397,7 +397,7 @@ func (r *repairer) replay() error {
 				return nil
 			}
 			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil {
-				if err := r.nameless(op.id); err != nil {
+				if r.nameless(op.id) != nil {
 					skipped++
 					return nil
 				}

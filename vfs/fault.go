@@ -63,12 +63,12 @@ func (e ShortWrite) Error() string {
 // Unwrap returns Err.
 func (e ShortWrite) Unwrap() error { return e.Err }
 
-// ErrLostWrite, returned by a hook for a writeat, has the write report success although
+// ErrLostWrite is for a hook to return for a writeat. It has the write report success although
 // nothing is written, as a disk with a defect may. For other operations it is an error
 // like any other.
 var ErrLostWrite = errors.New("a write that is lost in silence")
 
-// MisdirectedWrite, returned by a hook for a writeat, has the bytes written to Off, in
+// MisdirectedWrite is for a hook to return for a writeat. It has the bytes written to Off, in
 // the same file, and the write report success. For other operations it is an error like
 // any other.
 type MisdirectedWrite struct{ Off int64 }
