@@ -54,6 +54,7 @@ torture: ## model and kill tests for DURATION each, every crash point, failing c
 	go test -count=1 -timeout 0 -v ./tests/pipelines -run TestOnce -once.records 1000000 -once.kills 300 -once.power 1200
 	go test -race -count=1 -timeout 0 -v ./tests/model -run 'TestModel$$' -model.duration=$(DURATION)
 	go test -race -count=1 -timeout 0 -v ./tests/kills -run TestKill -rounds=2000
+	go test -count=1 -timeout 0 -v ./tests/damage -damage.n=200000
 	go test -count=1 -timeout 0 -v ./tests/kills -run TestFlip -flips.all
 	GOGC=800 go test -count=1 -timeout 0 -v ./tests/faults -faults.full -faults.rounds=100
 	go test -race -count=1 -timeout 0 -v ./tests/linear -linear.ops=100000

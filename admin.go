@@ -58,6 +58,9 @@ func progressFunc(fn func(VerifyProgress)) func(engine.VerifyProgress) {
 // use. It changes nothing. Damage is in the report; the error says why Verify could not
 // finish.
 func Verify(ctx context.Context, dir string, o *VerifyOptions) (*VerifyReport, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if o == nil {
 		o = &VerifyOptions{}
 	}

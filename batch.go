@@ -59,7 +59,10 @@ func (b *Batch) fill(recs []Record) error {
 func (b *Batch) Expect(topic string, next uint64) error { return b.b.Expect(topic, next) }
 
 // Reset empties the batch for its next use.
-func (b *Batch) Reset() { b.b.Reset() }
+func (b *Batch) Reset() {
+	b.b.Reset()
+	b.req.Position = 0
+}
 
 // Len returns the number of records.
 func (b *Batch) Len() int { return b.b.Len() }
@@ -68,10 +71,11 @@ func (b *Batch) Len() int { return b.b.Len() }
 func (b *Batch) Size() int { return b.b.Bytes() }
 
 // IDs returns the ids that the commit gave to the records, in the order of adding.
-// The slice is valid until the batch is used again.
+// The slice is valid until the batch is used again. It is empty before a commit and after
+// one that failed.
 func (b *Batch) IDs() []ID { return b.b.IDs() }
 
 // Position returns the position of the committed batch in the order of all
-// commits of the node. It is 0 if the commit was a client's and its answer was lost and
-// given again.
+// commits of the node. It is 0 before a commit, after one that failed, and if the commit
+// was a client's and its answer was lost and given again.
 func (b *Batch) Position() uint64 { return b.req.Position }

@@ -44,11 +44,12 @@ func CommitValues[T any](ctx context.Context, s Committer, c Codec[T], topic str
 	return b.IDs(), nil
 }
 
-// AddValue adds a record with the value as its body to a batch. The key may be nil.
+// AddValue adds a record with the value as its body to a batch. The key may be nil. After
+// an error, the codec's or a bad topic name, the commit of the batch fails with it, too.
 func AddValue[T any](b *Batch, c Codec[T], topic string, key []byte, v T) error {
 	body, err := c.Append(nil, v)
 	if err != nil {
-		return fmt.Errorf("a value for topic %q cannot be encoded: %w", topic, err)
+		return b.b.Fail(fmt.Errorf("a value for topic %q cannot be encoded: %w", topic, err))
 	}
 	return b.AddRecord(&Record{Topic: topic, Key: key, Body: body})
 }

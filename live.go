@@ -72,16 +72,16 @@ func (n *Node) OpenLiveProc(ctx context.Context, o LiveOptions) (*LiveProc, erro
 func (l *LiveProc) Name() string { return l.o.Name }
 
 // next waits for records and claims them.
-func (l *LiveProc) next(ctx context.Context) (Claim, error) {
-	ctx, stop := l.join(ctx)
+func (l *LiveProc) next(caller context.Context) (Claim, error) {
+	ctx, stop := l.join(caller)
 	defer stop()
 	for {
 		if err := l.s.WaitForWork(ctx, l.o.Name); err != nil {
-			return Claim{}, l.ended(err)
+			return Claim{}, l.ended(caller, err)
 		}
 		c, err := l.claim(ctx)
 		if err != nil {
-			return Claim{}, l.ended(err)
+			return Claim{}, l.ended(caller, err)
 		}
 		if !c.Empty() {
 			l.mu.Lock()
@@ -111,9 +111,13 @@ func (l *LiveProc) join(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-func (l *LiveProc) ended(err error) error {
+// ended returns why a claim failed with err: because of Cancel, because ctx ended, or err.
+func (l *LiveProc) ended(ctx context.Context, err error) error {
 	if l.ctx.Err() != nil {
 		return errCancelled
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return err
 }
@@ -140,32 +144,56 @@ func (l *LiveProc) Claims(ctx context.Context) iter.Seq2[Claim, error] {
 		for {
 			c, err := l.next(ctx)
 			//nolint:errorlint // this one, which errors.Is takes for any ErrClosed
-			if err == errCancelled || !yield(c, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
+			if err == errCancelled || !yield(c, err) || err != nil && ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidProc) {
 				return
 			}
 		}
 	}
 }
 
-func (l *LiveProc) token() Token {
+// token returns the token of the latest claim. Before the first one it returns an error:
+// none, unless the proc cannot be inspected. A zero token would be taken for that of
+// any open claim, which with a name may be somebody else's.
+func (l *LiveProc) token(ctx context.Context, none *errs.Error) (Token, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.last
+	t := l.last
+	l.mu.Unlock()
+	if t != (Token{}) {
+		return t, nil
+	}
+	if _, err := l.Inspect(ctx); err != nil {
+		return t, err
+	}
+	return t, none.With("the live proc has not claimed anything yet")
 }
 
-// Ack acknowledges the latest claim.
+// Ack acknowledges the latest claim. The error is ErrInvalidAck before the first one.
 func (l *LiveProc) Ack(ctx context.Context) (IDRange, error) {
-	return l.s.Ack(ctx, l.o.Name, l.token())
+	t, err := l.token(ctx, errs.InvalidAck)
+	if err != nil {
+		return IDRange{}, err
+	}
+	return l.s.Ack(ctx, l.o.Name, t)
 }
 
-// AckCommit acknowledges the latest claim and commits records, both or neither.
+// AckCommit acknowledges the latest claim and commits records, both or neither. The error
+// is ErrInvalidAckCommit before the first claim.
 func (l *LiveProc) AckCommit(ctx context.Context, recs ...Record) (IDRange, []ID, error) {
-	return l.s.AckCommit(ctx, l.o.Name, l.token(), recs...)
+	t, err := l.token(ctx, errs.InvalidAckCommit)
+	if err != nil {
+		return IDRange{}, nil, err
+	}
+	return l.s.AckCommit(ctx, l.o.Name, t, recs...)
 }
 
-// Reclaim gives the latest claim back, to be delivered again.
+// Reclaim gives the latest claim back, to be delivered again. The error is
+// ErrNothingToReclaim before the first claim.
 func (l *LiveProc) Reclaim(ctx context.Context, reason string) (IDRange, error) {
-	return l.s.Reclaim(ctx, l.o.Name, l.token(), reason)
+	t, err := l.token(ctx, errs.NothingToReclaim)
+	if err != nil {
+		return IDRange{}, err
+	}
+	return l.s.Reclaim(ctx, l.o.Name, t, reason)
 }
 
 // Inspect returns the description of its proc.

@@ -38,6 +38,8 @@ func AtID(id ID) Bound { return record.AtID(id) }
 
 // AtTime returns the bound of the millisecond that contains t. All of that millisecond is
 // in the range, whether the bound is a lower or an upper one.
+// Times before 1970 are taken for 1970, and those too far ahead to be counted in milliseconds
+// for the last one that can.
 func AtTime(t time.Time) Bound { return record.AtTime(t) }
 
 // ParseBound parses the text form of a bound, and returns ErrInvalidRangeOffset
@@ -109,17 +111,17 @@ func (n *Node) span(ctx context.Context, topic string, o RangeOptions) (*topics.
 	if err != nil {
 		return nil, topics.Span{}, err
 	}
-	sp, err := o.resolve(t)
+	sp, err := o.resolve(t, t.End())
 	return t, sp, err
 }
 
-// resolve turns the bounds of a range on t into sequences.
-func (o *RangeOptions) resolve(t *topics.Topic) (topics.Span, error) {
+// resolve turns the bounds of a range on t, as of when it ended at tail, into sequences.
+func (o *RangeOptions) resolve(t *topics.Topic, tail uint64) (topics.Span, error) {
 	start, end := o.Start, o.End
 	if o.Reverse {
 		start, end = end, start
 	}
-	return t.Resolve(start, end, o.Exclusive)
+	return t.Resolve(start, end, o.Exclusive, tail)
 }
 
 // Cursor reads records without copying them. The loop is
@@ -389,11 +391,12 @@ func (n *Node) Follow(ctx context.Context, topic string, from uint64) iter.Seq2[
 }
 
 // WaitForRecord returns once the record of a sequence can be read. The topic need not
-// exist yet.
+// exist yet. If the topic is past that sequence and does not have the record, the error is
+// that of Get: a *PrunedError or ErrInvalidSequence.
 func (n *Node) WaitForRecord(ctx context.Context, topic string, seq uint64) error {
 	t, err := n.e.WaitTopic(ctx, topic)
 	if err != nil {
 		return err
 	}
-	return t.Wait(ctx, seq)
+	return t.WaitRecord(ctx, seq)
 }

@@ -27,8 +27,8 @@ type RetryPolicy struct {
 	DeadLetterTopic string
 	// Backoff is the wait before records that failed can be claimed again. It doubles
 	// each time, up to MaxBackoff. Default: no wait, and a MaxBackoff of 1 min; for
-	// system procs 10 ms, and a MaxBackoff of 3 s. A negative Backoff means no wait, but
-	// only for a system proc.
+	// system procs 10 ms, and a MaxBackoff of 3 s; if Backoff is longer than that, it is
+	// the MaxBackoff. A negative Backoff means no wait, but only for a system proc.
 	Backoff, MaxBackoff time.Duration
 }
 

@@ -1,6 +1,7 @@
 package pipeproc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,6 +143,8 @@ func (o *SystemProcOptions) system() (*procstate.System, error) {
 		return bad(name, "%s", why)
 	}
 	switch {
+	case !utf8.ValidString(s.Processor):
+		return bad("ProcessorName", "it is not UTF-8")
 	case len(o.From) == 0:
 		return bad("From", "there is no topic to read")
 	case o.Count < 0 || o.Count > maxCount:
@@ -168,10 +171,13 @@ func (o *SystemProcOptions) system() (*procstate.System, error) {
 	}
 	r := o.Retry
 	switch {
-	case r.Backoff == 0:
-		r.Backoff, r.MaxBackoff = systemBackoff, systemMaxBackoff
+	case r.MaxBackoff < 0:
+		return bad("MaxBackoff", "it is negative")
 	case r.Backoff < 0:
 		r.Backoff, r.MaxBackoff = 0, 0
+	default:
+		r.Backoff = cmp.Or(r.Backoff, systemBackoff)
+		r.MaxBackoff = cmp.Or(r.MaxBackoff, max(systemMaxBackoff, r.Backoff))
 	}
 	var err error
 	s.Options, err = r.options(o.Offset).Check(s.From[0])
@@ -193,6 +199,9 @@ func (o *SystemProcOptions) checkCommand() (name, why string) {
 		size += len(a) + 1
 		if strings.ContainsRune(a, 0) {
 			return "Command", "a byte in it is 0"
+		}
+		if !utf8.ValidString(a) {
+			return "Command", "it is not UTF-8"
 		}
 	}
 	switch {

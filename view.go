@@ -29,9 +29,13 @@ func (n *Node) View(ctx context.Context) (*View, error) {
 		return nil, context.Cause(ctx)
 	}
 	v := &View{n: n, end: make(map[string]viewTopic)}
-	v.pos = n.e.Freeze(func(t *topics.Topic) {
+	var err error
+	v.pos, err = n.e.Freeze(func(t *topics.Topic) {
 		v.end[t.Name()] = viewTopic{t, t.End()}
 	})
+	if err != nil {
+		return nil, err
+	}
 	return v, nil
 }
 
@@ -42,7 +46,8 @@ func (v *View) Position() uint64 { return v.pos }
 // topic did not exist.
 func (v *View) End(topic string) uint64 { return v.end[topic].end }
 
-// Range iterates over the records of a topic in the view, as Node.Range does.
+// Range iterates over the records of a topic in the view, as Node.Range does: the topic
+// ends at End, for the bounds too.
 func (v *View) Range(ctx context.Context, topic string, o RangeOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c, err := v.cursor(ctx, topic, o)
@@ -61,10 +66,9 @@ func (v *View) cursor(ctx context.Context, topic string, o RangeOptions) (*Curso
 		}
 		return nil, errs.InvalidTopic.With("there was no topic \"" + topic + "\" when the view was made")
 	}
-	sp, err := o.resolve(e.t)
+	sp, err := o.resolve(e.t, e.end)
 	if err != nil {
 		return nil, err
 	}
-	sp.To = min(sp.To, e.end)
 	return newCursor(e.t, sp, o), nil
 }

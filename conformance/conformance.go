@@ -108,6 +108,7 @@ func Run(t *testing.T, open Factory) int {
 		{"GC", [][]test{gcTests, retentionTests}},
 		{"Limits", [][]test{limitTests}},
 		{"Errors", [][]test{errorTests, closedTests()}},
+		{"Edges", [][]test{edgeTests}},
 		{"Concurrent", [][]test{concurrentTests}},
 		{"Clients", [][]test{clientTests}},
 		{"Original", originalTests()},

@@ -186,6 +186,9 @@ func (b *backup) file(name string, size int64, link bool) error {
 // Restore copies the store in cfg.Dir, which must be undamaged and not in use, to dest,
 // which must be empty or not exist.
 func Restore(ctx context.Context, cfg Config, dest string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	cfg.ReadOnly = true
 	e, err := Open(cfg)
 	if err != nil {

@@ -202,7 +202,7 @@ func (e *Engine) endHalted(run *checkpointRun) error {
 // syncNewWAL makes the file in which the WAL continues durable: it must exist before
 // STORE points to it. It holds little yet that would be written along.
 func (e *Engine) syncNewWAL(run *checkpointRun) error {
-	if run.final {
+	if run.final || mutate.SkipNewWALSync {
 		return nil
 	}
 	err := run.log.SyncFrom(run.store.WAL)
@@ -260,7 +260,7 @@ func (e *Engine) recycleWAL(run *checkpointRun) {
 func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	// 2. Segment files, and their directory entries.
 	files, err := e.reg.WriteBack(c.topics, carryBudget, st.Clean)
-	e.newNames = e.newNames || files > 0 // including those of a checkpoint that failed
+	e.newNames = e.newNames && !mutate.ForgetNewNames || files > 0 // including those of a checkpoint that failed
 	e.noteIsolated(st, c.topics)
 	if err != nil {
 		return err

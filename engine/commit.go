@@ -51,6 +51,10 @@ const maxGroup = 1024
 // before the command has reached the WAL, nothing happens; after that, Commit waits
 // for the outcome.
 func (e *Engine) Commit(ctx context.Context, r *Request) error {
+	r.Position = 0
+	if r.Batch != nil {
+		r.Batch.Uncommitted()
+	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -188,7 +192,9 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		defer func() {
 			for _, r := range failed {
 				r.err = err
-				e.abort(r)
+				if !mutate.SkipAbort {
+					e.abort(r)
+				}
 			}
 		}()
 	}

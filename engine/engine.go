@@ -265,13 +265,16 @@ func (e *Engine) WaitTopic(ctx context.Context, name string) (*topics.Topic, err
 
 // Freeze calls fn for every topic while no commit can become visible, and returns the
 // position of the newest visible one. fn holds up commits, so it must be quick.
-func (e *Engine) Freeze(fn func(*topics.Topic)) uint64 {
+func (e *Engine) Freeze(fn func(*topics.Topic)) (uint64, error) {
 	e.commitMu.Lock()
 	defer e.commitMu.Unlock()
+	if e.shut.Load() {
+		return 0, errClosed()
+	}
 	for _, t := range e.reg.Topics() {
 		fn(t)
 	}
-	return e.reg.Published()
+	return e.reg.Published(), nil
 }
 
 // Recovery returns what Open found.

@@ -41,6 +41,7 @@ func (e *Engine) checkFiles() error {
 				if e.ours(segmentDir + "/" + info.Name) {
 					e.stale = append(e.stale, info.Name)
 				}
+			case mutate.SkipFileCheck:
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
 			case ok && info.Symlink:

@@ -71,7 +71,12 @@ type snapHead struct {
 	Sum      uint64
 }
 
-func snapName(number uint64) string { return fmt.Sprintf("snapshot-%d", number&1) }
+func snapName(number uint64) string {
+	if mutate.OneSnapshot {
+		number = 0
+	}
+	return fmt.Sprintf("snapshot-%d", number&1)
+}
 
 func (h *snapHead) encode() []byte {
 	b := make([]byte, snapHeader)
@@ -238,6 +243,7 @@ func openSnapshot(fsys vfs.FS, st *storeState) (*snapReader, error) {
 		err = corrupt("header", err)
 	case h.Store != st.ID:
 		err = corrupt("it belongs to another store", nil)
+	case mutate.SkipSnapshotMatch:
 	case h.Number != st.Checkpoint || h.Length != st.SnapLen || h.Sum != st.SnapSum || h.Position != st.Position:
 		err = corrupt(fmt.Sprintf("it is checkpoint %d, the store is at %d", h.Number, st.Checkpoint), nil)
 	}

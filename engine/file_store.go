@@ -197,8 +197,10 @@ func writeStore(fsys vfs.FS, s *storeState) error {
 	}
 	defer f.Close() // it is durable, whatever this says
 	s.Generation++
-	if err := syncStore(f); err != nil { // after a failure the second copy may not be synced yet
-		return storeFailed(err)
+	if !mutate.SkipStoreFirst {
+		if err := syncStore(f); err != nil { // after a failure the second copy may not be synced yet
+			return storeFailed(err)
+		}
 	}
 	first, second := 1-s.newest, s.newest
 	if err := writeCopy(f, s, first); err != nil {
@@ -207,8 +209,10 @@ func writeStore(fsys vfs.FS, s *storeState) error {
 		}
 		return storeFailed(err)
 	}
-	if err := syncStore(f); err != nil {
-		return storeFailed(err)
+	if !mutate.StoreCopiesAtOnce {
+		if err := syncStore(f); err != nil {
+			return storeFailed(err)
+		}
 	}
 	if err := writeCopy(f, s, second); err != nil {
 		if isNoSpace(err) && !mutate.PoisonWhenFull {

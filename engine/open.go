@@ -114,7 +114,9 @@ func (e *Engine) open() error {
 	}
 	// From here on the directory is written. STORE comes first: after a failed sync
 	// what it says may not be durable, and it decides which WAL files are old.
-	e.store.Epoch++
+	if !mutate.KeepEpoch {
+		e.store.Epoch++
+	}
 	if err := e.makeFolders(); err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (e *Engine) open() error {
 	if err := e.dirs.openSegments(); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
-	if err := writeStore(e.fs, &e.store); err != nil {
+	if err := e.beginStore(); err != nil {
 		return fmt.Errorf("opening: %w", err)
 	}
 	if err := e.dirs.top.Sync(); err != nil { // its name may not be durable either
@@ -233,6 +235,7 @@ func (e *Engine) readOrCreate() error {
 	if _, err := rand.Read(st.ID[:]); err != nil {
 		return err
 	}
+	e.forgetFolders()
 	if err := e.makeFolders(); err != nil {
 		return err
 	}

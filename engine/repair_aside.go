@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 	"github.com/pipeproc/pipeproc/wal"
 )
@@ -55,6 +56,9 @@ func (r *repairer) keepOriginals() error {
 // of this repair.
 func (r *repairer) keepSegments() error {
 	for _, name := range r.replaced {
+		if mutate.SkipAside {
+			continue
+		}
 		from, to := segmentDir+"/"+name, r.folder+"/"+name
 		var err error
 		if info, serr := r.e.fs.Stat(from); serr == nil && !info.Regular {

@@ -32,10 +32,32 @@ func AtSeq(seq uint64) Bound { return Bound{Kind: SeqBound, ID: ID{Seq: seq}} }
 // AtID returns the bound of an id, which need not exist.
 func AtID(id ID) Bound { return Bound{Kind: IDBound, ID: id} }
 
-// AtTime returns the bound of the whole millisecond that t is in. Times before
-// 1970 are taken for 1970.
+// maxMillis is the latest time of a bound, in unix milliseconds.
+const maxMillis = 1<<63 - 1
+
+// AtTime returns the bound of the whole millisecond that t is in. Times before 1970 are
+// taken for 1970, and those after the last millisecond that a bound can have for that one.
 func AtTime(t time.Time) Bound {
-	return Bound{Kind: TimeBound, ID: ID{Millis: max(t.UnixMilli(), 0)}}
+	b := Bound{Kind: TimeBound}
+	switch s := t.Unix(); {
+	case s >= maxMillis/1000:
+		b.ID.Millis = maxMillis
+	case s >= 0:
+		b.ID.Millis = t.UnixMilli()
+	}
+	return b
+}
+
+// CheckBound refuses what no text form and no function of this package gives: another kind,
+// and a time before 1970. The error is ErrInvalidRangeOffset.
+func CheckBound(b Bound) error {
+	if b.Kind > SeqBound {
+		return errs.InvalidRangeOffset.With(fmt.Sprintf("there is no bound of kind %d", b.Kind))
+	}
+	if b.ID.Millis < 0 && (b.Kind == IDBound || b.Kind == TimeBound) {
+		return errs.InvalidRangeOffset.With(fmt.Sprintf("%q: the time is negative; use an id, a time in milliseconds or :sequence", b))
+	}
+	return nil
 }
 
 // ParseBound parses the text form of a bound. Any other text gives
@@ -57,7 +79,7 @@ func ParseBound(s string) (Bound, error) {
 		}
 		return Bound{Kind: IDBound, ID: id}, nil
 	}
-	n, err := parseDigits(s, 1<<63-1)
+	n, err := parseDigits(s, maxMillis)
 	if err != nil {
 		return Bound{}, badBound(s, err)
 	}

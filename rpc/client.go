@@ -244,13 +244,16 @@ func lost(err error) bool {
 // send makes a call that changes the state, under a key, so that it is done once
 // however often it is sent.
 func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key) [][]byte) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	k := c.keys.take()
 	defer c.keys.done(k.Seq)
 	sent := false
 	for {
 		conn, err := c.get(ctx)
 		if err == nil && conn.Welcome().NodeID != c.node && sent {
-			err = errors.New("another store is served at the address now")
+			err = errOtherStore
 		}
 		if err != nil {
 			return nil, unknown(sent, err)

@@ -65,15 +65,17 @@ func (c *Client) AckCommit(ctx context.Context, proc string, t pipeproc.Token, r
 
 // AckCommitBatch is Node.AckCommitBatch.
 func (c *Client) AckCommitBatch(ctx context.Context, proc string, t pipeproc.Token, b *pipeproc.Batch) (pipeproc.IDRange, error) {
-	if proc == "" {
-		return pipeproc.IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
-	}
 	recs, pos := hook.Batch(b)
 	return c.commit(ctx, recs, message.Commit{Durability: byte(b.Durability), Ack: true, Proc: proc, Token: t}, pos)
 }
 
 // commit sends a batch. Its position goes to pos.
 func (c *Client) commit(ctx context.Context, b *topics.Batch, m message.Commit, pos *uint64) (pipeproc.IDRange, error) {
+	*pos = 0
+	b.Uncommitted()
+	if m.Ack && m.Proc == "" {
+		return pipeproc.IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
+	}
 	if b.Len() == 0 {
 		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds an invalid record
 			return pipeproc.IDRange{}, err

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -9,7 +11,9 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/owned"
+	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/rpc/message"
+	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/topics"
 )
 
@@ -17,6 +21,10 @@ import (
 // stream's credit allows.
 func (c *Client) Range(ctx context.Context, topic string, o pipeproc.RangeOptions) iter.Seq2[pipeproc.Record, error] {
 	return func(yield func(pipeproc.Record, error) bool) {
+		if err := cmp.Or(record.CheckBound(o.Start), record.CheckBound(o.End)); err != nil {
+			yield(pipeproc.Record{}, err)
+			return
+		}
 		r := &remoteRange{c: c, yield: yield, req: message.Range{Topic: topic, Start: o.Start.String(), End: o.End.String(), Limit: max(int64(o.Limit), 0)}}
 		if o.Exclusive {
 			r.req.Flags |= message.RangeExclusive
@@ -42,6 +50,7 @@ type remoteRange struct {
 	ctx     context.Context
 	req     message.Range // what is still to come
 	span    bool          // req.From and req.To are known
+	node    [16]byte      // the store that the records come from, once there was a stream
 	scratch []byte
 	yield   func(pipeproc.Record, error) bool
 	over    bool // the loop was left, or all is done
@@ -60,7 +69,15 @@ func (r *remoteRange) run(ctx context.Context) {
 	defer cancel()
 	r.ctx = ctx
 	for !r.over && !(r.span && r.req.From >= r.req.To) {
-		err := r.stream(ctx)
+		conn, err := r.c.get(ctx)
+		if err == nil {
+			err = r.sameStore(conn.Welcome().NodeID)
+		}
+		if err != nil { // there is no node, and RetryFor is over
+			r.yield(pipeproc.Record{}, r.c.failure(ctx, err))
+			return
+		}
+		err = r.stream(ctx, conn)
 		if err == nil {
 			return
 		}
@@ -73,12 +90,20 @@ func (r *remoteRange) run(ctx context.Context) {
 	}
 }
 
-// stream reads items until the end, or an error.
-func (r *remoteRange) stream(ctx context.Context) error {
-	conn, err := r.c.get(ctx)
-	if err != nil {
-		return err
+// sameStore returns an error if the records that are still to come would be of another
+// store than those that came.
+func (r *remoteRange) sameStore(id [16]byte) error {
+	if r.node != ([16]byte{}) && r.node != id {
+		return errOtherStore
 	}
+	r.node = id
+	return nil
+}
+
+var errOtherStore = errors.New("another store is served at the address now")
+
+// stream reads items until the end, or an error.
+func (r *remoteRange) stream(ctx context.Context, conn *transport.Conn) error {
 	s, err := conn.Stream(ctx, message.MethodRange, r.request())
 	if err != nil {
 		return err
@@ -117,7 +142,8 @@ func (r *remoteRange) item(p []byte) error {
 	case message.ItemBlock:
 		return r.block(p)
 	case message.ItemRecords:
-		return message.TakeRecords(p, r.req.Topic, func(rec pipeproc.Record) bool {
+		// The item's memory is used again; the records are the caller's.
+		return message.TakeRecords(bytes.Clone(p), r.req.Topic, func(rec pipeproc.Record) bool {
 			r.req.To = rec.ID.Seq
 			return r.give(rec)
 		})

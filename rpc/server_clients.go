@@ -60,6 +60,12 @@ func (c *clients) leave(id [16]byte) {
 		delete(c.known, id)
 		return
 	}
+	c.lingerOn(id, s)
+}
+
+// lingerOn lets the time run after which the procs of a client without connections end.
+// The caller holds c.mu.
+func (c *clients) lingerOn(id [16]byte, s *clientState) {
 	s.left++
 	left := s.left
 	s.timer = time.AfterFunc(c.linger, func() { c.end(id, left) })
@@ -69,7 +75,11 @@ func (c *clients) leave(id [16]byte) {
 func (c *clients) own(id [16]byte, proc string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.state(id).procs[proc] = struct{}{}
+	s := c.state(id)
+	s.procs[proc] = struct{}{}
+	if s.conns == 0 && s.timer == nil && !c.closed { // it left while the proc was made
+		c.lingerOn(id, s)
+	}
 }
 
 // end destroys the procs of a client that has not come back.

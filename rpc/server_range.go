@@ -68,7 +68,7 @@ func span(t *topics.Topic, m message.Range) (topics.Span, error) {
 	if m.Flags&message.RangeReverse != 0 {
 		start, end = end, start
 	}
-	return t.Resolve(start, end, m.Flags&message.RangeExclusive != 0)
+	return t.Resolve(start, end, m.Flags&message.RangeExclusive != 0, t.End())
 }
 
 // sendBlocks sends the blocks of a cursor until its end, an error or, with a

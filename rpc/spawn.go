@@ -173,7 +173,7 @@ func (s *Spawned) prepare() (err error) {
 		return err
 	}
 	s.child = childConfig{Address: addr.String(), Private: addr.Private, TLS: o.ServerTLS, Secure: secure, AllowPlain: o.AllowPlain,
-		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: o.Node, Programs: o.Programs}
+		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: newChildNode(&o.Node, &o.Programs)}
 	return nil
 }
 

@@ -18,20 +18,6 @@ import (
 	"github.com/pipeproc/pipeproc/worker/program"
 )
 
-// childConfig is what Spawn tells the process of the node.
-type childConfig struct {
-	Address    string
-	Private    bool // the address is that of a namespace
-	Secure     bool
-	TLS        TLSFiles
-	AllowPlain bool
-	AllowExec  []string
-	Dir        string
-	Memory     bool
-	Node       pipeproc.Options
-	Programs   program.RunnerOptions
-}
-
 // childStatus is what the process of the node answers, as a line of JSON: where
 // it listens, or an error.
 type childStatus struct {
@@ -86,10 +72,11 @@ func serveNode(p *program.Self, config []byte) int {
 
 // runNode opens and serves a node until ctx ends.
 func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Listener) error) (err error) {
-	var c childConfig
-	if err := json.Unmarshal(config, &c); err != nil {
-		return fmt.Errorf("the environment variable %s: %w", child.Variable, err)
+	c, err := decodeChildConfig(config)
+	if err != nil {
+		return fmt.Errorf("the environment variable %s, set by a program of another version: %w", child.Variable, err)
 	}
+	node, programs := c.Node.options()
 	addr, err := transport.ParseAddr(c.Address)
 	if err != nil {
 		return err
@@ -101,18 +88,16 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 			return err
 		}
 	}
-	c.Node.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	c.Programs.Self, c.Programs.Logger = p, c.Node.Logger
-	runner, err := program.NewRunner(c.Programs)
-	if err != nil {
+	node.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	programs.Self, programs.Logger = p, node.Logger
+	if node.Programs, err = program.NewRunner(programs); err != nil {
 		return err
 	}
-	c.Node.Programs = runner
 	var n *pipeproc.Node
 	if c.Memory {
-		n, err = pipeproc.OpenMemory(&c.Node)
+		n, err = pipeproc.OpenMemory(&node)
 	} else {
-		n, err = pipeproc.Open(c.Dir, &c.Node)
+		n, err = pipeproc.Open(c.Dir, &node)
 	}
 	if err != nil {
 		return err
@@ -125,5 +110,5 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	if err := ready(l); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return Serve(ctx, n, l, &ServeOptions{AllowExec: c.AllowExec, Logger: c.Node.Logger})
+	return Serve(ctx, n, l, &ServeOptions{AllowExec: c.AllowExec, Logger: node.Logger})
 }

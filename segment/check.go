@@ -7,6 +7,7 @@ import (
 	"math"
 	"syscall"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -102,6 +103,8 @@ type checker struct {
 	entry   int           // next expected footer entry
 	pending *CorruptError // damage not reported yet: its extent is not known
 	damaged bool          // some block is damaged
+
+	pendingEnd int64 // where the first damaged block ends, if its header is intact
 }
 
 func (c *checker) report(off int64, what string) { c.reportRange(off, what, 0, 0) }
@@ -149,15 +152,20 @@ func (c *checker) blocks(r io.ReaderAt, end int64) error {
 			return err
 		}
 		c.damaged = true
-		c.pending = d
+		h := s.Header()
+		c.pending, c.pendingEnd = d, d.Offset+h.Size()
 		more = s.Resync()
 		if !more && s.Err() != err {
 			return s.Err()
 		}
 	}
 	last := uint64(0)
-	if c.foot != nil {
+	switch {
+	case c.foot != nil:
 		last = c.foot.Next
+	case c.pending != nil && c.pendingEnd != end && !mutate.FirstBlockOnly:
+		// More than that block is lost. Its sequences alone would be taken for all.
+		c.pending.First, c.pending.Next = 0, 0
 	}
 	c.reportPending(last)
 	return nil

@@ -319,3 +319,25 @@ func TestDump(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckDamagedEnd: of a growing file whose last blocks are all damaged, the sequences
+// of the first of them are not said to be all that is lost: that block may be pruned, and
+// the others not.
+func TestCheckDamagedEnd(t *testing.T) {
+	b := newBuilder(testMeta())
+	for _, s := range []string{"one", "two", "three"} {
+		b.add(segment.None, s)
+	}
+	data := bytes.Clone(b.data)
+	clear(data[b.offs[2]-1 : b.offs[2]+segment.HeaderSize]) // the body of the second, the header of the third
+	_, found := check(t, memFile(t, data), b.m, b.sum.DataEnd, false)
+	if len(found) != 1 || found[0].Offset != b.offs[1] || found[0].Next > found[0].First {
+		t.Errorf("two blocks: %+v", found)
+	}
+	data = bytes.Clone(b.data)
+	data[len(data)-1] ^= 1
+	_, found = check(t, memFile(t, data), b.m, b.sum.DataEnd, false)
+	if len(found) != 1 || found[0].First != 1002 || found[0].Next != 1003 {
+		t.Errorf("the last block alone: %+v", found)
+	}
+}

@@ -35,6 +35,7 @@ type Batch struct {
 	largest   int  // size of the largest body, in bytes
 	ids       []ID
 	err       error // the first bad record; reported by Prepare
+	committed bool  // slots have what the latest commit assigned
 	unbounded bool
 	force     bool // accept explicit ids in the future; survives Reset
 	// byName finds slots once there are more than maxLinear.
@@ -91,7 +92,7 @@ func (b *Batch) Reset() {
 	b.order = b.order[:0]
 	b.count = 0
 	b.last = -1
-	b.bytes, b.largest, b.err = 0, 0, nil
+	b.bytes, b.largest, b.err, b.committed = 0, 0, nil, false
 	clear(b.byName)
 }
 
@@ -162,7 +163,8 @@ func (b *Batch) findSlot(name string) (int, error) {
 	return i, nil
 }
 
-func (b *Batch) fail(err error) error {
+// Fail makes Prepare fail with err, unless an error came before it, and returns err.
+func (b *Batch) Fail(err error) error {
 	if b.err == nil {
 		b.err = err
 	}
@@ -179,7 +181,7 @@ func (b *Batch) Add(topic string, key, headers, body []byte) error {
 // in Add.
 func (b *Batch) AddWithID(topic string, id ID, key, headers, body []byte) error {
 	if id.Millis < 0 || id.Millis >= 1<<47 {
-		return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s: the time is out of range", id)))
+		return b.Fail(errs.InvalidImport.With(fmt.Sprintf("id %s: the time is out of range", id)))
 	}
 	return b.add(topic, key, headers, body, id, true)
 }
@@ -187,14 +189,14 @@ func (b *Batch) AddWithID(topic string, id ID, key, headers, body []byte) error 
 func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit bool) error {
 	i, err := b.slotOf(topic)
 	if err != nil {
-		return b.fail(err)
+		return b.Fail(err)
 	}
 	if len(body) > segment.MaxRaw/2 || len(key) > segment.MaxRaw/8 || len(headers) > segment.MaxRaw/8 {
-		return b.fail(errs.TooLarge.With(fmt.Sprintf("a record of %d bytes can never be stored", len(body)+len(key)+len(headers))))
+		return b.Fail(errs.TooLarge.With(fmt.Sprintf("a record of %d bytes can never be stored", len(body)+len(key)+len(headers))))
 	}
 	s := &b.slots[i]
 	if s.count > 0 && s.explicit != explicit {
-		return b.fail(errs.InvalidImport.With("records with and without ids for one topic in one batch"))
+		return b.Fail(errs.InvalidImport.With("records with and without ids for one topic in one batch"))
 	}
 	s.explicit = explicit
 	target := blockTarget
@@ -208,7 +210,7 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 		follows := !explicit || id.Millis == c.time && id.Seq == c.base+uint64(c.count)
 		if explicit {
 			if id.Seq < c.base+uint64(c.count) || id.Millis < c.time {
-				return b.fail(errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", id)))
+				return b.Fail(errs.InvalidImport.With(fmt.Sprintf("id %s does not rise above the one before it", id)))
 			}
 		}
 		if c.end-start >= target || !follows {
@@ -238,7 +240,7 @@ func (b *Batch) add(topic string, key, headers, body []byte, id ID, explicit boo
 func (b *Batch) Expect(topic string, next uint64) error {
 	i, err := b.slotOf(topic)
 	if err != nil {
-		return b.fail(err)
+		return b.Fail(err)
 	}
 	b.slots[i].expect, b.slots[i].expects = next, true
 	return nil
@@ -276,9 +278,16 @@ func (b *Batch) Unbounded() { b.unbounded = true }
 // survives Reset.
 func (b *Batch) Force(on bool) { b.force = on }
 
+// Uncommitted makes IDs return none until the batch is committed again.
+func (b *Batch) Uncommitted() { b.committed = false }
+
 // IDs returns the ids of the records of a committed batch, in the order they were
-// added. The slice is valid until the next use of the batch.
+// added, and none if the latest commit failed. The slice is valid until the next use of
+// the batch.
 func (b *Batch) IDs() []ID {
+	if !b.committed {
+		return nil
+	}
 	b.ids = b.ids[:0]
 	for i := range b.slots {
 		b.slots[i].next = b.slots[i].base

@@ -199,7 +199,7 @@ func (s *seg) sync(all bool) error {
 	}
 	var err error
 	if !mutate.SkipSegmentSync {
-		if all {
+		if all && !mutate.SyncDataOnly {
 			err = h.File().Sync()
 		} else {
 			err = h.File().SyncData()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 )
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
@@ -36,7 +37,7 @@ func (r *Registry) StagePrune(name string, first uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if first > t.staged.next {
+	if first > t.staged.next && !mutate.SkipPruneBound {
 		return 0, errs.InvalidSequence.With(fmt.Sprintf("topic %q ends at sequence %d, it cannot be pruned to %d", name, t.staged.next, first))
 	}
 	return t.id, nil
@@ -58,7 +59,7 @@ func (r *Registry) ApplyPrune(id, first uint64, ms int64) error {
 	l := t.log
 	list := l.list()
 	k := 0
-	for k+1 < len(list) && list[k+1].base <= first {
+	for k+1 < len(list) && (list[k+1].base <= first || mutate.PruneTooMuch && list[k].base <= first) {
 		k++
 	}
 	if first == t.next {

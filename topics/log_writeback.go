@@ -229,8 +229,10 @@ func (k *Captured) writeSeg(list []written, s *seg, full, trim bool) ([]written,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if full {
-		if err := l.flush(s, s.end.Load()); err != nil {
-			return list, err
+		if !mutate.SealUnflushed {
+			if err := l.flush(s, s.end.Load()); err != nil {
+				return list, err
+			}
 		}
 		if err := l.seal(s); err != nil {
 			return list, err

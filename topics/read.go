@@ -175,6 +175,19 @@ func (r *reader) head(s *seg, off int64) (segment.Header, error) {
 	return h, nil
 }
 
+// headPast is head for a search for seq. It moves p past damage in blocks that end before
+// seq: they are not asked for, and may be pruned.
+func (r *reader) headPast(p *blockPos, seq uint64) (segment.Header, error) {
+	h, err := r.head(p.s, p.off)
+	if isCorrupt(err) && !mutate.StopAtPruned {
+		if base, off := r.resync(p.s, p.off); off > p.off && base <= seq {
+			p.off = off
+			return r.head(p.s, p.off)
+		}
+	}
+	return h, err
+}
+
 // errBody marks damage that is confined to a block's body: its header is intact.
 var errBody = errors.New("the block's checksum does not fit its bytes")
 
@@ -361,7 +374,7 @@ func (r *reader) seek(seq uint64) (blockPos, error) {
 		if p.off >= p.s.end.Load() {
 			return p, nil // the caller finds the next segment, or that it is missing
 		}
-		h, err := r.head(p.s, p.off)
+		h, err := r.headPast(&p, seq)
 		if err != nil {
 			return p, err
 		}
@@ -422,7 +435,7 @@ func (r *reader) seekTime(ms int64) (uint64, error) {
 		}
 	}
 	for p.off < p.s.end.Load() {
-		h, err := r.head(p.s, p.off)
+		h, err := r.headPast(&p, first)
 		if err != nil {
 			return 0, err
 		}

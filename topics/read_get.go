@@ -28,7 +28,7 @@ func (g *Getter) Topic() *Topic { return g.r.t }
 // sequence that does not exist the error is errs.InvalidSequence or a *PrunedError.
 func (g *Getter) Get(t *Topic, seq uint64, dst *segment.Record) error {
 	if seq >= t.End() {
-		return errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+		return t.noSequence(seq)
 	}
 	if first := t.First(); seq < first {
 		return &PrunedError{Topic: t.name, Seq: seq, First: first}
@@ -159,7 +159,7 @@ func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 	}
 	g.r.readSize = int(min(to-p.off, seekRead))
 	for p.off < p.s.end.Load() {
-		h, err := g.r.head(p.s, p.off)
+		h, err := g.r.headPast(&p, seq)
 		if err != nil {
 			return err
 		}

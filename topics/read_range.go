@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -17,22 +18,25 @@ type (
 // Span is a resolved range of sequences [From, To).
 type Span struct{ From, To uint64 }
 
-// Resolve turns the bounds of a range into sequences as of now. lower and upper
-// are inclusive unless exclusive is set, which does not affect open bounds and
+// Resolve turns the bounds of a range into sequences, as of when the topic ended at end:
+// now or before. lower and upper are inclusive unless exclusive is set, which does not affect open bounds and
 // whole milliseconds. The sequence of a bound of kind SeqBound must exist, else the
 // error is errs.InvalidSequence. lower is resolved first.
-func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
+func (t *Topic) Resolve(lower, upper Bound, exclusive bool, end uint64) (Span, error) {
+	if err := cmp.Or(record.CheckBound(lower), record.CheckBound(upper)); err != nil {
+		return Span{}, err
+	}
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
-	sp := Span{t.First(), t.End()}
+	sp := Span{t.First(), end}
 	var err error
 	if lower.Kind != record.OpenBound {
-		if sp.From, err = r.boundSeq(lower, exclusive); err != nil {
+		if sp.From, err = r.boundSeq(lower, exclusive, end); err != nil {
 			return Span{}, err
 		}
 	}
 	if upper.Kind != record.OpenBound {
-		if sp.To, err = r.boundSeq(upper, !exclusive); err != nil {
+		if sp.To, err = r.boundSeq(upper, !exclusive, end); err != nil {
 			return Span{}, err
 		}
 		if upper.Kind == record.TimeBound {
@@ -42,12 +46,13 @@ func (t *Topic) Resolve(lower, upper Bound, exclusive bool) (Span, error) {
 			}
 		}
 	}
-	sp.From = max(sp.From, t.First())
+	sp.From, sp.To = max(sp.From, t.First()), min(sp.To, end)
 	return sp, nil
 }
 
-// boundSeq returns the first sequence at or after b, or after b if after is set.
-func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
+// boundSeq returns the first sequence at or after b, or after b if after is set. A
+// sequence must be below end.
+func (r *reader) boundSeq(b Bound, after bool, end uint64) (uint64, error) {
 	t := r.t
 	switch b.Kind {
 	case record.TimeBound:
@@ -67,12 +72,12 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 		}
 		return min(max(seq, lo), hi), nil
 	case record.SeqBound:
-		seq, first, end := b.ID.Seq, t.First(), t.End()
+		seq, first := b.ID.Seq, t.First()
 		if seq < first && seq < end {
 			return 0, errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
 		}
 		if _, gap := t.gaps.at(seq); gap || seq >= end {
-			return 0, errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+			return 0, t.noSequence(seq)
 		}
 		if after {
 			seq++
@@ -87,7 +92,7 @@ func (r *reader) boundSeq(b Bound, after bool) (uint64, error) {
 func (t *Topic) Lower(id ID) (uint64, error) {
 	r := reader{t: t, readSize: firstRead}
 	defer r.close()
-	return r.boundSeq(Bound{Kind: record.IDBound, ID: id}, false)
+	return r.boundSeq(Bound{Kind: record.IDBound, ID: id}, false, t.End())
 }
 
 // SeekTime returns the sequence of the first record at or after ms, in unix
@@ -101,7 +106,7 @@ func (t *Topic) SeekTime(ms int64) (uint64, error) {
 // After returns the sequence after the record of sequence seq, which must exist.
 func (t *Topic) After(seq uint64) (uint64, error) {
 	r := reader{t: t}
-	return r.boundSeq(Bound{Kind: record.SeqBound, ID: ID{Seq: seq}}, true)
+	return r.boundSeq(Bound{Kind: record.SeqBound, ID: ID{Seq: seq}}, true, t.End())
 }
 
 // nextMilli returns ms+1, saturated.

@@ -164,6 +164,10 @@ func (r *RevCursor) window() bool {
 			if n := len(r.win); n > 0 {
 				from = r.win[n-1].next
 			}
+			if base <= t.First() { // nothing that is lost counts
+				from, p.off = base, off
+				continue
+			}
 			c.First, c.Next = from, base
 			t.MarkDamaged(c)
 			r.win = append(r.win, foundBlock{s: p.s, base: from, next: base, err: err})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pipeproc/pipeproc/index"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/record"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -42,7 +43,11 @@ func (r *Registry) TopicByID(id uint64) *Topic { return r.byID[id] }
 
 // SkipNumbers makes sure that new segments get numbers above n, so that their
 // files never collide with existing ones.
-func (t *Topic) SkipNumbers(n uint64) { t.log.number = max(t.log.number, n+1) }
+func (t *Topic) SkipNumbers(n uint64) {
+	if !mutate.ReuseNumbers {
+		t.log.number = max(t.log.number, n+1)
+	}
+}
 
 // Source is a segment file to be salvaged.
 type Source struct {
@@ -242,7 +247,9 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	l.segs.Store(&rest)
 	w.update(old)
 	for _, g := range w.gaps {
-		t.gaps.add(g.From, g.To)
+		if !mutate.SkipRepairGap {
+			t.gaps.add(g.From, g.To)
+		}
 	}
 	return w.gaps, nil
 }

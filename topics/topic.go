@@ -2,6 +2,7 @@ package topics
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -190,8 +191,26 @@ func (t *Topic) signal() {
 	t.mu.Unlock()
 }
 
-// Wait returns nil once the topic's next sequence is above seq, so that the record
-// seq can be read. It returns an error when ctx ends, the topic is deleted or the
+// WaitRecord is Wait. It returns a *PrunedError or errs.InvalidSequence if the topic does
+// not have the record seq any more, or never will.
+func (t *Topic) WaitRecord(ctx context.Context, seq uint64) error {
+	if err := t.Wait(ctx, seq); err != nil {
+		return err
+	}
+	if first := t.First(); seq < first {
+		return &PrunedError{Topic: t.name, Seq: seq, First: first}
+	}
+	if _, gap := t.gaps.at(seq); gap {
+		return t.noSequence(seq)
+	}
+	return nil
+}
+
+func (t *Topic) noSequence(seq uint64) error {
+	return errs.InvalidSequence.With(fmt.Sprintf("there is no sequence %d in topic %q", seq, t.name))
+}
+
+// Wait returns nil once the topic's next sequence is above seq. It returns an error when ctx ends, the topic is deleted or the
 // node closes.
 func (t *Topic) Wait(ctx context.Context, seq uint64) error {
 	if ctx.Err() == nil && t.End() > seq { // no channel that the writer would have to close

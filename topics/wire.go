@@ -206,6 +206,7 @@ func (b *Batch) ReadResult(p []byte) error {
 	if d.Err != nil || len(d.B) != 0 {
 		return fmt.Errorf("answer to a batch: %w", enc.ErrMalformed)
 	}
+	b.committed = true
 	return nil
 }
 

@@ -19,9 +19,10 @@ func (m *Mem) clone() *Mem {
 	defer m.world.Unlock()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := cloner{to: &Mem{track: m.track, boot: m.boot}, seen: map[*inode]*inode{}}
+	c := cloner{to: &Mem{track: m.track, versions: m.versions, boot: m.boot}, seen: map[*inode]*inode{}}
 	c.to.capacity.Store(m.capacity.Load())
 	c.to.root = c.inode(m.root)
+	c.settle()
 	for _, op := range m.pending {
 		op.dir, op.node, op.fromDir = c.inode(op.dir), c.inode(op.node), c.inode(op.fromDir)
 		c.to.pending = append(c.to.pending, op)
@@ -40,6 +41,39 @@ func (m *Mem) clone() *Mem {
 		}
 	}
 	return c.to
+}
+
+// settle copies again what has changed since it was copied, through mappings, until
+// one look at all of them finds nothing: then the copies are those of one moment, that
+// at which the look began. It gives up on a program that stores all the time.
+func (c *cloner) settle() {
+	for range 1000 {
+		changed := false
+		for n, to := range c.seen {
+			if n.file != nil && n.file.copyChanged(to.file) {
+				changed = true
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// copyChanged brings a copy up to date and reports whether it was not.
+func (c *content) copyChanged(to *content) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.writable == 0 {
+		return false
+	}
+	now := make([]byte, c.size)
+	snapshot(now, c.cur.b[:c.size])
+	if bytes.Equal(now, to.cur.b[:c.size]) {
+		return false
+	}
+	copy(to.cur.b, now)
+	return true
 }
 
 func (c *cloner) inode(n *inode) *inode {
@@ -77,7 +111,9 @@ func (c *content) clone(m *Mem) *content {
 	if d := c.dur; d != nil {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all, lost: maps.Clone(d.lost)}
+		to.dur = &durable{data: bytes.Clone(d.data), size: d.size, lo: d.lo, hi: d.hi, all: d.all, lost: maps.Clone(d.lost),
+			versions: maps.Clone(d.versions)}
+		to.failed.Store(c.failed.Load())
 	}
 	return to
 }

@@ -25,9 +25,10 @@ var (
 // content is the bytes of one memory file.
 type content struct {
 	fs     *Mem
-	id     uint64      // as in ID
-	locked atomic.Bool // by Mem.Lock
-	dur    *durable    // nil unless the file system is a Crash
+	id     uint64       // as in ID
+	locked atomic.Bool  // by Mem.Lock
+	dur    *durable     // nil unless the file system is a Crash
+	failed atomic.Int32 // a writeback of which nobody was told
 
 	mu       sync.RWMutex // guards all below, and the bytes except for mapped access
 	cur      *buffer      // holds [0,size)
@@ -98,6 +99,7 @@ func (c *content) writeAt(p []byte, off int64) error {
 			return err
 		}
 	}
+	c.remember(off, end)
 	copy(c.cur.b[off:], p)
 	for _, old := range c.stale {
 		if off < int64(len(old.b)) {

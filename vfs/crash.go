@@ -9,9 +9,10 @@ import (
 
 // Crash is a [Mem] that knows what a power loss would leave of it.
 //
-// Everything is volatile until it is synced. Sync and SyncData of a file make its
-// current content and size durable. Mapping.Sync makes the covered pages durable,
-// and the size only if they lie beyond the durable one. SyncDir makes durable what
+// Everything is volatile until it is synced. Sync of a file makes its current content
+// and size durable. SyncData and Mapping.Sync make the content durable, the latter of
+// the pages that it covers, and the size only if they could not be read back without
+// it: one that became smaller stays volatile. SyncDir makes durable what
 // was done to the entries of that directory; syncing a file does not make its name
 // durable. Stores through mappings are found by comparison and need no cooperation.
 //
@@ -24,6 +25,12 @@ type Crash struct {
 	// 4096. Set it before use. What Mapping.Sync covers is always rounded to 4096
 	// bytes, as msync(2) does.
 	Grain int64
+
+	// Stale, if set, says what a page has on disk that was given to the file after
+	// its last sync and never written, or whose content was lost, when the file's new
+	// size survives: up to 4096 bytes, such as some of a file that was removed. After
+	// nil it has zeroes. Files with a journal of their data have zeroes always.
+	Stale func(name string, page int64) []byte
 }
 
 // UnitKind is a kind of Unit.
@@ -57,6 +64,9 @@ type Unit struct {
 	// A file with several names is called by the first.
 	Name string
 	Page int64 // the number of the page, in units of Grain, from 0
+	// Version is 0 for the newest content of a page, 1 for the one before it, and so
+	// on: see KeepVersions. Each is asked about if all newer ones are lost.
+	Version int
 }
 
 // NewCrash returns an empty file system whose (empty) content is durable.
@@ -75,7 +85,8 @@ func NewCrash() *Crash {
 //     another that was lost is lost too.
 //   - then, for each file by path, its size, if that is volatile, and each
 //     page that differs from its durable copy, in ascending order. A page that
-//     is lost has its durable content, or zeroes.
+//     is lost has an earlier content, its durable one, or zeroes (see KeepVersions
+//     and Stale).
 //
 // The old file system continues as if nothing had happened. It may be in use
 // meanwhile; stores through mappings that happen at this moment may or may not be
@@ -93,7 +104,7 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	n.root.eachFile("", func(name string, node *inode) {
 		if !done[node] {
 			done[node] = true
-			node.file = node.file.survive(name, grain, pick)
+			node.file = node.file.survive(name, grain, n.Stale, pick)
 			n.used.Add(node.file.charged)
 		}
 		node.file.links++
@@ -101,24 +112,11 @@ func (c *Crash) Crash(pick func(u Unit) bool) *Crash {
 	return n
 }
 
-// FailSync does to a file what a failing sync does on Linux and others: the pages
-// that it would have made durable count as clean, so that nothing ever makes them
-// durable until they are written again. The file reads as before. Its size and its
-// name are not affected. It is for a fault hook that fails a sync.
-func (c *Crash) FailSync(name string) {
-	c.mu.RLock()
-	at, err := c.whole().find(name)
-	c.mu.RUnlock()
-	if err == nil && at.node != nil && at.node.file != nil {
-		at.node.file.loseSync()
-	}
-}
-
 // Kill returns what the end of the process at this moment would leave, as a new
 // file system with nothing open or locked: everything that was written or stored is
 // there, and what was volatile still is. The old file system continues, as with
 // Crash.
-func (c *Crash) Kill() *Crash { return &Crash{Mem: c.clone(), Grain: c.Grain} }
+func (c *Crash) Kill() *Crash { return &Crash{Mem: c.clone(), Grain: c.Grain, Stale: c.Stale} }
 
 // loseEntries decides which pending directory operations survive. m is private.
 func (m *Mem) loseEntries(pick func(Unit) bool) {

@@ -35,9 +35,14 @@ func (m *Mem) record(op dirOp) {
 // of a directory takes everything along: done out of turn, it could put a
 // directory inside itself.
 func (m *Mem) commit(dir *inode) {
-	if !m.track {
-		return
+	for _, op := range m.unsynced(dir) {
+		op.apply(true)
 	}
+}
+
+// unsynced returns the pending operations that a sync of dir is about, and counts them
+// as pending no more.
+func (m *Mem) unsynced(dir *inode) (ops []dirOp) {
 	synced := map[*inode]bool{dir: true}
 	chosen := make([]bool, len(m.pending))
 	everything := false
@@ -55,12 +60,13 @@ func (m *Mem) commit(dir *inode) {
 	var rest []dirOp
 	for i, op := range m.pending {
 		if chosen[i] {
-			op.apply(true)
+			ops = append(ops, op)
 		} else {
 			rest = append(rest, op)
 		}
 	}
 	m.pending = rest
+	return ops
 }
 
 // apply does the operation to the durable entries, unless it cannot be done to

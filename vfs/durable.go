@@ -22,6 +22,10 @@ type durable struct {
 	// lost holds, by offset, the pages that a failed sync left clean and not
 	// durable, as they were then. No sync covers them until they change.
 	lost map[int64][]byte
+
+	// versions holds, by offset, what pages have been since their durable content,
+	// oldest first, besides what they are now.
+	versions map[int64][][]byte
 }
 
 // touch notes a change of [from,to). c.mu is held for writing.
@@ -86,6 +90,25 @@ func (c *content) sync() {
 	d.all = c.writable > 0
 }
 
+// syncData makes the content durable, and the size if it has grown. As with fdatasync(2)
+// a smaller size is not needed to read the content, and stays volatile.
+func (c *content) syncData() {
+	d := c.dur
+	if d == nil {
+		return
+	}
+	defer c.lockDurable(d)()
+	from, to := d.suspects(c.size)
+	d.keep(c, from, min(to, pageUp(c.size)))
+	d.lo, d.hi = 0, 0
+	if c.size >= d.size {
+		d.resize(c.size)
+	} else {
+		d.lo, d.hi = c.size, d.size // may come back, or become zeroes if c grows
+	}
+	d.all = c.writable > 0
+}
+
 // syncRange makes the pages of [from,to) durable. As with fdatasync(2), the
 // size becomes durable too if the pages could not be read back without it.
 func (c *content) syncRange(from, to int64) {
@@ -102,28 +125,26 @@ func (c *content) syncRange(from, to int64) {
 }
 
 // loseSync does to c what a failing sync does: pages that it would have made durable
-// are clean from now on, although they are not durable.
-func (c *content) loseSync() {
+// are clean from now on, although they are not durable. It returns how many.
+func (c *content) loseSync() (n int) {
 	d := c.dur
 	if d == nil {
-		return
+		return 0
 	}
 	defer c.lockDurable(d)()
 	from, to := d.suspects(c.size)
 	for page := from; page < min(to, c.size); page += pageSize {
 		now := d.page(c, page)
-		then := make([]byte, len(now))
-		if page < int64(len(d.data)) {
-			copy(then, d.data[page:])
-		}
-		if bytes.Equal(now, then) {
+		if bytes.Equal(now, d.at(page, int64(len(now)))) {
 			continue
 		}
 		if d.lost == nil {
 			d.lost = map[int64][]byte{}
 		}
 		d.lost[page] = now
+		n++
 	}
+	return n
 }
 
 // page returns a copy of the page of c at an offset that lies in it.
@@ -159,6 +180,7 @@ func (d *durable) keep(c *content, from, to int64) {
 
 // copyPages copies the pages [from,to) of c, given on page limits.
 func (d *durable) copyPages(c *content, from, to int64) {
+	d.forget(from, to)
 	if have := int64(len(d.data)); have < to && have < pageUp(c.size) {
 		more := int(min(to, pageUp(c.size)) - have)
 		d.data = slices.Grow(d.data, more)[:have+int64(more)]
@@ -185,7 +207,7 @@ func (d *durable) resize(size int64) {
 // survive returns what is left of c after a power loss, durably, for a private
 // c that nobody else uses. Pages are of grain bytes. Pick is asked about the
 // size first, then about the pages.
-func (c *content) survive(name string, grain int64, pick func(Unit) bool) *content {
+func (c *content) survive(name string, grain int64, stale func(string, int64) []byte, pick func(Unit) bool) *content {
 	d := c.dur
 	size := d.size
 	if c.size != d.size && pick(Unit{Kind: Size, Name: name}) {
@@ -196,6 +218,9 @@ func (c *content) survive(name string, grain int64, pick func(Unit) bool) *conte
 	then := make([]byte, len(now))
 	copy(then, d.data)
 
+	if size > d.size && stale != nil {
+		c.fillStale(name, then, size, stale)
+	}
 	from, to := d.suspects(c.size)
 	// Beyond its end the file has no pages that could survive; if the size
 	// does not survive, what was there comes back.
@@ -208,9 +233,8 @@ func (c *content) survive(name string, grain int64, pick func(Unit) bool) *conte
 		if d.isLost(c, lo&^(pageSize-1)) {
 			continue // nobody will write it
 		}
-		if !bytes.Equal(now[lo:hi], then[lo:hi]) && pick(Unit{Kind: Page, Name: name, Page: page}) {
-			copy(then[lo:hi], now[lo:hi])
-		}
+		u := Unit{Kind: Page, Name: name, Page: page}
+		copy(then[lo:hi], d.survivor(u, lo, hi, now[lo:hi], then[lo:hi], pick))
 	}
 	clear(then[min(size, int64(len(then))):])
 	return &content{
@@ -219,5 +243,13 @@ func (c *content) survive(name string, grain int64, pick func(Unit) bool) *conte
 		cur:     &buffer{b: then},
 		size:    size,
 		charged: pageUp(size),
+	}
+}
+
+// fillStale puts what was on disk before into the pages of then that the file was given
+// since the last sync.
+func (c *content) fillStale(name string, then []byte, size int64, stale func(string, int64) []byte) {
+	for off := pageUp(c.dur.size); off < size; off += pageSize {
+		copy(then[off:off+pageSize], stale(name, off/pageSize))
 	}
 }

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -61,6 +62,19 @@ func (e ShortWrite) Error() string {
 
 // Unwrap returns Err.
 func (e ShortWrite) Unwrap() error { return e.Err }
+
+// ErrLostWrite is for a hook to return for a writeat. It has the write report success although
+// nothing is written, as a disk with a defect may. For other operations it is an error
+// like any other.
+var ErrLostWrite = errors.New("a write that is lost in silence")
+
+// MisdirectedWrite is for a hook to return for a writeat. It has the bytes written to Off, in
+// the same file, and the write report success. For other operations it is an error like
+// any other.
+type MisdirectedWrite struct{ Off int64 }
+
+// Error says where the write went.
+func (e MisdirectedWrite) Error() string { return fmt.Sprintf("a write that goes to offset %d", e.Off) }
 
 // Fault is an FS that can make each operation on another one fail. It is safe
 // for concurrent use if the inner one and the hook are.

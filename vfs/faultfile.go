@@ -47,6 +47,13 @@ func (f *faultFile) WriteVecAt(pieces [][]byte, off int64) (int, error) {
 // writeShort does as much of a write as the hook's error allows.
 func (f *faultFile) writeShort(p []byte, off int64, err error) (int, error) {
 	var short ShortWrite
+	var astray MisdirectedWrite
+	switch {
+	case errors.Is(err, ErrLostWrite):
+		return len(p), nil
+	case errors.As(err, &astray):
+		return f.File.WriteAt(p, astray.Off)
+	}
 	if !errors.As(err, &short) {
 		return 0, err
 	}

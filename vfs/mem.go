@@ -35,8 +35,9 @@ type Mem struct {
 
 	boot string // of BootID
 
-	track   bool    // record what is durable (see Crash)
-	pending []dirOp // directory operations not yet durable, oldest first
+	track    bool    // record what is durable (see Crash)
+	versions int     // of a page, between what is durable and what is newest (see Crash)
+	pending  []dirOp // directory operations not yet durable, oldest first
 }
 
 // inode is a directory or a file, without its name.

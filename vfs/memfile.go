@@ -111,10 +111,24 @@ func (f *memFile) Sync() error {
 		return err
 	}
 	f.c.sync()
-	return nil
+	return f.reported("sync", writebackFailed)
 }
 
-func (f *memFile) SyncData() error { return f.Sync() }
+func (f *memFile) SyncData() error {
+	if err := f.check("sync", 0, nil, nil); err != nil {
+		return err
+	}
+	f.c.syncData()
+	return f.reported("sync", writebackFailed)
+}
+
+// reported returns the error of an earlier writeback that is to be reported now.
+func (f *memFile) reported(op string, least int32) error {
+	if err := report(&f.c.failed, least); err != nil {
+		return pathErr(op, f.name, err)
+	}
+	return nil
+}
 
 func (f *memFile) Map(size int64, writable bool) (Mapping, error) {
 	var readonly error
@@ -136,6 +150,9 @@ func (f *memFile) Close() error {
 		return pathErr("close", f.name, fs.ErrClosed)
 	}
 	f.c.use(-1)
+	if f.writable {
+		return f.reported("close", writebackFailedClose)
+	}
 	return nil
 }
 
@@ -159,6 +176,9 @@ func (m *memMapping) Sync(off, n int64) error {
 		return err
 	}
 	m.c.syncRange(off, off+n)
+	if err := report(&m.c.failed, writebackFailed); err != nil {
+		return pathErr("msync", m.name, err)
+	}
 	return nil
 }
 

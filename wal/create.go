@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
+	"syscall"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -130,12 +133,14 @@ func (l *Log) inherit(f *file) error {
 	f.end.Store(f.size)
 	f.synced = math.MaxInt64 // however large end becomes
 	if l.cfg.Rewrite {
-		if err := rewrite(h, f.size); err != nil {
+		if err := l.renew(f.number, h, f.size); err != nil {
 			return err
 		}
 	}
-	if err := syncData(h); err != nil {
-		return fmt.Errorf("%w: %w", ErrFailed, err) // the next attempt must write it again
+	if !mutate.SkipInheritSync {
+		if err := syncData(h); err != nil {
+			return fmt.Errorf("%w: %w", ErrFailed, err) // the next attempt must write it again
+		}
 	}
 	if n, err := h.ReadAt(l.header[:], 0); n < headerSize {
 		if errors.Is(err, io.EOF) {
@@ -153,15 +158,54 @@ func (l *Log) inherit(f *file) error {
 	return nil
 }
 
-// rewrite writes the content of h again, so that its pages are dirty again.
-func rewrite(h vfs.File, size int64) error {
+// renewed is the name of a live file that is being made again.
+const renewed = "renewed.tmp"
+
+// renew puts a copy of a file in its place, durably but for the name: neither its pages
+// nor its name may be on disk, whatever a sync says, unless they are written again. If
+// there is no room for a copy the content is written again in place.
+func (l *Log) renew(number uint64, h vfs.File, size int64) error {
+	if mutate.KeepNames {
+		return copyAll(h, h, size)
+	}
+	if err := l.cfg.FS.Remove(renewed); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	out, err := l.cfg.FS.Open(renewed, vfs.Create)
+	if err != nil {
+		return err
+	}
+	if err = out.Preallocate(size); err == nil {
+		err = copyAll(out, h, size)
+	}
+	if err == nil {
+		if err = out.Sync(); err != nil {
+			err = fmt.Errorf("%w: %w", ErrFailed, err)
+		}
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		return l.cfg.FS.Rename(renewed, l.path(number))
+	}
+	_ = l.cfg.FS.Remove(renewed)
+	if errors.Is(err, syscall.ENOSPC) {
+		return copyAll(h, h, size)
+	}
+	return err
+}
+
+// copyAll writes the content of h to out, which may be h, so that its pages are dirty
+// again.
+func copyAll(out, h vfs.File, size int64) error {
 	buf := make([]byte, min(size, 1<<20))
 	for off := int64(0); off < size; {
 		n, err := h.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
 		if n == 0 {
 			return fmt.Errorf("reading what is to be rewritten: %w", err)
 		}
-		if _, err := h.WriteAt(buf[:n], off); err != nil {
+		if _, err := out.WriteAt(buf[:n], off); err != nil {
 			return err
 		}
 		off += int64(n)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/vfs"
 )
 
@@ -54,7 +55,7 @@ type halt struct{ err error }
 
 // failure returns why the log accepts no more frames, or nil if it does.
 func (l *Log) failure() error {
-	if s := l.stopped.Load(); s != nil {
+	if s := l.stopped.Load(); s != nil && !mutate.ForgetSyncFailure {
 		return s.err
 	}
 	return nil

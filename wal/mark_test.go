@@ -95,8 +95,10 @@ func TestMarkAfterFailedSync(t *testing.T) {
 	must(t, l.Sync())
 	appendAll(t, l, frame("b"))
 	fail = true
-	if l.Sync() == nil || l.Sync() == nil {
-		t.Fatal("the sync did not fail")
+	for range 2 { // it is not tried again
+		if l.Sync() == nil {
+			t.Fatal("the sync did not fail")
+		}
 	}
 	_, res := readAll(t, named(fs))
 	if res.Proven != 1 {

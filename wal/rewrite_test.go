@@ -29,7 +29,7 @@ func TestRewriteAfterFailedSync(t *testing.T) {
 	var written int64
 	synced := false
 	fsys.SetHook(func(op vfs.Op) error {
-		if strings.HasSuffix(op.Name, fileName(1)) {
+		if strings.HasSuffix(op.Name, fileName(1)) || strings.HasSuffix(op.Name, renewed) {
 			switch op.Kind {
 			case vfs.OpWriteAt:
 				written += op.Len

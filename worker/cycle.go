@@ -146,8 +146,8 @@ func (w *worker) attrs(err error) []any {
 }
 
 func (p *Pool) logFailure(w *worker, err error) {
-	if pe, ok := errors.AsType[*panicError](err); ok {
-		p.log.Error("a processor panicked", append(w.attrs(err), "stack", string(pe.stack))...)
+	if f, ok := err.(*failure); ok && f.stack != nil { //nolint:errorlint // nothing of the processor's is called
+		p.log.Error("a processor panicked", append(w.attrs(err), "stack", string(f.stack))...)
 		return
 	}
 	level := slog.LevelWarn

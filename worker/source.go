@@ -42,7 +42,8 @@ type Source interface {
 	// AckCommit acknowledges c and commits out, both or neither. A nil out is a
 	// plain acknowledgement. claim_lost means that c was taken back.
 	AckCommit(ctx context.Context, c *Task, out *topics.Batch) error
-	// Reclaim gives c back as failed: counted, and with the proc's backoff.
+	// Reclaim gives c back as failed: counted, and with the proc's backoff. The text of
+	// reason can be had, whatever the processor returned.
 	Reclaim(ctx context.Context, c *Task, reason error) error
 	// Release gives c back uncounted.
 	Release(ctx context.Context, c *Task) error

@@ -163,3 +163,70 @@ const (
 	// SkipGuard prunes by a mark that was decided before a proc was created.
 	SkipGuard = false
 )
+
+// Commits: what is checked, and what a failure leaves.
+const (
+	// SkipExpect takes a batch whatever sequence it expects its topics to be at.
+	SkipExpect = false
+	// SkipAbort leaves what was staged for a command that did not get into the log.
+	SkipAbort = false
+	// ForgetSyncFailure goes on with a log after one of its syncs has failed.
+	ForgetSyncFailure = false
+)
+
+// Checkpoints, seals and prunes: what is durable before what.
+const (
+	// SkipNewWALSync leaves out the sync of the log file that STORE is about to name.
+	SkipNewWALSync = false
+	// SkipStoreFirst overwrites a copy of STORE before the other one is known to be durable.
+	SkipStoreFirst = false
+	// StoreCopiesAtOnce writes both copies of STORE before a sync.
+	StoreCopiesAtOnce = false
+	// OneSnapshot writes each snapshot over the one that counts.
+	OneSnapshot = false
+	// ForgetNewNames forgets that a checkpoint that failed has made files.
+	ForgetNewNames = false
+	// SyncDataOnly syncs the data of a segment file that was cut, and not its size.
+	SyncDataOnly = false
+	// SealUnflushed seals segments whose last blocks are in memory only.
+	SealUnflushed = false
+	// SkipPruneBound lets a topic be pruned beyond its end.
+	SkipPruneBound = false
+	// PruneTooMuch drops the segment in which a prune ends, too.
+	PruneTooMuch = false
+)
+
+// Recovery and verification: what is checked, and what is kept.
+const (
+	// KeepEpoch opens a store in the epoch that it had.
+	KeepEpoch = false
+	// KeepNames takes names for durable although a sync of their directory has failed.
+	KeepNames = false
+	// SkipInheritSync leaves out the sync of the log files that an open has replayed.
+	SkipInheritSync = false
+	// SkipFileCheck leaves out the look for missing and short segment files.
+	SkipFileCheck = false
+	// SkipSnapshotMatch takes any snapshot of the store for the one that STORE names.
+	SkipSnapshotMatch = false
+	// SkipDigest leaves out of a verification whether a segment file is the one that the
+	// state knows.
+	SkipDigest = false
+	// FirstBlockOnly takes damage up to the end of a file for that of its first block.
+	FirstBlockOnly = false
+	// StopAtPruned ends a search at damage in blocks that nobody asked for.
+	StopAtPruned = false
+)
+
+// Repair.
+const (
+	// SkipRepairList says nothing of what a repair drops.
+	SkipRepairList = false
+	// SkipRepairGap leaves no gap where a repair lost records.
+	SkipRepairGap = false
+	// SkipAside removes damaged files instead of keeping them in quarantine.
+	SkipAside = false
+	// ReuseNumbers lets a repair write to files that are there.
+	ReuseNumbers = false
+	// SkipClamp leaves procs beyond the end of topics that a repair made shorter.
+	SkipClamp = false
+)

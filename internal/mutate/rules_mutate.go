@@ -81,6 +81,35 @@ var (
 	SkipProcSnapshot = removed("procsnap")
 	SkipProcReplay   = removed("procreplay")
 	SkipGuard        = removed("gcguard")
+
+	SkipExpect        = removed("expect")
+	SkipAbort         = removed("abort")
+	ForgetSyncFailure = removed("stickysync")
+
+	SkipNewWALSync    = removed("newwalsync")
+	SkipStoreFirst    = removed("storefirst")
+	StoreCopiesAtOnce = removed("storecopies")
+	OneSnapshot       = removed("twosnapshots")
+	ForgetNewNames    = removed("newnames")
+	SyncDataOnly      = removed("truncsync")
+	SealUnflushed     = removed("sealflush")
+	SkipPruneBound    = removed("prunebound")
+	PruneTooMuch      = removed("prunesegment")
+
+	KeepEpoch         = removed("epoch")
+	KeepNames         = removed("lostnames")
+	SkipInheritSync   = removed("inheritsync")
+	SkipFileCheck     = removed("filecheck")
+	SkipSnapshotMatch = removed("snapmatch")
+	SkipDigest        = removed("digest")
+	FirstBlockOnly    = removed("damageend")
+	StopAtPruned      = removed("prunedread")
+
+	SkipRepairList = removed("repairlist")
+	SkipRepairGap  = removed("repairgap")
+	SkipAside      = removed("repairaside")
+	ReuseNumbers   = removed("repairnumbers")
+	SkipClamp      = removed("repairclamp")
 )
 
 var (

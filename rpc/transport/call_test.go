@@ -166,7 +166,7 @@ func TestCancel(t *testing.T) {
 	if err := within(t, "the end of the handler", f.ended); err != context.Canceled {
 		t.Error(err)
 	}
-	if _, err := c.Call(ctx, mEcho); err != cause {
+	if _, err := c.Call(ctx, mEcho); !errors.Is(err, cause) || !errors.Is(err, ErrNotSent) {
 		t.Error(err)
 	}
 	healthy(t, c)

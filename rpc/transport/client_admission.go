@@ -41,7 +41,7 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 	}
 	c.mu.Unlock()
 	c.closeIfLast(last)
-	return context.Cause(ctx)
+	return &withdrawnError{context.Cause(ctx)}
 }
 
 // refusal returns why no call can begin, or nil if one can. mu is held.

@@ -138,7 +138,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 // begin sends the request of p. After an error p must not be reused.
 func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return &withdrawnError{context.Cause(ctx)}
 	}
 	n := timeoutSize + length(parts)
 	if most := c.welcome.Limits.MaxMessage; uint64(n) > uint64(most) {
@@ -182,8 +182,16 @@ func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) err
 	last := c.calls[p.id] == p && c.remove(p)
 	c.mu.Unlock()
 	c.closeIfLast(last)
-	return context.Cause(ctx)
+	return &withdrawnError{context.Cause(ctx)}
 }
+
+// withdrawnError is the cause of a context that ended before anything of the call was
+// sent.
+type withdrawnError struct{ cause error }
+
+func (e *withdrawnError) Error() string        { return e.cause.Error() }
+func (e *withdrawnError) Unwrap() error        { return e.cause }
+func (e *withdrawnError) Is(target error) bool { return target == ErrNotSent }
 
 // abandon gives up waiting for p and cancels it at the node. It returns false
 // if p has ended already.

@@ -61,7 +61,7 @@ func TestFlipClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLayout(im)
+	l, err := newLayout(im, tr)
 	if err != nil {
 		t.Fatal(err)
 	}

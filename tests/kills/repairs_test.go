@@ -218,3 +218,82 @@ func TestTornIsKept(t *testing.T) {
 		t.Errorf("%q has %d bytes, %d were torn", cuts[0].Kept, len(kept), len(want))
 	}
 }
+
+// TestRepairWithoutSnapshot loses STORE and both snapshots, or has rubbish in their
+// places. What whole segments and the log hold comes back, and stays.
+func TestRepairWithoutSnapshot(t *testing.T) {
+	ctx := context.Background()
+	for _, checkpoint := range []bool{true, false} {
+		disk := vfs.NewCrash()
+		n, err := pipeproc.Open(flipDir, flipOptions(disk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := newTruth()
+		commit := func(size int) {
+			if err := tr.commit(n, pipeproc.Record{Topic: "a", Body: bytes.Repeat([]byte{'x'}, size)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if checkpoint {
+			for range 40 {
+				commit(10 << 10) // several segments
+			}
+			if err := n.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 10 {
+			commit(100)
+		}
+		im, err := take(disk, flipDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = n.Close()
+		for _, rubbish := range []bool{false, true} {
+			for _, name := range []string{"STORE", "snapshot-0", "snapshot-1"} {
+				im = im.with(name, func([]byte) []byte {
+					if rubbish {
+						return bytes.Repeat([]byte("rubbish "), 2000)
+					}
+					return nil
+				})
+			}
+			m, err := im.put(flipDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rep, err := pipeproc.Repair(ctx, flipDir, &pipeproc.RepairOptions{FS: m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(rep.Dropped) == 0 {
+				t.Error("nothing is said to be lost")
+			}
+			for range 2 {
+				n, err := pipeproc.Open(flipDir, flipOptions(m))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := tr.read(n, false)
+				want := 10
+				if checkpoint {
+					want = 36 // in whole segments; the log may have more
+				}
+				got := 0
+				for _, ok := range r.got["a"] {
+					if ok {
+						got++
+					}
+				}
+				if got < want || r.wrong != nil || n.Err() != nil {
+					t.Errorf("checkpoint %v, rubbish %v: %d records, %v, %v; it did %q and dropped %v", checkpoint, rubbish, got, r.wrong, n.Err(), rep.Actions, rep.Dropped)
+				}
+				if err := n.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}

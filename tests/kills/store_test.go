@@ -91,14 +91,15 @@ type layout struct {
 	snapLen  int64
 	segments map[string]int64 // where the bytes that count end
 	big      map[string][][2]int64
+	pruned   map[string]int64 // where pruned blocks end
 }
 
 // bigBody is the size of a block's body from which on not every byte of it is
 // flipped: one checksum covers all of them.
 const bigBody = 4 << 10
 
-func newLayout(im image) (*layout, error) {
-	l := &layout{im: im, segments: map[string]int64{}, big: map[string][][2]int64{}}
+func newLayout(im image, tr *truth) (*layout, error) {
+	l := &layout{im: im, segments: map[string]int64{}, big: map[string][][2]int64{}, pruned: map[string]int64{}}
 	st := im["STORE"]
 	if len(st) < 4096 {
 		return nil, fmt.Errorf("STORE has %d bytes", len(st))
@@ -123,6 +124,9 @@ func newLayout(im image) (*layout, error) {
 				l.big[name] = append(l.big[name], [2]int64{off + segment.HeaderSize, off + h.Size()})
 			}
 			off += h.Size()
+			if t := tr.topics[m.Name]; t != nil && h.Next() <= t.first {
+				l.pruned[name] = off
+			}
 		}
 		l.segments[name] = off
 		if _, err := segment.ParseFooter(b, int64(len(b)), m.Place()); err == nil {
@@ -152,6 +156,8 @@ func (l *layout) kind(name string, off int64) (kind string, counts bool) {
 		return "snapshot, not current", false
 	case off >= l.segments[name]:
 		return "growing segment, spare room", false
+	case off >= segment.FileHeaderSize && off < l.pruned[name]:
+		return "segment, pruned", false
 	case l.segments[name] == int64(len(l.im[name])):
 		if off < segment.FileHeaderSize {
 			return "sealed segment, header", true

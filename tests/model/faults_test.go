@@ -15,16 +15,18 @@ import (
 
 // TestFaults has the n-th operation of the history fail, for each n, alone and
 // together with every later one of its kind on its path. A sync that fails loses
-// what it was to make durable, as in vfs.Crash.FailSync.
+// what it was to make durable, as in vfs.Crash.FailSync. In a third way the operation
+// itself succeeds, and the system then fails to write the file back (vfs.Crash's
+// FailWriteback), of which a later sync or close tells.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := sites{}
 	t.Run("each", func(t *testing.T) {
 		for name, cfg := range modes() {
-			for _, sticky := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/sticky=%v", name, sticky), func(t *testing.T) {
+			for _, how := range []string{"once", "sticky", "late"} {
+				t.Run(name+"/"+how, func(t *testing.T) {
 					t.Parallel()
-					eachFault(t, 13, func(n int64) (bool, error) { return runFault(cfg, n, sticky, &s) })
+					eachFault(t, 13, func(n int64) (bool, error) { return runFault(cfg, n, how, &s) })
 				})
 			}
 		}
@@ -57,13 +59,13 @@ func eachFault(t *testing.T, stride int64, run func(n int64) (bool, error)) {
 
 // injected is a fault to come.
 type injected struct {
-	n      int64
-	sticky bool
-	count  int64 // operations so far
-	hit    vfs.Op
-	site   string // who called
-	disk   *vfs.Crash
-	mu     sync.Mutex
+	n     int64
+	how   string // once, sticky, late
+	count int64  // operations so far
+	hit   vfs.Op
+	site  string // who called
+	disk  *vfs.Crash
+	mu    sync.Mutex
 }
 
 func (i *injected) hook(op vfs.Op) error {
@@ -72,11 +74,15 @@ func (i *injected) hook(op vfs.Op) error {
 	i.count++
 	if i.count == i.n {
 		i.hit, i.site = op, callSite()
-	} else if !i.sticky || i.hit.Kind != op.Kind || i.hit.Name != op.Name {
+		if i.how == "late" {
+			i.disk.FailWriteback(op.Name, i.n%2 == 0)
+			return nil
+		}
+	} else if i.how != "sticky" || i.hit.Kind != op.Kind || i.hit.Name != op.Name {
 		return nil
 	}
 	switch op.Kind {
-	case vfs.OpSync, vfs.OpSyncData, vfs.OpMapSync:
+	case vfs.OpSync, vfs.OpSyncData, vfs.OpMapSync, vfs.OpSyncDir:
 		i.disk.FailSync(op.Name)
 	}
 	return syscall.EIO
@@ -84,9 +90,9 @@ func (i *injected) hook(op vfs.Op) error {
 
 // runFault plays the history with a fault and checks what is left. It reports
 // whether the fault came.
-func runFault(cfg config, n int64, sticky bool, s *sites) (hit bool, err error) {
+func runFault(cfg config, n int64, how string, s *sites) (hit bool, err error) {
 	disk := newDisk(cfg.grain)
-	in := &injected{n: n, sticky: sticky, disk: disk}
+	in := &injected{n: n, how: how, disk: disk}
 	fault := vfs.NewFault(disk, in.hook)
 	p := newPlayer(cfg, fault)
 	err = p.playAll()
@@ -98,12 +104,12 @@ func runFault(cfg config, n int64, sticky bool, s *sites) (hit bool, err error) 
 		s.add(op, in.site)
 	}
 	if err == nil {
-		err = p.aftermath(disk)
+		err = p.aftermath(disk, how == "late")
 	} else if p.node != nil {
 		_ = p.node.Close()
 	}
 	if err != nil {
-		err = fmt.Errorf("EIO at %s %s: %w", op.Kind, op.Name, err)
+		err = fmt.Errorf("EIO (%s) at %s %s: %w", how, op.Kind, op.Name, err)
 	}
 	return op.Kind != "", err
 }
@@ -162,8 +168,9 @@ func (p *player) clear(err error) error {
 }
 
 // aftermath checks the node that is still open, if one is, and what a kill, a
-// power cut and a proper reopening find.
-func (p *player) aftermath(disk *vfs.Crash) error {
+// power cut and a proper reopening find. late says that an earlier writeback may have
+// failed of which nobody was told.
+func (p *player) aftermath(disk *vfs.Crash, late bool) error {
 	all := p.allCommands()
 	if p.node != nil {
 		if err := checkAll(p.node, p.st); err != nil {
@@ -173,6 +180,9 @@ func (p *player) aftermath(disk *vfs.Crash) error {
 	}
 	find := func(how string, fs *vfs.Crash, lo int64) error {
 		got, err := recoverPrefix(p.cfg, fs, all)
+		if late && errors.Is(err, syscall.EIO) { // told to the first who syncs, once
+			got, err = recoverPrefix(p.cfg, fs, all)
+		}
 		if err == nil && got < lo {
 			err = fmt.Errorf("%d commands survived, want at least %d", got, lo)
 		}
@@ -201,7 +211,7 @@ func (p *player) aftermath(disk *vfs.Crash) error {
 	}
 	// What an open has found is durable, whatever became of earlier syncs.
 	var c clock
-	c.ms.Store(1_800_000_000_000)
+	c.ms.Store(1_700_000_030_000) // not so far ahead that an opening doubts it
 	opt := historyOptions(p.cfg, again, &c)
 	opt.OnEvent = func(e pipeproc.Event) {
 		if e.Kind == pipeproc.EventOpened { // before it does anything by itself
@@ -209,6 +219,9 @@ func (p *player) aftermath(disk *vfs.Crash) error {
 		}
 	}
 	n, err := pipeproc.Open(dir, opt)
+	if late && errors.Is(err, syscall.EIO) {
+		n, err = pipeproc.Open(dir, opt)
+	}
 	if err != nil {
 		return fmt.Errorf("reopening, before a power cut: %w", err)
 	}
@@ -260,7 +273,7 @@ func runOut(cfg config, n int64, needs func(vfs.Op) bool, want syscall.Errno, pl
 	err = play(p, &out)
 	fault.SetHook(nil)
 	if err == nil {
-		err = p.aftermath(disk)
+		err = p.aftermath(disk, false)
 	} else if p.node != nil {
 		_ = p.node.Close()
 	}
@@ -366,7 +379,7 @@ func TestFailedSync(t *testing.T) {
 			}
 			if once.Load() && err == nil {
 				// The failure may have hit a spare file that nothing depends on.
-				if err := p.aftermath(disk); err != nil {
+				if err := p.aftermath(disk, false); err != nil {
 					t.Errorf("%s/%s: the failed sync was ignored: %v", name, kind, err)
 				}
 				_ = p.node.Close()
@@ -384,7 +397,7 @@ func TestFailedSync(t *testing.T) {
 					t.Errorf("%s/%s: Err is %v", name, kind, p.node.Err())
 				}
 			}
-			if err := p.aftermath(disk); err != nil {
+			if err := p.aftermath(disk, false); err != nil {
 				t.Errorf("%s/%s: %v", name, kind, err)
 			}
 			_ = p.node.Close()

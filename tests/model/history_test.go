@@ -235,7 +235,7 @@ var afterCrash = make([]byte, 20<<10)
 // cmds, and returns its length.
 func recoverPrefix(cfg config, fs vfs.FS, cmds []command) (got int64, err error) {
 	var c clock
-	c.ms.Store(1_800_000_000_000)
+	c.ms.Store(1_700_000_030_000) // not so far ahead that an opening doubts it
 	o, opt := newOpening(), historyOptions(cfg, fs, &c)
 	opt.OnEvent = o.event
 	n, err := pipeproc.Open(dir, opt)

@@ -398,7 +398,7 @@ func TestMutantRecycle(t *testing.T) {
 	b.commit("a", 100)
 	var at *vfs.Crash
 	b.fault.SetHook(func(op vfs.Op) error {
-		if at == nil && strings.HasSuffix(op.Name, "/STORE") {
+		if op.Kind == vfs.OpWriteAt && strings.HasSuffix(op.Name, "/STORE") && at == nil {
 			at = b.disk.Kill()
 		}
 		return nil

@@ -31,7 +31,16 @@ type picker struct {
 // random choices.
 func (p *point) pickers(seed uint64, exhaustive bool) []picker {
 	var units []vfs.Unit
-	p.disk.Crash(func(u vfs.Unit) bool { units = append(units, u); return true })
+	plain := seed%4 < 2
+	if !plain {
+		p.disk.Stale = staleOf(p.disk)
+	}
+	p.disk.Crash(func(u vfs.Unit) bool {
+		if u.Version == 0 || !plain {
+			units = append(units, u)
+		}
+		return false
+	})
 	list := []picker{
 		{"none", func(vfs.Unit) bool { return false }},
 		{"all", func(vfs.Unit) bool { return true }},
@@ -39,11 +48,18 @@ func (p *point) pickers(seed uint64, exhaustive bool) []picker {
 	if n := len(units); n <= 1 {
 		return list
 	}
+	random := func(seed uint64, chance float64) func(vfs.Unit) bool {
+		pick := vfs.RandomPick(seed, chance)
+		if !plain {
+			return pick
+		}
+		return func(u vfs.Unit) bool { return u.Version == 0 && pick(u) }
+	}
 	if len(units) <= 10 && exhaustive {
 		for _, x := range units {
 			list = append(list,
 				picker{fmt.Sprintf("only %v", x), func(u vfs.Unit) bool { return u == x }},
-				picker{fmt.Sprintf("all but %v", x), func(u vfs.Unit) bool { return u != x }})
+				picker{fmt.Sprintf("all but %v", x), func(u vfs.Unit) bool { return u != x && (u.Version == 0 || !plain) }})
 		}
 		return list
 	}
@@ -52,7 +68,7 @@ func (p *point) pickers(seed uint64, exhaustive bool) []picker {
 		chances = chances[seed%3:][:1]
 	}
 	for i, c := range chances {
-		list = append(list, picker{fmt.Sprintf("random %.1f", c), vfs.RandomPick(seed+uint64(i), c)})
+		list = append(list, picker{fmt.Sprintf("random %.1f", c), random(seed+uint64(i), c)})
 	}
 	return list
 }
@@ -119,6 +135,7 @@ const sampled = 5
 
 func crashPoints(t *testing.T, cfg config) {
 	disk := newDisk(cfg.grain)
+	disk.KeepVersions(3)
 	queue := make(chan point, 2)
 	var points int
 	var p *player
@@ -136,6 +153,7 @@ func crashPoints(t *testing.T, cfg config) {
 		mu.Lock()
 		defer mu.Unlock()
 		total++
+		disk.Observe()
 		// Before an operation that follows one that changes nothing, the disk
 		// is as it was before that one.
 		if changed.Swap(changes(op)) {

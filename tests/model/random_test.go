@@ -32,6 +32,7 @@ func seedConfig(seed uint64) config {
 		grain:   []int64{4096, 512}[seed/3%2],
 		walSize: []int64{64 << 10, 128 << 10, 256 << 10}[seed/6%3],
 		topic:   pipeproc.TopicOptions{SegmentSize: []int64{64 << 10, 128 << 10}[seed/18%2]},
+		nature:  natureOf(seed),
 	}
 }
 

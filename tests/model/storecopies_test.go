@@ -26,7 +26,7 @@ func TestCopiesOfStore(t *testing.T) {
 	}
 	var cuts []*vfs.Crash
 	b.fault.SetHook(func(op vfs.Op) error {
-		if strings.HasSuffix(op.Name, "/STORE") {
+		if writesStore(op) {
 			cuts = append(cuts, b.disk.Crash(nothing))
 		}
 		return nil
@@ -60,7 +60,7 @@ func reopenings(t *testing.T, cfg config, b *bench, disk *vfs.Crash) (out []*vfs
 	}
 	fault := vfs.NewFault(disk, nil)
 	fault.SetHook(func(op vfs.Op) error {
-		if strings.HasSuffix(op.Name, "/STORE") {
+		if writesStore(op) {
 			for unit := range int64(16) {
 				out = append(out, disk.Crash(func(u vfs.Unit) bool { return u.Kind == vfs.Page && u.Page == unit }))
 			}
@@ -74,4 +74,10 @@ func reopenings(t *testing.T, cfg config, b *bench, disk *vfs.Crash) (out []*vfs
 	fault.SetHook(nil)
 	_ = n.Close()
 	return out, true
+}
+
+// writesStore reports whether an operation writes or syncs STORE. Others look at it, on
+// goroutines of their own.
+func writesStore(op vfs.Op) bool {
+	return (op.Kind == vfs.OpWriteAt || op.Kind == vfs.OpSync) && strings.HasSuffix(op.Name, "/STORE")
 }

@@ -24,10 +24,11 @@ type config struct {
 	grain   int64
 	walSize int64
 	topic   pipeproc.TopicOptions
+	nature
 }
 
 func (c config) String() string {
-	return fmt.Sprintf("mode=%d grain=%d wal=%d segment=%d", c.mode, c.grain, c.walSize, c.topic.SegmentSize)
+	return fmt.Sprintf("mode=%d grain=%d wal=%d segment=%d versions=%d stale=%v", c.mode, c.grain, c.walSize, c.topic.SegmentSize, c.versions, c.stale)
 }
 
 const (
@@ -63,6 +64,8 @@ type life struct {
 	survive   atomic.Uint64
 	isOpening atomic.Bool
 	dead      atomic.Bool
+	observe   func()
+	nature    nature
 	image     atomic.Pointer[image]
 }
 
@@ -73,6 +76,7 @@ func (l *life) hook(op vfs.Op) error {
 	if l.dead.Load() {
 		return errDead
 	}
+	l.observe()
 	if l.armed.Load() > 0 && l.armed.Add(-1) == 0 {
 		l.capture(fmt.Sprintf("at %s %s", op.Kind, op.Name))
 	}
@@ -94,7 +98,7 @@ func (l *life) capture(where string) {
 	i := &image{lo: l.acked.Load(), safe: l.durable.Load(), opening: l.isOpening.Load()}
 	if seed := l.survive.Load(); l.power.Load() {
 		p := chances[seed%uint64(len(chances))]
-		i.disk = l.disk.Crash(vfs.RandomPick(seed, p))
+		i.disk = l.nature.crash(l.disk, vfs.RandomPick(seed, p))
 		i.lo, i.full = i.safe, true
 		i.how = fmt.Sprintf("power cut (%.1f survive) %s", p, where)
 	} else {
@@ -164,10 +168,12 @@ func (w *world) open(i *image) error {
 		if w.life != nil {
 			w.end()
 		}
-		l := &life{disk: i.disk, opening: newOpening()}
+		l := &life{disk: i.disk, opening: newOpening(), nature: w.cfg.nature}
 		l.acked.Store(i.lo)
 		l.durable.Store(i.safe)
 		l.tried.Store(i.hi)
+		i.disk.KeepVersions(w.cfg.versions)
+		l.observe = w.cfg.observer(i.disk)
 		l.fault = vfs.NewFault(i.disk, l.hook)
 		w.life = l
 		if depth < 4 && w.rng.IntN(3) == 0 {
@@ -211,9 +217,9 @@ func (w *world) reconfigure() {
 	if w.rng.IntN(3) > 0 {
 		return
 	}
-	grain := w.cfg.grain
+	grain, nature := w.cfg.grain, w.cfg.nature
 	w.cfg = seedConfig(w.rng.Uint64())
-	w.cfg.grain = grain
+	w.cfg.grain, w.cfg.nature = grain, nature
 	if w.rng.IntN(3) == 0 {
 		w.cfg.topic.Compression = pipeproc.Zstd
 	}
