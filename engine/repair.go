@@ -396,13 +396,8 @@ func (r *repairer) replay() error {
 			if r.noSnapshot && e.hasApplied(op) {
 				return nil
 			}
-			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil {
-				if r.nameless(op.id) != nil {
-					skipped++
-					return nil
-				}
-			}
-			if err := e.applyDecoded(op, w.Position, ms); err != nil {
+			if op.kind == opAppend && e.reg.TopicByID(op.id) == nil && !r.nameless(op.id) ||
+				e.applyDecoded(op, w.Position, ms) != nil {
 				skipped++
 			}
 			return nil

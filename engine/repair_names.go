@@ -15,8 +15,9 @@ import (
 // damaged, the records that are in the WAL are kept all the same.
 
 // nameless makes the topic with the given number, for records of the WAL whose topic
-// the snapshot has lost. Its name is that in the snapshot before, or a new one.
-func (r *repairer) nameless(id uint64) error {
+// the snapshot has lost. Its name is that in the snapshot before, or a new one. It
+// reports whether there is such a topic now.
+func (r *repairer) nameless(id uint64) bool {
 	if r.names == nil {
 		r.names = r.olderNames()
 	}
@@ -30,12 +31,12 @@ func (r *repairer) nameless(id uint64) error {
 	}
 	t, err := reg.RestoreLost(m)
 	if err != nil {
-		return err
+		return false
 	}
 	t.SkipNumbers(r.segments[id])
 	r.did("topic %q, which the snapshot has lost: kept its records that are in the write-ahead log", m.Name)
 	r.lost(m.Name, 0, 0, fmt.Sprintf("all that only the damaged snapshot had of topic number %d: earlier records, options, perhaps its name", id))
-	return nil
+	return true
 }
 
 // olderNames returns the names of topics by their number, as far as the snapshot

@@ -56,12 +56,12 @@ func TestS22Callers(t *testing.T) {
 		"collection": {"clock event logger", func(*lab) error { pass(2 * time.Hour); return nil }},
 		"keeper": {"event logger", func(n *lab) error {
 			for range 40 {
-				n.Commit(n.t.Context(), pipeproc.Record{Topic: "t", Body: make([]byte, 32<<10)})
+				_, _ = n.Commit(n.t.Context(), pipeproc.Record{Topic: "t", Body: make([]byte, 32<<10)})
 			}
 			return n.Sync(n.t.Context())
 		}},
 		"claim timeout": {"clock event logger", func(n *lab) error {
-			n.CreateTopic(n.t.Context(), "u", pipeproc.TopicOptions{})
+			_ = n.CreateTopic(n.t.Context(), "u", pipeproc.TopicOptions{})
 			pass(time.Minute)
 			return nil
 		}},

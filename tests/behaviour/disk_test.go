@@ -317,10 +317,7 @@ func quota(m *vfs.Crash, limit *atomic.Int64, as error) *vfs.Fault {
 			return nil
 		}
 		info, err := m.Stat(op.Name)
-		if err != nil {
-			return nil
-		}
-		if more := op.Off + op.Len - info.Allocated; more > 0 && used(m)+more > most {
+		if more := op.Off + op.Len - info.Allocated; err == nil && more > 0 && used(m)+more > most {
 			return &vfsError{op, as}
 		}
 		return nil

@@ -21,9 +21,6 @@ var neverConfig = func() config {
 	return c
 }()
 
-// names is the power cut that of all unsynced units names survive only.
-func names(u vfs.Unit) bool { return u.Kind == vfs.DirOp }
-
 // sound checks that fs opens and that nothing is damaged.
 func (b *bench) sound(fs vfs.FS) error {
 	n, err := pipeproc.Open(dir, historyOptions(b.cfg, fs, &b.clock))

@@ -57,7 +57,7 @@ func TestR1(t *testing.T) {
 	defer c.Close()
 	for _, k := range []once.Key{{Seq: 1, Floor: 2}, {Seq: 5, Floor: math.MaxUint64}, {Seq: math.MaxUint64}, {Seq: math.MaxUint64, Floor: math.MaxUint64, Again: true}} {
 		var batch topics.Batch
-		batch.Add("a", nil, nil, []byte("x"))
+		_ = batch.Add("a", nil, nil, []byte("x"))
 		of := message.OfClaim{Key: k, Proc: "p", Token: procstate.Token{Epoch: 1, Serial: 1}}
 		head := message.Commit{Key: k}
 		claim := message.Claim{Key: k, Proc: "q", Count: 1}
