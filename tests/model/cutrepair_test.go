@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,7 +45,15 @@ func TestCutOffRepair(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"snapshot": func(t *testing.T, disk *vfs.Crash) { invert(t, disk, "snapshot-1", 3000) },
+		"snapshot": func(t *testing.T, disk *vfs.Crash) {
+			// The keeper may have taken a checkpoint of its own: STORE says which counts.
+			var number, length uint64
+			edit(t, disk, "STORE", func(b []byte) error {
+				number, length = binary.LittleEndian.Uint64(b[56:]), binary.LittleEndian.Uint64(b[88:])
+				return nil
+			})
+			invert(t, disk, fmt.Sprintf("snapshot-%d", number&1), int(length/2))
+		},
 		"STORE": func(t *testing.T, disk *vfs.Crash) {
 			invert(t, disk, "STORE", 50)
 			invert(t, disk, "STORE", 4096+50)
