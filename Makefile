@@ -5,8 +5,8 @@ DURATION ?= 2m
 REF ?= HEAD~1
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# The modules: those of go.work, and bench, which has a workspace of its own.
-MODULES = $(shell go list -m -f '{{.Dir}}') $(CURDIR)/bench
+# The modules: those of go.work, and those that have workspaces of their own.
+MODULES = $(shell go list -m -f '{{.Dir}}') $(CURDIR)/bench $(CURDIR)/tests/powercut
 # Runs a command in each.
 each = @set -e; for m in $(MODULES); do echo "$$m: $(1)"; (cd "$$m" && $(1)); done
 
@@ -62,10 +62,13 @@ torture: ## model and kill tests for DURATION each, every crash point, failing c
 faults: ## failing system calls, power cuts, hurt files, limits, security: a sample of each
 	go test -count=1 -timeout 10m -v ./tests/faults
 
+powercut: ## 500 power cuts of ext4, xfs and btrfs on a recorded disk (Linux, root)
+	cd tests/powercut && go test -count=1 -timeout 20m -v . -points 500
+
 soak: ## everything at once on one node for DURATION, watching for growth
 	go test -count=1 -timeout 0 -v ./tests/faults -run TestSoak -soak.duration=$(DURATION)
 
-scale: ## 10 million records and 10,000 topics
+scale: ## 10 million records, 10,000 topics, 50,000 small ones
 	go test -count=1 -v -timeout 30m ./tests/scale -scale.full
 
 bench: ## benchmarks of the inner loops, in all modules
@@ -77,4 +80,4 @@ bench-compare: ## compare benchmarks with commit REF
 demo: ## the main job on real input
 	go run ./cmd/pipeproc demo
 
-.PHONY: help build test race test-386 cross lint tidy fuzz mutants torture faults soak scale bench bench-compare demo
+.PHONY: help build test race test-386 cross lint tidy fuzz mutants torture faults powercut soak scale bench bench-compare demo

@@ -46,7 +46,11 @@ type Index struct {
 }
 
 // New returns an empty index.
-func New() *Index { return &Index{tree: btree.NewG(degree, less)} }
+func New() *Index { return &Index{tree: btree.NewWithFreeListG(degree, less, spares)} }
+
+// spares are the unused nodes of all trees: a list for each would take more memory than
+// the tree of a small topic.
+var spares = btree.NewFreeListG[Entry](btree.DefaultFreeListSize)
 
 // Add adds a position. Over all entries, Time must not decrease as Seq increases,
 // and entries of one segment must be adjacent. Add replaces an entry with the same

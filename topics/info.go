@@ -170,7 +170,7 @@ func (t *Topic) Meta(f FileInfo) segment.Meta {
 func (t *Topic) Gap(from, to uint64) bool {
 	from = max(from, t.First())
 	for from < to {
-		g, ok := t.gapAt(from)
+		g, ok := t.gaps.at(from)
 		if !ok {
 			return false
 		}

@@ -80,12 +80,7 @@ func (r *Registry) ApplyPrune(id, first uint64, ms int64) error {
 		}
 	}
 	l.idx.DropBelow(keep)
-	gaps := t.gapList()
-	for len(gaps) > 0 && gaps[0].To <= first {
-		gaps = gaps[1:]
-	}
-	gaps = slices.Clone(gaps)
-	t.gaps.Store(&gaps)
+	t.gaps.dropBelow(first)
 	return nil
 }
 

@@ -153,7 +153,7 @@ func (c *Cursor) load() bool {
 func (c *Cursor) fetch() bool {
 	t := c.r.t
 	if c.s == nil {
-		if g, ok := t.gapAt(c.next); ok {
+		if g, ok := t.gaps.at(c.next); ok {
 			c.next = g.To
 			return true
 		}
@@ -171,7 +171,7 @@ func (c *Cursor) fetch() bool {
 	for c.atEnd() {
 		n := t.log.segAfter(c.s.base)
 		if n == nil {
-			if g, ok := t.gapAt(c.next); ok { // the topic ends with the gap
+			if g, ok := t.gaps.at(c.next); ok { // the topic ends with the gap
 				c.s, c.next = nil, g.To
 				return true
 			}
@@ -212,7 +212,7 @@ func (c *Cursor) atEnd() bool {
 func (c *Cursor) crossGap(base uint64) bool {
 	t := c.r.t
 	for c.next < base {
-		g, ok := t.gapAt(c.next)
+		g, ok := t.gaps.at(c.next)
 		if !ok {
 			break
 		}

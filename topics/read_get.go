@@ -185,7 +185,7 @@ func (g *Getter) findPlain(t *Topic, seq uint64, dst *segment.Record) error {
 // absent returns the error for a sequence that is missing: it is in a gap, or it is
 // damage. h is the header of the next block, if there is one.
 func (g *Getter) absent(t *Topic, p blockPos, h segment.Header, seq uint64) error {
-	if gap, ok := t.gapAt(seq); ok {
+	if gap, ok := t.gaps.at(seq); ok {
 		return errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is in the gap %d to %d, which an import or a repair left", seq, t.name, gap.From, gap.To-1))
 	}
 	e := t.corrupt(p.s, p.off, "records are missing", nil).(*errs.CorruptError)

@@ -76,7 +76,7 @@ func (r *reader) boundSeq(b Bound, after bool, end uint64) (uint64, error) {
 		if seq < first && seq < end {
 			return 0, errs.InvalidSequence.With(fmt.Sprintf("sequence %d of topic %q is pruned; the topic starts at :%d now", seq, t.name, first))
 		}
-		if _, gap := t.gapAt(seq); gap || seq >= end {
+		if _, gap := t.gaps.at(seq); gap || seq >= end {
 			return 0, t.noSequence(seq)
 		}
 		if after {

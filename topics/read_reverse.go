@@ -125,7 +125,7 @@ func (r *RevCursor) enter(b foundBlock) {
 func (r *RevCursor) window() bool {
 	t := r.c.r.t
 	seq := r.next - 1
-	if g, ok := t.gapAt(seq); ok {
+	if g, ok := t.gaps.at(seq); ok {
 		if g.From <= r.first {
 			return false
 		}

@@ -248,7 +248,7 @@ func (w *rewriter) finish(old *seg) ([]Gap, error) {
 	w.update(old)
 	for _, g := range w.gaps {
 		if !mutate.SkipRepairGap {
-			t.addGap(g.From, g.To)
+			t.gaps.add(g.From, g.To)
 		}
 	}
 	return w.gaps, nil

@@ -51,7 +51,7 @@ type Captured struct {
 	time   int64
 	empty  bool
 	bytes  int64
-	gaps   []Gap
+	gaps   []gapRun
 	segs   []*seg
 	number uint64
 	damage *segment.CorruptError
@@ -118,7 +118,7 @@ func (r *Registry) Capture() *Checkpoint {
 	for _, t := range r.byID {
 		l := t.log
 		k := Captured{t: t, first: t.first, next: t.next, time: t.time, empty: t.empty, bytes: t.bytes,
-			gaps: t.gapList(), segs: l.list(), number: l.number, damage: t.damage.Load(), spacing: coarseSpacing}
+			gaps: t.gaps.all(), segs: l.list(), number: l.number, damage: t.damage.Load(), spacing: coarseSpacing}
 		if s := l.cur; s != nil {
 			end := s.end.Load()
 			k.last = segState{end, s.blocks, s.records, s.digest, s.next, s.lastTime}
@@ -294,9 +294,7 @@ func (r *Registry) RestoreTopic(b []byte, pos uint64) error {
 		from, n := d.Uvarint(), d.Uvarint()
 		gaps[i] = Gap{from, from + n}
 	}
-	if len(gaps) > 0 {
-		t.gaps.Store(&gaps)
-	}
+	t.gaps.restore(gaps)
 	segs := make([]*seg, 0, d.Count(16))
 	for range cap(segs) {
 		s, flags, err := t.log.restoreSeg(&d)
@@ -352,7 +350,7 @@ func (t *Topic) holds(segs []*seg) bool {
 		base = min(base, segs[0].base)
 	}
 	for from := t.first; from < base; {
-		g, ok := t.gapAt(from)
+		g, ok := t.gaps.at(from)
 		if !ok || g.To <= from {
 			return false
 		}

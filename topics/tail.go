@@ -67,7 +67,10 @@ func (t *tail) grow(pool *chunkPool, off int64, n int) []byte {
 	if c == nil || len(c.buf)-t.n < n {
 		size := minChunk
 		if c != nil {
-			size = 4 * len(c.buf)
+			size = len(c.buf)
+			if size&(size-1) == 0 { // not one that was made to measure
+				size *= 2
+			}
 		}
 		c = &chunk{off: off, piece: pool.get(size, n), pool: pool}
 		c.refs.Store(1)

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// Sizes of chunks, in bytes: from minChunk to maxChunk, each four times the previous
-// one. Only a block that does not fit gets a chunk of its own size.
+// Sizes of chunks, in bytes: from minChunk to maxChunk, each twice the previous one, so
+// that the tails of many small topics waste little. Only a block that does not fit gets a
+// chunk of its own size.
 const (
 	minChunk   = 1 << 10
 	maxChunk   = 256 << 10
-	chunkSizes = 5 // how many there are; the last is carved from slabs
+	chunkSizes = 9 // how many there are; the last is carved from slabs
 )
 
 // poolIdle is the interval of trims. Memory that is given back was unused for at
@@ -37,15 +38,15 @@ type chunkPool struct {
 
 // get returns a piece of at least n bytes that is not zeroed. It has the largest
 // chunk size up to want, but at least minChunk, or the next one that holds n bytes;
-// above maxChunk it has n bytes or a little more. So has the first chunk of a tail that
-// needs more than minChunk, if none is kept; its memory is not kept either.
+// above maxChunk it has n bytes or a little more. The first chunk of a tail that needs
+// more than minChunk has n bytes, if none is kept; its memory is not kept either.
 func (p *chunkPool) get(want, n int) piece {
 	size, i := minChunk, 0
-	for i+1 < chunkSizes && 4*size <= want {
-		size, i = 4*size, i+1
+	for i+1 < chunkSizes && 2*size <= want {
+		size, i = 2*size, i+1
 	}
 	for i+1 < chunkSizes && size < n {
-		size, i = 4*size, i+1
+		size, i = 2*size, i+1
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,7 +56,7 @@ func (p *chunkPool) get(want, n int) piece {
 	k := len(p.free[i]) - 1
 	if k < 0 {
 		if want <= minChunk && size > minChunk { // a store may have very many topics of one record
-			size = (n + minChunk/2 - 1) &^ (minChunk/2 - 1)
+			size = n
 		}
 		return piece{buf: make([]byte, size)}
 	}
@@ -84,10 +85,10 @@ func (p *chunkPool) put(b piece) {
 		size = max(size, slabSize)
 	}
 	i := 0
-	for minChunk<<(2*i) < size {
+	for minChunk<<i < size {
 		i++
 	}
-	keep := !p.done && size <= slabSize && p.bytes+size <= p.max && (b.slab != nil || size == minChunk<<(2*i))
+	keep := !p.done && size <= slabSize && p.bytes+size <= p.max && (b.slab != nil || size == minChunk<<i)
 	switch {
 	case b.slab == nil && keep:
 		p.free[i] = append(p.free[i], b.buf)
@@ -117,7 +118,7 @@ func (p *chunkPool) trim() {
 		}
 	}
 	for i := len(p.free) - 1; i >= 0; i-- {
-		size := int64(minChunk << (2 * i))
+		size := int64(minChunk << i)
 		f := p.free[i]
 		k := min(p.low/size, int64(len(f)))
 		// The oldest: the last one used is the most likely to be in a cache.

@@ -39,7 +39,7 @@ func TestTailReuse(t *testing.T) {
 		t.Fatal("memory that nobody holds is not used again")
 	}
 	tl.release()
-	if tl.find(1000) != nil || pool.bytes != 4*minChunk {
+	if tl.find(1000) != nil || pool.bytes != 2*minChunk {
 		t.Fatalf("after release of the tail: %d bytes are spare", pool.bytes)
 	}
 }
@@ -120,7 +120,7 @@ func TestSpares(t *testing.T) {
 	if p.bytes != p.max || len(p.slabs) != 2 {
 		t.Fatalf("%d bytes and %d slabs are kept, want %d", p.bytes, len(p.slabs), p.max)
 	}
-	for n, want := range map[int]int{5000: 16 << 10, 1: 4 << 10, maxChunk + 1: 2 * maxChunk, slabSize: slabSize, slabSize + 1: slabSize + 1} {
+	for n, want := range map[int]int{5000: 8 << 10, 1: 4 << 10, maxChunk + 1: 2 * maxChunk, slabSize: slabSize, slabSize + 1: slabSize + 1} {
 		b := p.get(5*minChunk, n)
 		if len(b.buf) != want {
 			t.Fatalf("a piece of %d bytes for %d, want %d", len(b.buf), n, want)

@@ -1,10 +1,8 @@
 package topics
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,10 +19,6 @@ type Options struct {
 	// Compression is the codec of new blocks.
 	Compression segment.Codec
 }
-
-// Gap is a run of sequences [From, To) that a topic does not have: skipped by
-// an import or dropped by a repair.
-type Gap struct{ From, To uint64 }
 
 // Topic is one log of records.
 type Topic struct {
@@ -54,7 +48,7 @@ type Topic struct {
 	pubFirst atomic.Uint64
 	size     atomic.Int64
 	lastTime atomic.Int64
-	gaps     atomic.Pointer[[]Gap]
+	gaps     gaps
 	deleted  atomic.Uint64 // position of the command that deleted it, 0 if none
 	damage   atomic.Pointer[errs.CorruptError]
 	stuck    atomic.Pointer[errs.CorruptError] // damage that a write that succeeds ends
@@ -131,53 +125,7 @@ func (t *Topic) Length() uint64 {
 	if end <= first {
 		return 0
 	}
-	n := end - first
-	for _, g := range t.gapList() {
-		lo, hi := max(g.From, first), min(g.To, end)
-		if hi > lo {
-			n -= hi - lo
-		}
-	}
-	return n
-}
-
-func (t *Topic) gapList() []Gap {
-	if p := t.gaps.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// gapAt returns the gap that contains seq.
-func (t *Topic) gapAt(seq uint64) (Gap, bool) {
-	gaps := t.gapList()
-	i, _ := slices.BinarySearchFunc(gaps, seq, func(g Gap, s uint64) int {
-		if g.To <= s {
-			return -1
-		}
-		return 1
-	})
-	if i < len(gaps) && gaps[i].From <= seq {
-		return gaps[i], true
-	}
-	return Gap{}, false
-}
-
-// addGap notes that the sequences [from, to) are missing. Leader only.
-func (t *Topic) addGap(from, to uint64) {
-	if to <= from {
-		return
-	}
-	list := t.gapList()
-	if n := len(list); n > 0 && list[n-1].From >= from { // of a repair
-		i, _ := slices.BinarySearchFunc(list, from, func(g Gap, from uint64) int { return cmp.Compare(g.From, from) })
-		list = slices.Insert(slices.Clone(list), i, Gap{from, to})
-	} else {
-		// Readers have shorter slices of the same array, and never look past their
-		// end: so most gaps cost no copy of the list.
-		list = append(list, Gap{from, to})
-	}
-	t.gaps.Store(&list)
+	return end - first - t.gaps.missing(first, end)
 }
 
 // MarkDamaged makes the topic refuse commits because of err. The first damage
@@ -207,7 +155,7 @@ func (t *Topic) apply(blocks []Block, pos, published uint64) {
 			t.first = h.Base
 			t.pubFirst.Store(h.Base)
 		case h.Base > t.next:
-			t.addGap(t.next, h.Base)
+			t.gaps.add(t.next, h.Base)
 		}
 		t.log.apply(h, blocks[i].Body)
 		t.next = h.Next()
@@ -252,7 +200,7 @@ func (t *Topic) WaitRecord(ctx context.Context, seq uint64) error {
 	if first := t.First(); seq < first {
 		return &PrunedError{Topic: t.name, Seq: seq, First: first}
 	}
-	if _, gap := t.gapAt(seq); gap {
+	if _, gap := t.gaps.at(seq); gap {
 		return t.noSequence(seq)
 	}
 	return nil
