@@ -82,7 +82,7 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 	if o == nil {
 		o = &ConnectOptions{}
 	}
-	c := &Client{addr: a, o: *o, codecs: segment.NewCodecs(), closed: make(chan struct{})}
+	c := &Client{addr: a.Absolute(), o: *o, codecs: segment.NewCodecs(), closed: make(chan struct{})}
 	c.o.Timeout, c.o.RetryFor = cmp.Or(o.Timeout, time.Second), cmp.Or(o.RetryFor, 30*time.Second)
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.DiscardHandler)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -114,6 +115,7 @@ func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 		return nil, err
 	}
 	s.child.Address = node.address // with the port, for the next time
+	s.child.Node.MustExist = !o.Memory
 	if s.Client, err = s.connect(ctx, node); err != nil {
 		return nil, errors.Join(err, node.stop(s.patience()))
 	}
@@ -157,6 +159,14 @@ func (s *Spawned) prepare() (err error) {
 	if err != nil {
 		return err
 	}
+	addr = addr.Absolute()
+	// A node that is started again later must find the same store, wherever this
+	// process works by then.
+	if !o.Memory {
+		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+			return err
+		}
+	}
 	secure := o.ServerTLS != (TLSFiles{}) || o.ClientTLS != (TLSFiles{}) || addr.Scheme == transport.SchemeTLS
 	if secure {
 		if addr.Scheme == transport.SchemeUnix {
@@ -171,6 +181,16 @@ func (s *Spawned) prepare() (err error) {
 	}
 	if s.path, err = o.executable(); err != nil {
 		return err
+	}
+	if s.path, err = filepath.Abs(s.path); err != nil {
+		return err
+	}
+	for _, f := range []*string{&o.ServerTLS.Cert, &o.ServerTLS.Key, &o.ServerTLS.CA} {
+		if *f != "" {
+			if *f, err = filepath.Abs(*f); err != nil {
+				return err
+			}
+		}
 	}
 	s.child = childConfig{Address: addr.String(), Private: addr.Private, TLS: o.ServerTLS, Secure: secure, AllowPlain: o.AllowPlain,
 		AllowExec: o.AllowExec, Dir: o.Dir, Memory: o.Memory, Node: newChildNode(&o.Node, &o.Programs)}

@@ -30,6 +30,21 @@ type Addr struct {
 	Port int    // 0: any free port, for Listen
 }
 
+// Absolute returns a with the path of a unix socket that begins in the working
+// directory as it is now, so that a later change of that leads nowhere else. A path that
+// would become too long for a socket stays as it is.
+func (a Addr) Absolute() Addr {
+	if a.Scheme != SchemeUnix || filepath.IsAbs(a.Path) || a.check() != nil {
+		return a
+	}
+	b := a
+	var err error
+	if b.Path, err = filepath.Abs(a.Path); err != nil || checkSocket(b) != nil {
+		return a
+	}
+	return b
+}
+
 // ParseAddr reads an address:
 //
 //	unix:///path      a unix socket, on unix systems only; ipc:///path is the same

@@ -53,6 +53,7 @@ func Listen(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error) {
 	if o == nil {
 		o = new(ListenOptions)
 	}
+	a = a.Absolute()
 	if err := a.check(); err != nil {
 		return nil, err
 	}

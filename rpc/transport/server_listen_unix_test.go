@@ -323,3 +323,54 @@ func TestPrivateFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A file that only has the name of a lock is refused, and stays.
+func TestListenRefusesOtherLocks(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "yarn")
+	a := Addr{Scheme: SchemeUnix, Path: path}
+	text := []byte("# this is a lock file of something else\n1\n")
+	if err := os.WriteFile(path+".lock", text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Listen(ctxFor(t), a, nil); err == nil {
+		l.Close()
+		t.Error("listening")
+	}
+	if b, err := os.ReadFile(path + ".lock"); err != nil || string(b) != string(text) {
+		t.Errorf("%q, %v", b, err)
+	}
+	// The same with another name of a file elsewhere, though it is empty.
+	other := filepath.Join(dir, "other")
+	if err := errors.Join(os.Remove(path+".lock"), os.WriteFile(other, nil, 0o600), os.Link(other, path+".lock")); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Listen(ctxFor(t), a, nil); err == nil {
+		l.Close()
+		t.Error("listening")
+	}
+}
+
+// A listener whose address is relative stays where it is, and removes only its own.
+func TestListenRelative(t *testing.T) {
+	home, other := t.TempDir(), t.TempDir()
+	t.Chdir(home)
+	l, err := Listen(ctxFor(t), Addr{Scheme: SchemeUnix, Path: "s"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(other)
+	l2, err := Listen(ctxFor(t), Addr{Scheme: SchemeUnix, Path: "s"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l2.Close()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	for dir, want := range map[string]int{home: 0, other: 2} {
+		if list, err := os.ReadDir(dir); err != nil || len(list) != want {
+			t.Errorf("%s: %v, %v", dir, list, err)
+		}
+	}
+}

@@ -85,6 +85,10 @@ func lockSocket(path string) (*socketLock, error) {
 		held, err := f.Stat()
 		named, nameErr := os.Lstat(name)
 		if err == nil && nameErr == nil && os.SameFile(held, named) {
+			if err := lockIsOurs(f, held); err != nil {
+				f.Close()
+				return nil, err
+			}
 			// For people and error messages; the lock holds without it.
 			_ = f.Truncate(0)
 			_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
@@ -95,10 +99,39 @@ func lockSocket(path string) (*socketLock, error) {
 	return nil, errInUse.With(path + ": others take and leave it all the time")
 }
 
-func holder(f *os.File) string {
+// lockIsOurs refuses a file that only has the name of a lock: its content would be
+// lost, and at the end the file.
+func lockIsOurs(f *os.File, fi fs.FileInfo) error {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	why := ""
+	switch {
+	case !fi.Mode().IsRegular():
+		why = "it is no regular file"
+	case !ok || int(st.Uid) != os.Geteuid():
+		why = "it belongs to another user"
+	case st.Nlink > 1:
+		why = "it has another name"
+	case fi.Size() > 0 && pidIn(f) == 0:
+		why = "it holds something else than the number of a process"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s is refused as the lock of a socket: %s; move it away or listen elsewhere", f.Name(), why)
+}
+
+// pidIn returns the number of the process in a lock's file, 0 if there is none, or more
+// than that.
+func pidIn(f *os.File) int {
 	var buf [32]byte
 	n, _ := f.ReadAt(buf[:], 0)
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n]))); err == nil && pid > 0 {
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n]))); err == nil && pid > 0 && n < len(buf) {
+		return pid
+	}
+	return 0
+}
+
+func holder(f *os.File) string {
+	if pid := pidIn(f); pid > 0 {
 		return "process " + strconv.Itoa(pid)
 	}
 	return "another process"
@@ -106,7 +139,11 @@ func holder(f *os.File) string {
 
 // unlock removes the lock's file and releases the lock.
 func (l *socketLock) unlock() error {
-	err := os.Remove(l.f.Name())
+	var err error
+	held, serr := l.f.Stat()
+	if serr == nil { // its folder may have another one by now
+		err = removeOwn(l.f.Name(), held)
+	}
 	// A forked child that has not reached its exec shares the descriptor, so
 	// closing it here would not release the lock.
 	_ = flock(l.f, unix.LOCK_UN)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -331,4 +332,39 @@ func TestSpawnBinary(t *testing.T) {
 	s := w.spawn(o)
 	commit(t, s, "a", "x")
 	wantBodies(t, s, "a", "x")
+}
+
+// TestSpawnStaysInItsDirectory: a node that is started again finds the same store,
+// wherever the program works by then; if there is none, it makes none.
+func TestSpawnStaysInItsDirectory(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	t.Chdir(t.TempDir())
+	o.Dir, o.Address, o.Restarts = "data", "tcp://127.0.0.1:0", 2
+	s, err := rpc.Spawn(process.Soon(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	commit(t, s, "a", "0")
+	elsewhere := t.TempDir()
+	home, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(elsewhere)
+	kill(t, s.Pid())
+	commit(t, s, "a", "1")
+	wantBodies(t, s, "a", "0", "1")
+	if list, err := os.ReadDir(elsewhere); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+	if err := os.Rename(home+"/data", home+"/moved"); err != nil {
+		t.Fatal(err)
+	}
+	kill(t, s.Pid())
+	<-s.Done()
+	if _, err := os.Stat(home + "/data"); !errors.Is(err, fs.ErrNotExist) || s.Err() == nil {
+		t.Errorf("a store was made where it had been: %v, %v", err, s.Err())
+	}
 }
