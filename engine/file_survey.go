@@ -43,6 +43,7 @@ type survey struct {
 	proof   string   // a file that only a store has, besides STORE; "" if there is none
 	foreign []string // what is not of a store
 	links   []string // symbolic links under names of a store
+	shared  []string // files that are written in place and have another name (a hard link)
 	leveldb bool     // it looks like the data folder of the original
 }
 
@@ -59,6 +60,9 @@ func look(dir vfs.Dir) (s survey, err error) {
 		case own && i.Symlink:
 			s.links = append(s.links, i.Name)
 		case own && i.Dir == folder:
+			if i.Regular && i.Links > 1 {
+				s.shared = append(s.shared, i.Name)
+			}
 			s.store = s.store || i.Name == storeName
 			if strings.HasPrefix(i.Name, "snapshot-") {
 				s.proof = i.Name
@@ -93,6 +97,9 @@ func (s *survey) folder(dir vfs.Dir, name string, ours func(string) bool) error 
 			}
 		case i.Symlink && name == walDir:
 			s.links = append(s.links, name+"/"+i.Name)
+		case i.Links > 1 && name == walDir:
+			s.shared = append(s.shared, name+"/"+i.Name)
+			s.proof = i.Name
 		case name != walDir || i.Size > 0: // the log's files may be made before STORE
 			s.proof = i.Name
 		}
@@ -112,6 +119,11 @@ func (e *Engine) checkDir() error {
 		return fmt.Errorf("%s/%s is a symbolic link, and a store follows none: put the file or folder itself there (the data directory may be a link): %w",
 			e.cfg.Dir, s.links[0], syscall.ELOOP)
 	}
+	for _, name := range s.shared {
+		if !e.cfg.ReadOnly || name == lockName { // which is written for people to read
+			return e.sharedFile(name)
+		}
+	}
 	mayCreate := !e.cfg.ReadOnly && !e.cfg.MustExist
 	switch {
 	case s.store && (len(s.foreign) == 0 || s.proof != "" || hasStoreMagic(e.fs)), s.proof != "":
@@ -122,6 +134,13 @@ func (e *Engine) checkDir() error {
 		return noStore(e.cfg.Dir, nil) // nothing is written there, not even a lock
 	}
 	return nil
+}
+
+// sharedFile is the error for a file with another name, which would change with it: that
+// of a copy of the store, for instance, made of hard links.
+func (e *Engine) sharedFile(name string) error {
+	return fmt.Errorf("%s/%s has another name (a hard link), and what is written to one changes the other: copy the file instead of linking it: %w",
+		e.cfg.Dir, name, syscall.EMLINK)
 }
 
 // refuse is the error for a directory that is something else.

@@ -2,9 +2,12 @@ package behaviour_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,4 +143,77 @@ func look(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return all.String()
+}
+
+// TestHardLinksAreRefused: files that are written in place must not have another name,
+// as those of a copy made with cp -al have. Reading goes on; sealed segments, which
+// never change, may have as many as backups give them.
+func TestHardLinksAreRefused(t *testing.T) {
+	ctx := t.Context()
+	o := &pipeproc.Options{WALSize: 64 << 10, Topic: pipeproc.TopicOptions{SegmentSize: 64 << 10}}
+	top := t.TempDir()
+	dir := filepath.Join(top, "store")
+	n, err := pipeproc.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if _, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: make([]byte, 1000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortStableFunc(files, func(a, b string) int { // an opening renames files of the log
+		return cmp.Compare(strings.Count(a, ".seg"), strings.Count(b, ".seg"))
+	})
+	other := filepath.Join(top, "other")
+	refused := 0
+	for _, file := range files {
+		before, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(file, other); err != nil {
+			t.Fatal(err)
+		}
+		n, err := pipeproc.Open(dir, o)
+		sealed := strings.HasSuffix(file, "-00000001.seg")
+		switch {
+		case err == nil && !sealed:
+			t.Errorf("%s: opened", file)
+		case err != nil && (sealed || !errors.Is(err, syscall.EMLINK)):
+			t.Errorf("%s: %v", file, err)
+		}
+		if err == nil {
+			_ = n.Close()
+		} else {
+			refused++
+		}
+		if now, err := os.ReadFile(other); err != nil || !bytes.Equal(now, before) {
+			t.Errorf("%s: its other name has changed: %v", file, err)
+		}
+		if r, err := pipeproc.Open(dir, &pipeproc.Options{ReadOnly: true}); err == nil {
+			_ = r.Close()
+		} else if filepath.Base(file) != "LOCK" {
+			t.Errorf("%s: for reading: %v", file, err)
+		}
+		if err := os.Remove(other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 5 {
+		t.Errorf("only %d files of %d were refused", refused, len(files))
+	}
 }
