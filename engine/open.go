@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -194,13 +196,33 @@ func (e *Engine) inUse(err error) error {
 // user owns, or that is on a file system that cannot be written, was not made by this
 // program: then there is nothing to make durable, and that it refuses is no failure.
 func settle(fsys vfs.FS, dir string) error {
-	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
-		err := fsys.SyncDir(path.Dir(d))
+	for _, d := range parents(dir) {
+		err := fsys.SyncDir(d)
 		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 			return &syncError{err}
 		}
 	}
 	return nil
+}
+
+// parents names the directories above dir that may have been made with it, the nearest
+// first. What ".." leads to where there are links only the system can tell: so for a
+// name that has it, they are named by climbing from dir.
+func parents(dir string) (list []string) {
+	if elements := strings.Split(dir, "/"); slices.Contains(elements, "..") {
+		up := dir
+		for _, e := range elements {
+			if e != "" && e != "." && e != ".." {
+				up += "/.."
+				list = append(list, up)
+			}
+		}
+		return list
+	}
+	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
+		list = append(list, path.Dir(d))
+	}
+	return list
 }
 
 func noStore(dir string, err error) error {

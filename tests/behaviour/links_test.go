@@ -217,3 +217,29 @@ func TestHardLinksAreRefused(t *testing.T) {
 		t.Errorf("only %d files of %d were refused", refused, len(files))
 	}
 }
+
+// TestDotDotBehindALink: "..", after a link, is the directory above what the link leads
+// to, as for the system. A store is made there, and so is a backup.
+func TestDotDotBehindALink(t *testing.T) {
+	ctx := t.Context()
+	top := t.TempDir()
+	if err := errors.Join(os.MkdirAll(top+"/far/away", 0o700), os.Symlink(top+"/far/away", top+"/link")); err != nil {
+		t.Fatal(err)
+	}
+	n, err := pipeproc.Open(top+"/link/../x/store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if _, err := n.Commit(ctx, pipeproc.Record{Topic: "t", Body: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Backup(ctx, top+"/link/../y/backup"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/far/x/store/STORE", "/far/y/backup/STORE"} {
+		if _, err := os.Stat(top + name); err != nil {
+			t.Error(err)
+		}
+	}
+}
