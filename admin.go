@@ -94,7 +94,8 @@ type BackupReport struct {
 }
 
 // Backup writes a complete copy of the store, at one position in the order of commits,
-// to directory dest, which must be empty or not exist. Commits continue meanwhile.
+// to directory dest, which must be empty or not exist, and not be in the store itself.
+// Commits continue meanwhile.
 // Segments that will never change are hard links where the file system allows it. The
 // copy opens like any store.
 func (n *Node) Backup(ctx context.Context, dest string) (*BackupReport, error) {

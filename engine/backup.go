@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/segment"
@@ -21,7 +22,7 @@ type BackupReport struct {
 }
 
 // Backup takes a checkpoint and writes a complete, cleanly closed store at its position
-// to dest, which must be empty or not exist. Sealed segments are hard links where the
+// to dest, which must be empty or not exist, and not be in the store. Sealed segments are hard links where the
 // file system allows it. Commits continue meanwhile. The STORE file is written last, so
 // that an interrupted backup is no store.
 func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error) {
@@ -31,7 +32,7 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	if e.cfg.ReadOnly || e.readOnly != nil {
 		return nil, errs.ReadOnly.With("a backup needs a node that can take a checkpoint")
 	}
-	to, err := emptyDir(e.cfg.FS, dest)
+	to, err := e.emptyDir(dest)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +61,14 @@ func (e *Engine) Backup(ctx context.Context, dest string) (*BackupReport, error)
 	return rep, nil
 }
 
-// emptyDir makes dest a directory, which must be empty, and opens it.
-func emptyDir(fsys vfs.FS, dest string) (vfs.Dir, error) {
+// emptyDir makes dest a directory, which must be empty and outside of the store, and
+// opens it.
+func (e *Engine) emptyDir(dest string) (vfs.Dir, error) {
+	fsys := e.cfg.FS
+	inside := errs.InvalidOptions.With(dest + " is in the store itself, and would be lost with it; use a directory elsewhere")
+	if e.holds(existing(fsys, dest)) {
+		return nil, inside
+	}
 	if info, err := fsys.Stat(dest); err == nil {
 		if !info.Dir {
 			return nil, fmt.Errorf("%s is not a directory", dest)
@@ -77,7 +84,51 @@ func emptyDir(fsys vfs.FS, dest string) (vfs.Dir, error) {
 	if err := fsys.MkdirAll(dest); err != nil {
 		return nil, err
 	}
+	if e.holds(dest) { // what led there had to be made first
+		_ = fsys.Remove(dest)
+		return nil, inside
+	}
 	return fsys.OpenDir(dest)
+}
+
+// existing returns the longest beginning of a path that there is already.
+func existing(fsys vfs.FS, name string) string {
+	for {
+		if _, err := fsys.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			return name
+		}
+		short := strings.TrimRight(name, "/")
+		short = short[:strings.LastIndexByte(short, '/')+1]
+		switch short {
+		case name: // not even the root
+			return name
+		case "":
+			return "."
+		}
+		name = short
+	}
+}
+
+// holds reports whether the directory name is that of the store, or in it, by whatever
+// path. Which directories are the same only the system can tell, and on Windows it does
+// not.
+func (e *Engine) holds(name string) bool {
+	own, err := e.dirs.top.Stat(".")
+	if err != nil || !own.ID.Known() {
+		return false
+	}
+	var last vfs.ID
+	for {
+		info, err := e.cfg.FS.Stat(name)
+		switch {
+		case err != nil, !info.Dir, !info.ID.Known(), info.ID == last: // what is above it nobody can tell, or it is the root
+			return false
+		case info.ID == own.ID:
+			return true
+		}
+		last = info.ID
+		name += "/.."
+	}
 }
 
 type backup struct {
@@ -205,7 +256,7 @@ func Restore(ctx context.Context, cfg Config, dest string) error {
 	if !e.store.Clean {
 		return errors.New("the store to restore from was not closed properly; open and close it once, or use 'pipeproc backup' to make the copy")
 	}
-	to, err := emptyDir(cfg.FS, dest)
+	to, err := e.emptyDir(dest)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (e *Engine) checkFiles() error {
 					e.stale = append(e.stale, info.Name)
 				}
 			case mutate.SkipFileCheck:
-			case ok && info.Links > 1 && !s.Sealed && !e.cfg.ReadOnly:
+			case ok && info.Regular && info.Links > 1 && !s.Sealed && !e.cfg.ReadOnly:
 				return e.sharedFile(segmentDir + "/" + info.Name)
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")
@@ -96,7 +96,7 @@ func (e *Engine) removeFiles(list *[]string) {
 func (e *Engine) checkKinds() error {
 	for _, dir := range []string{".", walDir} {
 		infos, err := e.fs.ReadDir(dir)
-		if err != nil {
+		if err != nil && !errors.Is(err, errNotExist) { // in a repair
 			return fmt.Errorf("listing the data directory: %w", err)
 		}
 		for _, i := range infos {

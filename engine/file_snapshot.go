@@ -228,6 +228,9 @@ func openSnapshot(fsys vfs.FS, st *storeState) (*snapReader, error) {
 		if errors.Is(err, errNotExist) {
 			return nil, corrupt("the snapshot file is missing", nil)
 		}
+		if info, serr := fsys.Stat(name); serr == nil && !info.Regular {
+			return nil, corrupt("it is not a regular file; move it away and run 'pipeproc repair'", nil)
+		}
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
 	b := make([]byte, snapHeader)

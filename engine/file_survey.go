@@ -43,6 +43,7 @@ type survey struct {
 	proof   string   // a file that only a store has, besides STORE; "" if there is none
 	foreign []string // what is not of a store
 	links   []string // symbolic links under names of a store
+	odd     []string // files where folders should be, and the other way round
 	shared  []string // files that are written in place and have another name (a hard link)
 	leveldb bool     // it looks like the data folder of the original
 }
@@ -56,6 +57,9 @@ func look(dir vfs.Dir) (s survey, err error) {
 	current, manifest := false, false
 	for _, i := range infos {
 		own, folder := isOwn(i.Name)
+		if own && !i.Symlink && (folder != i.Dir || folder == i.Regular) {
+			s.odd = append(s.odd, i.Name)
+		}
 		switch {
 		case own && i.Symlink:
 			s.links = append(s.links, i.Name)
@@ -97,7 +101,7 @@ func (s *survey) folder(dir vfs.Dir, name string, ours func(string) bool) error 
 			}
 		case i.Symlink && name == walDir:
 			s.links = append(s.links, name+"/"+i.Name)
-		case i.Links > 1 && name == walDir:
+		case i.Regular && i.Links > 1 && name == walDir:
 			s.shared = append(s.shared, name+"/"+i.Name)
 			s.proof = i.Name
 		case name != walDir || i.Size > 0: // the log's files may be made before STORE
@@ -124,6 +128,11 @@ func (e *Engine) checkDir() error {
 			return e.sharedFile(name)
 		}
 	}
+	for _, name := range s.odd {
+		if err := oddKind(name); err != nil && (s.store || s.proof != "") {
+			return err
+		}
+	}
 	mayCreate := !e.cfg.ReadOnly && !e.cfg.MustExist
 	switch {
 	case s.store && (len(s.foreign) == 0 || s.proof != "" || hasStoreMagic(e.fs)), s.proof != "":
@@ -136,10 +145,27 @@ func (e *Engine) checkDir() error {
 	return nil
 }
 
+// oddKind is the error for a name of a store that is of another kind of file than the
+// store needs to open, nil if it does not need it.
+func oddKind(name string) error {
+	c := &errs.CorruptError{File: name, Offset: -1}
+	switch name {
+	case lockName:
+		c.What = "it is not a regular file; move it away"
+	case storeName:
+		c.What = "it is not a regular file; move it away and run 'pipeproc repair'"
+	case walDir, segmentDir:
+		c.What = "it is not a directory; move it away and run 'pipeproc repair'"
+	default:
+		return nil
+	}
+	return c
+}
+
 // sharedFile is the error for a file with another name, which would change with it: that
 // of a copy of the store, for instance, made of hard links.
 func (e *Engine) sharedFile(name string) error {
-	return fmt.Errorf("%s/%s has another name (a hard link), and what is written to one changes the other: copy the file instead of linking it: %w",
+	return fmt.Errorf("%s/%s has another name (a hard link), and what is written to one changes the other: copy it, do not hard-link it: %w",
 		e.cfg.Dir, name, syscall.EMLINK)
 }
 

@@ -49,6 +49,9 @@ func Open(cfg Config) (*Engine, error) {
 		if isNoSpace(err) {
 			err = noSpace(err, "the store can be opened read-only; make room on the disk to open it for writing")
 		}
+		if errors.Is(err, syscall.EROFS) && !e.cfg.ReadOnly {
+			err = fmt.Errorf("%w; a store that is there can be opened with the option ReadOnly", err)
+		}
 		if e.files != nil {
 			_ = e.files.Close()
 		}
@@ -156,9 +159,11 @@ func (e *Engine) open() error {
 func (e *Engine) lockDir() error {
 	if !e.cfg.ReadOnly && !e.cfg.MustExist {
 		if err := e.cfg.FS.MkdirAll(e.cfg.Dir); err != nil {
-			return fmt.Errorf("making the data directory: %w", err)
+			return fmt.Errorf("making the data directory: %w", notFolder(e.cfg.FS, err))
 		}
-	} else if info, err := e.cfg.FS.Stat(e.cfg.Dir); err != nil || !info.Dir {
+	} else if info, err := e.cfg.FS.Stat(e.cfg.Dir); err != nil {
+		return noStore(e.cfg.Dir, err)
+	} else if err := folderOf(e.cfg.Dir, info); err != nil {
 		return noStore(e.cfg.Dir, err)
 	}
 	top, err := e.cfg.FS.OpenDir(e.cfg.Dir)
@@ -181,6 +186,30 @@ func (e *Engine) lockDir() error {
 		return e.inUse(err)
 	}
 	return nil
+}
+
+// folderOf says what stands in place of a directory, if anything does.
+func folderOf(name string, info vfs.Info) error {
+	switch {
+	case info.Dir:
+		return nil
+	case info.Symlink:
+		return fmt.Errorf("%s is a symbolic link that does not lead to a directory: %w", name, errNotExist)
+	}
+	return fmt.Errorf("%s: %w", name, syscall.ENOTDIR)
+}
+
+// notFolder adds to an error of making a directory what stands in its place, or in that
+// of one above it.
+func notFolder(fsys vfs.FS, err error) error {
+	pe, ok := errors.AsType[*fs.PathError](err)
+	if !ok {
+		return err
+	}
+	if info, serr := fsys.Stat(pe.Path); serr == nil && info.Symlink {
+		return folderOf(pe.Path, info)
+	}
+	return err
 }
 
 // inUse is the error of a lock that could not be had.

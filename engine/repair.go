@@ -43,6 +43,7 @@ type repairer struct {
 	rep      *RepairReport
 	folder   string            // for the originals, in the quarantine folder
 	replaced []string          // segment files that are not needed any more
+	growing  []string          // those of them that were not sealed
 	segments map[uint64]uint64 // the highest number of a segment file, by topic
 	// noSnapshot means that STORE was rebuilt without a snapshot. Segments and the WAL
 	// may then hold the same records.
@@ -115,6 +116,9 @@ func (r *repairer) open(cfg Config) error {
 	e.guardLogger()
 	r.e = e
 	if err := e.lockDir(); err != nil {
+		return err
+	}
+	if err := e.checkKinds(); err != nil {
 		return err
 	}
 	if err := r.makeAside(); err != nil {
@@ -492,6 +496,9 @@ func (r *repairer) topic(t *topics.Topic, files []segFile) error {
 			r.lost(t.Name(), g.From, g.To, "damaged in "+name)
 		}
 		r.replaced = append(r.replaced, name)
+		if !f.Sealed {
+			r.growing = append(r.growing, name)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pipeproc/pipeproc/internal/mutate"
@@ -11,8 +12,9 @@ import (
 )
 
 // A repair keeps the originals of what it replaces, durably, before it replaces
-// anything: those that are overwritten in place as copies, segments, which never
-// change, as further names of the same file.
+// anything: those that are overwritten in place as copies, sealed segments, which never
+// change, as further names of the same file. A growing one with another name would keep
+// the store from opening if the repair were cut off.
 
 // makeAside makes a new folder in the quarantine folder for this repair.
 func (r *repairer) makeAside() error {
@@ -63,6 +65,8 @@ func (r *repairer) keepSegments() error {
 		var err error
 		if info, serr := r.e.fs.Stat(from); serr == nil && !info.Regular {
 			err = r.e.fs.Rename(from, to) // nothing of the store is in it
+		} else if slices.Contains(r.growing, name) {
+			err = r.copyAside(from)
 		} else {
 			err = r.e.fs.Link(from, to)
 		}
