@@ -1,11 +1,13 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/child"
+	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/hook"
 	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/worker/program"
@@ -99,10 +103,16 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	} else {
 		n, err = pipeproc.Open(c.Dir, &node)
 	}
+	if c.Store != nil && errors.Is(err, fs.ErrNotExist) && pipeproc.Code(err) == "" {
+		return errs.NotStore.Wrap(err, "the store of the node is gone")
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
+	if id, _, _ := hook.Engine(n).Identity(); c.Store != nil && !bytes.Equal(id[:], c.Store) {
+		return errs.NotStore.With(fmt.Sprintf("%s holds the store %x now, and held %x when the node was first started", c.Dir, id, c.Store))
+	}
 	l, err := transport.Listen(ctx, addr, lo)
 	if err != nil {
 		return err
