@@ -272,6 +272,12 @@ func TestLogSeesFlushes(t *testing.T) {
 					}
 					return
 				}
+				// A file system may happen to write everything for reasons of its own.
+				for tries := uint64(1); len(o.failures) == 0 && tries < 6; tries++ {
+					h = newHistory(s, k, "always", *seed+tries, few, drop)
+					n = h.flushes()
+					o = h.cutAll(s, h.acks[few-20:], false, func() way { return keepNone })
+				}
 				t.Logf("%d flushes instead of %d; of %d cuts %d lose acknowledged steps, %d are not as they should be", n, whole, o.cuts, o.lost, len(o.failures))
 				if len(o.failures) == 0 {
 					t.Errorf("nothing is lost without the syncs of %s", drop)
