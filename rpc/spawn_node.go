@@ -16,7 +16,6 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/child"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/internal/hook"
 	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/worker/program"
@@ -110,7 +109,11 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	if id, _, _ := hook.Engine(n).Identity(); c.Store != nil && !bytes.Equal(id[:], c.Store) {
+	srv, err := NewServer(n, &ServeOptions{AllowExec: c.AllowExec, Logger: node.Logger})
+	if err != nil {
+		return err
+	}
+	if id, _, _ := srv.s.e.Identity(); c.Store != nil && !bytes.Equal(id[:], c.Store) {
 		return errs.NotStore.With(fmt.Sprintf("%s holds the store %x now, and held %x when the node was first started", c.Dir, id, c.Store))
 	}
 	l, err := transport.Listen(ctx, addr, lo)
@@ -120,5 +123,5 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	if err := ready(l); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return Serve(ctx, n, l, &ServeOptions{AllowExec: c.AllowExec, Logger: node.Logger})
+	return srv.until(ctx, l)
 }
