@@ -127,7 +127,12 @@ func Serve(ctx context.Context, n *pipeproc.Node, l net.Listener, o *ServeOption
 	if err != nil {
 		return err
 	}
-	err = s.Serve(ctx, l)
+	return s.until(ctx, l)
+}
+
+// until serves l until ctx ends, and then shuts down.
+func (s *Server) until(ctx context.Context, l net.Listener) error {
+	err := s.Serve(ctx, l)
 	stop, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
 	return errors.Join(err, s.Shutdown(stop))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,7 +60,10 @@ type SpawnOptions struct {
 	// 1 min.
 	Timeout time.Duration
 	// Restarts is how often a node that died is restarted. Waiting calls then
-	// continue. Default 0.
+	// continue. A restarted node has the same files and address, also when the
+	// working directory has changed. If its store is gone from Dir, or is another
+	// one, it is not restarted any more, and Err matches pipeproc.ErrNotStore. Default
+	// 0.
 	Restarts int
 	// OnExit is called, on its own goroutine, when the node has died, with the
 	// reason and whether it is restarted. It is not called for a node that Close
@@ -118,6 +122,9 @@ func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 	s.child.Node.MustExist = !o.Memory
 	if s.Client, err = s.connect(ctx, node); err != nil {
 		return nil, errors.Join(err, node.stop(s.patience()))
+	}
+	if !o.Memory {
+		s.child.Store = s.Client.node[:]
 	}
 	s.node = node
 	go s.watch()
@@ -185,7 +192,12 @@ func (s *Spawned) prepare() (err error) {
 	if s.path, err = filepath.Abs(s.path); err != nil {
 		return err
 	}
-	for _, f := range []*string{&o.ServerTLS.Cert, &o.ServerTLS.Key, &o.ServerTLS.CA} {
+	o.AllowExec = slices.Clone(o.AllowExec)
+	files := []*string{&o.ServerTLS.Cert, &o.ServerTLS.Key, &o.ServerTLS.CA}
+	for i := range o.AllowExec {
+		files = append(files, &o.AllowExec[i])
+	}
+	for _, f := range files {
 		if *f != "" {
 			if *f, err = filepath.Abs(*f); err != nil {
 				return err

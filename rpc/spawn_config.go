@@ -22,6 +22,7 @@ type childConfig struct {
 	AllowExec  []string
 	Dir        string
 	Memory     bool
+	Store      []byte `json:",omitempty"` // the id of the store that must be there
 	Node       childNode
 }
 

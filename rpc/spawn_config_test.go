@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -81,5 +83,27 @@ func TestOwnAfterLeaving(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the proc is still there")
 		}
+	}
+}
+
+// What a node is allowed to run does not follow the program's working directory.
+func TestChildFilesAreAbsolute(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := []string{"bin", exe}
+	s := &Spawned{o: SpawnOptions{Binary: exe, Address: "tcp://127.0.0.1:0", AllowExec: given}}
+	t.Chdir(t.TempDir())
+	home, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(home, "bin"), exe}
+	if !reflect.DeepEqual(s.child.AllowExec, want) || given[0] != "bin" || s.child.Dir != filepath.Join(home, defaultDir) {
+		t.Errorf("%q, %q, %q", s.child.AllowExec, given, s.child.Dir)
 	}
 }

@@ -1,11 +1,13 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/child"
+	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/rpc/transport"
 	"github.com/pipeproc/pipeproc/worker/program"
@@ -99,10 +102,20 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	} else {
 		n, err = pipeproc.Open(c.Dir, &node)
 	}
+	if c.Store != nil && errors.Is(err, fs.ErrNotExist) && pipeproc.Code(err) == "" {
+		return errs.NotStore.Wrap(err, "the store of the node is gone")
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
+	srv, err := NewServer(n, &ServeOptions{AllowExec: c.AllowExec, Logger: node.Logger})
+	if err != nil {
+		return err
+	}
+	if id, _, _ := srv.s.e.Identity(); c.Store != nil && !bytes.Equal(id[:], c.Store) {
+		return errs.NotStore.With(fmt.Sprintf("%s holds the store %x now, and held %x when the node was first started", c.Dir, id, c.Store))
+	}
 	l, err := transport.Listen(ctx, addr, lo)
 	if err != nil {
 		return err
@@ -110,5 +123,5 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	if err := ready(l); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return Serve(ctx, n, l, &ServeOptions{AllowExec: c.AllowExec, Logger: node.Logger})
+	return srv.until(ctx, l)
 }

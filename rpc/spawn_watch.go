@@ -193,7 +193,8 @@ func (s *Spawned) watch() {
 		}
 		err := s.node.ended()
 		for {
-			restart := again > 0
+			// A store that is gone, or another one, is no accident that passes.
+			restart := again > 0 && !errors.Is(err, errs.NotStore)
 			s.report(err, restart)
 			if !restart {
 				s.err = err

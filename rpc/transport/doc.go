@@ -152,7 +152,11 @@
 // Beside a socket the node keeps PATH.lock, locked with flock(2), with its
 // process id as text. A node that gets the lock removes a socket that refuses
 // connections, and binds it anew. Both files are removed when it stops
-// listening.
+// listening, if they are still the same files. A file of that name is refused,
+// and left as it is, if it belongs to another user, has another name as well, or
+// holds anything but the number of a process. A relative path is that of the
+// working directory at the time of Listen or Connect, unless it would then be
+// too long for a socket.
 //
 // The version of the module covers of this package only Addr, Listener, ListenOptions,
 // Peer and TLSFiles,

@@ -374,3 +374,42 @@ func TestListenRelative(t *testing.T) {
 		}
 	}
 }
+
+// The lock of another user is refused, and stays: in a folder like /tmp anybody can make
+// one.
+func TestListenRefusesLocksOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	if err := errors.Join(os.WriteFile(path+".lock", []byte("1\n"), 0o666), os.Chown(path+".lock", 12345, -1)); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Listen(ctxFor(t), Addr{Scheme: SchemeUnix, Path: path}, nil); err == nil {
+		l.Close()
+		t.Error("listening")
+	} else if !strings.Contains(err.Error(), "another user") {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(path + ".lock"); err != nil || string(b) != "1\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// What has taken the lock's name meanwhile stays when the listener ends.
+func TestCloseLeavesOtherLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(ctxFor(t), Addr{Scheme: SchemeUnix, Path: path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(path+".lock", path+".old"), os.WriteFile(path+".lock", []byte("precious"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(path + ".lock"); err != nil || string(b) != "precious" {
+		t.Errorf("%q, %v", b, err)
+	}
+}

@@ -368,3 +368,87 @@ func TestSpawnStaysInItsDirectory(t *testing.T) {
 		t.Errorf("a store was made where it had been: %v, %v", err, s.Err())
 	}
 }
+
+// TestSpawnOtherStore: a node is not started again with another store, or without its
+// own, however many restarts are left.
+func TestSpawnOtherStore(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"a folder with another store": func(dir string) error {
+			n, err := pipeproc.Open(dir+"/store", nil)
+			if err != nil {
+				return err
+			}
+			return n.Close()
+		},
+		"an empty folder": func(dir string) error { return os.Mkdir(dir+"/store", 0o700) },
+		"no folder":       func(string) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			o := w.options()
+			o.Address, o.Restarts = "tcp://127.0.0.1:0", 1<<20
+			s, err := rpc.Spawn(process.Soon(t), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close() // which tells the error once more
+			commit(t, s, "a", "0")
+			if err := errors.Join(os.Rename(w.dir+"/store", w.dir+"/moved"), spoil(w.dir)); err != nil {
+				t.Fatal(err)
+			}
+			kill(t, s.Pid())
+			select {
+			case <-s.Done():
+			case <-process.Soon(t).Done():
+				t.Fatal("it is started again")
+			}
+			if err := s.Err(); !errors.Is(err, pipeproc.ErrNotStore) {
+				t.Error(err)
+			}
+			if _, err := s.Commit(process.Soon(t), pipeproc.Record{Topic: "a"}); !errors.Is(err, pipeproc.ErrNotStore) {
+				t.Error(err)
+			}
+			if text := pipeproc.ErrNotStore.Error(); !w.log.has("level=ERROR") || !w.log.has(text) {
+				t.Errorf("the log does not say so: %s", w.log)
+			}
+		})
+	}
+}
+
+// A node that keeps everything in memory is another store each time, and is started
+// again all the same.
+func TestSpawnMemoryRestarts(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Dir, o.Memory, o.Restarts = "", true, 1
+	s := w.spawn(o)
+	commit(t, s, "a", "0")
+	kill(t, s.Pid())
+	process.Until(t, "it is started again", func() bool { // a call that was sent before may be lost
+		_, err := s.Commit(process.Soon(t), pipeproc.Record{Topic: "a", Body: []byte("1")})
+		return err == nil
+	})
+	wantBodies(t, s, "a", "1")
+}
+
+// The files that a node was told are those of the folder where the program was then.
+func TestSpawnRelativeFiles(t *testing.T) {
+	w := newWorld(t)
+	binary := process.Build(t, "cmd/pipeproc")
+	if err := os.Symlink(binary, w.dir+"/run"); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(w.dir)
+	o := w.options()
+	o.Program, o.Binary, o.Address, o.Dir, o.Restarts = nil, "./run", "unix://s", "data", 1
+	s := w.spawn(o)
+	commit(t, s, "a", "0")
+	elsewhere := t.TempDir()
+	t.Chdir(elsewhere)
+	kill(t, s.Pid())
+	commit(t, s, "a", "1")
+	wantBodies(t, s, "a", "0", "1")
+	if list, err := os.ReadDir(elsewhere); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
