@@ -26,7 +26,9 @@ type SpawnOptions struct {
 	// program. Default: Binary.
 	Program *program.Self
 	// Binary is another program that calls Main, as the program pipeproc does. A
-	// name without a slash is looked for in PATH. Default "pipeproc".
+	// name without a slash is looked for in PATH. It may be a script that runs such a
+	// program; when the script ends, its process group is killed (not on Windows), so
+	// it should stay until the program has ended, or exec it. Default "pipeproc".
 	Binary string
 
 	// Namespace names the node's private socket. Default "default".
@@ -97,6 +99,7 @@ type Spawned struct {
 	done    chan struct{} // closed when the node has ended for good
 	node    *nodeProcess  // of watch, once Spawn has returned
 	err     error         // how it ended, before done is closed
+	died    bool          // it has not ended by itself when it was told to; as err
 	pid     pidCell
 }
 
@@ -105,7 +108,7 @@ type Spawned struct {
 //
 // Errors: those of pipeproc.Open and of listening, as the node reports them;
 // pipeproc.ErrInUse and ErrAddressInUse name the other process. After an error nothing
-// is left running.
+// is left running, except, if Binary is a script, what has left its process group.
 func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 	if o == nil {
 		o = &SpawnOptions{}
@@ -121,7 +124,9 @@ func Spawn(ctx context.Context, o *SpawnOptions) (*Spawned, error) {
 	s.child.Address = node.address // with the port, for the next time
 	s.child.Node.MustExist = !o.Memory
 	if s.Client, err = s.connect(ctx, node); err != nil {
-		return nil, errors.Join(err, node.stop(s.patience()))
+		err = errors.Join(err, node.stop(s.patience()))
+		s.sweep()
+		return nil, err
 	}
 	if !o.Memory {
 		s.child.Store = s.Client.node[:]
@@ -281,11 +286,25 @@ func (s *Spawned) Err() error {
 // Close ends the node gracefully and waits until it has: processors that run
 // here are told to stop, the node takes no more calls, finishes those under way,
 // gives back what its processors do not finish, syncs, ends its worker processes
-// and removes its socket.
+// and removes its socket. If the node has died, Close removes the socket that it has left,
+// unless another node listens there by now.
 func (s *Spawned) Close() error {
 	err := s.Client.pipes.Close()
 	s.close.Do(func() { close(s.closing) })
 	<-s.done
 	s.Client.end(nil)
+	if s.died {
+		s.sweep()
+	}
 	return errors.Join(err, s.err)
+}
+
+// sweep removes the socket of a node that has died.
+func (s *Spawned) sweep() {
+	addr, err := ParseAddr(s.child.Address)
+	if err != nil {
+		return // it would have been one to connect to
+	}
+	addr.Private = s.child.Private
+	transport.RemoveDead(addr)
 }

@@ -20,6 +20,13 @@ func takeStatus() *os.File {
 	return os.NewFile(statusFile, "status")
 }
 
+// killAll kills a process that was started with apart, and what it has started itself:
+// its process group, which it may have left.
+func killAll(p *os.Process) {
+	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // all of it may be gone
+	_ = p.Kill()
+}
+
 // apart are the attributes of a process of its own: a signal from the terminal is
 // for this process to handle.
 func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

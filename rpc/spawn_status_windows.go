@@ -14,6 +14,9 @@ func giveStatus(cmd *exec.Cmd, end *os.File) { cmd.Stdout = end }
 // takeStatus returns, in that process, the end that it was given.
 func takeStatus() *os.File { return os.Stdout }
 
+// killAll kills a process. What it has started itself is not reached.
+func killAll(p *os.Process) { _ = p.Kill() }
+
 // apart are the attributes of a process of its own: Ctrl+C at the console is for
 // this process to handle.
 func apart() *syscall.SysProcAttr {

@@ -32,11 +32,19 @@ type nodeProcess struct {
 	cmd     *exec.Cmd
 	life    *os.File // the node ends when it is closed, as it is when this process ends
 	address string
+	stderr  *os.File
 	words   lastWords
 	read    chan struct{} // closed when stderr has ended
 	exited  chan struct{} // closed when it has ended, with err set
 	err     error
+
+	mu     sync.Mutex // held, it keeps an ended process from being reaped
+	reaped bool       // its number may be that of another process
 }
+
+// linger is how long to wait for the output of a process that has ended, if something
+// that has left its process group keeps it open.
+const linger = time.Second
 
 // start starts a node and waits until it listens.
 func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
@@ -59,7 +67,7 @@ func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), life.Close(), status.Close(), statusEnd.Close())
 	}
-	n.life = life
+	n.life, n.stderr = life, stderr
 	n.cmd.Stdin, n.cmd.Stderr = in, stderrEnd
 	giveStatus(n.cmd, statusEnd)
 	err = n.cmd.Start()
@@ -76,15 +84,48 @@ func (s *Spawned) start(ctx context.Context) (*nodeProcess, error) {
 		_ = stderr.Close()
 	}()
 	go func() {
-		n.err = n.cmd.Wait()
+		n.err = n.wait()
 		s.pid.set(0)
 		_ = n.life.Close()
 		close(n.exited)
+		n.drain()
 	}()
 	if err := n.greet(ctx, status, s.o.Timeout, s.closing); err != nil {
-		return nil, errors.Join(err, n.kill())
+		n.kill()
+		n.drain()
+		return nil, err
 	}
 	return n, nil
+}
+
+// wait waits for the end of the process, and returns how it has ended. What it has
+// started in its process group ends with it: if it is a script, that may be the node.
+func (n *nodeProcess) wait() error {
+	child.AwaitExit(n.cmd)
+	n.mu.Lock()
+	killAll(n.cmd.Process)
+	n.reaped = true
+	n.mu.Unlock()
+	err := n.cmd.Wait() // which may have been called already
+	switch st := n.cmd.ProcessState; {
+	case st == nil:
+		return err
+	case !st.Success():
+		return &exec.ExitError{ProcessState: st}
+	}
+	return nil
+}
+
+// drain waits for the end of what a process that has ended wrote to stderr, but not for
+// long, and closes it.
+func (n *nodeProcess) drain() {
+	t := time.NewTimer(linger)
+	defer t.Stop()
+	select {
+	case <-n.read:
+	case <-t.C:
+	}
+	_ = n.stderr.Close()
 }
 
 // greet reads the line with which the node says that it listens, or why not.
@@ -101,26 +142,35 @@ func (n *nodeProcess) greet(ctx context.Context, status *os.File, limit time.Dur
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	defer status.Close()
-	select {
-	case a := <-got:
-		if a.err != nil {
+	exited := n.exited
+	var late <-chan time.Time
+	for {
+		select {
+		case a := <-got:
+			if a.err != nil {
+				return n.noNode()
+			}
+			var st childStatus
+			if err := json.Unmarshal(a.line, &st); err != nil {
+				return fmt.Errorf("what the child process has said is not about a node: %w", err)
+			}
+			if st.Text != "" {
+				return message.DecodeError(st.Code, st.Text, st.Details)
+			}
+			n.address = st.Address
+			return nil
+		case <-exited: // what it has said is there, and nothing follows, whoever keeps the pipe open
+			exited = nil
+			late = time.After(linger)
+		case <-late:
 			return n.noNode()
+		case <-t.C:
+			return fmt.Errorf("the node has not started in %v; does the main function of %s call rpc.Main first?", limit, n.cmd.Path)
+		case <-closing:
+			return errClientClosed()
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		var st childStatus
-		if err := json.Unmarshal(a.line, &st); err != nil {
-			return fmt.Errorf("what the child process has said is not about a node: %w", err)
-		}
-		if st.Text != "" {
-			return message.DecodeError(st.Code, st.Text, st.Details)
-		}
-		n.address = st.Address
-		return nil
-	case <-t.C:
-		return fmt.Errorf("the node has not started in %v; does the main function of %s call rpc.Main first?", limit, n.cmd.Path)
-	case <-closing:
-		return errClientClosed()
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -128,7 +178,7 @@ const maxStatus = 64 << 10
 
 // noNode is the error for a child that has ended without a word.
 func (n *nodeProcess) noNode() error {
-	t := time.AfterFunc(time.Second, func() { _ = n.cmd.Process.Kill() }) // it has closed what it should write to
+	t := time.AfterFunc(linger, n.end) // it has closed what it should write to
 	defer t.Stop()
 	<-n.exited
 	err := n.ended()
@@ -140,12 +190,7 @@ func (n *nodeProcess) noNode() error {
 
 // ended is the error for a node that has ended by itself.
 func (n *nodeProcess) ended() error {
-	t := time.NewTimer(time.Second) // something that it has started may keep stderr open
-	defer t.Stop()
-	select {
-	case <-n.read:
-	case <-t.C:
-	}
+	n.drain()
 	text := "exit status 0"
 	if n.err != nil {
 		text = n.err.Error()
@@ -164,7 +209,8 @@ func (n *nodeProcess) stop(d time.Duration) error {
 	select {
 	case <-n.exited:
 	case <-t.C:
-		return errors.Join(fmt.Errorf("the node has not ended in %v and was killed", d), n.kill())
+		n.kill()
+		return fmt.Errorf("the node has not ended in %v and was killed", d)
 	}
 	if n.err != nil {
 		return n.ended()
@@ -172,12 +218,20 @@ func (n *nodeProcess) stop(d time.Duration) error {
 	return nil
 }
 
-// kill ends the node at once.
-func (n *nodeProcess) kill() error {
-	_ = n.cmd.Process.Kill() // it may be gone
+// kill ends the node at once, and waits for its end.
+func (n *nodeProcess) kill() {
+	n.end()
 	_ = n.life.Close()
 	<-n.exited
-	return nil
+}
+
+// end kills the node with what it has started in its process group.
+func (n *nodeProcess) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.reaped {
+		killAll(n.cmd.Process)
+	}
 }
 
 // watch waits for the end of the node, and starts it again if that is wanted.
@@ -188,9 +242,11 @@ func (s *Spawned) watch() {
 		select {
 		case <-s.closing:
 			s.err = s.node.stop(s.patience())
+			s.died = s.err != nil
 			return
 		case <-s.node.exited:
 		}
+		s.died = true
 		err := s.node.ended()
 		for {
 			// A store that is gone, or another one, is no accident that passes.
@@ -212,7 +268,7 @@ func (s *Spawned) watch() {
 			wait = min(2*wait, restartLongest)
 			var node *nodeProcess
 			if node, err = s.start(context.Background()); err == nil {
-				s.node = node
+				s.node, s.died = node, false
 				break
 			}
 			select {

@@ -18,27 +18,47 @@ import (
 // one answer from a machine that may be busy.
 const connectTimeout = 5 * time.Second
 
+// nodeWait is how long a command waits for the node of a namespace: it may have been
+// started just before, by the same script.
+const nodeWait = 2 * time.Second
+
 // remote reports whether the command goes to a node in another process.
 func (a *app) remote() bool { return a.addr.Scheme != "" }
 
 // connect connects to the node that --connect or --namespace names. It uses
-// only the options for processors that run here.
+// only the options for processors that run here. The node of a namespace may need
+// nodeWait to be there.
 func (a *app) connect(ctx context.Context, here *pipeproc.Options) (*rpc.Client, error) {
 	o := &rpc.ConnectOptions{Timeout: connectTimeout, Name: "pipeproc", Workers: here.Workers, CloseGrace: here.CloseGrace, Logger: here.Logger}
 	if err := a.clientTLS(&o.TLS); err != nil {
 		return nil, err
 	}
 	c, err := rpc.Connect(ctx, a.addr.String(), o)
+	if a.addr.Private {
+		for end := time.Now().Add(nodeWait); noNode(err) && time.Now().Before(end); {
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-time.After(20 * time.Millisecond):
+			}
+			c, err = rpc.Connect(ctx, a.addr.String(), o)
+		}
+	}
 	if err == nil {
 		return c, nil
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, err
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+	case noNode(err):
 		return nil, fmt.Errorf("no node answers at %s (%w); 'pipeproc serve' starts one", a.addr, cause(err))
 	}
 	return nil, fmt.Errorf("connecting to %s: %w", a.addr, err)
+}
+
+// noNode reports whether an error says that nobody listens.
+func noNode(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
 // clientTLS sets c to the client's TLS configuration if the address requires TLS

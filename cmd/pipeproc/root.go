@@ -53,7 +53,8 @@ with --connect ADDR:
   tcp://host:port   TCP
   tls://host:port   TLS, with --tls-cert, --tls-key and --tls-ca
 
-These exclude each other, --dir and --sync. import, verify, repair, backup,
+With --namespace a command waits up to two seconds for a node that is being
+started. These exclude each other, --dir and --sync. import, verify, repair, backup,
 restore and dump work on a directory only.
 
 OUTPUT AND EXIT CODES

@@ -1,6 +1,6 @@
 // Package child tells a process that pipeproc started from its own executable
 // what to run: by one environment variable, which is removed before anything
-// else is started.
+// else is started. It also waits for the end of such a process.
 package child
 
 import "os"

@@ -35,6 +35,29 @@ func listenUnix(ctx context.Context, a Addr) (*Listener, error) {
 	}}, nil
 }
 
+// RemoveDead removes the files that a node that was killed has left at a unix socket. It
+// does nothing if a node listens there, or another program, or if they cannot be
+// removed: the next node that listens there replaces them.
+func RemoveDead(a Addr) {
+	if a.Scheme != SchemeUnix || a.check() != nil {
+		return
+	}
+	if a.Private && privateDir(filepath.Dir(a.Path), false) != nil {
+		return
+	}
+	if socketFile(a.Path) == nil && socketFile(a.Path+".lock") == nil {
+		return
+	}
+	lock, err := lockSocket(a.Path)
+	if err != nil {
+		return
+	}
+	if there, err := socketAt(a.Path); err == nil && there && checkDead(context.Background(), a.Path) == nil {
+		_ = removeSocket(a.Path)
+	}
+	_ = lock.unlock()
+}
+
 // bindUnix binds the socket at path, whose lock is held.
 func bindUnix(ctx context.Context, path string) (net.Listener, error) {
 	if there, err := socketAt(path); err != nil {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/pipeproc/pipeproc/internal/child"
 )
 
 // lingerTime is how long to wait for the output of a process that has ended, if
@@ -66,7 +68,7 @@ func (p *Program) tend(s *slot) {
 	if _, err := pr.pipes.stdin.Write(greeting(p.o.Name)); err != nil {
 		pr.broken(err)
 	}
-	awaitExit(pr.cmd)
+	child.AwaitExit(pr.cmd)
 	pr.reap()
 	t := time.AfterFunc(lingerTime, pr.pipes.closeOutput)
 	readers.Wait()

@@ -1,4 +1,4 @@
-package program
+package child
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitExit returns when the process of cmd has ended. Its pid is not reused
+// AwaitExit returns when the process of cmd has ended. Its pid is not reused
 // until cmd.Wait is called.
-func awaitExit(cmd *exec.Cmd) {
+func AwaitExit(cmd *exec.Cmd) {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		switch {
