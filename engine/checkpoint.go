@@ -275,6 +275,9 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	head := snapHead{Store: st.ID, Number: st.Checkpoint, Position: st.Position, Epoch: st.Epoch, WAL: st.WAL, Features: st.Features}
 	head, err = writeSnapshot(e.fs, head, func(w *snapWriter) {
 		c.write(w)
+		if e.noStore {
+			w.settle()
+		}
 	})
 	if err != nil {
 		return err
@@ -286,10 +289,10 @@ func (e *Engine) writeCheckpoint(st *storeState, c *captured) error {
 	}
 	// 4. STORE, which makes the checkpoint count.
 	st.SnapLen, st.SnapSum = head.Length, head.Sum
-	if err := writeStore(e.fs, st); err != nil {
-		// Whether the old or the new state counts may not be known: then only
-		// a reopen can tell.
-		return err
+	// If that fails, whether the old or the new state counts may not be known: then
+	// only a reopen can tell.
+	if e.noStore {
+		return createStore(e.fs, st)
 	}
-	return nil
+	return writeStore(e.fs, st)
 }

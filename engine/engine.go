@@ -130,6 +130,7 @@ type Engine struct {
 	// lostSections counts the sections of the snapshot that could not be
 	// restored, for repair.
 	lostSections int
+	noStore      bool // STORE is missing or not to be believed, and a repair makes it anew
 	stats        counters
 }
 

@@ -164,6 +164,18 @@ func (w *snapWriter) flush() {
 	w.buf = w.buf[:0]
 }
 
+// settle makes the sections durable before the header is written: until STORE is there
+// again, an intact header is all that says that a snapshot is whole.
+func (w *snapWriter) settle() {
+	w.flush()
+	if w.err != nil {
+		return
+	}
+	if err := w.f.Sync(); err != nil {
+		w.err = &syncError{err}
+	}
+}
+
 // writeSnapshot writes and syncs the snapshot file of head.Number and returns
 // its header with length and checksum set. fill adds the sections.
 func writeSnapshot(fsys vfs.FS, head snapHead, fill func(*snapWriter)) (snapHead, error) {

@@ -179,7 +179,7 @@ func (r *repairer) close() {
 	_ = r.e.lock.close()
 }
 
-// rebuildStore rebuilds the STORE file from the headers of other files.
+// rebuildStore rebuilds the content of the STORE file from the headers of other files.
 func (r *repairer) rebuildStore() error {
 	e := r.e
 	best := storeState{CreatedTime: e.read().wall, WALAbsent: true}
@@ -218,12 +218,10 @@ func (r *repairer) rebuildStore() error {
 	}
 	best.Epoch = max(best.Epoch, found.Epoch)
 	best.LogEpoch, best.LogFirst = found.Epoch, found.First
-	if err := createStore(e.fs, &best); err != nil {
-		return err
-	}
-	r.rep.Changed = true
+	// It is written with the checkpoint that ends the repair, and not before: cut off
+	// until then, the repair finds what it found this time.
+	e.store, e.noStore = best, true
 	r.did("rebuilt the STORE file from checkpoint %d", best.Checkpoint)
-	e.store = best
 	return nil
 }
 

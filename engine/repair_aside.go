@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -108,7 +109,7 @@ func (r *repairer) copyAside(name string) error {
 			r.did("%s cannot be read at %d: %v", name, off+int64(n), err)
 			clear(b[n:])
 		}
-		if allZero(b) {
+		if len(bytes.TrimLeft(b, "\x00")) == 0 {
 			continue
 		}
 		if _, err := out.WriteAt(b, off); err != nil {
@@ -122,13 +123,4 @@ func (r *repairer) copyAside(name string) error {
 		return &syncError{err}
 	}
 	return nil
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -77,17 +77,7 @@ func TestS5(t *testing.T) {
 			b[at] ^= 1
 			return b
 		})
-		m, err := im.put(flipDir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rep, err := pipeproc.Repair(ctx, flipDir, &pipeproc.RepairOptions{FS: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(rep.Dropped) == 0 {
-			t.Error("nothing is said to be lost")
-		}
+		m, rep := fix(t, im)
 		fixed, err := pipeproc.Open(flipDir, flipOptions(m))
 		if err != nil {
 			t.Fatal(err)
@@ -120,6 +110,23 @@ func TestS5(t *testing.T) {
 		kept(t, m, im)
 	}
 	_ = n.Close()
+}
+
+// fix repairs a copy of the store, which must lose something and say so.
+func fix(t *testing.T, im image) (*vfs.Mem, *pipeproc.RepairReport) {
+	t.Helper()
+	m, err := im.put(flipDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := pipeproc.Repair(context.Background(), flipDir, &pipeproc.RepairOptions{FS: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Dropped) == 0 {
+		t.Error("nothing is said to be lost")
+	}
+	return m, rep
 }
 
 // kept demands that the originals of everything but segments are in quarantine.
@@ -260,17 +267,7 @@ func TestRepairWithoutSnapshot(t *testing.T) {
 					return nil
 				})
 			}
-			m, err := im.put(flipDir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rep, err := pipeproc.Repair(ctx, flipDir, &pipeproc.RepairOptions{FS: m})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(rep.Dropped) == 0 {
-				t.Error("nothing is said to be lost")
-			}
+			m, rep := fix(t, im)
 			for range 2 {
 				n, err := pipeproc.Open(flipDir, flipOptions(m))
 				if err != nil {

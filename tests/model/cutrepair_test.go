@@ -58,6 +58,13 @@ func TestCutOffRepair(t *testing.T) {
 			invert(t, disk, "STORE", 50)
 			invert(t, disk, "STORE", 4096+50)
 		},
+		"STORE and snapshots": func(t *testing.T, disk *vfs.Crash) {
+			invert(t, disk, "STORE", 50)
+			invert(t, disk, "STORE", 4096+50)
+			for _, i := range []string{"snapshot-0", "snapshot-1"} {
+				invert(t, disk, i, 20)
+			}
+		},
 		"log": func(t *testing.T, disk *vfs.Crash) {
 			infos, err := disk.ReadDir(dir + "/wal")
 			if err != nil {

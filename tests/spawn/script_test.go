@@ -102,7 +102,9 @@ func TestSpawnScript(t *testing.T) {
 	o.Program, o.Binary, o.Restarts = nil, w.script(self.Path()+"; true"), 1
 	s := w.spawn(o)
 	commit(t, s, "a", "x")
-	kill(t, s.Pid()) // the script; its node must not hold the store against the next
+	script := s.Pid()
+	kill(t, script) // its node must not hold the store against the next
+	process.Until(t, "the script runs again", func() bool { return s.Pid() != 0 && s.Pid() != script })
 	commit(t, s, "a", "y")
 	wantBodies(t, s, "a", "x", "y")
 	if err := s.Close(); err != nil {
