@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
+	"github.com/pipeproc/pipeproc/internal/mutate"
 	"github.com/pipeproc/pipeproc/segment"
 	"github.com/pipeproc/pipeproc/topics"
 	"github.com/pipeproc/pipeproc/vfs"
@@ -114,7 +115,7 @@ func existing(fsys vfs.FS, name string) string {
 // not.
 func (e *Engine) holds(name string) bool {
 	own, err := e.dirs.top.Stat(".")
-	if err != nil || !own.ID.Known() {
+	if err != nil || !own.ID.Known() || mutate.BackupInside {
 		return false
 	}
 	var last vfs.ID

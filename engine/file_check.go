@@ -42,7 +42,7 @@ func (e *Engine) checkFiles() error {
 					e.stale = append(e.stale, info.Name)
 				}
 			case mutate.SkipFileCheck:
-			case ok && info.Regular && info.Links > 1 && !s.Sealed && !e.cfg.ReadOnly:
+			case ok && shared(info) && !s.Sealed && !e.cfg.ReadOnly:
 				return e.sharedFile(segmentDir + "/" + info.Name)
 			case !ok && s.Written:
 				e.damageTopic(t.Name(), s.Number, "the file is missing")

@@ -64,7 +64,7 @@ func look(dir vfs.Dir) (s survey, err error) {
 		case own && i.Symlink:
 			s.links = append(s.links, i.Name)
 		case own && i.Dir == folder:
-			if i.Regular && i.Links > 1 {
+			if shared(i) {
 				s.shared = append(s.shared, i.Name)
 			}
 			s.store = s.store || i.Name == storeName
@@ -101,7 +101,7 @@ func (s *survey) folder(dir vfs.Dir, name string, ours func(string) bool) error 
 			}
 		case i.Symlink && name == walDir:
 			s.links = append(s.links, name+"/"+i.Name)
-		case i.Regular && i.Links > 1 && name == walDir:
+		case shared(i) && name == walDir:
 			s.shared = append(s.shared, name+"/"+i.Name)
 			s.proof = i.Name
 		case name != walDir || i.Size > 0: // the log's files may be made before STORE
@@ -161,6 +161,9 @@ func oddKind(name string) error {
 	}
 	return c
 }
+
+// shared reports whether a file has another name (a hard link).
+func shared(i vfs.Info) bool { return i.Regular && i.Links > 1 && !mutate.AllowLinks }
 
 // sharedFile is the error for a file with another name, which would change with it: that
 // of a copy of the store, for instance, made of hard links.

@@ -221,6 +221,12 @@ func (r *repairer) rebuildStore() error {
 	// It is written with the checkpoint that ends the repair, and not before: cut off
 	// until then, the repair finds what it found this time.
 	e.store, e.noStore = best, true
+	if mutate.RepairFirst {
+		if err := createStore(e.fs, &best); err != nil {
+			return err
+		}
+		e.noStore = false
+	}
 	r.did("rebuilt the STORE file from checkpoint %d", best.Checkpoint)
 	return nil
 }

@@ -69,8 +69,14 @@ const (
 	SkipGaps = false
 	// SkipQuota takes a quota that is used up for a fault.
 	SkipQuota = false
+	// RepairFirst has a repair make STORE anew before the checkpoint that it names.
+	RepairFirst = false
 	// SkipPlain fails a commit whose store to a mapped log faults, and does not write it.
 	SkipPlain = false
+	// AllowLinks writes to files that have another name.
+	AllowLinks = false
+	// BackupInside makes a backup in the store itself.
+	BackupInside = false
 	// LetPanic lets a panic of what the caller handed in go on.
 	LetPanic = false
 	// KeepGone takes a spare of the log that is gone since it was listed for an error.

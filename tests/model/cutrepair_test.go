@@ -31,6 +31,57 @@ func nameOf(t *testing.T, fsys vfs.FS, folder string, n int) string {
 	return folder + "/" + list[n].Name
 }
 
+// hurtHeads damages STORE and both snapshots.
+func hurtHeads(t *testing.T, disk *vfs.Crash) {
+	invert(t, disk, "STORE", 50)
+	invert(t, disk, "STORE", 4096+50)
+	for _, i := range []string{"snapshot-0", "snapshot-1"} {
+		invert(t, disk, i, 20)
+	}
+}
+
+// TestMutantRepairFirst kills such a repair now and then: the next one keeps as much as
+// one that was not cut off, and what opens has it.
+func TestMutantRepairFirst(t *testing.T) {
+	disk := cutStore(t).disk.Crash(func(vfs.Unit) bool { return true })
+	hurtHeads(t, disk)
+	fix := func(fsys vfs.FS) error {
+		_, err := pipeproc.Repair(bg, dir, &pipeproc.RepairOptions{FS: fsys})
+		return err
+	}
+	whole := disk.Kill()
+	if err := fix(whole); err != nil {
+		t.Fatal(err)
+	}
+	want, err := read(whole, dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &midway{t: t}
+	fault := vfs.NewFault(disk, m.watch(disk))
+	if err := fix(fault); err != nil {
+		t.Fatal(err)
+	}
+	for i, img := range m.kept {
+		if i%8 != 0 && !*flagFull {
+			continue
+		}
+		if n, err := pipeproc.Open(dir, &pipeproc.Options{FS: img}); err == nil { // or it is damaged still
+			_ = n.Close()
+		}
+		if err := fix(img); err != nil {
+			t.Fatalf("killed at point %d of %d: %v", i, len(m.kept), err)
+		}
+		got, err := read(img, dir, true)
+		if err == nil {
+			err = got.lacks(want)
+		}
+		if err != nil {
+			t.Errorf("killed at point %d of %d: %v", i, len(m.kept), err)
+		}
+	}
+}
+
 // TestCutOffRepair interrupts repairs of each kind of damage. The repair can then be
 // made again, and ends as one that was not interrupted.
 func TestCutOffRepair(t *testing.T) {
@@ -58,13 +109,7 @@ func TestCutOffRepair(t *testing.T) {
 			invert(t, disk, "STORE", 50)
 			invert(t, disk, "STORE", 4096+50)
 		},
-		"STORE and snapshots": func(t *testing.T, disk *vfs.Crash) {
-			invert(t, disk, "STORE", 50)
-			invert(t, disk, "STORE", 4096+50)
-			for _, i := range []string{"snapshot-0", "snapshot-1"} {
-				invert(t, disk, i, 20)
-			}
-		},
+		"STORE and snapshots": hurtHeads,
 		"log": func(t *testing.T, disk *vfs.Crash) {
 			infos, err := disk.ReadDir(dir + "/wal")
 			if err != nil {
