@@ -167,7 +167,9 @@ func TestMutantTwoSnapshots(t *testing.T) {
 // TestMutantNewNames has a checkpoint fail that has made a segment file. The next one
 // makes none, but the name must be durable.
 func TestMutantNewNames(t *testing.T) {
-	b := newBench(t)
+	cfg := mutantConfig
+	cfg.walSize = 1 << 20 // no checkpoint but those here
+	b := newBenchOf(t, cfg)
 	b.commit("a", 40<<10)
 	b.commit("b", 40<<10)
 	b.failWrites("/segments/0000000000000002", syscall.ENOSPC, b.checkpoint)
