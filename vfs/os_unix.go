@@ -131,16 +131,22 @@ func identify(info *Info, fi fs.FileInfo) {
 	}
 }
 
-// statFile is fstat(2).
+// statFile describes an open file.
 func statFile(f *osFile) (info Info, err error) {
-	var st unix.Stat_t
 	err = f.control("stat", func(fd uintptr) error {
-		return retry(func() error { return unix.Fstat(int(fd), &st) })
+		info, err = fstat(int(fd), f.Name())
+		return err
 	})
-	if err == nil {
-		info = statInfo(f.Name(), &st)
-	}
 	return info, err
+}
+
+// fstatTimes is fstat(2), which asks for a file's times as well.
+func fstatTimes(fd int, name string) (Info, error) {
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		return Info{}, err
+	}
+	return statInfo(name, &st), nil
 }
 
 // absolute returns a name from the root on, or "" if that cannot be told. (filepath.Abs

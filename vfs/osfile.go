@@ -37,11 +37,8 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *osFile) Stat() (Info, error) { return statFile(f) }
 
 func (f *osFile) Size() (int64, error) {
-	fi, err := f.f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
+	info, err := statFile(f)
+	return info.Size, err
 }
 
 func (f *osFile) Preallocate(size int64) error {

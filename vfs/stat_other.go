@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package vfs
+
+func fstat(fd int, name string) (Info, error) { return fstatTimes(fd, name) }
