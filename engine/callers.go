@@ -68,9 +68,6 @@ func notReturned(v any) any {
 // leadSafely is lead, and releases the batch whatever happens. Of a command that was
 // neither refused nor made visible nobody knows what became of it.
 func (e *Engine) leadSafely(batch []*wal.Ticket[*Request]) {
-	for _, t := range batch {
-		t.Value.Position = 0
-	}
 	returned := false
 	defer func() {
 		if returned {

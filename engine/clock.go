@@ -117,15 +117,19 @@ func (c storeClock) doubt(r reading, b bounds) storeClock {
 func (c storeClock) believe(ms int64) storeClock { return storeClock{ms: ms, at: c.at} }
 
 // read reads the clocks. If that panics, the node has failed and the result means nothing.
-func (e *Engine) read() (r reading) {
-	returned := false
-	defer e.caught("Options.Clock", &returned)
+func (e *Engine) read() reading {
 	if e.cfg.Read != nil {
 		wall, elapsed := e.cfg.Read()
-		r = reading{wall: wall.UnixMilli(), elapsed: elapsed}
-	} else {
-		r = reading{wall: e.cfg.Clock().UnixMilli(), elapsed: e.cfg.Elapsed()}
+		return reading{wall, elapsed}
 	}
+	return e.readCallers()
+}
+
+// readCallers reads the caller's clock.
+func (e *Engine) readCallers() (r reading) {
+	returned := false
+	defer e.caught("Options.Clock", &returned)
+	r = reading{wall: e.cfg.Clock().UnixMilli(), elapsed: e.cfg.Elapsed()}
 	returned = true
 	return r
 }

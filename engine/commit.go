@@ -169,11 +169,7 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	if mutate.PublishBeforeWAL {
 		e.apply(staged, e.log.Position()+1)
 	}
-	appendFrames := e.log.AppendUnsynced
-	if sync {
-		appendFrames = e.log.Append
-	}
-	n, first, err := appendFrames(e.scratch.frames)
+	n, first, err := e.append(sync)
 	clear(e.scratch.parts) // bodies are the callers'
 	if len(e.scratch.frames) > 1 {
 		clear(e.scratch.frames) // they may refer to an outgrown parts slice
@@ -220,6 +216,14 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 	e.reg.FlushLagging()
 	e.trackWALSize(staged)
 	return again
+}
+
+// append appends the frames that were staged.
+func (e *Engine) append(sync bool) (n int, first uint64, err error) {
+	if sync {
+		return e.log.Append(e.scratch.frames)
+	}
+	return e.log.AppendUnsynced(e.scratch.frames)
 }
 
 // trackWALSize keeps walSize close enough to the WAL's size to act on. The exact size

@@ -41,8 +41,9 @@ type Config struct {
 	// Elapsed returns the time since a fixed moment. Unlike Clock it never jumps.
 	// nil: the system's.
 	Elapsed func() time.Duration
-	// Read returns what both say, if that is cheaper. May be nil.
-	Read  func() (time.Time, time.Duration)
+	// Read, if Clock is the system's, returns what both say, the first in unix
+	// milliseconds. May be nil.
+	Read  func() (ms int64, elapsed time.Duration)
 	Event func(Event) // may be nil; called on the goroutine that causes the event
 
 	ReadOnly bool

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Ticket is one submission to a Group. It can be reused once Do has returned,
@@ -12,7 +13,7 @@ import (
 type Ticket[T any] struct {
 	Value T
 	ch    chan struct{}
-	lead  bool
+	lead  bool // it was queued, and has to lead
 	batch []*Ticket[T]
 }
 
@@ -25,11 +26,20 @@ type Group[T any] struct {
 	max   int
 	yield func() // nil: never
 
+	state atomic.Int32
+	last  int // size of the last batch; the leader's
+
 	mu    sync.Mutex
 	queue []*Ticket[T]
-	busy  bool
-	last  int // size of the last batch
 }
+
+// The states of a group. It becomes crowded, and idle from that, with mu held. So who
+// finds it idle, or ends as the only one, takes no lock.
+const (
+	idle    = iota
+	lone    // a leader is at work, and nobody is queued
+	crowded // a leader is at work, and others may be queued
+)
 
 // maxYields bounds how often a leader lets others run.
 const maxYields = 4
@@ -52,22 +62,47 @@ func NewGroup[T any](max int, yield bool, run func(batch []*Ticket[T])) *Group[T
 // it. If ctx ends while t is still queued, t is withdrawn and the error is the
 // cause of ctx; once a leader has taken t, Do waits for the result.
 func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
-	g.mu.Lock()
-	shared := g.last > 1 // others were released just now, or led before
-	if g.busy {
-		if t.ch == nil {
-			t.ch = make(chan struct{}, 1)
-		}
-		t.lead = false
-		g.queue = append(g.queue, t)
-		g.mu.Unlock()
-		if err := g.wait(ctx, t); err != nil || !t.lead {
+	t.lead = false
+	if !g.state.CompareAndSwap(idle, lone) {
+		if leads, err := g.enter(ctx, t); err != nil || !leads {
 			return err
 		}
-		g.mu.Lock()
-		shared = true
 	}
-	g.busy = true
+	t.batch = append(t.batch[:0], t)
+	shared := t.lead || g.last > 1 // others led just now, or were released
+	if g.yield != nil && shared || g.state.Load() == crowded {
+		g.gather(t, shared)
+	}
+	g.last = len(t.batch)
+
+	defer g.release(t) // also if run panics
+	g.run(t.batch)
+	return nil
+}
+
+// enter queues t, unless the group is idle by now, and waits until t was served or leads.
+func (g *Group[T]) enter(ctx context.Context, t *Ticket[T]) (leads bool, err error) {
+	g.mu.Lock()
+	if g.state.Swap(crowded) == idle {
+		g.mu.Unlock()
+		return true, nil
+	}
+	if t.ch == nil {
+		t.ch = make(chan struct{}, 1)
+	}
+	g.queue = append(g.queue, t)
+	g.mu.Unlock()
+	if err := g.wait(ctx, t); err != nil {
+		return false, err
+	}
+	return t.lead, nil
+}
+
+// gather adds those who wait to the batch of t, its leader. It lets more arrive first, if
+// the group is shared.
+func (g *Group[T]) gather(t *Ticket[T], shared bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for i, n := 0, -1; g.yield != nil && shared && i < maxYields && n < len(g.queue) && len(g.queue) < g.max-1; i++ {
 		n = len(g.queue)
 		g.mu.Unlock()
@@ -75,23 +110,28 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 		g.mu.Lock()
 	}
 	n := min(len(g.queue), g.max-1)
-	t.batch = append(append(t.batch[:0], t), g.queue[:n]...)
+	t.batch = append(t.batch, g.queue[:n]...)
 	g.queue = slices.Delete(g.queue, 0, n)
-	g.last = n + 1
-	g.mu.Unlock()
-
-	defer g.release(t) // also if run panics
-	g.run(t.batch)
-	return nil
 }
 
 // release ends the batch of t, its leader: it lets the next leader go, and all who were
 // served.
 func (g *Group[T]) release(t *Ticket[T]) {
+	if !g.state.CompareAndSwap(lone, idle) {
+		g.next()
+	}
+	for _, f := range t.batch[1:] {
+		f.ch <- struct{}{}
+	}
+	clear(t.batch[1:]) // the first is t itself
+}
+
+// next lets the one who is queued for longest lead.
+func (g *Group[T]) next() {
 	g.mu.Lock()
 	var next *Ticket[T]
 	if len(g.queue) == 0 {
-		g.busy = false
+		g.state.Store(idle)
 	} else {
 		next = g.queue[0]
 		g.queue = slices.Delete(g.queue, 0, 1)
@@ -101,10 +141,6 @@ func (g *Group[T]) release(t *Ticket[T]) {
 	if next != nil {
 		next.ch <- struct{}{}
 	}
-	for _, f := range t.batch[1:] {
-		f.ch <- struct{}{}
-	}
-	clear(t.batch[1:]) // the first is t itself
 }
 
 func (g *Group[T]) wait(ctx context.Context, t *Ticket[T]) error {

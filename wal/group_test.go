@@ -68,7 +68,7 @@ func (c *crowd) wait(t *testing.T, want ...[]int) {
 	if !slices.EqualFunc(c.batches, want, slices.Equal) {
 		t.Errorf("batches %v, want %v", c.batches, want)
 	}
-	if c.busy || len(c.queue) != 0 {
+	if c.state.Load() != idle || len(c.queue) != 0 {
 		t.Error("the group is not idle")
 	}
 	c.batches = nil

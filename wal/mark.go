@@ -28,7 +28,8 @@ import (
 //	32    8  boot: a hash of the name of this running of the machine, 0 = unknown
 //	40    8  generation of the file that names this log (STORE), as far as durable
 //	48    8  epoch
-//	56    8  sum of bytes 0 to 55 and of the seed
+//	56    8  sum of the words at 0, 16 and 24, and of the sum of the others: that of
+//	         those at 8, 32, 40 and 48, and of the seed
 //
 // The seed is the sum of "mark" and the store id. A record whose sum is wrong is
 // none: a torn, missing or older mark is less knowledge and no damage.
@@ -49,7 +50,8 @@ type mark struct {
 	epoch      uint64
 }
 
-func (r *mark) put(b []byte, seed uint64) {
+// put stores r with its sum, of which the words that change seldom give rest.
+func (r *mark) put(b []byte, rest uint64) {
 	_ = b[63]
 	le.PutUint64(b, r.position)
 	le.PutUint64(b[8:], r.number)
@@ -58,17 +60,19 @@ func (r *mark) put(b []byte, seed uint64) {
 	le.PutUint64(b[32:], r.boot)
 	le.PutUint64(b[40:], r.generation)
 	le.PutUint64(b[48:], r.epoch)
-	le.PutUint64(b[56:], r.seal(seed))
+	le.PutUint64(b[56:], r.seal(rest))
 }
 
-func (r *mark) seal(seed uint64) uint64 {
-	return xxh.Sum64(r.position, r.number, r.sum, r.durable, r.boot, r.generation, r.epoch, seed)
+func (r *mark) seal(rest uint64) uint64 { return xxh.Sum32(r.position, r.sum, r.durable, rest) }
+
+func (r *mark) rest(seed uint64) uint64 {
+	return xxh.Sum56(r.number, r.boot, r.generation, r.epoch, seed, 0, 0)
 }
 
 // parseMark decodes the record at the start of b, which is 64 bytes long.
 func parseMark(b []byte, seed uint64) (r mark, ok bool) {
 	r = mark{le.Uint64(b), le.Uint64(b[8:]), le.Uint64(b[16:]), le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[48:])}
-	return r, r.seal(seed) == le.Uint64(b[56:]) && !mutate.SkipMark
+	return r, r.seal(r.rest(seed)) == le.Uint64(b[56:]) && !mutate.SkipMark
 }
 
 func markSeed(store [16]byte) uint64 {
@@ -114,6 +118,7 @@ type markWriter struct {
 	off   int64 // of the first
 	odd   bool
 	rec   mark
+	rest  uint64   // of rec; see mark.put
 	buf   [64]byte // if there is no mapping
 	guard func()   // w.store, allocated once
 	err   error    // nothing more is written
@@ -141,6 +146,8 @@ func openMark(cfg *Config) (*markFile, error) {
 		w.rec.epoch, w.guard = cfg.Epoch, w.store
 	}
 	k.leader.rec.boot = cfg.Boot
+	k.leader.seldom()
+	k.syncs.seldom()
 	if mapsFreely {
 		if m, err := f.Map(markSize, true); err == nil { // else it is written
 			k.m, k.data = m, m.Bytes()
@@ -157,13 +164,16 @@ func (w *markWriter) write() {
 	if k := w.to; k.m != nil {
 		w.err = vfs.Guard(k.m, w.guard)
 	} else {
-		w.rec.put(w.buf[:], k.seed)
+		w.rec.put(w.buf[:], w.rest)
 		_, w.err = k.f.WriteAt(w.buf[:], w.turn())
 	}
 }
 
 // store is the part of write that touches mapped memory.
-func (w *markWriter) store() { w.rec.put(w.to.data[w.turn():], w.to.seed) }
+func (w *markWriter) store() { w.rec.put(w.to.data[w.turn():], w.rest) }
+
+// seldom follows a change of one of the words that change seldom.
+func (w *markWriter) seldom() { w.rest = w.rec.rest(w.to.seed) }
 
 // turn returns where the record goes this time: not over the one before.
 func (w *markWriter) turn() int64 {
@@ -196,7 +206,11 @@ func (l *Log) Acknowledge() {
 func (l *Log) fillMark() *markWriter {
 	w := &l.mark.leader
 	r := &w.rec
-	r.position, r.number, r.sum, r.durable = l.position.Load(), l.cur.number, l.lastSum, l.durable.Load()
+	r.position, r.sum, r.durable = l.position.Load(), l.lastSum, l.durable.Load()
+	if r.number != l.cur.number {
+		r.number = l.cur.number
+		w.seldom()
+	}
 	return w
 }
 
@@ -205,6 +219,7 @@ func (l *Log) fillMark() *markWriter {
 func (l *Log) Named(generation uint64) {
 	if l.mark != nil {
 		l.mark.leader.rec.generation = generation
+		l.mark.leader.seldom()
 		l.mark.leader.write()
 	}
 }

@@ -28,18 +28,25 @@ func New() *Clock {
 
 // Now returns the time.
 func (c *Clock) Now() time.Time {
-	t, _ := c.Read()
-	return t
+	unix, _ := c.nanos()
+	return time.Unix(0, unix)
 }
 
-// Read returns the time, and how much time has elapsed since the clock was made.
-func (c *Clock) Read() (time.Time, time.Duration) {
-	since := int64(time.Since(c.start)) // the monotonic clock
+// Read returns the time in unix milliseconds, and how much time has elapsed since the
+// clock was made.
+func (c *Clock) Read() (ms int64, elapsed time.Duration) {
+	unix, since := c.nanos()
+	return unix / 1e6, time.Duration(since)
+}
+
+// nanos is Read in nanoseconds.
+func (c *Clock) nanos() (unix, since int64) {
+	since = int64(time.Since(c.start)) // the monotonic clock
 	if since-c.read.Load() >= int64(maxAge) {
 		now := time.Now()
 		since = int64(now.Sub(c.start))
 		c.unix.Store(now.UnixNano() - since)
 		c.read.Store(since)
 	}
-	return time.Unix(0, c.unix.Load()+since), time.Duration(since)
+	return c.unix.Load() + since, since
 }

@@ -21,6 +21,14 @@ const (
 	lane4        = ^prime1 + 1 // minus prime1
 )
 
+// Sum32 returns the sum of four words.
+func Sum32(w0, w1, w2, w3 uint64) uint64 {
+	l1, l2, l3, l4 := round(lane1, w0), round(lane2, w1), round(0, w2), round(lane4, w3)
+	h := merge(bits.RotateLeft64(l1, 1)+bits.RotateLeft64(l2, 7)+bits.RotateLeft64(l3, 12)+bits.RotateLeft64(l4, 18), l1)
+	h = merge(merge(merge(h, l2), l3), l4) + 32
+	return finish(h)
+}
+
 // Sum56 returns the sum of seven words.
 func Sum56(w0, w1, w2, w3, w4, w5, w6 uint64) uint64 {
 	l1, l2, l3, l4 := round(lane1, w0), round(lane2, w1), round(0, w2), round(lane4, w3)

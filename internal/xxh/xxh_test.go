@@ -17,6 +17,9 @@ func TestSums(t *testing.T) {
 			w[i] = rnd.Uint64() >> rnd.IntN(64)
 			b = binary.LittleEndian.AppendUint64(b, w[i])
 		}
+		if got, want := Sum32(w[0], w[1], w[2], w[3]), xxhash.Sum64(b[:32]); got != want {
+			t.Fatalf("Sum32 = %#x, want %#x", got, want)
+		}
 		if got, want := Sum56(w[0], w[1], w[2], w[3], w[4], w[5], w[6]), xxhash.Sum64(b[:56]); got != want {
 			t.Fatalf("Sum56 = %#x, want %#x", got, want)
 		}
