@@ -40,6 +40,7 @@ type Request struct {
 	err        error
 	once       once.Op // the key of the client that sent it, if keyed
 	keyed      bool
+	turn       Turn        // may be nil
 	selfGroup  [1]*Request // the request itself, as a group of one
 }
 
@@ -86,8 +87,19 @@ func (e *Engine) send(ctx context.Context, r *Request) error {
 
 // submit hands a command to the commit leader and waits for its outcome.
 func (e *Engine) submit(ctx context.Context, r *Request) error {
+	r.ticket.Queued = nil
+	if r.turn != nil {
+		r.ticket.Queued = r.turn.Pass
+	}
 	for tries := 0; ; tries++ {
 		r.err = nil
+		if r.turn != nil && !mutate.SkipTurn {
+			if err := r.turn.Turn(ctx); err != nil {
+				return err
+			}
+			// Where later commands have their places behind it, it keeps its own.
+			ctx = context.Background()
+		}
 		r.ticket.Value = r
 		if err := e.group.Do(ctx, &r.ticket); err != nil {
 			return err
@@ -99,9 +111,9 @@ func (e *Engine) submit(ctx context.Context, r *Request) error {
 		// files are reused, and unlinks pruned segments. So commands that free
 		// space work even if there is none. If the checkpoint finds nothing to do,
 		// one that was under way has just ended, and the command is tried again at
-		// once.
+		// once. One that has a turn is, if no later one has had its own meanwhile.
 		space := errors.Is(r.err, errs.NoSpace) || errors.Is(r.err, errs.DiskLimit)
-		if !space || tries > 0 || e.Checkpoint() != nil {
+		if !space || tries > 0 || e.Checkpoint() != nil || r.turn != nil && !r.turn.TakeBack() {
 			e.stats.rejected.Add(1)
 			return r.err
 		}

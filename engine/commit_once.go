@@ -17,7 +17,24 @@ import (
 // and the reply become part of the command. If the same key comes again, the command is
 // not run: its caller gets the results of the first run and sees no difference.
 
-// keyed is the context key of a once.Key. The key travels in the context because it
+// Turn orders the commands of one client.
+type Turn interface {
+	// Turn waits until the commands before this one have passed. After an error the
+	// command must have no effect.
+	Turn(ctx context.Context) error
+	// Pass lets the next command go on.
+	Pass()
+	// TakeBack takes Pass back, unless a later command has passed.
+	TakeBack() bool
+}
+
+// key is what a client sent a command with.
+type key struct {
+	once.Key
+	turn Turn // nil: it has none
+}
+
+// keyed is the context key of a key. The key travels in the context because it
 // passes through every method between the server and submit (Commit, Propose, Claim,
 // Reclaim, CreateTopic, …), and only submit and Claim use it; callers in the same
 // process have none. A method that does not pass its context on would run a repeated
@@ -26,30 +43,34 @@ type keyed struct{}
 
 // WithKey returns a context for one command that a client sent. No other command may
 // be run with it: it would be taken for a repetition of the first.
-func WithKey(ctx context.Context, k once.Key) context.Context {
-	return context.WithValue(ctx, keyed{}, k)
+//
+// With a turn, which may be nil, the command takes its place among others when it is the
+// client's turn, and the next one may go on as soon as the place is fixed. From then on
+// the end of ctx does not end it.
+func WithKey(ctx context.Context, k once.Key, t Turn) context.Context {
+	return context.WithValue(ctx, keyed{}, key{k, t})
 }
 
-func keyOf(ctx context.Context) (once.Key, bool) {
-	k, ok := ctx.Value(keyed{}).(once.Key)
+func keyOf(ctx context.Context) (key, bool) {
+	k, ok := ctx.Value(keyed{}).(key)
 	return k, ok
 }
 
 // submitOnce is submit for a command that a client may have sent before.
-func (e *Engine) submitOnce(ctx context.Context, r *Request, k once.Key) error {
+func (e *Engine) submitOnce(ctx context.Context, r *Request, k key) error {
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if k.Again && !mutate.SkipOnce {
-			if reply, ok := e.once.Lookup(k); ok {
+			if reply, ok := e.once.Lookup(k.Key); ok {
 				return r.takeReply(reply)
 			}
 		}
-		r.once = once.Op{Key: k}
-		r.keyed = true
+		r.once = once.Op{Key: k.Key}
+		r.keyed, r.turn = true, k.turn
 		err := e.submit(ctx, r)
-		r.keyed = false
+		r.keyed, r.turn = false, nil
 		switch {
 		case errors.Is(err, once.ErrRepeated):
 			// It ran meanwhile, or was in flight and then failed.

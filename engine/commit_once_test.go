@@ -51,7 +51,7 @@ func TestSentAgain(t *testing.T) {
 		commands = append(commands, func(e *Engine, again bool) (any, error) {
 			k := k
 			k.Again = again
-			return run(WithKey(context.Background(), k), e)
+			return run(WithKey(context.Background(), k, nil), e)
 		})
 	}
 	send(func(ctx context.Context, e *Engine) (any, error) { return e.commitOne(ctx, "in") })
@@ -128,7 +128,7 @@ func TestSentAgain(t *testing.T) {
 		e := sentEngine(t, fs)
 		check(e, name)
 		k := once.Key{Client: once.Client{9}, Seq: 5, Floor: 4, Again: true}
-		if _, err := e.commitOne(WithKey(context.Background(), k), "in"); !errors.Is(err, errs.OutcomeUnknown) {
+		if _, err := e.commitOne(WithKey(context.Background(), k, nil), "in"); !errors.Is(err, errs.OutcomeUnknown) {
 			t.Error(name, err)
 		}
 		if err := e.Close(); err != nil {
@@ -158,7 +158,7 @@ func TestSentAgainDeadLetter(t *testing.T) {
 	}
 	for _, again := range []bool{false, true, true} {
 		k := once.Key{Client: once.Client{1}, Seq: 1, Floor: 1, Again: again}
-		s, err := e.Reclaim(WithKey(ctx, k), "p", c.Token, "bad")
+		s, err := e.Reclaim(WithKey(ctx, k, nil), "p", c.Token, "bad")
 		if err != nil || s.Next != 1 {
 			t.Fatal(again, s, err)
 		}

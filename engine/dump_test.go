@@ -19,7 +19,7 @@ func TestDumpSnapshot(t *testing.T) {
 	e := sentEngine(t, fs)
 	ctx := context.Background()
 	client := once.Client{1, 2, 3}
-	if _, err := e.commitOne(WithKey(ctx, once.Key{Client: client, Seq: 1, Floor: 1}), "in"); err != nil {
+	if _, err := e.commitOne(WithKey(ctx, once.Key{Client: client, Seq: 1, Floor: 1}, nil), "in"); err != nil {
 		t.Fatal(err)
 	}
 	o, err := procstate.Options{}.Check("in")

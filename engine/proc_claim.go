@@ -68,7 +68,7 @@ func (e *Engine) Claim(ctx context.Context, name string, count int, c *Claimed) 
 		case claimRepeated:
 			k, _ := keyOf(ctx)
 			k.Again = true
-			ctx = WithKey(ctx, k)
+			ctx = WithKey(ctx, k.Key, k.turn)
 		case claimPruned, claimStale:
 		}
 	}
@@ -104,7 +104,7 @@ func (e *Engine) tryClaim(ctx context.Context, name string, count int, c *Claime
 		return claimSettled, err
 	}
 	if k, ok := keyOf(ctx); ok && k.Again {
-		if claim, known := e.claimedBefore(k, s); known {
+		if claim, known := e.claimedBefore(k.Key, s); known {
 			return claimSettled, e.claimAgain(s, claim, c)
 		}
 	}

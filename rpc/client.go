@@ -52,15 +52,15 @@ type ConnectOptions struct {
 // done again. ErrOutcomeUnknown is returned when the node can no longer tell, or
 // when the context ended before the answer came.
 type Client struct {
-	addr   transport.Addr
-	o      ConnectOptions
-	id     once.Client
-	codecs *segment.Codecs
-	keys   keys
-	known  sync.Map // names of procs that were ensured
-	pipes  *pipeline.Manager
-	turns  turns.Turns
-	batch  sync.Pool
+	addr     transport.Addr
+	o        ConnectOptions
+	id       once.Client
+	codecs   *segment.Codecs
+	commands commands
+	known    sync.Map // names of procs that were ensured
+	pipes    *pipeline.Manager
+	turns    turns.Turns
+	batch    sync.Pool
 
 	mu     sync.Mutex
 	conn   *transport.Conn
@@ -97,6 +97,7 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 		return nil, err
 	}
 	c.conn, c.node = conn, conn.Welcome().NodeID
+	c.commands.use(conn)
 	return c, nil
 }
 
@@ -136,7 +137,7 @@ func (c *Client) get(ctx context.Context) (*transport.Conn, error) {
 	var limit <-chan time.Time
 	for {
 		c.mu.Lock()
-		if c.conn != nil && c.conn.Err() == nil {
+		if c.usable() {
 			defer c.mu.Unlock()
 			return c.conn, nil
 		}
@@ -173,6 +174,19 @@ func (c *Client) get(ctx context.Context) (*transport.Conn, error) {
 	}
 }
 
+// usable reports whether calls can begin on the connection. The caller holds c.mu.
+func (c *Client) usable() bool {
+	if c.conn == nil || c.conn.Err() != nil {
+		return false
+	}
+	select {
+	case <-c.conn.GoingAway():
+		return false
+	default:
+		return true
+	}
+}
+
 // redial connects again, however long it takes.
 func (c *Client) redial(done chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -190,6 +204,7 @@ func (c *Client) redial(done chan struct{}) {
 		c.mu.Lock()
 		if err == nil {
 			c.conn, c.dial = conn, nil
+			c.commands.use(conn)
 			if c.node != conn.Welcome().NodeID {
 				c.o.Logger.Warn("pipeproc: another store is served at the address now", "address", c.addr.String())
 			}
@@ -242,33 +257,49 @@ func lost(err error) bool {
 }
 
 // send makes a call that changes the state, under a key, so that it is done once
-// however often it is sent.
-func (c *Client) send(ctx context.Context, method uint16, build func(k once.Key) [][]byte) ([]byte, error) {
+// however often it is sent, and in the order of the keys. Its body has at most size
+// bytes beside the key.
+func (c *Client) send(ctx context.Context, method uint16, size int, build func(k once.Key) [][]byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	k := c.keys.take()
-	defer c.keys.done(k.Seq)
-	sent := false
+	k := new(command)
+	defer c.commands.done(k)
+	var conn *transport.Conn
+	place := transport.Placed{Size: size + message.MaxKey, Begun: c.commands.begun, Begin: func() ([][]byte, error) {
+		key, err := c.commands.begin(conn, k)
+		if err != nil {
+			return nil, err
+		}
+		return build(key), nil
+	}}
 	for {
-		conn, err := c.get(ctx)
-		if err == nil && conn.Welcome().NodeID != c.node && sent {
+		var err error
+		conn, err = c.get(ctx)
+		if err == nil && conn.Welcome().NodeID != c.node && k.again {
 			err = errOtherStore
 		}
 		if err != nil {
-			return nil, unknown(sent, err)
+			return nil, unknown(k.again, err)
 		}
-		k.Floor = c.keys.floor()
-		reply, err := conn.Call(ctx, method, build(k)...)
+		var reply []byte
+		if err = c.commands.turn(ctx, conn, k); err != nil {
+			if ctx.Err() != nil {
+				return nil, unknown(k.again, err)
+			}
+			continue
+		}
+		reply, err = conn.CallPlaced(ctx, method, &place)
 		switch {
 		case err == nil:
 			return reply, nil
+		case errors.Is(err, errStale):
 		case ctx.Err() != nil:
-			return nil, unknown(sent || !errors.Is(err, transport.ErrNotSent), context.Cause(ctx))
+			return nil, unknown(k.again || !errors.Is(err, transport.ErrNotSent), context.Cause(ctx))
 		case !lost(err):
 			return nil, c.failure(ctx, err)
 		case !errors.Is(err, transport.ErrNotSent) && !errors.Is(err, transport.ErrGoingAway):
-			k.Again, sent = true, true
+			k.again = true
 		}
 	}
 }
@@ -320,41 +351,4 @@ func (c *Client) errClosed() error {
 		return c.why
 	}
 	return errClientClosed()
-}
-
-// keys numbers the commands of a client.
-type keys struct {
-	mu   sync.Mutex
-	next uint64
-	open map[uint64]struct{}
-	low  uint64 // every command below has its answer
-}
-
-func (s *keys) take() once.Key {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open, s.low = make(map[uint64]struct{}), 1
-	}
-	s.next++
-	s.open[s.next] = struct{}{}
-	return once.Key{Seq: s.next}
-}
-
-func (s *keys) done(seq uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, seq)
-	for s.low <= s.next {
-		if _, ok := s.open[s.low]; ok {
-			break
-		}
-		s.low++
-	}
-}
-
-func (s *keys) floor() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.low
 }

@@ -19,9 +19,10 @@ func callJSON[A, R any](ctx context.Context, c *Client, call message.Call[A, R],
 	if err != nil {
 		return none, err
 	}
-	p, err := c.send(ctx, message.MethodJSON, func(k once.Key) [][]byte {
-		m := message.JSON{Key: k, Name: call.Name, Args: b}
-		return [][]byte{m.Append(nil)}
+	m := message.JSON{Name: call.Name, Args: b}
+	p, err := c.send(ctx, message.MethodJSON, len(m.Append(nil)), func(k once.Key) [][]byte {
+		m.Key = k
+		return one(m.Append(nil))
 	})
 	if err != nil {
 		return none, err

@@ -76,23 +76,23 @@ func (c *Client) commit(ctx context.Context, b *topics.Batch, m message.Commit, 
 	if m.Ack && m.Proc == "" {
 		return pipeproc.IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
 	}
+	parts, size := make([][]byte, 1, 2), 0
+	head, err := b.AppendWire(nil, func(raw []byte) {
+		parts = append(parts, raw)
+		size += len(raw)
+	})
+	if err != nil { // it holds an invalid record
+		return pipeproc.IDRange{}, err
+	}
 	if b.Len() == 0 {
-		if _, err := b.AppendWire(nil, func([]byte) {}); err != nil { // it holds an invalid record
-			return pipeproc.IDRange{}, err
-		}
 		return pipeproc.IDRange{}, errs.Uncommitted.With("the batch holds no record")
 	}
-	var parts [][]byte
-	var bad error
-	reply, err := c.send(ctx, message.MethodCommit, func(k once.Key) [][]byte {
+	size += len(m.Append(nil)) + len(head)
+	reply, err := c.send(ctx, message.MethodCommit, size, func(k once.Key) [][]byte {
 		m.Key = k
-		parts = append(parts[:0], nil)
-		parts[0], bad = b.AppendWire(m.Append(nil), func(raw []byte) { parts = append(parts, raw) })
+		parts[0] = append(m.Append(nil), head...)
 		return parts
 	})
-	if bad != nil {
-		return pipeproc.IDRange{}, bad
-	}
 	if err != nil {
 		return pipeproc.IDRange{}, err
 	}
@@ -181,8 +181,10 @@ func (c *Client) claim(ctx context.Context, name, topic string, count int) (pipe
 	if count == 0 {
 		count = 1
 	}
-	p, err := c.send(ctx, message.MethodClaim, func(k once.Key) [][]byte {
-		return one((&message.Claim{Key: k, Proc: name, Count: count, Topic: topic}).Append(nil))
+	ask := message.Claim{Proc: name, Count: count, Topic: topic}
+	p, err := c.send(ctx, message.MethodClaim, len(ask.Append(nil)), func(k once.Key) [][]byte {
+		ask.Key = k
+		return one(ask.Append(nil))
 	})
 	if err != nil {
 		return pipeproc.Claim{}, err
@@ -246,7 +248,7 @@ func (c *Client) Reclaim(ctx context.Context, proc string, t pipeproc.Token, rea
 }
 
 func (c *Client) ofClaim(ctx context.Context, method uint16, m message.OfClaim) (pipeproc.IDRange, error) {
-	p, err := c.send(ctx, method, func(k once.Key) [][]byte {
+	p, err := c.send(ctx, method, len(m.Append(nil, method)), func(k once.Key) [][]byte {
 		m.Key = k
 		return one(m.Append(nil, method))
 	})

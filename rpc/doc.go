@@ -16,15 +16,18 @@
 // # Promises
 //
 // A command that a client sends is done once, however often the connection breaks or
-// the node is restarted, or its error is pipeproc.ErrOutcomeUnknown. A client can do
+// the node is restarted, or its error is pipeproc.ErrOutcomeUnknown. Commands of one
+// client take effect in the order in which it began to send them, whatever their size,
+// also when the connection breaks; one that fails does not stop the next. A claim, and a
+// wait, sees all commands before it. A client can do
 // what ServeOptions.Access says. Over TCP and TLS it can run only the programs that
 // ServeOptions.AllowExec permits; over a unix socket it is the same user and can run
 // anything.
 //
 // # What it does not promise
 //
-// Commands that several goroutines of a client send at once take effect in any order.
-// A client that may write can fill the disk. See SECURITY.md.
+// Goroutines that call at the same moment begin to send in any order. Reads do not wait
+// for commands that have no answer yet. A client that may write can fill the disk. See SECURITY.md.
 //
 // # Layers
 //

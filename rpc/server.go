@@ -52,15 +52,16 @@ const (
 
 // service answers the calls of clients.
 type service struct {
-	n       *pipeproc.Node
-	e       *engine.Engine
-	o       ServeOptions
-	drain   <-chan struct{} // closed when the server shuts down
-	clients clients
-	calls   jsonCalls
-	sync    syncObserver
-	commits sync.Pool // *commit
-	claims  sync.Pool // *engine.Claimed
+	n        *pipeproc.Node
+	e        *engine.Engine
+	o        ServeOptions
+	drain    <-chan struct{} // closed when the server shuts down
+	clients  clients
+	sessions sessions
+	calls    jsonCalls
+	sync     syncObserver
+	commits  sync.Pool // *commit
+	claims   sync.Pool // *engine.Claimed
 }
 
 // Server serves a node to clients in other processes.
@@ -83,7 +84,7 @@ func NewServer(n *pipeproc.Node, o *ServeOptions) (*Server, error) {
 		return nil, errs.InvalidOptions.With("Linger: it is negative")
 	}
 	id, epoch, most := s.e.Identity()
-	srv, err := transport.NewServer(s.handle, transport.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline,
+	srv, err := transport.NewServer(s.handle, transport.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline, Ordered: ordered,
 		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -189,6 +190,17 @@ func (s *service) handle(ctx context.Context, c *transport.Call) {
 	}
 }
 
+// ordered reports whether the calls of a method are commands, or wait for what commands
+// do: those of one client take effect in the order in which it began to send them.
+func ordered(method uint16) bool {
+	switch method {
+	case message.MethodCommit, message.MethodAck, message.MethodReclaim, message.MethodRelease, message.MethodClaim, message.MethodJSON,
+		message.MethodSync, message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
+		return true
+	}
+	return false
+}
+
 // waits reports whether calls of a method may wait for something that never
 // happens.
 func waits(method uint16) bool {
@@ -224,8 +236,12 @@ func (s *service) allow(c *transport.Call, need Access) error {
 	return nil
 }
 
-// session runs message.MethodSession: it ends with the connection.
+// session runs message.MethodSession: it ends with the connection. An older connection of
+// the client ends first, and what of its commands has taken its place takes effect.
 func (s *service) session(ctx context.Context, c *transport.Call) error {
+	if err := s.sessions.begin(ctx, c.Peer()); err != nil {
+		return err
+	}
 	s.clients.come(c.Peer().ClientID)
 	defer s.clients.leave(c.Peer().ClientID)
 	if err := c.Item(); err != nil {

@@ -144,8 +144,13 @@ func (s *service) json(ctx context.Context, c *transport.Call) error {
 	if err := s.allow(c, a.need); err != nil {
 		return err
 	}
-	if a.keyed {
-		ctx = keyedContext(ctx, c, m.Key)
+	// Most look at the state before they change it, and some change it in several steps.
+	if !a.keyed {
+		c.StandAside()
+	} else if err := c.First(ctx); err != nil {
+		return err
+	} else {
+		ctx = keyedContext(ctx, c, m.Key, nil)
 	}
 	v, err := a.run(ctx, c, m.Args)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 )
 
 // keyedContext returns a context that gives one command the key that the client
-// sent.
-func keyedContext(ctx context.Context, c *transport.Call, k once.Key) context.Context {
+// sent, and its turn, if it is to have one.
+func keyedContext(ctx context.Context, c *transport.Call, k once.Key, turn engine.Turn) context.Context {
 	if k.Seq == 0 {
 		return ctx
 	}
 	k.Client = c.Peer().ClientID
-	return engine.WithKey(ctx, k)
+	return engine.WithKey(ctx, k, turn)
 }
 
 // fail answers a call with an error.
@@ -58,7 +58,7 @@ func (s *service) commit(ctx context.Context, c *transport.Call) error {
 		b.req.Procs = b.ops[:]
 	}
 	b.req.Position = 0 // stays 0 if a remembered answer is returned
-	err = s.e.Commit(keyedContext(ctx, c, m.Key), &b.req)
+	err = s.e.Commit(keyedContext(ctx, c, m.Key, c), &b.req)
 	b.req.Procs = nil
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (s *service) ofClaim(ctx context.Context, c *transport.Call) error {
 	if err := m.Take(c.Body(), c.Method()); err != nil {
 		return err
 	}
-	ctx = keyedContext(ctx, c, m.Key)
+	ctx = keyedContext(ctx, c, m.Key, c)
 	var r record.Range
 	var err error
 	switch c.Method() {
@@ -106,6 +106,9 @@ func (s *service) claim(ctx context.Context, c *transport.Call) error {
 	if err := m.Take(c.Body()); err != nil {
 		return err
 	}
+	if err := c.After(ctx); err != nil {
+		return err
+	}
 	if m.Topic != "" { // the proc that the client knew may be another one by now
 		if st, err := s.e.Proc(m.Proc); err == nil && st.Def.Topic != m.Topic {
 			return procstate.NotUnique(st.Def, m.Topic)
@@ -116,7 +119,7 @@ func (s *service) claim(ctx context.Context, c *transport.Call) error {
 		k.Trim()
 		s.claims.Put(k)
 	}()
-	if err := s.e.Claim(keyedContext(ctx, c, m.Key), m.Proc, m.Count, k); err != nil {
+	if err := s.e.Claim(keyedContext(ctx, c, m.Key, nil), m.Proc, m.Count, k); err != nil {
 		return err
 	}
 	answer := message.Claimed{Token: k.Token, Attempt: k.Attempt, Timeout: k.Timeout, Skipped: k.Skipped, Topic: k.Topic, Range: k.Range, Records: k.Records}
@@ -151,7 +154,10 @@ func (s *service) length(ctx context.Context, c *transport.Call) error {
 
 // wait runs the methods that return when something has happened.
 func (s *service) wait(ctx context.Context, c *transport.Call) error {
-	var err error
+	err := c.After(ctx)
+	if err != nil {
+		return err
+	}
 	switch c.Method() {
 	case message.MethodSync:
 		err = s.n.Sync(ctx)

@@ -12,9 +12,12 @@ import (
 // and then allocates nothing.
 type Ticket[T any] struct {
 	Value T
-	ch    chan struct{}
-	lead  bool // it was queued, and has to lead
-	batch []*Ticket[T]
+	// Queued, if set, is called when the place of the ticket is fixed: what is
+	// submitted from then on comes after it.
+	Queued func()
+	ch     chan struct{}
+	lead   bool // it was queued, and has to lead
+	batch  []*Ticket[T]
 }
 
 // Group implements group commit: goroutines that submit while a batch runs are
@@ -68,6 +71,9 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 			return err
 		}
 	}
+	if t.Queued != nil && !t.lead {
+		t.Queued()
+	}
 	t.batch = append(t.batch[:0], t)
 	shared := t.lead || g.last > 1 // others led just now, or were released
 	if g.yield != nil && shared || g.state.Load() == crowded {
@@ -92,6 +98,9 @@ func (g *Group[T]) enter(ctx context.Context, t *Ticket[T]) (leads bool, err err
 	}
 	g.queue = append(g.queue, t)
 	g.mu.Unlock()
+	if t.Queued != nil {
+		t.Queued()
+	}
 	if err := g.wait(ctx, t); err != nil {
 		return false, err
 	}

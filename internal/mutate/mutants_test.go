@@ -106,6 +106,7 @@ var mutants = []mutant{
 	{"abort", model, "TestMutantAbort"},
 	{"stickysync", "wal", "TestStickySyncFailure"},
 	{"newwalsync", model, "TestMutantNewWALSync"},
+	{"turn", remote, "TestN1"},
 	{"storefirst", model, "TestMutantStoreFirst"},
 	{"storecopies", model, "TestMutantStoreCopies"},
 	{"twosnapshots", model, "TestMutantTwoSnapshots"},

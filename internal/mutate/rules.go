@@ -50,6 +50,8 @@ const (
 	GroupImports = false
 	// SkipOnce applies a resent command again.
 	SkipOnce = false
+	// SkipTurn stages the commands of a client as they are ready.
+	SkipTurn = false
 	// SkipKeyCheck stages keys that no replay accepts.
 	SkipKeyCheck = false
 	// SkipRecycleRule recycles WAL files before the checkpoint that covers them is durable.

@@ -32,6 +32,7 @@ var (
 	SkipUndo          = removed("procundo")
 	GroupImports      = removed("importalone")
 	SkipOnce          = removed("once")
+	SkipTurn          = removed("turn")
 	SkipKeyCheck      = removed("keycheck")
 	SkipRecycleRule   = removed("recycle")
 	SkipSnapshotRoom  = removed("snaproom")

@@ -74,6 +74,18 @@
 // that still lacks an answer; the node forgets the answers below it. A command whose
 // answer was forgotten fails with outcome_unknown and is never done twice.
 //
+// # Order
+//
+// The commands of a connection (methods 2 to 6, and 15 with a key) take effect in the
+// order in which their requests begin on it. A client gives out the numbers in that
+// order. An error does not stop the next command; a claim holds up no other. Claims, and
+// methods 10 to 13, see the commands whose requests began before theirs.
+//
+// A client opens its session first on each connection. The answer means that an older
+// connection of the client is closed, and that each of its commands has taken effect or
+// never will. The client then sends the commands without an answer again, in the order
+// of their numbers, and new ones after them.
+//
 // The version of the module covers of this package only Access,
 // which covered packages name in their signatures.
 package message

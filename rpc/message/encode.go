@@ -16,6 +16,9 @@ func malformed(what string) error {
 	return fmt.Errorf("malformed %s: %w", what, enc.ErrMalformed)
 }
 
+// MaxKey is the largest size of a key in a message, in bytes.
+const MaxKey = 2*binary.MaxVarintLen64 + 1
+
 func appendKey(dst []byte, k once.Key) []byte {
 	dst = binary.AppendUvarint(dst, k.Seq)
 	dst = binary.AppendUvarint(dst, k.Floor)

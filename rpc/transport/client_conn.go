@@ -112,6 +112,49 @@ func (c *Conn) Call(ctx context.Context, method uint16, parts ...[]byte) ([]byte
 	return c.await(ctx, p)
 }
 
+// Placed is a request that takes its place among others when it is sent.
+type Placed struct {
+	// Size is the largest size that the body may have, in bytes.
+	Size int
+	// Begin is called when nothing is left to wait for, and returns the parts of the
+	// body. It may hold a lock until Begun.
+	Begin func() ([][]byte, error)
+	// Begun is called after Begin, unless that failed, when the place of the request is
+	// fixed: requests that begin from then on come after it. Or it was not sent.
+	Begun func()
+}
+
+// CallPlaced is Call for a request that takes its place among others. An error of Begin
+// is returned as it is.
+func (c *Conn) CallPlaced(ctx context.Context, method uint16, r *Placed) ([]byte, error) {
+	p, _ := c.pending.Get().(*pending)
+	if p == nil {
+		p = &pending{ready: make(chan struct{}, 1)}
+	}
+	if err := c.enter(ctx, p, timeoutSize+r.Size); err != nil {
+		return nil, err
+	}
+	err := c.w.roomFor(ctx)
+	if err != nil {
+		return nil, c.unsent(ctx, p, false, err)
+	}
+	parts, err := r.Begin()
+	if err != nil {
+		c.withdraw(p)
+		return nil, err
+	}
+	m := c.request(ctx, p, method, parts)
+	m.queued = r.Begun
+	err = c.w.send(ctx, &m, nil)
+	if m.queued != nil { // nothing of it was
+		m.queued()
+	}
+	if err != nil {
+		return nil, c.unsent(ctx, p, m.sent, err)
+	}
+	return c.await(ctx, p)
+}
+
 // await waits for the reply of a call that was sent.
 func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 	if done := ctx.Done(); done == nil {
@@ -137,22 +180,31 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 
 // begin sends the request of p. After an error p must not be reused.
 func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
-	if ctx.Err() != nil {
-		return &withdrawnError{context.Cause(ctx)}
-	}
-	n := timeoutSize + length(parts)
-	if most := c.welcome.Limits.MaxMessage; uint64(n) > uint64(most) {
-		return errs.TooLarge.With(fmt.Sprintf("a request of %d bytes; the node takes %d", n, most))
-	}
-	p.id, p.cost = c.lastStream.Add(1), n+RequestCost
-	if err := c.admit(ctx, p); err != nil {
+	if err := c.enter(ctx, p, timeoutSize+length(parts)); err != nil {
 		return err
 	}
-	m := message{kind: KindRequest, method: method, stream: p.id, timeout: timeoutMillis(c.timeLeft(ctx)), size: n, parts: parts}
+	m := c.request(ctx, p, method, parts)
 	if err := c.w.send(ctx, &m, nil); err != nil {
 		return c.unsent(ctx, p, m.sent, err)
 	}
 	return nil
+}
+
+// request is the message of a call.
+func (c *Conn) request(ctx context.Context, p *pending, method uint16, parts [][]byte) message {
+	return message{kind: KindRequest, method: method, stream: p.id, timeout: timeoutMillis(c.timeLeft(ctx)), size: timeoutSize + length(parts), parts: parts}
+}
+
+// enter makes p a call in flight whose request has up to n bytes.
+func (c *Conn) enter(ctx context.Context, p *pending, n int) error {
+	if ctx.Err() != nil {
+		return &withdrawnError{context.Cause(ctx)}
+	}
+	if most := c.welcome.Limits.MaxMessage; uint64(n) > uint64(most) {
+		return errs.TooLarge.With(fmt.Sprintf("a request of %d bytes; the node takes %d", n, most))
+	}
+	p.id, p.cost = c.lastStream.Add(1), n+RequestCost
+	return c.admit(ctx, p)
 }
 
 // timeLeft returns the timeout that a request carries, 0 for none.
@@ -178,11 +230,16 @@ func (c *Conn) unsent(ctx context.Context, p *pending, part bool, err error) err
 		c.abandon(p)
 		return context.Cause(ctx)
 	}
+	c.withdraw(p)
+	return &withdrawnError{context.Cause(ctx)}
+}
+
+// withdraw ends a call of which nothing was sent.
+func (c *Conn) withdraw(p *pending) {
 	c.mu.Lock()
 	last := c.calls[p.id] == p && c.remove(p)
 	c.mu.Unlock()
 	c.closeIfLast(last)
-	return &withdrawnError{context.Cause(ctx)}
 }
 
 // withdrawnError is the cause of a context that ended before anything of the call was

@@ -21,6 +21,9 @@
 //   - A peer that is slow or silent, floods, or sends garbage harms only its
 //     own connection. One that reads nothing, or stops within a frame, is
 //     dropped after a timeout.
+//   - Ordered calls have turns in the order in which their requests began. One whose
+//     request does not go on holds up the later ones of its connection, and only
+//     until a timeout ends that.
 //   - An idle connection costs no timer and no wake-up.
 //   - A call that returns ErrNotSent never reached a handler, nor did one that
 //     the node answered with going_away.
@@ -28,8 +31,9 @@
 // # What it does not promise
 //
 // There is no retry: a call whose connection breaks may or may not have been
-// carried out. There is no order between calls in flight, except that they
-// begin in the order in which their requests end on the wire. A peer's identity
+// carried out. There is no order between calls in flight, except that of
+// ServerOptions.Ordered, and that they begin in the order in which their requests end
+// on the wire. A peer's identity
 // is what TLS or the mode of the socket's file establishes; the name and id
 // that it sends are not verified. The checksum does not protect against
 // deliberate changes; TLS does. A peer lost to a broken network is noticed only

@@ -16,9 +16,18 @@ type message struct {
 	begun   bool   // the timeout is in a frame
 	sent    bool   // a frame was handed to the writer
 	parts   [][]byte
+	queued  func() // called once, when the first frame is in the writer's queue; may be nil
 	// The next byte is parts[next][off]. These are positions because storing a
 	// slice of parts here would move every caller's parts to the heap.
 	next, off int
+}
+
+// isQueued notes that a frame is in the queue.
+func (m *message) isQueued() {
+	if m.queued != nil {
+		m.queued()
+		m.queued = nil
+	}
 }
 
 // control returns the message for a frame with payload b.

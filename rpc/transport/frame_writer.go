@@ -66,7 +66,11 @@ func newWriter(conn net.Conn, maxQueued int, stall time.Duration, bufs *buffers,
 // an error part of m may have been sent; m.sent tells.
 func (w *writer) send(ctx context.Context, m *message, t *lentFrame) error {
 	for !m.sent || m.size > 0 {
-		if err := w.frame(ctx, m, min(m.size, maxSendFrame), t); err != nil {
+		room := ctx
+		if m.queued != nil { // others wait for it
+			room = nil
+		}
+		if err := w.frame(room, m, min(m.size, maxSendFrame), t); err != nil {
 			return err
 		}
 		m.sent = true
@@ -78,7 +82,10 @@ func (w *writer) send(ctx context.Context, m *message, t *lentFrame) error {
 func (w *writer) frame(ctx context.Context, m *message, n int, t *lentFrame) error {
 	switch {
 	case n <= copyLimit:
-		return w.add(ctx, func(b *batch) { b.copyFrame(m, n) }, false)
+		return w.add(ctx, func(b *batch) {
+			b.copyFrame(m, n)
+			m.isQueued()
+		}, false)
 	case t != nil:
 		t.fill(m, n)
 		if err := w.add(ctx, func(b *batch) { b.lendFrame(t) }, true); err != nil {
@@ -90,7 +97,10 @@ func (w *writer) frame(ctx context.Context, m *message, n int, t *lentFrame) err
 	f := w.bufs.get(headerSize + n)
 	f.b = appendCopy(grow(f.b, headerSize+n), m, n)
 	sealFrame(f.b)
-	return w.add(ctx, func(b *batch) { b.ownFrame(f) }, false)
+	return w.add(ctx, func(b *batch) {
+		b.ownFrame(f)
+		m.isQueued()
+	}, false)
 }
 
 // post sends a control frame. It never waits.
@@ -127,10 +137,15 @@ func (w *writer) add(ctx context.Context, fn func(*batch), block bool) error {
 }
 
 // wait waits until there is room in the queue.
-func (w *writer) wait() error {
+func (w *writer) wait() error { return w.roomFor(context.Background()) }
+
+// roomFor is wait until ctx ends.
+func (w *writer) roomFor(ctx context.Context) error {
 	w.mu.Lock()
 	for w.queued >= w.max && w.err == nil {
-		_ = w.waitRoom(context.Background()) // which does not end
+		if err := w.waitRoom(ctx); err != nil {
+			return err
+		}
 	}
 	defer w.mu.Unlock()
 	return w.err

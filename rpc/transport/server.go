@@ -53,6 +53,10 @@ type ServerOptions struct {
 	// keep the Call. Default: no call runs there.
 	Inline func(*Call) bool
 
+	// Ordered reports whether the calls of a method have turns, see Call.Turn, in the
+	// order in which their requests begin. Default: none.
+	Ordered func(method uint16) bool
+
 	// Logger receives what an operator should read: clients that were refused
 	// or dropped, panics of handlers. Default: nothing.
 	Logger *slog.Logger

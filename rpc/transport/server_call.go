@@ -37,6 +37,7 @@ type Peer struct {
 	Certificate *x509.Certificate
 
 	gone chan struct{}
+	conn *serverConn
 }
 
 // Gone is closed when the connection has ended.
@@ -54,9 +55,12 @@ type Call struct {
 	message   *buffer
 	body      []byte
 	timeout   time.Duration
-	heldBytes int   // bytes reserved at the connection
-	refused   bool  // it arrived after the goaway
-	state     state // used by the handler's goroutine only
+	heldBytes int         // bytes reserved at the connection
+	refused   bool        // it arrived after the goaway
+	turn      uint64      // among the ordered calls of the connection; 0: it is none
+	late      *time.Timer // ends the connection if the request does not go on; nil unless more frames follow the first
+	slow      *time.Timer // the same if it does, and does not end
+	state     state       // used by the handler's goroutine only
 	lent      lentFrame
 
 	creditMu sync.Mutex

@@ -36,6 +36,7 @@ type serverConn struct {
 	// partial holds incomplete requests, and stuck runs while no more can be
 	// accepted. Both are used by the reader only.
 	partial map[uint64]*Call
+	line    line
 	stuck   *watchdog
 	inline  inlineState
 
@@ -56,7 +57,7 @@ type serverConn struct {
 func newServerConn(ctx context.Context, s *Server, nc net.Conn) *serverConn {
 	c := &serverConn{s: s, base: ctx, nc: nc, r: NewFrameReader(nc), partial: make(map[uint64]*Call), live: make(map[uint64]*Call), ended: make(chan struct{})}
 	c.changed.L = &c.mu
-	c.peer = &Peer{gone: make(chan struct{}), Transport: "other"}
+	c.peer = &Peer{gone: make(chan struct{}), conn: c, Transport: "other"}
 	if a := nc.RemoteAddr(); a != nil {
 		c.peer.Addr = a.String()
 	}
@@ -104,6 +105,8 @@ func (c *serverConn) finish(err error) {
 	c.mu.Lock()
 	err = c.err
 	for _, p := range c.partial {
+		p.stopTimers()
+		p.StandAside()
 		c.release(p)
 	}
 	c.readerDone = true
@@ -119,6 +122,7 @@ func (c *serverConn) finish(err error) {
 
 var (
 	errLateHello = protocolError("no hello came in time")
+	errSlow      = protocolError("a request has taken too long to arrive")
 	errSilent    = protocolError("the client fell silent within a request")
 	errStuck     = errs.Overloaded.With("the client has more calls in flight than it may, and none has ended for long")
 )
@@ -188,6 +192,7 @@ func (c *serverConn) fail(err error) {
 		c.closeTimer.Stop()
 	}
 	c.mu.Unlock()
+	c.line.close(err) // before any of its calls ends because of it
 	close(c.peer.gone)
 	c.nc.Close()
 	c.w.fail(err)

@@ -68,6 +68,9 @@ func (c *serverConn) runsInline(call *Call) bool {
 	if len(call.body) > inlineBody && c.r.whole() {
 		return false
 	}
+	if call.turn != 0 && !c.line.clear(call.turn) {
+		return false
+	}
 	return fn(call)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -84,6 +85,9 @@ func (c *serverConn) requestFrame(h *header) error {
 	if err := c.reserve(call, first, n); err != nil {
 		return err
 	}
+	if first && c.s.opts.Ordered != nil && c.s.opts.Ordered(h.method) {
+		call.turn = c.line.take()
+	}
 	if err := c.requestPayload(call); err != nil {
 		c.partial[call.id] = call // so that it is released with the connection
 		return err
@@ -91,6 +95,7 @@ func (c *serverConn) requestFrame(h *header) error {
 	if more {
 		c.partial[call.id] = call
 		c.r.expectMore = true
+		c.awaitRest(call)
 		return nil
 	}
 	if !first {
@@ -149,8 +154,33 @@ func (c *serverConn) start(call *Call) error {
 	return nil
 }
 
+// awaitRest ends the connection if the next frame of a request does not come in time,
+// whatever else comes: later calls may have to wait for it.
+func (c *serverConn) awaitRest(call *Call) {
+	silence := c.s.opts.ReadTimeout
+	if call.late != nil {
+		call.late.Reset(silence)
+		return
+	}
+	call.late = time.AfterFunc(silence, func() { c.fail(errSilent) })
+	call.slow = time.AfterFunc(maxRequestTimes*silence, func() { c.fail(errSlow) })
+}
+
+// maxRequestTimes is how many times ReadTimeout a request may take to arrive: with the
+// default, 72 MiB have ten minutes.
+const maxRequestTimes = 20
+
+// stopTimers ends the wait for the rest of the request.
+func (c *Call) stopTimers() {
+	if c.late != nil {
+		c.late.Stop()
+		c.slow.Stop()
+	}
+}
+
 // forget removes call from the incomplete requests.
 func (c *serverConn) forget(call *Call) {
+	call.stopTimers()
 	delete(c.partial, call.id)
 	c.r.expectMore = len(c.partial) > 0
 }
@@ -216,6 +246,7 @@ func (c *serverConn) release(call *Call) {
 
 // settle is called when call has ended and its handler, if any, has returned.
 func (c *serverConn) settle(call *Call) {
+	call.StandAside()
 	c.mu.Lock()
 	delete(c.live, call.id)
 	c.release(call)

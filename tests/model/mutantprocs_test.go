@@ -189,7 +189,7 @@ func TestMutantOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := once.Key{Client: once.Client{1}, Seq: 1, Floor: 1, Again: again}
-		if err := e.Commit(engine.WithKey(bg, k), &engine.Request{Batch: b}); err != nil {
+		if err := e.Commit(engine.WithKey(bg, k, nil), &engine.Request{Batch: b}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,6 +30,7 @@ class Link {
     // open makes the first connection.
     async open() {
         this.conn = await this.dial();
+        this.keys.use(this.conn);
     }
 
     async dial() {
@@ -65,6 +66,7 @@ class Link {
             try {
                 this.conn = await this.dial();
                 this.attempt = null;
+                this.keys.use(this.conn);
                 this.settle(w => w.resolve(this.conn));
                 return;
             } catch (_) {
@@ -115,6 +117,9 @@ class Link {
                 if (sentTo !== null && conn.nodeId !== sentTo) {
                     throw unknown(new Error("another store is served at the address now"));
                 }
+                const turn = this.keys.turn(conn, seq);
+                if (turn !== true && !await turn) continue;
+                this.keys.sent(seq);
                 try {
                     return await conn.call(method, build(seq, this.keys.floor(), sentTo !== null));
                 } catch (err) {
@@ -132,6 +137,7 @@ class Link {
         if (this.ended) return;
         this.ended = err || fail("no_active_node");
         if (this.conn !== null) this.conn.close();
+        this.keys.use(null);
         this.settle(w => w.reject(this.ended));
     }
 }

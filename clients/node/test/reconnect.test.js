@@ -197,3 +197,63 @@ describe("damage on the way", () => {
         assert.strictEqual(flips, 10);
     });
 });
+
+// N1: commits that are not awaited are stored in the order of the calls, whatever their
+// size, also when the connection breaks under them.
+describe("order", () => {
+    // misplaced counts the logs whose number is not that of their place.
+    async function misplaced(client, topic, count) {
+        const logs = await client.range(topic);
+        assert.strictEqual(logs.length, count);
+        return logs.filter((log, i) => log.body.i !== i).length;
+    }
+    const large = "x".repeat(300000);
+    const body = i => ({i, data: i % 7 === 0 ? large : i % 3 === 0 ? large.slice(0, 20000) : ""});
+    for (const memory of [true, false]) {
+        test(`N1: 1,000 commits at once, ${memory ? "in memory" : "on disk"}`, async t => {
+            const dir = folder();
+            const client = await spawned(t, {memory, location: path.join(dir, "store"), socket: `ipc://${path.join(dir, "s")}`});
+            await Promise.all(Array.from({length: 1000}, (_, i) => client.commit({topic: "t", body: body(i)})));
+            assert.strictEqual(await misplaced(client, "t", 1000), 0);
+            for (let i = 0; i < 50; i++) {
+                const a = client.commit({topic: "pairs", body: {i: 2 * i, data: large}});
+                const b = client.commit({topic: "pairs", body: {i: 2 * i + 1}});
+                await Promise.all([a, b]);
+            }
+            assert.strictEqual(await misplaced(client, "pairs", 100), 0);
+        });
+    }
+    test("N1: over broken connections", async t => {
+        const {direct, proxy, client} = await setup(t);
+        for (let round = 0; round < 10; round++) {
+            let bytes = 0;
+            const at = 500000 * (round + 1), whose = round % 2 === 0 ? "client" : "node";
+            const limit = whose === "client" ? at : 300 * (round + 1);
+            proxy.cut = (from, data) => {
+                if (from !== whose) return false;
+                bytes += data.length;
+                if (bytes < limit) return false;
+                proxy.cut = null;
+                return true;
+            };
+            const before = proxy.connections;
+            const all = [];
+            for (let i = 0; i < 200; i++) {
+                all.push(client.commit({topic: "t" + round, body: body(i)}));
+                if (i % 20 === 0) await new Promise(resolve => setImmediate(resolve));
+            }
+            await Promise.all(all);
+            assert.strictEqual(proxy.connections, before + 1, "the connection did not break");
+            assert.strictEqual(await misplaced(direct, "t" + round, 200), 0);
+        }
+    });
+    test("N1: a claim sees the commits before it", async t => {
+        const client = await spawned(t);
+        for (let i = 0; i < 50; i++) {
+            const commit = client.commit({topic: "c" + i, body: {i, data: large}});
+            const log = await client.proc("c" + i, {name: "p" + i, offset: ">"});
+            await commit;
+            assert.strictEqual(log && log.body.i, i);
+        }
+    });
+});
