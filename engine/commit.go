@@ -89,7 +89,7 @@ func (e *Engine) send(ctx context.Context, r *Request) error {
 func (e *Engine) submit(ctx context.Context, r *Request) error {
 	r.ticket.Queued = nil
 	if r.turn != nil {
-		r.ticket.Queued = r.turn.Pass
+		r.ticket.Queued = r.turn
 	}
 	for tries := 0; ; tries++ {
 		r.err = nil

@@ -257,39 +257,33 @@ func lost(err error) bool {
 }
 
 // send makes a call that changes the state, under a key, so that it is done once
-// however often it is sent, and in the order of the keys. Its body has at most size
-// bytes beside the key.
-func (c *Client) send(ctx context.Context, method uint16, size int, build func(k once.Key) [][]byte) ([]byte, error) {
+// however often it is sent, and in the order of the keys. parts begin with
+// message.KeyRoom.
+func (c *Client) send(ctx context.Context, method uint16, parts ...[]byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	k := new(command)
+	k := &command{of: &c.commands, room: parts[0], parts: parts}
 	defer c.commands.done(k)
-	var conn *transport.Conn
-	place := transport.Placed{Size: size + message.MaxKey, Begun: c.commands.begun, Begin: func() ([][]byte, error) {
-		key, err := c.commands.begin(conn, k)
-		if err != nil {
-			return nil, err
-		}
-		return build(key), nil
-	}}
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
 	for {
-		var err error
-		conn, err = c.get(ctx)
+		conn, err := c.get(ctx)
 		if err == nil && conn.Welcome().NodeID != c.node && k.again {
 			err = errOtherStore
 		}
 		if err != nil {
 			return nil, unknown(k.again, err)
 		}
-		var reply []byte
 		if err = c.commands.turn(ctx, conn, k); err != nil {
 			if ctx.Err() != nil {
 				return nil, unknown(k.again, err)
 			}
 			continue
 		}
-		reply, err = conn.CallPlaced(ctx, method, &place)
+		reply, err := conn.CallPlaced(ctx, method, size, k)
 		switch {
 		case err == nil:
 			return reply, nil

@@ -7,7 +7,6 @@ import (
 
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/errs"
-	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/procstate"
 	"github.com/pipeproc/pipeproc/rpc/message"
 )
@@ -20,10 +19,7 @@ func callJSON[A, R any](ctx context.Context, c *Client, call message.Call[A, R],
 		return none, err
 	}
 	m := message.JSON{Name: call.Name, Args: b}
-	p, err := c.send(ctx, message.MethodJSON, len(m.Append(nil)), func(k once.Key) [][]byte {
-		m.Key = k
-		return one(m.Append(nil))
-	})
+	p, err := c.send(ctx, message.MethodJSON, m.Append(message.KeyRoom()))
 	if err != nil {
 		return none, err
 	}

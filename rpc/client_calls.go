@@ -7,7 +7,6 @@ import (
 	"github.com/pipeproc/pipeproc"
 	"github.com/pipeproc/pipeproc/internal/errs"
 	"github.com/pipeproc/pipeproc/internal/hook"
-	"github.com/pipeproc/pipeproc/once"
 	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/topics"
 )
@@ -76,23 +75,16 @@ func (c *Client) commit(ctx context.Context, b *topics.Batch, m message.Commit, 
 	if m.Ack && m.Proc == "" {
 		return pipeproc.IDRange{}, errs.InvalidProc.With(`there is no proc ""`)
 	}
-	parts, size := make([][]byte, 1, 2), 0
-	head, err := b.AppendWire(nil, func(raw []byte) {
-		parts = append(parts, raw)
-		size += len(raw)
-	})
+	parts := make([][]byte, 1, 2)
+	var err error
+	parts[0], err = b.AppendWire(m.Append(message.KeyRoom()), func(raw []byte) { parts = append(parts, raw) })
 	if err != nil { // it holds an invalid record
 		return pipeproc.IDRange{}, err
 	}
 	if b.Len() == 0 {
 		return pipeproc.IDRange{}, errs.Uncommitted.With("the batch holds no record")
 	}
-	size += len(m.Append(nil)) + len(head)
-	reply, err := c.send(ctx, message.MethodCommit, size, func(k once.Key) [][]byte {
-		m.Key = k
-		parts[0] = append(m.Append(nil), head...)
-		return parts
-	})
+	reply, err := c.send(ctx, message.MethodCommit, parts...)
 	if err != nil {
 		return pipeproc.IDRange{}, err
 	}
@@ -182,10 +174,7 @@ func (c *Client) claim(ctx context.Context, name, topic string, count int) (pipe
 		count = 1
 	}
 	ask := message.Claim{Proc: name, Count: count, Topic: topic}
-	p, err := c.send(ctx, message.MethodClaim, len(ask.Append(nil)), func(k once.Key) [][]byte {
-		ask.Key = k
-		return one(ask.Append(nil))
-	})
+	p, err := c.send(ctx, message.MethodClaim, ask.Append(message.KeyRoom()))
 	if err != nil {
 		return pipeproc.Claim{}, err
 	}
@@ -248,10 +237,7 @@ func (c *Client) Reclaim(ctx context.Context, proc string, t pipeproc.Token, rea
 }
 
 func (c *Client) ofClaim(ctx context.Context, method uint16, m message.OfClaim) (pipeproc.IDRange, error) {
-	p, err := c.send(ctx, method, len(m.Append(nil, method)), func(k once.Key) [][]byte {
-		m.Key = k
-		return one(m.Append(nil, method))
-	})
+	p, err := c.send(ctx, method, m.Append(message.KeyRoom(), method))
 	if err != nil || method == message.MethodRelease {
 		return pipeproc.IDRange{}, err
 	}

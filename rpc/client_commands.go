@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/pipeproc/pipeproc/once"
+	"github.com/pipeproc/pipeproc/rpc/message"
 	"github.com/pipeproc/pipeproc/rpc/transport"
 )
 
@@ -24,9 +25,13 @@ type commands struct {
 
 // command is one command. It has a number from when it is first sent.
 type command struct {
+	of         *commands
+	conn       *transport.Conn // on which it may be sent
 	seq        uint64
 	again      bool // it may have been sent before
 	prev, next *command
+	room       []byte // begins with room for the key
+	parts      [][]byte
 }
 
 // errStale means that there is a newer connection.
@@ -59,6 +64,7 @@ func (s *commands) turn(ctx context.Context, conn *transport.Conn, k *command) e
 		}
 		if s.may(k) {
 			s.mu.Unlock()
+			k.conn = conn
 			return nil
 		}
 		if s.moved == nil {
@@ -82,13 +88,13 @@ func (s *commands) may(k *command) bool {
 	return s.unsent == k
 }
 
-// begin gives k its place, and a number if it has none, and returns its key. It holds
-// the place until begun.
-func (s *commands) begin(conn *transport.Conn, k *command) (once.Key, error) {
+// Begin gives k its place, and a number if it has none. It holds the place until Begun.
+func (k *command) Begin() ([][]byte, error) {
+	s := k.of
 	s.mu.Lock()
-	if s.conn != conn || !s.may(k) {
+	if s.conn != k.conn || !s.may(k) {
 		s.mu.Unlock()
-		return once.Key{}, errStale
+		return nil, errStale
 	}
 	if k.seq != 0 {
 		s.move(k.next)
@@ -102,10 +108,12 @@ func (s *commands) begin(conn *transport.Conn, k *command) (once.Key, error) {
 		}
 		s.newest = k
 	}
-	return once.Key{Seq: k.seq, Floor: s.first.seq, Again: k.again}, nil
+	k.parts[0] = message.PutKey(k.room, once.Key{Seq: k.seq, Floor: s.first.seq, Again: k.again})
+	return k.parts, nil
 }
 
-func (s *commands) begun() { s.mu.Unlock() }
+// Begun lets the next command begin.
+func (k *command) Begun() { k.of.mu.Unlock() }
 
 // done forgets k, which has its answer, or nobody waits for that any more.
 func (s *commands) done(k *command) {

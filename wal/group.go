@@ -12,9 +12,9 @@ import (
 // and then allocates nothing.
 type Ticket[T any] struct {
 	Value T
-	// Queued, if set, is called when the place of the ticket is fixed: what is
+	// Queued, if set, is told when the place of the ticket is fixed: what is
 	// submitted from then on comes after it.
-	Queued func()
+	Queued interface{ Pass() }
 	ch     chan struct{}
 	lead   bool // it was queued, and has to lead
 	batch  []*Ticket[T]
@@ -72,7 +72,7 @@ func (g *Group[T]) Do(ctx context.Context, t *Ticket[T]) error {
 		}
 	}
 	if t.Queued != nil && !t.lead {
-		t.Queued()
+		t.Queued.Pass()
 	}
 	t.batch = append(t.batch[:0], t)
 	shared := t.lead || g.last > 1 // others led just now, or were released
@@ -99,7 +99,7 @@ func (g *Group[T]) enter(ctx context.Context, t *Ticket[T]) (leads bool, err err
 	g.queue = append(g.queue, t)
 	g.mu.Unlock()
 	if t.Queued != nil {
-		t.Queued()
+		t.Queued.Pass()
 	}
 	if err := g.wait(ctx, t); err != nil {
 		return false, err

@@ -19,6 +19,25 @@ func malformed(what string) error {
 // MaxKey is the largest size of a key in a message, in bytes.
 const MaxKey = 2*binary.MaxVarintLen64 + 1
 
+// A key stands at the beginning of its message, and is known only when the message is
+// sent. So there is room for it.
+
+// KeyRoom returns the beginning of a message whose key PutKey puts there later. The
+// message is appended to it, with the zero key.
+func KeyRoom() []byte { return make([]byte, MaxKey-zeroKey, 128) }
+
+// zeroKey is the size of the zero key.
+const zeroKey = 3
+
+// PutKey puts a key into the room, and returns the message, which lies in b.
+func PutKey(b []byte, k once.Key) []byte {
+	var room [MaxKey]byte
+	key := appendKey(room[:0], k)
+	b = b[MaxKey-len(key):]
+	copy(b, key)
+	return b
+}
+
 func appendKey(dst []byte, k once.Key) []byte {
 	dst = binary.AppendUvarint(dst, k.Seq)
 	dst = binary.AppendUvarint(dst, k.Floor)

@@ -113,25 +113,23 @@ func (c *Conn) Call(ctx context.Context, method uint16, parts ...[]byte) ([]byte
 }
 
 // Placed is a request that takes its place among others when it is sent.
-type Placed struct {
-	// Size is the largest size that the body may have, in bytes.
-	Size int
+type Placed interface {
 	// Begin is called when nothing is left to wait for, and returns the parts of the
 	// body. It may hold a lock until Begun.
-	Begin func() ([][]byte, error)
+	Begin() ([][]byte, error)
 	// Begun is called after Begin, unless that failed, when the place of the request is
 	// fixed: requests that begin from then on come after it. Or it was not sent.
-	Begun func()
+	Begun()
 }
 
-// CallPlaced is Call for a request that takes its place among others. An error of Begin
-// is returned as it is.
-func (c *Conn) CallPlaced(ctx context.Context, method uint16, r *Placed) ([]byte, error) {
+// CallPlaced is Call for a request that takes its place among others. Its body has at
+// most size bytes. An error of Begin is returned as it is.
+func (c *Conn) CallPlaced(ctx context.Context, method uint16, size int, r Placed) ([]byte, error) {
 	p, _ := c.pending.Get().(*pending)
 	if p == nil {
 		p = &pending{ready: make(chan struct{}, 1)}
 	}
-	if err := c.enter(ctx, p, timeoutSize+r.Size); err != nil {
+	if err := c.enter(ctx, p, timeoutSize+size); err != nil {
 		return nil, err
 	}
 	err := c.w.roomFor(ctx)
@@ -146,9 +144,7 @@ func (c *Conn) CallPlaced(ctx context.Context, method uint16, r *Placed) ([]byte
 	m := c.request(ctx, p, method, parts)
 	m.queued = r.Begun
 	err = c.w.send(ctx, &m, nil)
-	if m.queued != nil { // nothing of it was
-		m.queued()
-	}
+	m.isQueued() // if nothing of it was
 	if err != nil {
 		return nil, c.unsent(ctx, p, m.sent, err)
 	}

@@ -97,8 +97,7 @@ func (s *sender) send(n uint64, again bool) {
 		for _, p := range parts {
 			size += len(p)
 		}
-		place := transport.Placed{Size: size, Begin: func() ([][]byte, error) { return parts, nil }, Begun: func() { close(begun) }}
-		if _, err := conn.CallPlaced(context.Background(), message.MethodCommit, &place); err == nil {
+		if _, err := conn.CallPlaced(context.Background(), message.MethodCommit, size, placed{parts, begun}); err == nil {
 			s.mu.Lock()
 			delete(s.open, n)
 			s.mu.Unlock()
@@ -111,6 +110,15 @@ func (s *sender) send(n uint64, again bool) {
 	})
 	<-begun
 }
+
+// placed is a request that closes begun when its place is fixed.
+type placed struct {
+	parts [][]byte
+	begun chan struct{}
+}
+
+func (p placed) Begin() ([][]byte, error) { return p.parts, nil }
+func (p placed) Begun()                   { close(p.begun) }
 
 // misplaced counts the records whose number is not that of their place.
 func misplaced(t *testing.T, n *pipeproc.Node, want uint64) (wrong int) {
