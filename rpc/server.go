@@ -31,6 +31,11 @@ type ServeOptions struct {
 	AllowExec []string
 	// MaxConns is how many clients there may be. Default 1024.
 	MaxConns int
+	// MaxMemory bounds what the requests of all clients hold together, in bytes, and
+	// once more the records for answers that they have not read. Beside that each
+	// connection may have about 700 KiB, and one of them its largest requests. A
+	// client that needs more waits, and is dropped after 30 s. Default 256 MiB.
+	MaxMemory int
 	// Linger is how long the ephemeral procs of a client stay after its last
 	// connection ended, for it to come back. Default 10 s.
 	Linger time.Duration
@@ -58,6 +63,7 @@ type service struct {
 	drain    <-chan struct{} // closed when the server shuts down
 	clients  clients
 	sessions sessions
+	answers  answers
 	calls    jsonCalls
 	sync     syncObserver
 	commits  sync.Pool // *commit
@@ -85,10 +91,12 @@ func NewServer(n *pipeproc.Node, o *ServeOptions) (*Server, error) {
 	}
 	id, epoch, most := s.e.Identity()
 	srv, err := transport.NewServer(s.handle, transport.ServerOptions{NodeID: id, Epoch: epoch, Software: "pipeproc", MaxConns: o.MaxConns, Inline: s.inline, Ordered: ordered,
+		MaxMemory: o.MaxMemory, Largest: largest, Refuse: s.refuse,
 		MaxMessage: max(72<<20, most+most/8+1<<20), Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
+	s.answers.init(int64(cmp.Or(o.MaxMemory, 256<<20)))
 	s.clients.n, s.clients.linger = n, s.o.Linger
 	s.drain = srv.Draining()
 	return &Server{s, srv}, nil
@@ -140,41 +148,34 @@ func (s *Server) until(ctx context.Context, l net.Listener) error {
 }
 
 // shutdownTime is how long Serve waits for calls under way.
-const shutdownTime = 10 * time.Second
+const shutdownTime = 4 * time.Second
 
 // handle answers one call.
 func (s *service) handle(ctx context.Context, c *transport.Call) {
-	need := AccessWrite
 	var run func(context.Context, *transport.Call) error
 	switch c.Method() {
 	case message.MethodCommit:
 		run = s.commit
-	case message.MethodAck:
-		run = s.ofClaim
-	case message.MethodReclaim, message.MethodRelease:
+	case message.MethodAck, message.MethodReclaim, message.MethodRelease:
 		run = s.ofClaim
 	case message.MethodClaim:
 		run = s.claim
 	case message.MethodRange:
-		need, run = AccessRead, s.ranges
+		run = s.ranges
 	case message.MethodGet:
-		need, run = AccessRead, s.get
+		run = s.get
 	case message.MethodLength:
-		need, run = AccessRead, s.length
+		run = s.length
 	case message.MethodSync, message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
-		need, run = AccessRead, s.wait
+		run = s.wait
 	case message.MethodWatch:
 		run = s.watch
 	case message.MethodSession:
-		need, run = AccessNone, s.session
+		run = s.session
 	case message.MethodJSON:
-		need, run = AccessNone, s.json // which checks the right for the call's name
+		run = s.json // which checks the right for the call's name
 	default:
 		_ = c.Fail("unknown_method", "the node does not know this call; use a newer one", nil)
-		return
-	}
-	if err := s.allow(c, need); err != nil {
-		fail(c, err)
 		return
 	}
 	if waits(c.Method()) {
@@ -225,12 +226,27 @@ func (s *service) untilDrain(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil) }
 }
 
+// needs returns the right that the calls of a method need.
+func needs(method uint16) Access {
+	switch method {
+	case message.MethodSession, message.MethodJSON:
+		return AccessNone
+	case message.MethodRange, message.MethodGet, message.MethodLength, message.MethodSync,
+		message.MethodWaitFor, message.MethodWaitForProcs, message.MethodWaitForWork:
+		return AccessRead
+	}
+	return AccessWrite
+}
+
+// refuse refuses the calls of a method that a client may not make.
+func (s *service) refuse(p *transport.Peer, method uint16) error { return s.allow(p, needs(method)) }
+
 // allow refuses what the client may not do.
-func (s *service) allow(c *transport.Call, need Access) error {
+func (s *service) allow(p *transport.Peer, need Access) error {
 	if s.o.Access == nil || need == AccessNone {
 		return nil
 	}
-	if has := s.o.Access(c.Peer()); has < need {
+	if has := s.o.Access(p); has < need {
 		return errs.Forbidden.With("this client may not do that")
 	}
 	return nil

@@ -141,7 +141,7 @@ func (s *service) json(ctx context.Context, c *transport.Call) error {
 	if !ok {
 		return &errs.Error{Code: "unknown_method", Detail: "the node does not know the call " + m.Name + "; use a newer one"}
 	}
-	if err := s.allow(c, a.need); err != nil {
+	if err := s.allow(c.Peer(), a.need); err != nil {
 		return err
 	}
 	// Most look at the state before they change it, and some change it in several steps.

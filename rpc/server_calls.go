@@ -132,11 +132,24 @@ func (s *service) get(ctx context.Context, c *transport.Call) error {
 	if err := m.Take(c.Body()); err != nil {
 		return err
 	}
-	r, err := s.n.Get(ctx, m.Topic, m.Seq)
+	var answer []byte
+	var err error
+	release, lerr := s.answers.load(ctx, func() int {
+		var r record.Record
+		if r, err = s.n.Get(ctx, m.Topic, m.Seq); err != nil {
+			return 0
+		}
+		answer = message.AppendRecord(nil, &r)
+		return len(answer)
+	})
+	if lerr != nil {
+		return lerr
+	}
+	defer release()
 	if err != nil {
 		return err
 	}
-	return c.Reply(message.AppendRecord(nil, &r))
+	return c.Reply(answer)
 }
 
 // length runs MethodLength.

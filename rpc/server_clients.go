@@ -9,7 +9,8 @@ import (
 )
 
 // clients tracks the connected clients and their ephemeral procs. A client's
-// procs are destroyed a while after its last connection ends.
+// procs are destroyed a while after its last connection ends, except those that
+// another client has named too.
 type clients struct {
 	n      *pipeproc.Node
 	linger time.Duration
@@ -91,6 +92,11 @@ func (c *clients) end(id [16]byte, left int) {
 		return
 	}
 	delete(c.known, id)
+	for _, other := range c.known { // what another client has named as well stays with that
+		for name := range other.procs {
+			delete(s.procs, name)
+		}
+	}
 	c.mu.Unlock()
 	c.destroy(s)
 }

@@ -34,13 +34,13 @@ func (s *service) ranges(ctx context.Context, c *transport.Call) error {
 		return err
 	}
 	if m.Flags&message.RangeReverse != 0 {
-		return sendReverse(c, t, sp, m.Limit)
+		return s.sendReverse(ctx, c, t, sp, m.Limit)
 	}
 	cur := t.Cursor(sp)
 	defer cur.Close()
 	left, plain := m.Limit, m.Flags&message.RangePlain != 0
 	for {
-		if err := sendBlocks(c, cur, plain, &left); err != nil {
+		if err := s.sendBlocks(ctx, c, cur, plain, &left); err != nil {
 			return err
 		}
 		if left < 0 || cur.Err() == nil {
@@ -73,12 +73,22 @@ func span(t *topics.Topic, m message.Range) (topics.Span, error) {
 
 // sendBlocks sends the blocks of a cursor until its end, an error or, with a
 // limit above 0, enough records. left is then below 0.
-func sendBlocks(c *transport.Call, cur *topics.Cursor, plain bool, left *int64) error {
-	var head []byte
-	for cur.NextBlock(plain) {
+func (s *service) sendBlocks(ctx context.Context, c *transport.Call, cur *topics.Cursor, plain bool, left *int64) error {
+	var head, body []byte
+	out := sending{s: s, c: c, ctx: ctx}
+	defer out.sent()
+	for {
+		more, err := out.next(func() (bool, int) {
+			if !cur.NextBlock(plain) {
+				return false, 0
+			}
+			head, body = cur.AppendBlockHead(append(head[:0], message.ItemBlock))
+			return true, len(body)
+		})
+		if err != nil || !more {
+			return err
+		}
 		first := cur.BlockFirst()
-		var body []byte
-		head, body = cur.AppendBlockHead(append(head[:0], message.ItemBlock))
 		if err := c.Item(head, body); err != nil {
 			return err
 		}
@@ -89,43 +99,51 @@ func sendBlocks(c *transport.Call, cur *topics.Cursor, plain bool, left *int64) 
 			}
 		}
 	}
-	return nil
 }
 
 // recordsItem is how many bytes of records go into one item.
 const recordsItem = 64 << 10
 
-// sendReverse sends records one by one, newest first.
-func sendReverse(c *transport.Call, t *topics.Topic, sp topics.Span, limit int64) error {
+// sendReverse sends records, newest first.
+func (s *service) sendReverse(ctx context.Context, c *transport.Call, t *topics.Topic, sp topics.Span, limit int64) error {
 	cur := t.Reverse(sp)
 	defer cur.Close()
-	var head, recs []byte
-	var n uint64
-	flush := func() error {
-		if n == 0 {
-			return nil
-		}
-		head = message.AppendRecordsHead(head[:0], n)
-		err := c.Item(head, recs)
-		recs, n = recs[:0], 0
-		return err
+	if limit <= 0 { // none
+		limit = -1
 	}
+	var head, recs []byte
+	out := sending{s: s, c: c, ctx: ctx}
+	defer out.sent()
 	for {
-		for cur.Next() {
-			recs = message.AppendStored(recs, cur.Record())
-			n++
-			limit--
-			if len(recs) >= recordsItem || limit == 0 {
-				if err := flush(); err != nil || limit == 0 {
-					return err
-				}
+		n := uint64(0)
+		more, err := out.next(func() (bool, int) {
+			if cap(recs) > 4*recordsItem { // of a large record
+				recs = nil
+			}
+			for recs = recs[:0]; len(recs) < recordsItem && limit != 0 && cur.Next(); n++ {
+				recs = message.AppendStored(recs, cur.Record())
+				limit--
+			}
+			return n > 0, len(recs)
+		})
+		if err != nil {
+			return err
+		}
+		if more {
+			head = message.AppendRecordsHead(head[:0], n)
+			if err := c.Item(head, recs); err != nil {
+				return err
 			}
 		}
-		if err := flush(); err != nil || cur.Err() == nil {
-			return err
-		}
-		if err := c.Item(message.Failure{Err: cur.Err()}.Append(nil)); err != nil || !cur.Resume() {
-			return err
+		switch {
+		case limit == 0:
+			return nil
+		case cur.Err() != nil:
+			if err := c.Item(message.Failure{Err: cur.Err()}.Append(nil)); err != nil || !cur.Resume() {
+				return err
+			}
+		case !more:
+			return nil
 		}
 	}
 }
@@ -147,7 +165,7 @@ func (s *service) follow(ctx context.Context, c *transport.Call, m message.Range
 			return context.Cause(ctx)
 		}
 		var all int64
-		if err := sendBlocks(c, cur, m.Flags&message.RangePlain != 0, &all); err != nil {
+		if err := s.sendBlocks(ctx, c, cur, m.Flags&message.RangePlain != 0, &all); err != nil {
 			return err
 		}
 		if err := cur.Err(); err != nil {

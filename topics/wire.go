@@ -71,14 +71,25 @@ func (b *Batch) AppendWire(dst []byte, body func(raw []byte)) ([]byte, error) {
 	return dst, nil
 }
 
+// What a batch of another process may have at most: each takes more memory than bytes
+// on the wire. A block is 2 KiB of records and more, or one record with an id of its own.
+const (
+	maxWireTopics = 1 << 16
+	maxWireCuts   = 1 << 20
+)
+
 // ReadWire decodes the batch in p into b. Its records alias p until Reset. p may
 // be hostile: without an error, b is a batch that could have been built with Add.
 func (b *Batch) ReadWire(p []byte) error {
 	b.Reset()
 	b.lent = true
 	d := enc.Reader{B: p}
-	for range d.Count(4) {
-		if err := b.readTopic(&d); err != nil {
+	topics, cuts := d.Count(4), 0
+	if topics > maxWireTopics {
+		return errs.TooLarge.With(fmt.Sprintf("a batch for %d topics; %d are the most that another process may send", topics, maxWireTopics))
+	}
+	for range topics {
+		if err := b.readTopic(&d, &cuts); err != nil {
 			return err
 		}
 	}
@@ -106,13 +117,16 @@ func (b *Batch) ReadWire(p []byte) error {
 	return nil
 }
 
-func (b *Batch) readTopic(d *enc.Reader) error {
+func (b *Batch) readTopic(d *enc.Reader, total *int) error {
 	name := string(d.Bytes())
 	flags := d.Byte()
 	expect := d.Uvarint()
 	cuts := d.Count(2)
 	if d.Err != nil || flags > wireExpects|wireExplicit {
 		return fmt.Errorf("batch: %w", enc.ErrMalformed)
+	}
+	if *total += cuts; *total > maxWireCuts {
+		return errs.TooLarge.With(fmt.Sprintf("a batch of more than %d blocks; split it", maxWireCuts))
 	}
 	before := len(b.slots)
 	i, err := b.slotOf(name)

@@ -208,7 +208,7 @@ func (a *app) serveUntil(ctx context.Context, s *rpc.Server, ls []*transport.Lis
 }
 
 // stopTime is how long calls under way may take once the node is told to stop.
-const stopTime = 10 * time.Second
+const stopTime = 4 * time.Second
 
 // logger returns a log that goes to standard error.
 func (a *app) logger(format string) *slog.Logger {

@@ -234,6 +234,9 @@ func (m *Name) Take(p []byte) error {
 // Names is the request of MethodWaitForProcs.
 type Names []string
 
+// maxNames is the largest number of names in a message.
+const maxNames = 1 << 16
+
 // Append appends the encoding.
 func (m Names) Append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(m)))
@@ -246,11 +249,11 @@ func (m Names) Append(dst []byte) []byte {
 // Take decodes p.
 func (m *Names) Take(p []byte) error {
 	d := enc.Reader{B: p}
-	list := make([]string, d.Count(1))
+	list := make([]string, min(d.Count(1), maxNames+1))
 	for i := range list {
 		list[i] = string(d.Bytes())
 	}
-	if d.Err != nil {
+	if d.Err != nil || len(list) > maxNames {
 		return malformed("list of names")
 	}
 	*m = list

@@ -16,8 +16,10 @@
 //   - Nothing is allocated because of a length that a peer claims: memory grows
 //     with the bytes that have arrived, up to limits. In the node, a connection
 //     holds at most MaxBuffered, MaxQueued, about 256 KiB, and what its
-//     MaxInFlight handlers need themselves. A request's buffer may be four
-//     times as large as its content, and is usually less than twice.
+//     MaxInFlight handlers need themselves; the requests of all connections
+//     hold at most MaxMemory together, beside 64 KiB for each. A request's buffer
+//     may be four times as large as its content, and is usually less than twice.
+//   - Of a request that ServerOptions.Refuse refuses nothing is kept.
 //   - A peer that is slow or silent, floods, or sends garbage harms only its
 //     own connection. One that reads nothing, or stops within a frame, is
 //     dropped after a timeout.

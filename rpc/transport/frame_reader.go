@@ -86,6 +86,37 @@ func (r *FrameReader) whole() bool {
 	return n >= headerSize && uint64(n) >= headerSize+uint64(binary.LittleEndian.Uint32(r.buf[r.lo:]))
 }
 
+// skip passes over the payload.
+func (r *FrameReader) skip() error {
+	if headerSize+r.h.size <= len(r.buf) {
+		_, err := r.smallPayload()
+		return err
+	}
+	var sum xxhash.Digest
+	sum.Reset()
+	_, _ = sum.Write(r.buf[r.lo+8 : r.lo+headerSize])
+	r.lo += headerSize
+	for left := r.h.size; left > 0; {
+		if r.lo == r.hi {
+			r.lo, r.hi = 0, 0
+			n, err := r.read(r.buf)
+			r.hi = n
+			if n == 0 && err != nil {
+				return err
+			}
+		}
+		n := min(left, r.hi-r.lo)
+		_, _ = sum.Write(r.buf[r.lo : r.lo+n])
+		r.lo += n
+		left -= n
+	}
+	if uint32(sum.Sum64()) != r.h.sum {
+		return r.badSum()
+	}
+	r.inside = false
+	return nil
+}
+
 // payload appends the payload to dst.
 func (r *FrameReader) payload(dst []byte) ([]byte, error) {
 	if headerSize+r.h.size <= len(r.buf) {

@@ -92,19 +92,15 @@ func TestLineTakeBack(t *testing.T) {
 	}
 }
 
-// TestSlowRequest: a request in whose midst nothing more comes, or that takes very long,
-// ends its connection, whatever else arrives on that. One over a slow line is taken.
+// TestSlowRequest: a request in whose midst nothing more comes, or next to nothing, ends its
+// connection, whatever else arrives on that. One over a slow line is taken.
 func TestSlowRequest(t *testing.T) {
-	run := func(t *testing.T, whole bool, every time.Duration, frames int, others bool) (ended bool) {
+	run := func(t *testing.T, size int, every time.Duration) (ended bool) {
 		bubble(t, ServerOptions{Ordered: func(uint16) bool { return true }, MaxInFlight: 1 << 20}, func(t *testing.T, f *fixture, l *pipeListener) {
 			p := rawOn(t, l.dial())
+			const frames = 30
 			for i := range frames {
-				last := whole && i == frames-1
-				if p.trySend(Frame{Kind: KindRequest, Method: mEcho, Stream: 1, More: !last, Payload: make([]byte, 1000)}) != nil {
-					ended = true
-					break
-				}
-				if others && p.trySend(Frame{Kind: KindPing, Stream: uint64(1000 + i)}) != nil {
+				if p.trySend(Frame{Kind: KindRequest, Method: mNothing, Stream: 1, More: i < frames-1, Payload: make([]byte, size)}, Frame{Kind: KindPing, Stream: uint64(1000 + i)}) != nil {
 					ended = true
 					break
 				}
@@ -115,19 +111,17 @@ func TestSlowRequest(t *testing.T) {
 		return ended
 	}
 	for name, tc := range map[string]struct {
-		whole  bool
-		every  time.Duration
-		frames int
-		others bool
-		ended  bool
+		size  int
+		every time.Duration
+		ended bool
 	}{
-		"a slow line":               {true, 20 * time.Second, 25, true, false},
-		"silence":                   {false, 31 * time.Second, 3, false, true},
-		"a frame in ten minutes":    {false, 29 * time.Second, 30, true, true},
-		"silence of one of several": {true, 10 * time.Second, 5, true, false},
+		"a slow line":     {400 << 10, 7 * time.Second, false},
+		"silence":         {400 << 10, 61 * time.Second, true},
+		"next to nothing": {1000, time.Second, false}, // in all it takes 30 s
+		"a trickle":       {10 << 10, 9 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := run(t, tc.whole, tc.every, tc.frames, tc.others); got != tc.ended {
+			if got := run(t, tc.size, tc.every); got != tc.ended {
 				t.Errorf("ended: %v", got)
 			}
 		})

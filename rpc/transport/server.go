@@ -30,9 +30,19 @@ type ServerOptions struct {
 	// MaxBuffered bounds the bytes of these requests, with RequestCost for
 	// each. Default 128 MiB; at least MaxMessage+RequestCost.
 	MaxBuffered int
+	// MaxMemory bounds what the requests of all connections hold together, in bytes,
+	// beside 64 KiB for each connection. One of them may exceed it, by MaxBuffered, so
+	// that the largest request always fits. Default 256 MiB.
+	MaxMemory int
+	// Largest returns the largest request of a method, if that is less than
+	// MaxMessage. Default: none is less.
+	Largest func(method uint16) int
+	// Refuse returns why a client may not make calls of a method, nil if it may. It is
+	// asked before anything of the request is kept. Default: nil.
+	Refuse func(p *Peer, method uint16) error
 	// MaxQueued is the number of bytes of replies and items waiting to be
 	// written to a connection at which further ones wait and no request of that
-	// connection is read. Default 8 MiB.
+	// connection is read. Default 512 KiB.
 	MaxQueued int
 
 	// HelloTimeout is how long a client may take to say hello, TLS included.
@@ -78,7 +88,8 @@ func (o ServerOptions) config() (ServerOptions, error) {
 	def(&o.MaxMessage, 72<<20)
 	def(&o.MaxInFlight, 1024)
 	def(&o.MaxBuffered, max(128<<20, o.MaxMessage+RequestCost))
-	def(&o.MaxQueued, 8<<20)
+	def(&o.MaxQueued, 512<<10)
+	def(&o.MaxMemory, 256<<20)
 	defTime(&o.HelloTimeout, 5*time.Second)
 	defTime(&o.ReadTimeout, 30*time.Second)
 	defTime(&o.WriteTimeout, 30*time.Second)
@@ -97,6 +108,8 @@ func (o ServerOptions) config() (ServerOptions, error) {
 		return bad("MaxInFlight", "%d is not between 1 and %d", o.MaxInFlight, 1<<20)
 	case o.MaxBuffered < o.MaxMessage+RequestCost || int64(o.MaxBuffered) > most:
 		return bad("MaxBuffered", "%d is not between %d, for one request, and 4 GiB", o.MaxBuffered, o.MaxMessage+RequestCost)
+	case o.MaxMemory < 0:
+		return bad("MaxMemory", "%d is negative", o.MaxMemory)
 	case o.MaxQueued < 0:
 		return bad("MaxQueued", "%d is negative", o.MaxQueued)
 	case o.HelloTimeout < 0 || o.ReadTimeout < 0 || o.WriteTimeout < 0:
@@ -114,6 +127,7 @@ type Server struct {
 	handler Handler
 	workers workers
 	bufs    buffers
+	memory  memory
 
 	inlineWatched atomic.Bool
 	empty         chan struct{} // closed when no connection is left and none can come
@@ -136,11 +150,20 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 	}
 	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), empty: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
+	s.memory.limit = int64(opts.MaxMemory)
 	s.workers.run = func(c *Call) {
 		c.conn.inline.queued.Add(-1)
 		c.serve(s.handler)
 	}
 	return s, nil
+}
+
+// largest returns the largest request of a method.
+func (s *Server) largest(method uint16) int {
+	if s.opts.Largest == nil {
+		return s.opts.MaxMessage
+	}
+	return min(s.opts.Largest(method)+timeoutSize, s.opts.MaxMessage)
 }
 
 // Draining is closed when Shutdown or Close begins. A handler that waits for

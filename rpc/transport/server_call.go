@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -55,12 +56,14 @@ type Call struct {
 	message   *buffer
 	body      []byte
 	timeout   time.Duration
-	heldBytes int         // bytes reserved at the connection
-	refused   bool        // it arrived after the goaway
-	turn      uint64      // among the ordered calls of the connection; 0: it is none
-	late      *time.Timer // ends the connection if the request does not go on; nil unless more frames follow the first
-	slow      *time.Timer // the same if it does, and does not end
-	state     state       // used by the handler's goroutine only
+	heldBytes int          // bytes reserved at the connection
+	refused   error        // why no handler gets it
+	share     int64        // of the connection's ownShare
+	taken     int64        // of Server.memory
+	received  atomic.Int64 // bytes so far
+	turn      uint64       // among the ordered calls of the connection; 0: it is none
+	late      *time.Timer  // ends the connection if the request does not go on; nil unless more frames follow the first
+	state     state        // used by the handler's goroutine only
 	lent      lentFrame
 
 	creditMu sync.Mutex
@@ -183,13 +186,15 @@ func (c *Call) send(kind Kind, parts [][]byte, n int) error {
 // spendCredit takes n from the credit, waiting while it is zero or less. An
 // item may cost more than is left, so an item of any size gets through, and the
 // client can still tell how much it may have to hold.
-func (c *Call) spendCredit(n int) error {
+func (c *Call) spendCredit(n int) error { return c.awaitCredit(c.ctx, n) }
+
+func (c *Call) awaitCredit(ctx context.Context, n int) error {
 	for {
 		c.creditMu.Lock()
 		if c.credit > 0 {
 			c.credit -= int64(n)
 			c.creditMu.Unlock()
-			return c.ctx.Err()
+			return ctx.Err()
 		}
 		if c.granted == nil {
 			c.granted = make(chan struct{})
@@ -198,11 +203,15 @@ func (c *Call) spendCredit(n int) error {
 		c.creditMu.Unlock()
 		select {
 		case <-granted:
-		case <-c.ctx.Done():
-			return context.Cause(c.ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
+
+// Credit waits until the client has given credit for an item, so that what goes into it is
+// loaded no earlier. If ctx ends first, the error is its cause.
+func (c *Call) Credit(ctx context.Context) error { return c.awaitCredit(ctx, 0) }
 
 // grant adds to the credit.
 func (c *Call) grant(n uint32) {

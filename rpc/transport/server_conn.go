@@ -38,6 +38,7 @@ type serverConn struct {
 	partial map[uint64]*Call
 	line    line
 	stuck   *watchdog
+	taken   int64 // of Server.memory, whose mutex guards it
 	inline  inlineState
 
 	unbind func() bool   // stops following base
@@ -46,8 +47,10 @@ type serverConn struct {
 	mu         sync.Mutex
 	changed    sync.Cond // a call or the connection has ended
 	live       map[uint64]*Call
-	requests   int // being received or handled
-	heldBytes  int // of these requests
+	requests   int   // being received or handled
+	unfinished int   // of them, those of which more frames must come
+	heldBytes  int   // of these requests
+	share      int64 // of ownShare
 	goingAway  bool
 	closeTimer *time.Timer // ends the connection if the client does not
 	err        error       // why it ended
@@ -109,6 +112,7 @@ func (c *serverConn) finish(err error) {
 		p.StandAside()
 		c.release(p)
 	}
+	c.unfinished = 0
 	c.readerDone = true
 	gone := c.requests == 0
 	c.mu.Unlock()
@@ -122,7 +126,6 @@ func (c *serverConn) finish(err error) {
 
 var (
 	errLateHello = protocolError("no hello came in time")
-	errSlow      = protocolError("a request has taken too long to arrive")
 	errSilent    = protocolError("the client fell silent within a request")
 	errStuck     = errs.Overloaded.With("the client has more calls in flight than it may, and none has ended for long")
 )
@@ -207,7 +210,7 @@ func (c *serverConn) goAway() {
 	c.mu.Lock()
 	first := !c.goingAway
 	c.goingAway = true
-	idle := c.requests == 0
+	idle := c.quiet()
 	c.mu.Unlock()
 	if !first {
 		return
@@ -217,6 +220,10 @@ func (c *serverConn) goAway() {
 		c.closeSoon()
 	}
 }
+
+// quiet reports whether no call is under way. A request that is not there yet is none. mu
+// is held.
+func (c *serverConn) quiet() bool { return c.requests == c.unfinished }
 
 // closeSoon gives the client a moment to end the connection itself: it may have
 // sent calls before it received the goaway, and should get an answer to these.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -85,14 +84,25 @@ func (c *serverConn) requestFrame(h *header) error {
 	if err := c.reserve(call, first, n); err != nil {
 		return err
 	}
-	if first && c.s.opts.Ordered != nil && c.s.opts.Ordered(h.method) {
-		call.turn = c.line.take()
+	if first {
+		c.accept(call)
+	}
+	if call.refused == nil {
+		if err := c.claim(call, h.size, first, more); err != nil {
+			c.partial[call.id] = call
+			return err
+		}
 	}
 	if err := c.requestPayload(call); err != nil {
 		c.partial[call.id] = call // so that it is released with the connection
 		return err
 	}
 	if more {
+		if first {
+			c.mu.Lock()
+			c.unfinished++
+			c.mu.Unlock()
+		}
 		c.partial[call.id] = call
 		c.r.expectMore = true
 		c.awaitRest(call)
@@ -101,14 +111,34 @@ func (c *serverConn) requestFrame(h *header) error {
 	if !first {
 		c.forget(call)
 	}
-	if call.refused {
-		return c.refuse(call, CodeGoingAway, "the node is shutting down; it has not begun the call")
+	if err := call.refused; err != nil {
+		code := ""
+		if re := refusal(err); re != nil {
+			code = re.Code
+		}
+		return c.refuse(call, code, err.Error())
 	}
 	return c.start(call)
 }
 
-// requestPayload reads the payload of a frame of call.
+// accept gives a request that has begun its turn, or refuses it.
+func (c *serverConn) accept(call *Call) {
+	o := &c.s.opts
+	if o.Ordered != nil && o.Ordered(call.method) {
+		call.turn = c.line.take()
+	}
+	if call.refused == nil && o.Refuse != nil {
+		call.refused = o.Refuse(c.peer, call.method)
+	}
+}
+
+// requestPayload reads the payload of a frame of call. That of a call that is refused is
+// passed over.
 func (c *serverConn) requestPayload(call *Call) error {
+	if call.refused != nil {
+		call.received.Add(int64(c.r.h.size))
+		return c.r.skip()
+	}
 	if call.message == nil {
 		call.message = c.s.bufs.get(c.r.h.size)
 	}
@@ -116,18 +146,17 @@ func (c *serverConn) requestPayload(call *Call) error {
 	if m.b, err = c.r.payload(m.b); err != nil {
 		return err
 	}
-	if most := c.s.opts.MaxMessage; len(m.b) > most {
+	if most := c.s.largest(call.method); len(m.b) > most {
 		return errs.TooLarge.With(fmt.Sprintf("a request of more than %d bytes", most))
 	}
-	if call.refused {
-		m.b = m.b[:0]
-		return nil
-	}
+	call.received.Store(int64(len(m.b)))
 	if call.body == nil { // the first frame starts with the timeout
 		call.timeout, call.body, err = DecodeRequest(m.b)
 	}
 	return err
 }
+
+var errNotBegun = errGoingAway.With("the node is shutting down; it has not begun the call")
 
 // start hands a whole request to a handler.
 func (c *serverConn) start(call *Call) error {
@@ -154,27 +183,10 @@ func (c *serverConn) start(call *Call) error {
 	return nil
 }
 
-// awaitRest ends the connection if the next frame of a request does not come in time,
-// whatever else comes: later calls may have to wait for it.
-func (c *serverConn) awaitRest(call *Call) {
-	silence := c.s.opts.ReadTimeout
-	if call.late != nil {
-		call.late.Reset(silence)
-		return
-	}
-	call.late = time.AfterFunc(silence, func() { c.fail(errSilent) })
-	call.slow = time.AfterFunc(maxRequestTimes*silence, func() { c.fail(errSlow) })
-}
-
-// maxRequestTimes is how many times ReadTimeout a request may take to arrive: with the
-// default, 72 MiB have ten minutes.
-const maxRequestTimes = 20
-
 // stopTimers ends the wait for the rest of the request.
 func (c *Call) stopTimers() {
 	if c.late != nil {
 		c.late.Stop()
-		c.slow.Stop()
 	}
 }
 
@@ -182,6 +194,9 @@ func (c *Call) stopTimers() {
 func (c *serverConn) forget(call *Call) {
 	call.stopTimers()
 	delete(c.partial, call.id)
+	c.mu.Lock()
+	c.unfinished--
+	c.mu.Unlock()
 	c.r.expectMore = len(c.partial) > 0
 }
 
@@ -205,7 +220,9 @@ func (c *serverConn) reserve(call *Call, first bool, n int) error {
 		if (!first || c.requests < o.MaxInFlight) && c.heldBytes+n <= o.MaxBuffered {
 			if first {
 				c.requests++
-				call.refused = c.goingAway
+				if c.goingAway {
+					call.refused = errNotBegun
+				}
 			}
 			call.heldBytes += n
 			c.heldBytes += n
@@ -241,6 +258,9 @@ func (c *serverConn) release(call *Call) {
 	c.heldBytes -= call.heldBytes
 	c.s.bufs.put(call.message)
 	call.message, call.body = nil, nil
+	c.share -= call.share
+	c.s.memory.give(c, call.taken)
+	call.share, call.taken = 0, 0
 	c.changed.Signal()
 }
 
@@ -250,7 +270,7 @@ func (c *serverConn) settle(call *Call) {
 	c.mu.Lock()
 	delete(c.live, call.id)
 	c.release(call)
-	idle, away, over := c.requests == 0, c.goingAway, c.readerDone
+	idle, away, over := c.quiet(), c.goingAway, c.readerDone
 	c.mu.Unlock()
 	switch {
 	case idle && over:

@@ -334,9 +334,7 @@ func wires() map[string]func(t *testing.T, n *pipeproc.Node) dialer {
 			l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 			serving(t, n, l)
 			return func(o *transport.DialOptions) (*transport.Conn, error) {
-				ours, theirs := net.Pipe()
-				l.conns <- theirs
-				return transport.NewConn(context.Background(), ours, o)
+				return transport.NewConn(context.Background(), l.dial(), o)
 			}
 		},
 	}
@@ -360,6 +358,12 @@ type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
+}
+
+func (l *pipes) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	l.conns <- theirs
+	return ours
 }
 
 func (l *pipes) Accept() (net.Conn, error) {
