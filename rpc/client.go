@@ -33,6 +33,10 @@ type ConnectOptions struct {
 	// RetryFor is how long a call waits for a lost connection to come back.
 	// Default 30 s; negative: it does not wait.
 	RetryFor time.Duration
+	// DeadAfter is how long the node may say nothing while calls wait before the
+	// connection counts as lost, and another one is made. It is pinged meanwhile.
+	// Default 10 s; negative: for as long as the system takes.
+	DeadAfter time.Duration
 	// Name is what the client calls itself in the node's log.
 	Name string
 	// Workers and CloseGrace are as in pipeproc.Options, for processors that run here.
@@ -84,6 +88,7 @@ func Connect(ctx context.Context, addr string, o *ConnectOptions) (*Client, erro
 	}
 	c := &Client{addr: a.Absolute(), o: *o, codecs: segment.NewCodecs(), closed: make(chan struct{})}
 	c.o.Timeout, c.o.RetryFor = cmp.Or(o.Timeout, time.Second), cmp.Or(o.RetryFor, 30*time.Second)
+	c.o.DeadAfter = max(cmp.Or(o.DeadAfter, 10*time.Second), 0)
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -109,7 +114,8 @@ const maxReply = 256<<20 + 32<<20
 func (c *Client) open(ctx context.Context) (*transport.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	conn, err := transport.Dial(ctx, c.addr, &transport.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: clock.New().Now, MaxMessage: maxReply})
+	conn, err := transport.Dial(ctx, c.addr, &transport.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: clock.New().Now, MaxMessage: maxReply,
+		DeadAfter: c.o.DeadAfter, Idle: func(method uint16) bool { return method == message.MethodSession }})
 	if err != nil {
 		return nil, err
 	}

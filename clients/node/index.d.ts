@@ -75,6 +75,8 @@ export interface ISpawnOptions extends IAddress {
     allowPlain?: boolean;
     /** Milliseconds for which a call waits for a node that is gone; default 30000. */
     retryFor?: number;
+    /** Milliseconds without a word or an answer to a ping, while calls wait, after which a connection is lost; default 10000. */
+    deadAfter?: number;
 }
 
 export interface IConnectOptions extends IAddress {
@@ -83,6 +85,7 @@ export interface IConnectOptions extends IAddress {
     timeout?: number;
     isWorker?: boolean;
     retryFor?: number;
+    deadAfter?: number;
 }
 
 export interface IRangeOptions {

@@ -17,10 +17,8 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 		return err
 	}
 	if len(c.queue) == 0 && c.fits(p) {
-		c.calls[p.id] = p
-		c.heldBytes += int64(p.cost)
+		c.add(p)
 		c.mu.Unlock()
-		c.inFlight.Add(1)
 		return nil
 	}
 	p.admit = make(chan error, 1)
@@ -62,6 +60,14 @@ func (c *Conn) fits(p *pending) bool {
 	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.heldBytes+int64(p.cost) <= int64(l.MaxBytes)
 }
 
+// add makes p a call in flight. mu is held.
+func (c *Conn) add(p *pending) {
+	c.calls[p.id] = p
+	c.heldBytes += int64(p.cost)
+	c.inFlight.Add(1)
+	c.waits(p)
+}
+
 // remove removes a call that has ended, and admits those whose turn it is. It
 // reports whether it was the last call of a connection that is going away. mu
 // is held.
@@ -69,6 +75,9 @@ func (c *Conn) remove(p *pending) (last bool) {
 	delete(c.calls, p.id)
 	c.heldBytes -= int64(p.cost)
 	c.inFlight.Add(-1)
+	if !p.idle {
+		c.alive.waiting--
+	}
 	c.admitQueued()
 	return c.goingAway && len(c.calls) == 0
 }
@@ -79,9 +88,7 @@ func (c *Conn) admitQueued() {
 		q := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
-		c.calls[q.id] = q
-		c.heldBytes += int64(q.cost)
-		c.inFlight.Add(1)
+		c.add(q)
 		q.admit <- nil
 	}
 }

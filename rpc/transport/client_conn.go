@@ -28,6 +28,7 @@ type Conn struct {
 	readerDone chan struct{} // closed when the reader has returned
 
 	mu        sync.Mutex
+	alive     alive
 	calls     map[uint64]*pending
 	heldBytes int64 // bytes of the requests in flight
 	queue     []*pending
@@ -49,6 +50,7 @@ type pending struct {
 	err        error
 	abandoned  bool // its caller has given up; guarded by Conn.mu
 	ping       bool
+	idle       bool // nobody minds if it is not answered: see DialOptions.Idle
 	midMessage bool // a message is incomplete; used by the reader only
 }
 
@@ -57,6 +59,7 @@ func newConn(nc net.Conn, r *FrameReader, w Welcome, o DialOptions) *Conn {
 		done: make(chan struct{}), away: make(chan struct{}), readerDone: make(chan struct{})}
 	c.w = newWriter(nc, o.MaxQueued, o.WriteTimeout, &c.bufs, &c.inFlight, c.fail)
 	c.r.watch = newWatchdog(o.ReadTimeout, func() { c.fail(protocolError("the node fell silent within a message")) })
+	c.r.heard, c.alive.every = &c.alive.heard, o.DeadAfter/(looks+1)
 	go c.receive()
 	return c
 }
@@ -129,6 +132,7 @@ func (c *Conn) CallPlaced(ctx context.Context, method uint16, size int, r Placed
 	if p == nil {
 		p = &pending{ready: make(chan struct{}, 1)}
 	}
+	p.idle = false
 	if err := c.enter(ctx, p, timeoutSize+size); err != nil {
 		return nil, err
 	}
@@ -176,6 +180,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 
 // begin sends the request of p. After an error p must not be reused.
 func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
+	p.idle = c.opts.Idle != nil && c.opts.Idle(method)
 	if err := c.enter(ctx, p, timeoutSize+length(parts)); err != nil {
 		return err
 	}

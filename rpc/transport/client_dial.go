@@ -42,6 +42,12 @@ type DialOptions struct {
 	// WriteTimeout is how long the node may take to read 264 KiB of queued
 	// data. Default 30 s.
 	WriteTimeout time.Duration
+	// DeadAfter is how long the node may say nothing, not even answer a ping, while
+	// calls wait: the connection then ends. Default: for ever.
+	DeadAfter time.Duration
+	// Idle reports whether calls of a method do not count for that. Default: all
+	// count.
+	Idle func(method uint16) bool
 	// Clock returns the current time, from which the node is told how long a
 	// call has left until its context's deadline. Without it the node learns of
 	// the deadline only from the cancellation.

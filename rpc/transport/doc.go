@@ -38,8 +38,10 @@
 // on the wire. A peer's identity
 // is what TLS or the mode of the socket's file establishes; the name and id
 // that it sends are not verified. The checksum does not protect against
-// deliberate changes; TLS does. A peer lost to a broken network is noticed only
-// by TCP keep-alives.
+// deliberate changes; TLS does. A client finds out that its node is
+// gone while calls wait, by pings (DialOptions.DeadAfter); a node leaves that to the
+// system, which asks a client's machine within 30 s: a client may be busy for as long
+// as it likes.
 //
 // # The protocol
 //

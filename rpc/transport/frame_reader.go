@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math/bits"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -22,6 +23,8 @@ type FrameReader struct {
 	h       header
 	inside  bool // a header was consumed, its payload was not
 	scratch []byte
+
+	heard *atomic.Bool // set when bytes have come; may be nil
 
 	// watch runs while bytes of a frame, or frames of a message, are awaited.
 	watch      *watchdog
@@ -200,6 +203,9 @@ func (r *FrameReader) read(p []byte) (int, error) {
 		n, err := r.src.Read(p)
 		if err == io.EOF && amid && n == 0 {
 			err = io.ErrUnexpectedEOF
+		}
+		if n > 0 && r.heard != nil {
+			r.heard.Store(true)
 		}
 		if n > 0 || err != nil {
 			return n, err

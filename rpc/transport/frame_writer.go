@@ -168,6 +168,13 @@ func (w *writer) waitRoom(ctx context.Context) error {
 	return nil
 }
 
+// writing reports whether something is being written.
+func (w *writer) writing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy
+}
+
 // full reports whether there is no room in the queue.
 func (w *writer) full() bool {
 	w.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -73,6 +74,14 @@ func inUse(err error, where string) error {
 	return err
 }
 
+// keepAlive has the system find out within half a minute that a client's machine, or the
+// wire to it, is gone. It asks the machine and not the client, which may be busy.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}
+
+// maxUnacked is how long what was sent to a client may lack the acknowledgement of its
+// machine.
+const maxUnacked = 30 * time.Second
+
 func listenTCP(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error) {
 	secure := a.Scheme == SchemeTLS || o.TLS != nil
 	if secure {
@@ -89,7 +98,8 @@ func listenTCP(ctx context.Context, a Addr, o *ListenOptions) (*Listener, error)
 		where.Host = ip
 	}
 	network, address := where.network()
-	l, err := new(net.ListenConfig).Listen(ctx, network, address)
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: userTimeout}
+	l, err := lc.Listen(ctx, network, address)
 	if err != nil {
 		return nil, inUse(err, a.String())
 	}

@@ -32,11 +32,10 @@ type sender struct {
 	t  *testing.T
 	id [16]byte
 
-	mu    sync.Mutex
-	conn  *transport.Conn
-	begun uint64 // the number that was sent last
-	open  map[uint64]bool
-	wg    sync.WaitGroup
+	mu   sync.Mutex
+	conn *transport.Conn
+	open map[uint64]bool
+	wg   sync.WaitGroup
 }
 
 // bodyOf is the body of commit number n: now and then a large one.

@@ -3,6 +3,7 @@
 // One connection to a node: calls, each answered once, and streams of items,
 // many at a time.
 
+const timers = require("timers");
 const {KIND, control, request, Splitter} = require("./frame");
 const {hello, welcome} = require("./hello");
 const {Remote, Lost, fail} = require("./errors");
@@ -11,6 +12,8 @@ const {Stream} = require("./stream");
 const CREDIT = 2 << 20; // bytes of items that a stream may hold back
 const MAX_MESSAGE = 72 << 20;
 const REQUEST_COST = 512; // what a request counts besides its bytes
+const SESSION = 1; // method that is open as long as the client is there: nobody waits for it
+const LOOKS = 3; // without anything heard end a connection
 
 class Conn {
     // socket is connected. onEnd is called once, when the connection is over.
@@ -25,6 +28,13 @@ class Conn {
         this.gone = false; // the node takes no new calls
         this.over = false;
         this.cause = null;
+        // While calls wait a node that says nothing is pinged: one whose wire is cut,
+        // or whose machine is gone, ends no connection.
+        this.deadAfter = o.deadAfter === undefined ? 10000 : o.deadAfter;
+        this.waiting = 0;
+        this.heard = false;
+        this.silent = 0;
+        this.timer = null;
         this.corked = false;
         this.uncork = () => {
             this.corked = false;
@@ -32,6 +42,7 @@ class Conn {
         };
         const splitter = new Splitter((kind, more, stream, payload) => this.frame(kind, more, stream, payload));
         socket.on("data", chunk => {
+            this.heard = true;
             try {
                 splitter.push(chunk);
             } catch (err) {
@@ -108,10 +119,31 @@ class Conn {
             c.id = this.next++;
             this.calls.set(c.id, c);
             this.held += c.cost;
+            if (c.method !== SESSION) this.waiting++;
             for (const frame of request(c.method, c.id, c.parts)) this.write(frame);
             c.parts = null;
         }
         if (n > 0) this.queue.splice(0, n);
+        this.watch();
+    }
+
+    watch() {
+        if (this.timer !== null || this.waiting === 0 || this.deadAfter <= 0) return;
+        this.timer = timers.setTimeout(() => this.look(), this.deadAfter / (LOOKS + 1));
+        this.timer.unref();
+    }
+
+    look() {
+        this.timer = null;
+        if (this.over || this.waiting === 0) return;
+        this.silent = this.heard || this.socket.writableLength > 0 ? 0 : this.silent + 1;
+        this.heard = false;
+        if (this.silent >= LOOKS) {
+            this.end(new Error("the node has said nothing for too long, and answers no ping"));
+            return;
+        }
+        if (this.silent > 0) this.write(control(KIND.ping, this.next++));
+        this.watch();
     }
 
     cancel(c) {
@@ -209,6 +241,7 @@ class Conn {
         if (c === undefined) throw new Error(`an answer on stream ${stream}, which has no call`);
         this.calls.delete(stream);
         this.held -= c.cost;
+        if (c.method !== SESSION) this.waiting--;
         if (this.queue.length > 0) this.letIn();
         return c;
     }
@@ -218,6 +251,7 @@ class Conn {
         if (this.over) return;
         this.over = true;
         this.cause = cause;
+        timers.clearTimeout(this.timer);
         this.socket.destroy();
         this.refused(cause);
         const calls = this.calls, queue = this.queue;

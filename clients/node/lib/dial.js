@@ -59,6 +59,7 @@ function dial(a, o) {
             conn = new Conn(socket, {
                 clientId: o.clientId,
                 name: o.name,
+                deadAfter: o.deadAfter,
                 onEnd: cause => {
                     give(timeout(cause));
                     if (o.onEnd) o.onEnd(conn);

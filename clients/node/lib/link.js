@@ -35,7 +35,8 @@ class Link {
 
     async dial() {
         const conn = await dial(this.address, {
-            tls: this.o.tls, timeout: this.o.timeout, clientId: this.clientId, name: `node-${process.pid}`
+            tls: this.o.tls, timeout: this.o.timeout, clientId: this.clientId, name: `node-${process.pid}`,
+            deadAfter: this.o.deadAfter
         });
         if (this.ended) {
             conn.close();

@@ -8,6 +8,7 @@ const {fail} = require("./errors");
 
 const CONNECT_TIMEOUT = 1000;
 const RETRY_FOR = 30000;
+const DEAD_AFTER = 10000;
 
 function checkTcp(o) {
     if (o.tcp && (!o.tcp.host || !o.tcp.port)) throw fail("tcp connection needs a host and a port");
@@ -59,7 +60,8 @@ function forSpawn(options) {
         gc: gc(o.gc),
         binary: o.binary,
         allowPlain: Boolean(o.allowPlain),
-        retryFor: positive(o.retryFor, RETRY_FOR)
+        retryFor: positive(o.retryFor, RETRY_FOR),
+        deadAfter: positive(o.deadAfter, DEAD_AFTER)
     };
 }
 
@@ -69,7 +71,8 @@ function forConnect(options) {
     return {
         tls: o.tls ? load(files(o.tls, "tls connect options require a client")) : null,
         timeout: positive(o.timeout, CONNECT_TIMEOUT),
-        retryFor: positive(o.retryFor, RETRY_FOR)
+        retryFor: positive(o.retryFor, RETRY_FOR),
+        deadAfter: positive(o.deadAfter, DEAD_AFTER)
     };
 }
 

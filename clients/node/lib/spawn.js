@@ -23,7 +23,7 @@ async function spawnNode(at, o) {
     const port = /:(\d+)$/.exec(listening);
     if (at.port === 0 && port) at.port = Number(port[1]);
     const link = new Link(at, {
-        tls: o.tls && load(o.tls.client), timeout: CONNECT_TIMEOUT, retryFor: o.retryFor
+        tls: o.tls && load(o.tls.client), timeout: CONNECT_TIMEOUT, retryFor: o.retryFor, deadAfter: o.deadAfter
     });
     try {
         await link.open();

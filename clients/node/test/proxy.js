@@ -10,6 +10,7 @@ class Proxy {
         this.to = to;
         this.pairs = new Set();
         this.cut = null; // decides on what the node sends, or the client: true breaks the connection before it
+        this.swallow = null; // says of which pairs nothing gets through any more, either way
         this.connections = 0;
         this.server = net.createServer(s => this.accept(s));
     }
@@ -25,6 +26,7 @@ class Proxy {
         this.pairs.add(pair);
         for (const [from, to, whose] of [[client, node, "client"], [node, client, "node"]]) {
             from.on("data", d => {
+                if (this.swallow && this.swallow(pair)) return;
                 if (this.cut && this.cut(whose, d)) pair.end();
                 else to.write(d);
             });

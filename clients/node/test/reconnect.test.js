@@ -257,3 +257,25 @@ describe("order", () => {
         }
     });
 });
+
+describe("a dead wire", () => {
+    test("R12: is noticed while a call waits, and the call is made on another", async t => {
+        const {proxy, client} = await setup(t, {deadAfter: 400});
+        const [pair] = proxy.pairs;
+        proxy.swallow = p => p === pair;
+        const id = await client.commit({topic: "t", body: {n: 1}});
+        assert.strictEqual(id.split("-")[1], "0");
+        assert.strictEqual(proxy.connections, 2);
+    });
+    test("R12: a client that is busy for long keeps its connection, and so does one that waits", async t => {
+        const {proxy, client} = await setup(t, {deadAfter: 400});
+        const waiting = client.liveProc({topic: "t", mode: "all"});
+        const end = Date.now() + 1500;
+        while (Date.now() < end) continue; // nothing else runs meanwhile
+        await client.commit({topic: "t", body: {n: 1}});
+        await new Promise(resolve => setTimeout(resolve, 1500));
+        await client.commit({topic: "t", body: {n: 2}});
+        assert.strictEqual(proxy.connections, 1);
+        await waiting.destroy();
+    });
+});
