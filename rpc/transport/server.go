@@ -19,8 +19,10 @@ type ServerOptions struct {
 	Software string // at most 255 bytes
 
 	// MaxConns limits the clients. Default 1024. Further ones are refused with
-	// overloaded. Another 128 connections may not have said hello yet; beyond
-	// that, the oldest of these is dropped.
+	// overloaded. An eighth of the places, 16 at most, is kept for unix sockets,
+	// and one address, or certificate, has three quarters at most. Another 128
+	// connections may not have said hello yet; beyond that, one of those of the
+	// address that has most is dropped.
 	MaxConns int
 	// MaxMessage is the largest request accepted, in bytes. Default 72 MiB.
 	MaxMessage int
@@ -137,6 +139,9 @@ type Server struct {
 	handshaking  []*serverConn            // before their hello, oldest first
 	conns        map[*serverConn]struct{} // admitted, and those dropped before their hello that have not been removed
 	dropped      int                      // how many of the latter
+	network      int                      // clients, except those of unix sockets
+	parties      map[string]int           // clients by address and certificate
+	refused      refusals
 	draining     bool
 	drain        chan struct{}   // closed when draining begins
 	emptyWaiters []chan struct{} // each is closed when no connection is left
@@ -149,7 +154,7 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts, handler: h, drain: make(chan struct{}), empty: make(chan struct{}),
-		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{})}
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*serverConn]struct{}), parties: make(map[string]int)}
 	s.memory.limit = int64(opts.MaxMemory)
 	s.workers.run = func(c *Call) {
 		c.conn.inline.queued.Add(-1)

@@ -21,15 +21,17 @@ const lingerTime = time.Second
 // serverConn is the server's side of a connection. One goroutine at a time
 // reads; handlers run on others or on that one.
 type serverConn struct {
-	s     *Server
-	base  context.Context
-	nc    net.Conn
-	r     *FrameReader
-	w     *writer
-	log   *slog.Logger
-	peer  *Peer
-	hello Hello
-	calls atomic.Int32 // running handlers, for the writer
+	s       *Server
+	base    context.Context
+	nc      net.Conn
+	r       *FrameReader
+	w       *writer
+	log     *slog.Logger
+	peer    *Peer
+	origin  string // see the function
+	greeted bool   // it was welcomed; used by the reader only
+	hello   Hello
+	calls   atomic.Int32 // running handlers, for the writer
 
 	admitted bool // its hello was accepted; guarded by Server.mu
 
@@ -85,6 +87,7 @@ func (c *serverConn) run() {
 	err := c.greet()
 	timer.Stop()
 	if err == nil {
+		c.greeted = true
 		c.r.watch = newWatchdog(c.s.opts.ReadTimeout, func() { c.fail(errSilent) })
 		c.readLoop()
 		return
@@ -173,6 +176,10 @@ func (c *serverConn) logEnd(err error) {
 	case errors.Is(err, io.EOF), errors.Is(err, errServerClosed), c.base.Err() != nil:
 		c.log.Debug("a connection has ended", "client", c.peer.Name, "reason", err)
 	default:
+		if !c.greeted {
+			c.s.refused.log(c.log, c.s.opts.Logger, err)
+			return
+		}
 		c.log.Warn("a connection was ended", "client", c.peer.Name, "reason", err)
 	}
 }

@@ -3,10 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
-
-	"github.com/pipeproc/pipeproc/internal/errs"
 )
 
 // Shutdown ends the server gracefully: it stops accepting, tells clients to
@@ -84,56 +81,6 @@ func (s *Server) stop() []*serverConn {
 	return conns
 }
 
-// maxHandshaking is how many connections may be waiting for their client's
-// hello.
-const maxHandshaking = 128
-
-var errCrowded = errs.Overloaded.With("too many others have connected and not said hello")
-
-// register adds a connection whose client has not said hello. If there are too
-// many of these, it drops the oldest.
-func (s *Server) register(ctx context.Context, nc net.Conn) (*serverConn, error) {
-	s.mu.Lock()
-	if s.draining {
-		s.mu.Unlock()
-		nc.Close()
-		return nil, errServerClosed
-	}
-	c := newServerConn(ctx, s, nc)
-	s.handshaking = append(s.handshaking, c)
-	var oldest *serverConn
-	if len(s.handshaking) > maxHandshaking {
-		oldest = s.handshaking[0]
-		s.handshaking = slices.Delete(s.handshaking, 0, 1)
-		s.conns[oldest] = struct{}{} // until remove
-		s.dropped++
-	}
-	s.mu.Unlock()
-	if oldest != nil {
-		oldest.fail(errCrowded)
-	}
-	return c, nil
-}
-
-// admit makes a connection that is handshaking a client's.
-func (s *Server) admit(c *serverConn) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.Index(s.handshaking, c)
-	switch {
-	case i < 0: // dropped, and its connection is closed
-		return errCrowded
-	case s.draining:
-		return errGoingAway.With("the node is shutting down")
-	case len(s.conns)-s.dropped >= s.opts.MaxConns:
-		return errs.Overloaded.With(fmt.Sprintf("the node has %d connections, which is its limit", s.opts.MaxConns))
-	}
-	s.handshaking = slices.Delete(s.handshaking, i, i+1)
-	s.conns[c] = struct{}{}
-	c.admitted = true
-	return nil
-}
-
 // remove is called when a connection has ended and its last handler has
 // returned.
 func (s *Server) remove(c *serverConn) {
@@ -143,6 +90,8 @@ func (s *Server) remove(c *serverConn) {
 		s.handshaking = slices.Delete(s.handshaking, i, i+1)
 	} else if delete(s.conns, c); !c.admitted {
 		s.dropped--
+	} else {
+		s.count(c, -1)
 	}
 	if len(s.conns) == 0 && len(s.handshaking) == 0 {
 		for _, q := range s.emptyWaiters {
