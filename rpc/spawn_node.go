@@ -86,12 +86,13 @@ func runNode(ctx context.Context, p *program.Self, config []byte, ready func(*Li
 	}
 	addr.Private = c.Private
 	lo := &transport.ListenOptions{AllowPlain: c.AllowPlain}
+	node.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if c.Secure {
+		c.TLS.Logger = node.Logger
 		if lo.TLS, err = transport.LoadServerTLS(c.TLS); err != nil {
 			return err
 		}
 	}
-	node.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	programs.Self, programs.Logger = p, node.Logger
 	if node.Programs, err = program.NewRunner(programs); err != nil {
 		return err

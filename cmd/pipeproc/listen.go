@@ -35,7 +35,9 @@ func (a *app) listenAt(f *serveFlags) ([]transport.Addr, *tls.Config, error) {
 	case !secure:
 		return addrs, nil, nil
 	}
-	c, err := transport.LoadServerTLS(transport.TLSFiles(a.tls))
+	files := transport.TLSFiles(a.tls)
+	files.Logger = a.logger(f.log.value)
+	c, err := transport.LoadServerTLS(files)
 	return addrs, c, err
 }
 

@@ -40,6 +40,9 @@ unix socket, which belong to the same user, may have any program run; clients th
 come over TCP or TLS only those that are in an --allow-exec folder, or that are
 named by --allow-exec itself.
 
+Renewed files of certificates are used for clients that come later; no client is dropped,
+and SIGHUP ends nothing.
+
 With --tls-allow NAME=LEVEL only clients whose certificate has one of these names
 are let in, and may read (read), also commit and consume (write), or do everything
 (admin).
@@ -138,6 +141,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	o := a.options()
 	o.Logger = a.logger(f.log.value)
+	defer onHangup(func() {
+		o.Logger.Info("pipeproc: certificates that have changed are used for the next client; nothing else is read again")
+	})()
 	if o.Programs, err = f.programs(o.Logger); err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package transport
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
 )
@@ -16,40 +18,105 @@ type TLSFiles struct {
 	// MinVersion is the lowest version of TLS: tls.VersionTLS13, which is the
 	// default, or tls.VersionTLS12.
 	MinVersion uint16
+	// Logger is told of changed files that cannot be used. Default: nobody.
+	Logger *slog.Logger `json:"-"`
 }
 
 // LoadServerTLS returns the configuration of a node. A client must have a
 // certificate issued under f.CA. A file that is not named or cannot be used
 // gives an error whose code is "tls options require a server ca", or cert, or
-// key. The files are read once.
+// key. For clients that come later the files are read again when they have changed; if
+// they cannot be used then, those that were read before stay in use.
 func LoadServerTLS(f TLSFiles) (*tls.Config, error) {
-	c, ca, err := f.load("tls options require a server ")
-	if err != nil {
-		return nil, err
+	load := func() (*tls.Config, error) {
+		c, ca, err := f.load("tls options require a server ")
+		if err != nil {
+			return nil, err
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+		c.ClientCAs = ca
+		// A session ticket would let a client in again without a check of its
+		// certificate's chain. Connections are few and long.
+		c.SessionTicketsDisabled = true
+		return c, nil
 	}
-	c.ClientAuth = tls.RequireAndVerifyClientCert
-	c.ClientCAs = ca
-	// A session ticket would let a client in again without a check of its
-	// certificate's chain. Connections are few and long.
-	c.SessionTicketsDisabled = true
-	return c, nil
+	return f.follow(load, func(c *tls.Config, latest func() *tls.Config) {
+		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			now := c.Clone() // with what the caller has changed
+			l := latest()
+			now.GetConfigForClient, now.Certificates, now.ClientCAs = nil, l.Certificates, l.ClientCAs
+			return now, nil
+		}
+	})
 }
 
 // LoadClientTLS returns the configuration of a client. It accepts a node whose
 // certificate was issued under f.CA for the host name or IP address that is
 // dialed. A file that is not named or cannot be used gives an error whose code
-// is "tls connect options require a client ca", or cert, or key. The files are
-// read once.
+// is "tls connect options require a client ca", or cert, or key. Certificate and key are
+// read again for a later connection when they have changed, as by LoadServerTLS.
 func LoadClientTLS(f TLSFiles) (*tls.Config, error) {
-	c, ca, err := f.load("tls connect options require a client ")
+	load := func() (*tls.Config, error) {
+		c, ca, err := f.load("tls connect options require a client ")
+		if err == nil {
+			c.RootCAs = ca
+		}
+		return c, err
+	}
+	return f.follow(load, func(c *tls.Config, latest func() *tls.Config) {
+		// Send the certificate even if the node's CA has not issued it: the node
+		// then says what is wrong with it, instead of reporting that there is none.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &latest().Certificates[0], nil }
+	})
+}
+
+// follow loads a configuration, and has use make it one that asks for the latest.
+func (f TLSFiles) follow(load func() (*tls.Config, error), use func(c *tls.Config, latest func() *tls.Config)) (*tls.Config, error) {
+	var mu sync.Mutex
+	seen := f.stat() // before they are read
+	cur, err := load()
 	if err != nil {
 		return nil, err
 	}
-	c.RootCAs = ca
-	// Send the certificate even if the node's CA has not issued it: the node
-	// then says what is wrong with it, instead of reporting that there is none.
-	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificates[0], nil }
+	latest := func() *tls.Config {
+		mu.Lock()
+		defer mu.Unlock()
+		now := f.stat()
+		if now.same(&seen) {
+			return cur
+		}
+		seen = now
+		switch c, err := load(); {
+		case err == nil:
+			cur = c
+		case f.Logger != nil:
+			f.Logger.Error("the certificates have changed and cannot be used; those that were read before stay in use", "err", err)
+		}
+		return cur
+	}
+	c := cur.Clone()
+	use(c, latest)
 	return c, nil
+}
+
+// stamps are what tells that files have changed. One that cannot be described is nil.
+type stamps [3]os.FileInfo
+
+func (f *TLSFiles) stat() (s stamps) {
+	for i, name := range []string{f.CA, f.Cert, f.Key} {
+		s[i], _ = os.Stat(name) // reading it will say what is wrong
+	}
+	return s
+}
+
+func (s *stamps) same(o *stamps) bool {
+	for i, a := range s {
+		b := o[i]
+		if (a == nil) != (b == nil) || a != nil && (!os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *TLSFiles) load(need string) (*tls.Config, *x509.CertPool, error) {

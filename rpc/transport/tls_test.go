@@ -242,3 +242,51 @@ func TestListenTLSOptions(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestR15: renewed files are used for connections that come later, also another authority,
+// and those that are there go on. Files that cannot be used change nothing.
+func TestR15(t *testing.T) {
+	old, renewed := newAuthority(t, "old"), newAuthority(t, "renewed")
+	files := old.issue("node", nil)
+	l := new(logs)
+	files.Logger = l.logger()
+	f := newFixture()
+	_, a := startAt(t, f.handle, ServerOptions{}, Addr{Scheme: SchemeTLS, Host: "127.0.0.1"}, &ListenOptions{TLS: serverTLS(t, files)})
+	mine := old.issue("client", nil)
+	my := clientTLS(t, mine)
+	before := dial(t, a, &DialOptions{TLS: my})
+	healthy(t, before)
+	replace := func(from, to TLSFiles) {
+		t.Helper()
+		for src, dst := range map[string]string{from.Cert: to.Cert, from.Key: to.Key, from.CA: to.CA} {
+			b, err := os.ReadFile(src)
+			if err == nil {
+				err = os.WriteFile(dst+".new", b, 0o600)
+			}
+			if err == nil {
+				err = os.Rename(dst+".new", dst)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(files.Cert, []byte("not yet"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, dial(t, a, &DialOptions{TLS: my}))
+	if !l.has("stay in use") {
+		t.Error("nothing was logged")
+	}
+	replace(renewed.issue("node", nil), files)
+	if _, err := Dial(ctxFor(t), a, &DialOptions{TLS: my}); err == nil {
+		t.Error("a client of the old authority got in")
+	}
+	other := renewed.issue("client", nil)
+	healthy(t, dial(t, a, &DialOptions{TLS: clientTLS(t, other)}))
+	healthy(t, before)
+	// The client's own certificate is read again too. Whom it trusts was given once.
+	theirs := clientTLS(t, TLSFiles{Cert: mine.Cert, Key: mine.Key, CA: other.CA})
+	replace(TLSFiles{Cert: other.Cert, Key: other.Key, CA: other.CA}, mine)
+	healthy(t, dial(t, a, &DialOptions{TLS: theirs}))
+}

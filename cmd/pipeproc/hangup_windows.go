@@ -1,0 +1,4 @@
+package main
+
+// onHangup does nothing: the system has no SIGHUP.
+func onHangup(func()) (stop func()) { return func() {} }
