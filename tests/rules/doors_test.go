@@ -49,7 +49,7 @@ var mayUse = map[string][]string{
 	// The files that unix sockets are, the folder of those of a user, certificates.
 	"rpc/transport/socketfile_unix.go": {"os.Chmod", "os.Lstat", "os.Mkdir", "os.OpenFile", "os.Remove"},
 	"rpc/transport/addr.go":            {"os.TempDir"},
-	"rpc/transport/tls.go":             {"os.ReadFile"},
+	"rpc/transport/tls.go":             {"os.ReadFile", "os.Stat"},
 }
 
 // TestNoBackDoors: files are touched through vfs only, and the clock is read in one
