@@ -115,7 +115,7 @@ func (c *Client) open(ctx context.Context) (*transport.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	conn, err := transport.Dial(ctx, c.addr, &transport.DialOptions{Timeout: c.o.Timeout, TLS: c.o.TLS, ClientID: c.id, Name: c.o.Name, Clock: clock.New().Now, MaxMessage: maxReply,
-		DeadAfter: c.o.DeadAfter, Idle: func(method uint16) bool { return method == message.MethodSession }})
+		DeadAfter: c.o.DeadAfter, Lasting: waits, Idle: func(method uint16) bool { return method == message.MethodSession }})
 	if err != nil {
 		return nil, err
 	}

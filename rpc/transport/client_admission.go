@@ -16,13 +16,14 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 		c.mu.Unlock()
 		return err
 	}
-	if len(c.queue) == 0 && c.fits(p) {
+	queue := c.queueOf(p)
+	if len(*queue) == 0 && c.fits(p) {
 		c.add(p)
 		c.mu.Unlock()
 		return nil
 	}
 	p.admit = make(chan error, 1)
-	c.queue = append(c.queue, p)
+	*queue = append(*queue, p)
 	c.mu.Unlock()
 	select {
 	case err := <-p.admit:
@@ -31,8 +32,9 @@ func (c *Conn) admit(ctx context.Context, p *pending) error {
 	}
 	c.mu.Lock()
 	last := false
-	if i := slices.Index(c.queue, p); i >= 0 {
-		c.queue = slices.Delete(c.queue, i, i+1)
+	queue = c.queueOf(p)
+	if i := slices.Index(*queue, p); i >= 0 {
+		*queue = slices.Delete(*queue, i, i+1)
 		c.admitQueued() // p may have blocked smaller calls
 	} else if c.calls[p.id] == p {
 		last = c.remove(p)
@@ -53,10 +55,24 @@ func (c *Conn) refusal() error {
 	return nil
 }
 
+// queueOf returns the queue of calls like p. mu is held.
+func (c *Conn) queueOf(p *pending) *[]*pending {
+	if p.lasting {
+		return &c.lastingQueue
+	}
+	return &c.queue
+}
+
+// kept returns how many of the node's places are kept for calls that do not last.
+func (c *Conn) kept() int { return int(c.welcome.Limits.MaxCalls / 16) }
+
 // fits reports whether the node accepts p now. mu is held.
 func (c *Conn) fits(p *pending) bool {
 	l := &c.welcome.Limits
 	calls := len(c.calls)
+	if p.lasting && c.lasting > 0 && c.lasting >= int(l.MaxCalls)-c.kept() {
+		return false
+	}
 	return calls == 0 || int64(calls) < int64(l.MaxCalls) && c.heldBytes+int64(p.cost) <= int64(l.MaxBytes)
 }
 
@@ -65,6 +81,9 @@ func (c *Conn) add(p *pending) {
 	c.calls[p.id] = p
 	c.heldBytes += int64(p.cost)
 	c.inFlight.Add(1)
+	if p.lasting {
+		c.lasting++
+	}
 	c.waits(p)
 }
 
@@ -75,6 +94,9 @@ func (c *Conn) remove(p *pending) (last bool) {
 	delete(c.calls, p.id)
 	c.heldBytes -= int64(p.cost)
 	c.inFlight.Add(-1)
+	if p.lasting {
+		c.lasting--
+	}
 	if !p.idle {
 		c.alive.waiting--
 	}
@@ -84,11 +106,12 @@ func (c *Conn) remove(p *pending) (last bool) {
 
 // admitQueued admits the calls whose turn it is. mu is held.
 func (c *Conn) admitQueued() {
-	for len(c.queue) > 0 && c.fits(c.queue[0]) {
-		q := c.queue[0]
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
-		c.add(q)
-		q.admit <- nil
+	for _, queue := range []*[]*pending{&c.queue, &c.lastingQueue} {
+		for len(*queue) > 0 && c.fits((*queue)[0]) {
+			q := (*queue)[0]
+			*queue = slices.Delete(*queue, 0, 1)
+			c.add(q)
+			q.admit <- nil
+		}
 	}
 }

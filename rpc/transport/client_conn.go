@@ -27,13 +27,15 @@ type Conn struct {
 	away       chan struct{}
 	readerDone chan struct{} // closed when the reader has returned
 
-	mu        sync.Mutex
-	alive     alive
-	calls     map[uint64]*pending
-	heldBytes int64 // bytes of the requests in flight
-	queue     []*pending
-	goingAway bool // a goaway was received
-	err       error
+	mu           sync.Mutex
+	alive        alive
+	calls        map[uint64]*pending
+	heldBytes    int64 // bytes of the requests in flight
+	queue        []*pending
+	lastingQueue []*pending // of calls that may last
+	lasting      int        // of calls, those that may last
+	goingAway    bool       // a goaway was received
+	err          error
 }
 
 // pending is a call that has not ended. It stays in Conn.calls until the node
@@ -50,6 +52,7 @@ type pending struct {
 	err        error
 	abandoned  bool // its caller has given up; guarded by Conn.mu
 	ping       bool
+	lasting    bool // it may last for as long as it likes: see DialOptions.Lasting
 	idle       bool // nobody minds if it is not answered: see DialOptions.Idle
 	midMessage bool // a message is incomplete; used by the reader only
 }
@@ -132,7 +135,7 @@ func (c *Conn) CallPlaced(ctx context.Context, method uint16, size int, r Placed
 	if p == nil {
 		p = &pending{ready: make(chan struct{}, 1)}
 	}
-	p.idle = false
+	p.idle, p.lasting = false, false
 	if err := c.enter(ctx, p, timeoutSize+size); err != nil {
 		return nil, err
 	}
@@ -181,6 +184,7 @@ func (c *Conn) await(ctx context.Context, p *pending) ([]byte, error) {
 // begin sends the request of p. After an error p must not be reused.
 func (c *Conn) begin(ctx context.Context, p *pending, method uint16, parts [][]byte) error {
 	p.idle = c.opts.Idle != nil && c.opts.Idle(method)
+	p.lasting = c.opts.Lasting != nil && c.opts.Lasting(method)
 	if err := c.enter(ctx, p, timeoutSize+length(parts)); err != nil {
 		return err
 	}
@@ -300,13 +304,13 @@ func (c *Conn) fail(err error) {
 		return
 	}
 	c.err = err
-	calls, queue := make([]*pending, 0, len(c.calls)), c.queue
+	calls, queue := make([]*pending, 0, len(c.calls)), append(c.queue, c.lastingQueue...)
 	for _, p := range c.calls {
 		if !p.abandoned {
 			calls = append(calls, p)
 		}
 	}
-	c.calls, c.queue = nil, nil
+	c.calls, c.queue, c.lastingQueue = nil, nil, nil
 	first := !c.goingAway
 	c.goingAway = true
 	c.mu.Unlock()

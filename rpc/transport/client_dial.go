@@ -48,6 +48,9 @@ type DialOptions struct {
 	// Idle reports whether calls of a method do not count for that. Default: all
 	// count.
 	Idle func(method uint16) bool
+	// Lasting reports whether calls of a method may last for as long as they like.
+	// They leave a sixteenth of the node's places to others. Default: none does.
+	Lasting func(method uint16) bool
 	// Clock returns the current time, from which the node is told how long a
 	// call has left until its context's deadline. Without it the node learns of
 	// the deadline only from the cancellation.

@@ -219,8 +219,8 @@ func (c *Conn) goAwayFrame() {
 	c.mu.Lock()
 	first := !c.goingAway
 	c.goingAway = true
-	queue := c.queue
-	c.queue = nil
+	queue := append(c.queue, c.lastingQueue...)
+	c.queue, c.lastingQueue = nil, nil
 	last := len(c.calls) == 0
 	c.mu.Unlock()
 	if first {

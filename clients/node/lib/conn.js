@@ -13,6 +13,7 @@ const CREDIT = 2 << 20; // bytes of items that a stream may hold back
 const MAX_MESSAGE = 72 << 20;
 const REQUEST_COST = 512; // what a request counts besides its bytes
 const SESSION = 1; // method that is open as long as the client is there: nobody waits for it
+const LASTING = new Set([1, 7, 11, 12, 13, 14]); // methods of calls that may last: they leave places to others
 const LOOKS = 3; // without anything heard end a connection
 
 class Conn {
@@ -32,6 +33,7 @@ class Conn {
         // or whose machine is gone, ends no connection.
         this.deadAfter = o.deadAfter === undefined ? 10000 : o.deadAfter;
         this.waiting = 0;
+        this.lasting = 0; // calls that may last for as long as they like
         this.heard = false;
         this.silent = 0;
         this.timer = null;
@@ -112,10 +114,17 @@ class Conn {
 
     // letIn sends what the node takes now, in order.
     letIn() {
+        const left = [];
         let n = 0;
         for (const c of this.queue) {
             if (this.calls.size >= this.limits.maxCalls || this.held + c.cost > this.limits.maxBytes) break;
             n++;
+            const lasts = LASTING.has(c.method);
+            if (lasts && this.lasting >= Math.max(1, this.limits.maxCalls - (this.limits.maxCalls >> 4))) {
+                left.push(c);
+                continue;
+            }
+            if (lasts) this.lasting++;
             c.id = this.next++;
             this.calls.set(c.id, c);
             this.held += c.cost;
@@ -123,7 +132,7 @@ class Conn {
             for (const frame of request(c.method, c.id, c.parts)) this.write(frame);
             c.parts = null;
         }
-        if (n > 0) this.queue.splice(0, n);
+        if (n > 0) this.queue.splice(0, n, ...left);
         this.watch();
     }
 
@@ -242,6 +251,7 @@ class Conn {
         this.calls.delete(stream);
         this.held -= c.cost;
         if (c.method !== SESSION) this.waiting--;
+        if (LASTING.has(c.method)) this.lasting--;
         if (this.queue.length > 0) this.letIn();
         return c;
     }
