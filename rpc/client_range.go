@@ -109,13 +109,20 @@ func (r *remoteRange) stream(ctx context.Context, conn *transport.Conn) error {
 		return err
 	}
 	defer s.Close()
+	began := false // by the span, which comes first
 	for !r.over {
 		item, err := s.Next(ctx)
 		if errors.Is(err, io.EOF) {
+			if !began {
+				return errNoSpan
+			}
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if began = began || len(item) > 0 && item[0] == message.ItemSpan; !began {
+			return errNoSpan
 		}
 		if err := r.item(item); err != nil {
 			return err
@@ -123,6 +130,8 @@ func (r *remoteRange) stream(ctx context.Context, conn *transport.Conn) error {
 	}
 	return nil
 }
+
+var errNoSpan = errors.New("the node sent a range that does not begin with its span")
 
 var errItem = errors.New("the node sent an item that the protocol does not have")
 

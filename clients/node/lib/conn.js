@@ -193,6 +193,7 @@ class Conn {
             this.finish(stream).reject(remote(payload));
             break;
         case KIND.end:
+            if (this.calls.has(stream) && this.calls.get(stream).stream === null) throw new Error("an end in place of a reply");
             this.finish(stream).resolve();
             break;
         case KIND.goaway:
@@ -240,6 +241,7 @@ class Conn {
             if (!c.left) c.stream.push(payload);
             return;
         }
+        if (c.stream !== null) throw new Error("a reply in place of items");
         this.finish(stream).resolve(payload);
         if (this.gone && this.calls.size === 0) this.end(new Remote("going_away", "the node is shutting down"));
     }
