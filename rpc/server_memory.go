@@ -11,9 +11,11 @@ import (
 // largestOther is the largest request that is no commit, in bytes.
 const largestOther = 1 << 20
 
-// largest returns the largest request of a method. Only commits are large.
+// largest returns the largest request of a method. Only commits, and reasons to give a claim
+// back, are large.
 func largest(method uint16) int {
-	if method == message.MethodCommit {
+	switch method {
+	case message.MethodCommit, message.MethodReclaim:
 		return 1<<31 - 1 // the server's limit
 	}
 	return largestOther

@@ -165,10 +165,14 @@ func NewServer(h Handler, o ServerOptions) (*Server, error) {
 
 // largest returns the largest request of a method.
 func (s *Server) largest(method uint16) int {
+	most := s.opts.MaxMessage
 	if s.opts.Largest == nil {
-		return s.opts.MaxMessage
+		return most
 	}
-	return min(s.opts.Largest(method)+timeoutSize, s.opts.MaxMessage)
+	if n := s.opts.Largest(method); n < most-timeoutSize {
+		return n + timeoutSize
+	}
+	return most
 }
 
 // Draining is closed when Shutdown or Close begins. A handler that waits for
