@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pipeproc/pipeproc/internal/errs"
@@ -195,7 +194,12 @@ func (e *Engine) commitPass(rs []*Request) (again []*Request) {
 		}
 		failed := staged[n:]
 		staged = staged[:n]
-		again = slices.Clone(e.scratch.refused)
+		// Where all before a refused one were written, it would only come after later ones.
+		for _, f := range e.scratch.refused {
+			if f.staged > n {
+				again = append(again, f.r)
+			}
+		}
 		// Aborted last: what the commands before them staged is applied first.
 		defer func() {
 			for _, r := range failed {
@@ -297,7 +301,7 @@ func (e *Engine) stageGroup(rs []*Request, now int64) (staged []*Request, sync b
 			r.err = err
 			s.meta, s.parts = s.meta[:meta], s.parts[:part]
 			if len(staged) > 0 { // perhaps they are the reason
-				s.refused = append(s.refused, r)
+				s.refused = append(s.refused, refusal{r, len(staged)})
 			}
 			continue
 		}

@@ -162,7 +162,13 @@ type scratch struct {
 	parts   []wal.Part
 	frames  []wal.Frame
 	live    []*Request
-	refused []*Request // commands refused while others of their group were staged
+	refused []refusal
+}
+
+// refusal is a command that was refused after so many of its group had been staged.
+type refusal struct {
+	r      *Request
+	staged int
 }
 
 // Names in the data directory.
