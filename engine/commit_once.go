@@ -24,7 +24,7 @@ type Turn interface {
 	Turn(ctx context.Context) error
 	// Pass lets the next command go on.
 	Pass()
-	// TakeBack takes Pass back, unless a later command has passed.
+	// TakeBack takes Pass back, unless a later command has passed, or is about to.
 	TakeBack() bool
 }
 

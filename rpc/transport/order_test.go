@@ -67,7 +67,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestLineTakeBack: a turn that has passed can be taken back until another one passes.
+// TestLineTakeBack: a turn that has passed can be taken back until another one is granted.
 func TestLineTakeBack(t *testing.T) {
 	var l line
 	for range 3 {
@@ -81,6 +81,12 @@ func TestLineTakeBack(t *testing.T) {
 		t.Error("one that has not passed was taken back")
 	}
 	l.reach(1, hasPassed)
+	if err := l.wait(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if l.back(1) {
+		t.Error("it was taken back, and the next one was on its way")
+	}
 	l.reach(2, hasPassed)
 	if l.back(1) {
 		t.Error("it was taken back, and another one had passed")

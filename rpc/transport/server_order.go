@@ -12,14 +12,15 @@ import (
 // began. Each has a turn, from 1. A turn passes when the next call may go on, and ends
 // with its call, or before, if no other is to wait for that.
 type line struct {
-	mu     sync.Mutex
-	last   uint64            // the newest turn
-	passed uint64            // all turns up to this one have passed
-	ended  uint64            // all turns up to this one have ended
-	early  map[uint64]uint8  // what was reached by later turns
-	next   map[uint64]waiter // those that wait until the turn before theirs has passed
-	after  []afterAll        // those that wait until the turns before theirs have ended
-	over   error             // the connection has ended: no turn is granted any more
+	mu      sync.Mutex
+	last    uint64            // the newest turn
+	granted uint64            // the newest turn that need not wait until others have passed
+	passed  uint64            // all turns up to this one have passed
+	ended   uint64            // all turns up to this one have ended
+	early   map[uint64]uint8  // what was reached by later turns
+	next    map[uint64]waiter // those that wait until the turn before theirs has passed
+	after   []afterAll        // those that wait until the turns before theirs have ended
+	over    error             // the connection has ended: no turn is granted any more
 }
 
 // What a turn has reached.
@@ -54,6 +55,7 @@ func (l *line) clear(turn uint64) bool {
 func (l *line) wait(ctx context.Context, turn uint64) error {
 	l.mu.Lock()
 	if l.over != nil || l.passed >= turn-1 {
+		l.granted = max(l.granted, turn)
 		defer l.mu.Unlock()
 		return l.over
 	}
@@ -118,6 +120,7 @@ func (l *line) reach(turn uint64, what uint8) {
 		for turn := from; turn <= l.passed+1 && len(l.next) > 0; turn++ {
 			if done, ok := l.next[turn]; ok {
 				delete(l.next, turn)
+				l.granted = max(l.granted, turn)
 				close(done)
 			}
 		}
@@ -160,11 +163,12 @@ func (l *line) advance(upTo, turn uint64, what uint8) uint64 {
 	return upTo
 }
 
-// back takes a turn back that has passed, unless another one has passed since.
+// back takes a turn back that has passed, unless another one has passed since, or is
+// about to.
 func (l *line) back(turn uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over != nil || l.passed != turn {
+	if l.over != nil || l.passed != turn || l.granted > turn {
 		return false
 	}
 	l.passed = turn - 1
@@ -199,7 +203,7 @@ func (c *Call) Pass() {
 	}
 }
 
-// TakeBack takes Pass back, unless a later call has passed.
+// TakeBack takes Pass back, unless a later call has passed, or is about to.
 func (c *Call) TakeBack() bool { return c.turn == 0 || c.conn.line.back(c.turn) }
 
 // After lets no other call wait for c, and waits until the ordered calls whose requests
