@@ -24,6 +24,13 @@ func keyedContext(ctx context.Context, c *transport.Call, k once.Key, turn engin
 	return engine.WithKey(ctx, k, turn)
 }
 
+// held is the turn of a command that later ones wait for until it has ended: a reclaim
+// may find that the records have to become dead letters, which is a second step.
+type held struct{ *transport.Call }
+
+func (held) Pass()          {}
+func (held) TakeBack() bool { return true }
+
 // fail answers a call with an error.
 func fail(c *transport.Call, err error) {
 	code, text, details := message.EncodeError(err)
@@ -80,7 +87,11 @@ func (s *service) ofClaim(ctx context.Context, c *transport.Call) error {
 	if err := m.Take(c.Body(), c.Method()); err != nil {
 		return err
 	}
-	ctx = keyedContext(ctx, c, m.Key, c)
+	if c.Method() == message.MethodReclaim {
+		ctx = keyedContext(ctx, c, m.Key, held{c})
+	} else {
+		ctx = keyedContext(ctx, c, m.Key, c)
+	}
 	var r record.Range
 	var err error
 	switch c.Method() {

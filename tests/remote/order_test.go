@@ -285,6 +285,60 @@ func TestN1ClaimSees(t *testing.T) {
 	s.wg.Wait()
 }
 
+// TestN1DeadLetters: a claim that may not fail again becomes dead letters,
+// which takes two steps: nothing that was sent after it gets between them.
+func TestN1DeadLetters(t *testing.T) {
+	n := nodeOn(t, false)
+	ctx := t.Context()
+	s := &sender{t: t, id: [16]byte{7}, open: map[uint64]bool{}}
+	s.session(wires()["unix"](t, n))
+	const rounds = 30
+	want := []string{}
+	for i := range uint64(rounds) {
+		name := fmt.Sprint("p", i)
+		if _, err := n.Commit(ctx, pipeproc.Record{Topic: name, Body: []byte(name)}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := n.Claim(ctx, pipeproc.ProcOptions{Name: name, Topic: name,
+			Retry: pipeproc.RetryPolicy{MaxReclaims: 1, OnMaxReclaims: pipeproc.StrategyDeadLetter, DeadLetterTopic: "t"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := 2*i + 1
+		if seq%16 == 15 {
+			continue
+		}
+		give := message.OfClaim{Key: once.Key{Seq: seq, Floor: 1}, Proc: name, Token: procstate.Token(c.Token), Reason: "bad"}
+		body := give.Append(nil, message.MethodReclaim)
+		begun := make(chan struct{})
+		s.mu.Lock()
+		s.open[seq] = true // it counts for the floor of those after it
+		s.mu.Unlock()
+		s.wg.Go(func() {
+			if _, err := s.conn.CallPlaced(ctx, message.MethodReclaim, len(body), placed{[][]byte{body}, begun}); err != nil {
+				t.Error(err)
+			}
+			s.mu.Lock()
+			delete(s.open, seq)
+			s.mu.Unlock()
+		})
+		<-begun
+		s.send(seq+1, false)
+		want = append(want, name, string(bodyOf(seq + 1)))
+	}
+	s.wg.Wait()
+	got := []string{}
+	for r, err := range n.Range(ctx, "t", pipeproc.RangeOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(r.Body))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%.60q", got)
+	}
+}
+
 func nodeOn(t *testing.T, memory bool) *pipeproc.Node {
 	t.Helper()
 	open := func() (*pipeproc.Node, error) { return pipeproc.OpenMemory(nil) }
