@@ -11,7 +11,7 @@ class Keys {
         this.open = new Set(); // without an answer, in the order of their numbers
         this.conn = null; // the latest
         this.unsent = new Set(); // those of open that have not been sent on conn
-        this.waiting = new Map(); // those of unsent that wait for their turn, with whom to tell
+        this.waiting = new Map(); // those of unsent that wait for their turn, with whom to wake
     }
 
     take() {
@@ -26,11 +26,11 @@ class Keys {
         this.unsent = new Set(this.open);
         const waiting = this.waiting;
         this.waiting = new Map();
-        for (const tell of waiting.values()) tell(false);
+        for (const wake of waiting.values()) wake();
     }
 
-    // turn returns true if seq may be sent on conn, or else a promise of that. False: not
-    // on this one.
+    // turn returns true if seq may be sent on conn, or else a promise that ends when it
+    // may be, perhaps on another. False: not on this one.
     turn(conn, seq) {
         if (conn !== this.conn) return false;
         if (first(this.unsent) === seq) return true;
@@ -50,10 +50,10 @@ class Keys {
     }
 
     wake() {
-        const seq = first(this.unsent), tell = this.waiting.get(seq);
-        if (tell === undefined) return;
+        const seq = first(this.unsent), wake = this.waiting.get(seq);
+        if (wake === undefined) return;
         this.waiting.delete(seq);
-        tell(true);
+        wake();
     }
 
     // floor returns the number below which every command has its answer.

@@ -119,7 +119,10 @@ class Link {
                     throw unknown(new Error("another store is served at the address now"));
                 }
                 const turn = this.keys.turn(conn, seq);
-                if (turn !== true && !await turn) continue;
+                if (turn !== true) {
+                    await turn; // and then look again: the connection may have ended meanwhile
+                    continue;
+                }
                 this.keys.sent(seq);
                 try {
                     return await conn.call(method, build(seq, this.keys.floor(), sentTo !== null));
