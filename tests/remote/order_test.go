@@ -324,7 +324,7 @@ func TestN1DeadLetters(t *testing.T) {
 		})
 		<-begun
 		s.send(seq+1, false)
-		want = append(want, name, string(bodyOf(seq + 1)))
+		want = append(want, name, string(bodyOf(seq+1)))
 	}
 	s.wg.Wait()
 	got := []string{}
